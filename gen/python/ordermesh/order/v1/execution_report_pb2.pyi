@@ -8,8 +8,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ordermesh.order.v1 import order_pb2 as _order_pb2
-from ordermesh.risk.v1 import breach_pb2 as _breach_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
+from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
 import builtins as _builtins
 import sys
@@ -201,7 +201,7 @@ class ExecutionReport(_message.Message):
     text: _builtins.str
     """The same in words."""
     @_builtins.property
-    def risk_breach(self) -> _breach_pb2.RiskBreach:
+    def risk_breach(self) -> _risk_breach_pb2.RiskBreach:
         """The risk rule that refused it. Absent unless risk did."""
 
     @_builtins.property
@@ -237,7 +237,7 @@ class ExecutionReport(_message.Message):
         version: _builtins.int = ...,
         reason: _error_pb2.ErrorReason.ValueType = ...,
         text: _builtins.str = ...,
-        risk_breach: _breach_pb2.RiskBreach | None = ...,
+        risk_breach: _risk_breach_pb2.RiskBreach | None = ...,
         times: Global___HopTimes | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["risk_breach", b"risk_breach", "times", b"times"]  # noqa: Y015

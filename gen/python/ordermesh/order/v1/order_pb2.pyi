@@ -7,8 +7,8 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from ordermesh.risk.v1 import breach_pb2 as _breach_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
+from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
 import builtins as _builtins
 import sys
@@ -146,7 +146,7 @@ class Order(_message.Message):
         """When it last changed."""
 
     @_builtins.property
-    def risk_breach(self) -> _breach_pb2.RiskBreach:
+    def risk_breach(self) -> _risk_breach_pb2.RiskBreach:
         """The risk rule that refused it. Absent unless risk did."""
 
     def __init__(
@@ -173,7 +173,7 @@ class Order(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         reason: _error_pb2.ErrorReason.ValueType = ...,
         text: _builtins.str = ...,
-        risk_breach: _breach_pb2.RiskBreach | None = ...,
+        risk_breach: _risk_breach_pb2.RiskBreach | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "risk_breach", b"risk_breach", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

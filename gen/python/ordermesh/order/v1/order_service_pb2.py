@@ -22,90 +22,19 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
-from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
-from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
-from ordermesh.order.v1 import execution_report_pb2 as ordermesh_dot_order_dot_v1_dot_execution__report__pb2
-from ordermesh.order.v1 import order_pb2 as ordermesh_dot_order_dot_v1_dot_order__pb2
-from ordermesh.type.v1 import stream_pb2 as ordermesh_dot_type_dot_v1_dot_stream__pb2
-from ordermesh.type.v1 import trading_pb2 as ordermesh_dot_type_dot_v1_dot_trading__pb2
+from ordermesh.order.v1 import order_entry_pb2 as ordermesh_dot_order_dot_v1_dot_order__entry__pb2
+from ordermesh.order.v1 import order_query_pb2 as ordermesh_dot_order_dot_v1_dot_order__query__pb2
+from ordermesh.order.v1 import order_stream_pb2 as ordermesh_dot_order_dot_v1_dot_order__stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&ordermesh/order/v1/order_service.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/order/v1/order.proto\x1a\x1eordermesh/type/v1/stream.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xed\x04\n\x11PlaceOrderRequest\x12\x30\n\x0f\x63lient_order_id\x18\x01 \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xc8\x01\x01\x12>\n\naccount_id\x18\x02 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12H\n\ninstrument\x18\x03 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\x12\x32\n\x04side\x18\x04 \x01(\x0e\x32\x17.ordermesh.type.v1.SideB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x37\n\x04type\x18\x05 \x01(\x0e\x32\x1c.ordermesh.type.v1.OrderTypeB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x42\n\rtime_in_force\x18\x06 \x01(\x0e\x32\x1e.ordermesh.type.v1.TimeInForceB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x63\n\x08quantity\x18\x07 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\x12\x66\n\x0blimit_price\x18\x08 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12\x1e\n\rconnection_id\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18@\">\n\x12PlaceOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.Order\"X\n\x12PlaceOrdersRequest\x12\x42\n\x06orders\x18\x01 \x03(\x0b\x32%.ordermesh.order.v1.PlaceOrderRequestB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"n\n\x10PlaceOrderResult\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.OrderH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"L\n\x13PlaceOrdersResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.ordermesh.order.v1.PlaceOrderResult\"3\n\x12\x43\x61ncelOrderRequest\x12\x1d\n\x08order_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"?\n\x13\x43\x61ncelOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.Order\"\xd3\x01\n\x16\x43\x61ncelAllOrdersRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12/\n\x04side\x18\x03 \x01(\x0e\x32\x17.ordermesh.type.v1.SideB\x08\xbaH\x05\x82\x01\x02\x10\x01\";\n\x17\x43\x61ncelAllOrdersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\x12\x11\n\torder_ids\x18\x02 \x03(\t\"0\n\x0fGetOrderRequest\x12\x1d\n\x08order_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"K\n\x10GetOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.Order\x12\r\n\x05\x61s_of\x18\x02 \x01(\x04\"\x90\x03\n\x11ListOrdersRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x42\n\x06status\x18\x03 \x03(\x0e\x32\x1f.ordermesh.order.v1.OrderStatusB\x11\xbaH\x0e\x92\x01\x0b\x10\x08\"\x07\x82\x01\x04\x10\x01 \x00\x12 \n\x0f\x63lient_order_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12(\n\x04\x66rom\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\x07 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x12ListOrdersResponse\x12)\n\x06orders\x18\x01 \x03(\x0b\x32\x19.ordermesh.order.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\"\xc9\x02\n\x11ListTradesRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x1d\n\x08order_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12(\n\x04\x66rom\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\x06 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x12ListTradesResponse\x12)\n\x06trades\x18\x01 \x03(\x0b\x32\x19.ordermesh.order.v1.Trade\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\"r\n\x16GetOrderHistoryRequest\x12\x1d\n\x08order_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"w\n\x17GetOrderHistoryResponse\x12\x34\n\x07reports\x18\x01 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReport\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\"\x86\x02\n\x13StreamOrdersRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x45\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x98\x03\n\x14StreamOrdersResponse\x12\x33\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x02 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12\x35\n\x08snapshot\x18\x03 \x01(\x0b\x32!.ordermesh.order.v1.OrderSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x04 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x31\n\x06update\x18\x05 \x01(\x0b\x32\x1f.ordermesh.order.v1.OrderUpdateH\x00\x12\x31\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\":\n\rOrderSnapshot\x12)\n\x06orders\x18\x01 \x03(\x0b\x32\x19.ordermesh.order.v1.Order\"Y\n\x0bOrderUpdate\x12\x34\n\x07reports\x18\x01 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReport\x12\x14\n\x0cresume_token\x18\x02 \x01(\t2\xe1\t\n\x0cOrderService\x12y\n\nPlaceOrder\x12%.ordermesh.order.v1.PlaceOrderRequest\x1a&.ordermesh.order.v1.PlaceOrderResponse\"\x1c\x90\x02\x02\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/orders:\x01*\x12\x82\x01\n\x0bPlaceOrders\x12&.ordermesh.order.v1.PlaceOrdersRequest\x1a\'.ordermesh.order.v1.PlaceOrdersResponse\"\"\x90\x02\x02\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/orders:batch:\x01*\x12\xab\x01\n\x0b\x43\x61ncelOrder\x12&.ordermesh.order.v1.CancelOrderRequest\x1a\'.ordermesh.order.v1.CancelOrderResponse\"K\x90\x02\x02\x82\xd3\xe4\x93\x02\x42*\x19/api/v1/orders/{order_id}Z%\" /api/v1/orders/{order_id}/cancel:\x01*\x12\x92\x01\n\x0f\x43\x61ncelAllOrders\x12*.ordermesh.order.v1.CancelAllOrdersRequest\x1a+.ordermesh.order.v1.CancelAllOrdersResponse\"&\x90\x02\x02\x82\xd3\xe4\x93\x02\x1d\"\x18/api/v1/orders:cancelAll:\x01*\x12{\n\x08GetOrder\x12#.ordermesh.order.v1.GetOrderRequest\x1a$.ordermesh.order.v1.GetOrderResponse\"$\x90\x02\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/v1/orders/{order_id}\x12v\n\nListOrders\x12%.ordermesh.order.v1.ListOrdersRequest\x1a&.ordermesh.order.v1.ListOrdersResponse\"\x19\x90\x02\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/orders\x12v\n\nListTrades\x12%.ordermesh.order.v1.ListTradesRequest\x1a&.ordermesh.order.v1.ListTradesResponse\"\x19\x90\x02\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/trades\x12\x98\x01\n\x0fGetOrderHistory\x12*.ordermesh.order.v1.GetOrderHistoryRequest\x1a+.ordermesh.order.v1.GetOrderHistoryResponse\",\x90\x02\x01\x82\xd3\xe4\x93\x02#\x12!/api/v1/orders/{order_id}/history\x12\x85\x01\n\x0cStreamOrders\x12\'.ordermesh.order.v1.StreamOrdersRequest\x1a(.ordermesh.order.v1.StreamOrdersResponse\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/stream/orders0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&ordermesh/order/v1/order_service.proto\x12\x12ordermesh.order.v1\x1a\x1cgoogle/api/annotations.proto\x1a$ordermesh/order/v1/order_entry.proto\x1a$ordermesh/order/v1/order_query.proto\x1a%ordermesh/order/v1/order_stream.proto2\xe1\t\n\x0cOrderService\x12y\n\nPlaceOrder\x12%.ordermesh.order.v1.PlaceOrderRequest\x1a&.ordermesh.order.v1.PlaceOrderResponse\"\x1c\x90\x02\x02\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/orders:\x01*\x12\x82\x01\n\x0bPlaceOrders\x12&.ordermesh.order.v1.PlaceOrdersRequest\x1a\'.ordermesh.order.v1.PlaceOrdersResponse\"\"\x90\x02\x02\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/orders:batch:\x01*\x12\xab\x01\n\x0b\x43\x61ncelOrder\x12&.ordermesh.order.v1.CancelOrderRequest\x1a\'.ordermesh.order.v1.CancelOrderResponse\"K\x90\x02\x02\x82\xd3\xe4\x93\x02\x42*\x19/api/v1/orders/{order_id}Z%\" /api/v1/orders/{order_id}/cancel:\x01*\x12\x92\x01\n\x0f\x43\x61ncelAllOrders\x12*.ordermesh.order.v1.CancelAllOrdersRequest\x1a+.ordermesh.order.v1.CancelAllOrdersResponse\"&\x90\x02\x02\x82\xd3\xe4\x93\x02\x1d\"\x18/api/v1/orders:cancelAll:\x01*\x12{\n\x08GetOrder\x12#.ordermesh.order.v1.GetOrderRequest\x1a$.ordermesh.order.v1.GetOrderResponse\"$\x90\x02\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/v1/orders/{order_id}\x12v\n\nListOrders\x12%.ordermesh.order.v1.ListOrdersRequest\x1a&.ordermesh.order.v1.ListOrdersResponse\"\x19\x90\x02\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/orders\x12v\n\nListTrades\x12%.ordermesh.order.v1.ListTradesRequest\x1a&.ordermesh.order.v1.ListTradesResponse\"\x19\x90\x02\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/trades\x12\x98\x01\n\x0fGetOrderHistory\x12*.ordermesh.order.v1.GetOrderHistoryRequest\x1a+.ordermesh.order.v1.GetOrderHistoryResponse\",\x90\x02\x01\x82\xd3\xe4\x93\x02#\x12!/api/v1/orders/{order_id}/history\x12\x85\x01\n\x0cStreamOrders\x12\'.ordermesh.order.v1.StreamOrdersRequest\x1a(.ordermesh.order.v1.StreamOrdersResponse\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/stream/orders0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.order.v1.order_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLACEORDERREQUEST'].fields_by_name['client_order_id']._loaded_options = None
-  _globals['_PLACEORDERREQUEST'].fields_by_name['client_order_id']._serialized_options = b'\272H\024r\0172\r^[!-~]{1,64}$\310\001\001'
-  _globals['_PLACEORDERREQUEST'].fields_by_name['account_id']._loaded_options = None
-  _globals['_PLACEORDERREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\310\001\001'
-  _globals['_PLACEORDERREQUEST'].fields_by_name['instrument']._loaded_options = None
-  _globals['_PLACEORDERREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\310\001\001'
-  _globals['_PLACEORDERREQUEST'].fields_by_name['side']._loaded_options = None
-  _globals['_PLACEORDERREQUEST'].fields_by_name['side']._serialized_options = b'\272H\010\202\001\002\020\001\310\001\001'
-  _globals['_PLACEORDERREQUEST'].fields_by_name['type']._loaded_options = None
-  _globals['_PLACEORDERREQUEST'].fields_by_name['type']._serialized_options = b'\272H\010\202\001\002\020\001\310\001\001'
-  _globals['_PLACEORDERREQUEST'].fields_by_name['time_in_force']._loaded_options = None
-  _globals['_PLACEORDERREQUEST'].fields_by_name['time_in_force']._serialized_options = b'\272H\010\202\001\002\020\001\310\001\001'
-  _globals['_PLACEORDERREQUEST'].fields_by_name['quantity']._loaded_options = None
-  _globals['_PLACEORDERREQUEST'].fields_by_name['quantity']._serialized_options = b'\272HNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\310\001\001'
-  _globals['_PLACEORDERREQUEST'].fields_by_name['limit_price']._loaded_options = None
-  _globals['_PLACEORDERREQUEST'].fields_by_name['limit_price']._serialized_options = b'\272HNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\330\001\001'
-  _globals['_PLACEORDERREQUEST'].fields_by_name['connection_id']._loaded_options = None
-  _globals['_PLACEORDERREQUEST'].fields_by_name['connection_id']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_PLACEORDERSREQUEST'].fields_by_name['orders']._loaded_options = None
-  _globals['_PLACEORDERSREQUEST'].fields_by_name['orders']._serialized_options = b'\272H\010\222\001\005\010\001\020\364\003'
-  _globals['_CANCELORDERREQUEST'].fields_by_name['order_id']._loaded_options = None
-  _globals['_CANCELORDERREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H\010r\003\260\001\001\310\001\001'
-  _globals['_CANCELALLORDERSREQUEST'].fields_by_name['account_id']._loaded_options = None
-  _globals['_CANCELALLORDERSREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\310\001\001'
-  _globals['_CANCELALLORDERSREQUEST'].fields_by_name['instrument']._loaded_options = None
-  _globals['_CANCELALLORDERSREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\330\001\001'
-  _globals['_CANCELALLORDERSREQUEST'].fields_by_name['side']._loaded_options = None
-  _globals['_CANCELALLORDERSREQUEST'].fields_by_name['side']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_GETORDERREQUEST'].fields_by_name['order_id']._loaded_options = None
-  _globals['_GETORDERREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H\010r\003\260\001\001\310\001\001'
-  _globals['_LISTORDERSREQUEST'].fields_by_name['account_id']._loaded_options = None
-  _globals['_LISTORDERSREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\330\001\001'
-  _globals['_LISTORDERSREQUEST'].fields_by_name['instrument']._loaded_options = None
-  _globals['_LISTORDERSREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\330\001\001'
-  _globals['_LISTORDERSREQUEST'].fields_by_name['status']._loaded_options = None
-  _globals['_LISTORDERSREQUEST'].fields_by_name['status']._serialized_options = b'\272H\016\222\001\013\020\010\"\007\202\001\004\020\001 \000'
-  _globals['_LISTORDERSREQUEST'].fields_by_name['client_order_id']._loaded_options = None
-  _globals['_LISTORDERSREQUEST'].fields_by_name['client_order_id']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_LISTORDERSREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_LISTORDERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
-  _globals['_LISTORDERSREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTORDERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
-  _globals['_LISTTRADESREQUEST'].fields_by_name['account_id']._loaded_options = None
-  _globals['_LISTTRADESREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\330\001\001'
-  _globals['_LISTTRADESREQUEST'].fields_by_name['instrument']._loaded_options = None
-  _globals['_LISTTRADESREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\330\001\001'
-  _globals['_LISTTRADESREQUEST'].fields_by_name['order_id']._loaded_options = None
-  _globals['_LISTTRADESREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
-  _globals['_LISTTRADESREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_LISTTRADESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
-  _globals['_LISTTRADESREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTTRADESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
-  _globals['_GETORDERHISTORYREQUEST'].fields_by_name['order_id']._loaded_options = None
-  _globals['_GETORDERHISTORYREQUEST'].fields_by_name['order_id']._serialized_options = b'\272H\010r\003\260\001\001\310\001\001'
-  _globals['_GETORDERHISTORYREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_GETORDERHISTORYREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
-  _globals['_GETORDERHISTORYREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_GETORDERHISTORYREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
-  _globals['_STREAMORDERSREQUEST'].fields_by_name['account_id']._loaded_options = None
-  _globals['_STREAMORDERSREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\310\001\001'
-  _globals['_STREAMORDERSREQUEST'].fields_by_name['instrument']._loaded_options = None
-  _globals['_STREAMORDERSREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\330\001\001'
-  _globals['_STREAMORDERSREQUEST'].fields_by_name['heartbeat_interval']._loaded_options = None
-  _globals['_STREAMORDERSREQUEST'].fields_by_name['heartbeat_interval']._serialized_options = b'\272H\013\252\001\010\"\002\010<2\002\010\001'
-  _globals['_STREAMORDERSREQUEST'].fields_by_name['resume_token']._loaded_options = None
-  _globals['_STREAMORDERSREQUEST'].fields_by_name['resume_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_ORDERSERVICE'].methods_by_name['PlaceOrder']._loaded_options = None
   _globals['_ORDERSERVICE'].methods_by_name['PlaceOrder']._serialized_options = b'\220\002\002\202\323\344\223\002\023\"\016/api/v1/orders:\001*'
   _globals['_ORDERSERVICE'].methods_by_name['PlaceOrders']._loaded_options = None
@@ -124,48 +53,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERSERVICE'].methods_by_name['GetOrderHistory']._serialized_options = b'\220\002\001\202\323\344\223\002#\022!/api/v1/orders/{order_id}/history'
   _globals['_ORDERSERVICE'].methods_by_name['StreamOrders']._loaded_options = None
   _globals['_ORDERSERVICE'].methods_by_name['StreamOrders']._serialized_options = b'\220\002\001\202\323\344\223\002\027\022\025/api/v1/stream/orders'
-  _globals['_PLACEORDERREQUEST']._serialized_start=352
-  _globals['_PLACEORDERREQUEST']._serialized_end=973
-  _globals['_PLACEORDERRESPONSE']._serialized_start=975
-  _globals['_PLACEORDERRESPONSE']._serialized_end=1037
-  _globals['_PLACEORDERSREQUEST']._serialized_start=1039
-  _globals['_PLACEORDERSREQUEST']._serialized_end=1127
-  _globals['_PLACEORDERRESULT']._serialized_start=1129
-  _globals['_PLACEORDERRESULT']._serialized_end=1239
-  _globals['_PLACEORDERSRESPONSE']._serialized_start=1241
-  _globals['_PLACEORDERSRESPONSE']._serialized_end=1317
-  _globals['_CANCELORDERREQUEST']._serialized_start=1319
-  _globals['_CANCELORDERREQUEST']._serialized_end=1370
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1372
-  _globals['_CANCELORDERRESPONSE']._serialized_end=1435
-  _globals['_CANCELALLORDERSREQUEST']._serialized_start=1438
-  _globals['_CANCELALLORDERSREQUEST']._serialized_end=1649
-  _globals['_CANCELALLORDERSRESPONSE']._serialized_start=1651
-  _globals['_CANCELALLORDERSRESPONSE']._serialized_end=1710
-  _globals['_GETORDERREQUEST']._serialized_start=1712
-  _globals['_GETORDERREQUEST']._serialized_end=1760
-  _globals['_GETORDERRESPONSE']._serialized_start=1762
-  _globals['_GETORDERRESPONSE']._serialized_end=1837
-  _globals['_LISTORDERSREQUEST']._serialized_start=1840
-  _globals['_LISTORDERSREQUEST']._serialized_end=2240
-  _globals['_LISTORDERSRESPONSE']._serialized_start=2242
-  _globals['_LISTORDERSRESPONSE']._serialized_end=2345
-  _globals['_LISTTRADESREQUEST']._serialized_start=2348
-  _globals['_LISTTRADESREQUEST']._serialized_end=2677
-  _globals['_LISTTRADESRESPONSE']._serialized_start=2679
-  _globals['_LISTTRADESRESPONSE']._serialized_end=2782
-  _globals['_GETORDERHISTORYREQUEST']._serialized_start=2784
-  _globals['_GETORDERHISTORYREQUEST']._serialized_end=2898
-  _globals['_GETORDERHISTORYRESPONSE']._serialized_start=2900
-  _globals['_GETORDERHISTORYRESPONSE']._serialized_end=3019
-  _globals['_STREAMORDERSREQUEST']._serialized_start=3022
-  _globals['_STREAMORDERSREQUEST']._serialized_end=3284
-  _globals['_STREAMORDERSRESPONSE']._serialized_start=3287
-  _globals['_STREAMORDERSRESPONSE']._serialized_end=3695
-  _globals['_ORDERSNAPSHOT']._serialized_start=3697
-  _globals['_ORDERSNAPSHOT']._serialized_end=3755
-  _globals['_ORDERUPDATE']._serialized_start=3757
-  _globals['_ORDERUPDATE']._serialized_end=3846
-  _globals['_ORDERSERVICE']._serialized_start=3849
-  _globals['_ORDERSERVICE']._serialized_end=5098
+  _globals['_ORDERSERVICE']._serialized_start=208
+  _globals['_ORDERSERVICE']._serialized_end=1457
 # @@protoc_insertion_point(module_scope)

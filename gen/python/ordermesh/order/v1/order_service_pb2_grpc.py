@@ -3,7 +3,9 @@
 import grpc
 import warnings
 
-from ordermesh.order.v1 import order_service_pb2 as ordermesh_dot_order_dot_v1_dot_order__service__pb2
+from ordermesh.order.v1 import order_entry_pb2 as ordermesh_dot_order_dot_v1_dot_order__entry__pb2
+from ordermesh.order.v1 import order_query_pb2 as ordermesh_dot_order_dot_v1_dot_order__query__pb2
+from ordermesh.order.v1 import order_stream_pb2 as ordermesh_dot_order_dot_v1_dot_order__stream__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -38,48 +40,48 @@ class OrderServiceStub:
         """
         self.PlaceOrder = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/PlaceOrder',
-                request_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrderRequest.SerializeToString,
-                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrderResponse.FromString,
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrderRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrderResponse.FromString,
                 _registered_method=True)
         self.PlaceOrders = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/PlaceOrders',
-                request_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrdersRequest.SerializeToString,
-                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrdersResponse.FromString,
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersResponse.FromString,
                 _registered_method=True)
         self.CancelOrder = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/CancelOrder',
-                request_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelOrderRequest.SerializeToString,
-                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelOrderResponse.FromString,
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.FromString,
                 _registered_method=True)
         self.CancelAllOrders = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/CancelAllOrders',
-                request_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelAllOrdersRequest.SerializeToString,
-                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelAllOrdersResponse.FromString,
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersResponse.FromString,
                 _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/GetOrder',
-                request_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderRequest.SerializeToString,
-                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderResponse.FromString,
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderResponse.FromString,
                 _registered_method=True)
         self.ListOrders = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/ListOrders',
-                request_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListOrdersRequest.SerializeToString,
-                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListOrdersResponse.FromString,
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListOrdersRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListOrdersResponse.FromString,
                 _registered_method=True)
         self.ListTrades = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/ListTrades',
-                request_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListTradesRequest.SerializeToString,
-                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListTradesResponse.FromString,
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesResponse.FromString,
                 _registered_method=True)
         self.GetOrderHistory = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/GetOrderHistory',
-                request_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderHistoryRequest.SerializeToString,
-                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderHistoryResponse.FromString,
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.FromString,
                 _registered_method=True)
         self.StreamOrders = channel.unary_stream(
                 '/ordermesh.order.v1.OrderService/StreamOrders',
-                request_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.StreamOrdersRequest.SerializeToString,
-                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.StreamOrdersResponse.FromString,
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersResponse.FromString,
                 _registered_method=True)
 
 
@@ -161,48 +163,48 @@ def add_OrderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'PlaceOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.PlaceOrder,
-                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrderRequest.FromString,
-                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrderResponse.SerializeToString,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrderRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrderResponse.SerializeToString,
             ),
             'PlaceOrders': grpc.unary_unary_rpc_method_handler(
                     servicer.PlaceOrders,
-                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrdersRequest.FromString,
-                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrdersResponse.SerializeToString,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersResponse.SerializeToString,
             ),
             'CancelOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelOrder,
-                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelOrderRequest.FromString,
-                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelOrderResponse.SerializeToString,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.SerializeToString,
             ),
             'CancelAllOrders': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelAllOrders,
-                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelAllOrdersRequest.FromString,
-                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelAllOrdersResponse.SerializeToString,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersResponse.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
-                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderRequest.FromString,
-                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderResponse.SerializeToString,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderResponse.SerializeToString,
             ),
             'ListOrders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOrders,
-                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListOrdersRequest.FromString,
-                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListOrdersResponse.SerializeToString,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListOrdersRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListOrdersResponse.SerializeToString,
             ),
             'ListTrades': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTrades,
-                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListTradesRequest.FromString,
-                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListTradesResponse.SerializeToString,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesResponse.SerializeToString,
             ),
             'GetOrderHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrderHistory,
-                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderHistoryRequest.FromString,
-                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderHistoryResponse.SerializeToString,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.SerializeToString,
             ),
             'StreamOrders': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamOrders,
-                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.StreamOrdersRequest.FromString,
-                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__service__pb2.StreamOrdersResponse.SerializeToString,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -232,8 +234,8 @@ class OrderService:
             request,
             target,
             '/ordermesh.order.v1.OrderService/PlaceOrder',
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrderRequest.SerializeToString,
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrderResponse.FromString,
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrderRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -259,8 +261,8 @@ class OrderService:
             request,
             target,
             '/ordermesh.order.v1.OrderService/PlaceOrders',
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrdersRequest.SerializeToString,
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.PlaceOrdersResponse.FromString,
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -286,8 +288,8 @@ class OrderService:
             request,
             target,
             '/ordermesh.order.v1.OrderService/CancelOrder',
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelOrderRequest.SerializeToString,
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelOrderResponse.FromString,
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -313,8 +315,8 @@ class OrderService:
             request,
             target,
             '/ordermesh.order.v1.OrderService/CancelAllOrders',
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelAllOrdersRequest.SerializeToString,
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.CancelAllOrdersResponse.FromString,
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -340,8 +342,8 @@ class OrderService:
             request,
             target,
             '/ordermesh.order.v1.OrderService/GetOrder',
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderRequest.SerializeToString,
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderResponse.FromString,
+            ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -367,8 +369,8 @@ class OrderService:
             request,
             target,
             '/ordermesh.order.v1.OrderService/ListOrders',
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListOrdersRequest.SerializeToString,
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListOrdersResponse.FromString,
+            ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListOrdersRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -394,8 +396,8 @@ class OrderService:
             request,
             target,
             '/ordermesh.order.v1.OrderService/ListTrades',
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListTradesRequest.SerializeToString,
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.ListTradesResponse.FromString,
+            ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -421,8 +423,8 @@ class OrderService:
             request,
             target,
             '/ordermesh.order.v1.OrderService/GetOrderHistory',
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderHistoryRequest.SerializeToString,
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.GetOrderHistoryResponse.FromString,
+            ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -448,8 +450,8 @@ class OrderService:
             request,
             target,
             '/ordermesh.order.v1.OrderService/StreamOrders',
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.StreamOrdersRequest.SerializeToString,
-            ordermesh_dot_order_dot_v1_dot_order__service__pb2.StreamOrdersResponse.FromString,
+            ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,9 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from ordermesh.order.v1 import order_service_pb2 as _order_service_pb2
+from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
+from ordermesh.order.v1 import order_query_pb2 as _order_query_pb2
+from ordermesh.order.v1 import order_stream_pb2 as _order_stream_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -35,29 +37,29 @@ class OrderServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OrderServiceAsyncStub: ...
-    PlaceOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.PlaceOrderRequest, _order_service_pb2.PlaceOrderResponse]
+    PlaceOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.PlaceOrderRequest, _order_entry_pb2.PlaceOrderResponse]
     """Places one order. Answers when the order is committed (PENDING_NEW); what the venue does with it comes on
     StreamOrders and from GetOrder. The same request under the same client order id answers what it answered first; a
     different one fails with DUPLICATE_CLIENT_ORDER_ID. A refusal by risk fails with FAILED_PRECONDITION and the detail
     RiskBreach, and the order is kept as REJECTED.
     """
-    PlaceOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.PlaceOrdersRequest, _order_service_pb2.PlaceOrdersResponse]
+    PlaceOrders: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.PlaceOrdersRequest, _order_entry_pb2.PlaceOrdersResponse]
     """Places several orders, each for itself: one refused does not stop the others."""
-    CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]
+    CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.CancelOrderRequest, _order_entry_pb2.CancelOrderResponse]
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
     """
-    CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.CancelAllOrdersRequest, _order_service_pb2.CancelAllOrdersResponse]
+    CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.CancelAllOrdersRequest, _order_entry_pb2.CancelAllOrdersResponse]
     """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
-    GetOrder: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]
+    GetOrder: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderRequest, _order_query_pb2.GetOrderResponse]
     """Tells one order, by our id."""
-    ListOrders: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]
+    ListOrders: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.ListOrdersRequest, _order_query_pb2.ListOrdersResponse]
     """Lists orders, newest first."""
-    ListTrades: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.ListTradesRequest, _order_service_pb2.ListTradesResponse]
+    ListTrades: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.ListTradesRequest, _order_query_pb2.ListTradesResponse]
     """Lists fills, newest first."""
-    GetOrderHistory: _grpc.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderHistoryRequest, _order_service_pb2.GetOrderHistoryResponse]
+    GetOrderHistory: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]
     """Lists what happened to one order, oldest first."""
-    StreamOrders: _grpc.UnaryStreamMultiCallable[_order_service_pb2.StreamOrdersRequest, _order_service_pb2.StreamOrdersResponse]
+    StreamOrders: _grpc.UnaryStreamMultiCallable[_order_stream_pb2.StreamOrdersRequest, _order_stream_pb2.StreamOrdersResponse]
     """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
     slow is ended with SLOW_READER and continues from its resume token.
     """
@@ -69,29 +71,29 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    PlaceOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.PlaceOrderRequest, _order_service_pb2.PlaceOrderResponse]  # type: ignore[assignment]
+    PlaceOrder: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.PlaceOrderRequest, _order_entry_pb2.PlaceOrderResponse]  # type: ignore[assignment]
     """Places one order. Answers when the order is committed (PENDING_NEW); what the venue does with it comes on
     StreamOrders and from GetOrder. The same request under the same client order id answers what it answered first; a
     different one fails with DUPLICATE_CLIENT_ORDER_ID. A refusal by risk fails with FAILED_PRECONDITION and the detail
     RiskBreach, and the order is kept as REJECTED.
     """
-    PlaceOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.PlaceOrdersRequest, _order_service_pb2.PlaceOrdersResponse]  # type: ignore[assignment]
+    PlaceOrders: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.PlaceOrdersRequest, _order_entry_pb2.PlaceOrdersResponse]  # type: ignore[assignment]
     """Places several orders, each for itself: one refused does not stop the others."""
-    CancelOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]  # type: ignore[assignment]
+    CancelOrder: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.CancelOrderRequest, _order_entry_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
     """
-    CancelAllOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CancelAllOrdersRequest, _order_service_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
+    CancelAllOrders: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.CancelAllOrdersRequest, _order_entry_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
     """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
-    GetOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]  # type: ignore[assignment]
+    GetOrder: _aio.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderRequest, _order_query_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Tells one order, by our id."""
-    ListOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]  # type: ignore[assignment]
+    ListOrders: _aio.UnaryUnaryMultiCallable[_order_query_pb2.ListOrdersRequest, _order_query_pb2.ListOrdersResponse]  # type: ignore[assignment]
     """Lists orders, newest first."""
-    ListTrades: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListTradesRequest, _order_service_pb2.ListTradesResponse]  # type: ignore[assignment]
+    ListTrades: _aio.UnaryUnaryMultiCallable[_order_query_pb2.ListTradesRequest, _order_query_pb2.ListTradesResponse]  # type: ignore[assignment]
     """Lists fills, newest first."""
-    GetOrderHistory: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderHistoryRequest, _order_service_pb2.GetOrderHistoryResponse]  # type: ignore[assignment]
+    GetOrderHistory: _aio.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]  # type: ignore[assignment]
     """Lists what happened to one order, oldest first."""
-    StreamOrders: _aio.UnaryStreamMultiCallable[_order_service_pb2.StreamOrdersRequest, _order_service_pb2.StreamOrdersResponse]  # type: ignore[assignment]
+    StreamOrders: _aio.UnaryStreamMultiCallable[_order_stream_pb2.StreamOrdersRequest, _order_stream_pb2.StreamOrdersResponse]  # type: ignore[assignment]
     """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
     slow is ended with SLOW_READER and continues from its resume token.
     """
@@ -104,9 +106,9 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def PlaceOrder(
         self,
-        request: _order_service_pb2.PlaceOrderRequest,
+        request: _order_entry_pb2.PlaceOrderRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_order_service_pb2.PlaceOrderResponse, _abc.Awaitable[_order_service_pb2.PlaceOrderResponse]]:
+    ) -> _typing.Union[_order_entry_pb2.PlaceOrderResponse, _abc.Awaitable[_order_entry_pb2.PlaceOrderResponse]]:
         """Places one order. Answers when the order is committed (PENDING_NEW); what the venue does with it comes on
         StreamOrders and from GetOrder. The same request under the same client order id answers what it answered first; a
         different one fails with DUPLICATE_CLIENT_ORDER_ID. A refusal by risk fails with FAILED_PRECONDITION and the detail
@@ -116,17 +118,17 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def PlaceOrders(
         self,
-        request: _order_service_pb2.PlaceOrdersRequest,
+        request: _order_entry_pb2.PlaceOrdersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_order_service_pb2.PlaceOrdersResponse, _abc.Awaitable[_order_service_pb2.PlaceOrdersResponse]]:
+    ) -> _typing.Union[_order_entry_pb2.PlaceOrdersResponse, _abc.Awaitable[_order_entry_pb2.PlaceOrdersResponse]]:
         """Places several orders, each for itself: one refused does not stop the others."""
 
     @_abc_1.abstractmethod
     def CancelOrder(
         self,
-        request: _order_service_pb2.CancelOrderRequest,
+        request: _order_entry_pb2.CancelOrderRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_order_service_pb2.CancelOrderResponse, _abc.Awaitable[_order_service_pb2.CancelOrderResponse]]:
+    ) -> _typing.Union[_order_entry_pb2.CancelOrderResponse, _abc.Awaitable[_order_entry_pb2.CancelOrderResponse]]:
         """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
         order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
         """
@@ -134,49 +136,49 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def CancelAllOrders(
         self,
-        request: _order_service_pb2.CancelAllOrdersRequest,
+        request: _order_entry_pb2.CancelAllOrdersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_order_service_pb2.CancelAllOrdersResponse, _abc.Awaitable[_order_service_pb2.CancelAllOrdersResponse]]:
+    ) -> _typing.Union[_order_entry_pb2.CancelAllOrdersResponse, _abc.Awaitable[_order_entry_pb2.CancelAllOrdersResponse]]:
         """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
 
     @_abc_1.abstractmethod
     def GetOrder(
         self,
-        request: _order_service_pb2.GetOrderRequest,
+        request: _order_query_pb2.GetOrderRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_order_service_pb2.GetOrderResponse, _abc.Awaitable[_order_service_pb2.GetOrderResponse]]:
+    ) -> _typing.Union[_order_query_pb2.GetOrderResponse, _abc.Awaitable[_order_query_pb2.GetOrderResponse]]:
         """Tells one order, by our id."""
 
     @_abc_1.abstractmethod
     def ListOrders(
         self,
-        request: _order_service_pb2.ListOrdersRequest,
+        request: _order_query_pb2.ListOrdersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_order_service_pb2.ListOrdersResponse, _abc.Awaitable[_order_service_pb2.ListOrdersResponse]]:
+    ) -> _typing.Union[_order_query_pb2.ListOrdersResponse, _abc.Awaitable[_order_query_pb2.ListOrdersResponse]]:
         """Lists orders, newest first."""
 
     @_abc_1.abstractmethod
     def ListTrades(
         self,
-        request: _order_service_pb2.ListTradesRequest,
+        request: _order_query_pb2.ListTradesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_order_service_pb2.ListTradesResponse, _abc.Awaitable[_order_service_pb2.ListTradesResponse]]:
+    ) -> _typing.Union[_order_query_pb2.ListTradesResponse, _abc.Awaitable[_order_query_pb2.ListTradesResponse]]:
         """Lists fills, newest first."""
 
     @_abc_1.abstractmethod
     def GetOrderHistory(
         self,
-        request: _order_service_pb2.GetOrderHistoryRequest,
+        request: _order_query_pb2.GetOrderHistoryRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_order_service_pb2.GetOrderHistoryResponse, _abc.Awaitable[_order_service_pb2.GetOrderHistoryResponse]]:
+    ) -> _typing.Union[_order_query_pb2.GetOrderHistoryResponse, _abc.Awaitable[_order_query_pb2.GetOrderHistoryResponse]]:
         """Lists what happened to one order, oldest first."""
 
     @_abc_1.abstractmethod
     def StreamOrders(
         self,
-        request: _order_service_pb2.StreamOrdersRequest,
+        request: _order_stream_pb2.StreamOrdersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_order_service_pb2.StreamOrdersResponse], _abc.AsyncIterator[_order_service_pb2.StreamOrdersResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_order_stream_pb2.StreamOrdersResponse], _abc.AsyncIterator[_order_stream_pb2.StreamOrdersResponse]]:
         """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
         slow is ended with SLOW_READER and continues from its resume token.
         """

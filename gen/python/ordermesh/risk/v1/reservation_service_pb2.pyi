@@ -8,8 +8,8 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from ordermesh.order.v1 import execution_report_pb2 as _execution_report_pb2
-from ordermesh.risk.v1 import breach_pb2 as _breach_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
+from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
 import builtins as _builtins
 import sys
@@ -352,14 +352,14 @@ class ReservationDecision(_message.Message):
     text: _builtins.str
     """Why it was refused, in words. Empty when accepted."""
     @_builtins.property
-    def breach(self) -> _breach_pb2.RiskBreach:
+    def breach(self) -> _risk_breach_pb2.RiskBreach:
         """The rule that refused it. Absent when accepted, or refused for another reason (an unknown account)."""
 
     def __init__(
         self,
         *,
         reason: _error_pb2.ErrorReason.ValueType = ...,
-        breach: _breach_pb2.RiskBreach | None = ...,
+        breach: _risk_breach_pb2.RiskBreach | None = ...,
         text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["breach", b"breach"]  # noqa: Y015

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from ordermesh.order.v1 import order_log_service_pb2 as ordermesh_dot_order_dot_v1_dot_order__log__service__pb2
+from ordermesh.event.v1 import event_log_service_pb2 as ordermesh_dot_event_dot_v1_dot_event__log__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,15 +18,16 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in ordermesh/order/v1/order_log_service_pb2_grpc.py depends on'
+        + ' but the generated code in ordermesh/event/v1/event_log_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class OrderLogServiceStub:
-    """The order log for other services of the mesh; not reachable from outside.
+class EventLogServiceStub:
+    """The log of events that a service owns, for other services of the mesh; not reachable from outside. OrderService serves
+    it for the order log.
     """
 
     def __init__(self, channel):
@@ -36,14 +37,15 @@ class OrderLogServiceStub:
             channel: A grpc.Channel.
         """
         self.ReadEvents = channel.unary_unary(
-                '/ordermesh.order.v1.OrderLogService/ReadEvents',
-                request_serializer=ordermesh_dot_order_dot_v1_dot_order__log__service__pb2.ReadEventsRequest.SerializeToString,
-                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__log__service__pb2.ReadEventsResponse.FromString,
+                '/ordermesh.event.v1.EventLogService/ReadEvents',
+                request_serializer=ordermesh_dot_event_dot_v1_dot_event__log__service__pb2.ReadEventsRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_event_dot_v1_dot_event__log__service__pb2.ReadEventsResponse.FromString,
                 _registered_method=True)
 
 
-class OrderLogServiceServicer:
-    """The order log for other services of the mesh; not reachable from outside.
+class EventLogServiceServicer:
+    """The log of events that a service owns, for other services of the mesh; not reachable from outside. OrderService serves
+    it for the order log.
     """
 
     def ReadEvents(self, request, context):
@@ -54,23 +56,24 @@ class OrderLogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
 
-def add_OrderLogServiceServicer_to_server(servicer, server):
+def add_EventLogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ReadEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadEvents,
-                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__log__service__pb2.ReadEventsRequest.FromString,
-                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__log__service__pb2.ReadEventsResponse.SerializeToString,
+                    request_deserializer=ordermesh_dot_event_dot_v1_dot_event__log__service__pb2.ReadEventsRequest.FromString,
+                    response_serializer=ordermesh_dot_event_dot_v1_dot_event__log__service__pb2.ReadEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'ordermesh.order.v1.OrderLogService', rpc_method_handlers)
+            'ordermesh.event.v1.EventLogService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('ordermesh.order.v1.OrderLogService', rpc_method_handlers)
+    server.add_registered_method_handlers('ordermesh.event.v1.EventLogService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
-class OrderLogService:
-    """The order log for other services of the mesh; not reachable from outside.
+class EventLogService:
+    """The log of events that a service owns, for other services of the mesh; not reachable from outside. OrderService serves
+    it for the order log.
     """
 
     @staticmethod
@@ -87,9 +90,9 @@ class OrderLogService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/ordermesh.order.v1.OrderLogService/ReadEvents',
-            ordermesh_dot_order_dot_v1_dot_order__log__service__pb2.ReadEventsRequest.SerializeToString,
-            ordermesh_dot_order_dot_v1_dot_order__log__service__pb2.ReadEventsResponse.FromString,
+            '/ordermesh.event.v1.EventLogService/ReadEvents',
+            ordermesh_dot_event_dot_v1_dot_event__log__service__pb2.ReadEventsRequest.SerializeToString,
+            ordermesh_dot_event_dot_v1_dot_event__log__service__pb2.ReadEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,
