@@ -1,0 +1,1 @@
+"""How Ordermesh is put on machines."""

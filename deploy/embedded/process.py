@@ -1,0 +1,131 @@
+"""One child process: its own process group, a log file, and a life that ends with its parent's."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.embedded.errors import DeployError
+
+ROTATE_LOG_AT_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The operating system's user that a process runs as."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run, where, as whom, and how to ask it to stop."""
+
+    arguments: tuple[str, ...]
+    log: Path
+    directory: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    run_as: Account | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 15.0
+
+    def line(self) -> list[str]:
+        """Return the full command line.
+
+        The kernel sends `stop_signal` to the process when its parent dies, however it dies: no orphans. setpriv asks
+        for that after it has changed the user, because a change of user clears the request.
+        """
+        prefix = ["setpriv", "--pdeathsig", self.stop_signal.name.removeprefix("SIG")]
+        if self.run_as is not None:
+            prefix += ["--reuid", str(self.run_as.uid), "--regid", str(self.run_as.gid), "--clear-groups"]
+        return [*prefix, "--", *self.arguments]
+
+
+class Process:
+    """A running child process."""
+
+    def __init__(self, command: Command) -> None:
+        """Start `command`; must be called from a thread that lives as long as the process should."""
+        self._command = command
+        command.log.parent.mkdir(parents=True, exist_ok=True)
+        _rotate(command.log)
+        with command.log.open("ab") as log:
+            self._log_from = log.tell()
+            try:
+                self._popen = subprocess.Popen(
+                    command.line(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    cwd=command.directory,
+                    env={**os.environ, **command.environment},
+                    # A Ctrl-C at the terminal reaches the supervisor alone, which then drains in order.
+                    start_new_session=True,
+                )
+            except OSError as error:
+                message = f"cannot run {command.arguments[0]}: {error.strerror}"
+                raise DeployError(message) from error
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._popen.pid
+
+    def output(self, lines: int = 20) -> str:
+        """Return the last lines that this process wrote to its log."""
+        with self._command.log.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(self._log_from, end - lines * 400))
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+
+    async def wait(self) -> int:
+        """Wait for the end of the process and return its exit code (negative: the signal that ended it)."""
+        if self._popen.returncode is None:
+            await _exited(self._popen.pid)
+            # The process is not reaped yet, so its group id cannot belong to anybody else.
+            self.send_to_group(signal.SIGKILL)
+        return self._popen.wait()
+
+    async def stop(self) -> int:
+        """Ask the process to stop, end it by force when it takes too long, and return its exit code."""
+        self.send(self._command.stop_signal)
+        try:
+            async with asyncio.timeout(self._command.stop_seconds):
+                return await self.wait()
+        except TimeoutError:
+            self.send_to_group(signal.SIGKILL)
+            return await self.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        self._popen.send_signal(number)
+
+    def send_to_group(self, number: signal.Signals) -> None:
+        """Send a signal to the process and everything that it started in its group."""
+        if self._popen.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._popen.pid, number)
+
+
+async def _exited(pid: int) -> None:
+    """Wait until a child process has ended, without reaping it."""
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    descriptor = os.pidfd_open(pid)
+    try:
+        loop.add_reader(descriptor, lambda: ended.done() or ended.set_result(None))
+        await ended
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+def _rotate(log: Path) -> None:
+    if log.exists() and log.stat().st_size > ROTATE_LOG_AT_BYTES:
+        log.replace(log.with_suffix(".1.log"))
