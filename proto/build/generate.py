@@ -10,8 +10,10 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from proto.build.gateway_tables import routes_file, shapes_file
 from proto.build.image import compile_image, without_source_info
 from proto.build.layout import Layout, here
+from proto.build.load import load_contract
 from proto.build.output import drift, only_one_at_a_time, write
 from proto.build.protoc import ContractError
 from proto.build.python_code import python_modules
@@ -27,7 +29,10 @@ def generated_files(layout: Layout) -> dict[str, bytes]:
         folder = Path(name)
         image = compile_image(layout, folder)
         files = {f"python/{path}": data for path, data in python_modules(layout, folder).items()}
+    contract = load_contract(image)
     files["descriptors/ordermesh.binpb"] = without_source_info(image)
+    files["gateway/routes.json"] = routes_file(contract)
+    files["gateway/shapes.lua"] = shapes_file(contract)
     files["README.md"] = (Path(__file__).parent / "gen_readme.md").read_bytes()
     return files
 

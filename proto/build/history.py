@@ -30,7 +30,12 @@ def extract_contracts(layout: Layout, commit: str, folder: Path) -> Layout:
     if packed.returncode != 0:
         raise ContractError(f"git cannot read the contracts of {commit}: {packed.stderr.decode().strip()}")
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+        for member in archive:
+            content = archive.extractfile(member)
+            if content is not None:
+                path = folder / member.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content.read())
     return Layout(folder)
 
 

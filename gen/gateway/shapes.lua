@@ -1,0 +1,139 @@
+-- Generated from the contracts by `make gen`; do not edit.
+-- Fields are { name, kind, type, repeated, map } by each of their JSON names.
+local shapes = { messages = {}, enums = {} }
+shapes.messages["ordermesh.marketdata.v1.GetInstrumentRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+}
+shapes.messages["ordermesh.marketdata.v1.ListInstrumentsRequest"] = {
+  ["venue"] = { name = "venue", kind = "string" },
+  ["asset_class"] = { name = "asset_class", kind = "enum", type = "ordermesh.marketdata.v1.AssetClass" },
+  ["assetClass"] = { name = "asset_class", kind = "enum", type = "ordermesh.marketdata.v1.AssetClass" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.marketdata.v1.StreamQuotesRequest"] = {
+  ["instruments"] = { name = "instruments", kind = "string", repeated = true },
+  ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+}
+shapes.messages["ordermesh.order.v1.CancelAllOrdersRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["side"] = { name = "side", kind = "enum", type = "ordermesh.type.v1.Side" },
+}
+shapes.messages["ordermesh.order.v1.CancelOrderRequest"] = {
+  ["order_id"] = { name = "order_id", kind = "string" },
+  ["orderId"] = { name = "order_id", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.GetOrderHistoryRequest"] = {
+  ["order_id"] = { name = "order_id", kind = "string" },
+  ["orderId"] = { name = "order_id", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.GetOrderRequest"] = {
+  ["order_id"] = { name = "order_id", kind = "string" },
+  ["orderId"] = { name = "order_id", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["status"] = { name = "status", kind = "enum", type = "ordermesh.order.v1.OrderStatus", repeated = true },
+  ["client_order_id"] = { name = "client_order_id", kind = "string" },
+  ["clientOrderId"] = { name = "client_order_id", kind = "string" },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.ListTradesRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["order_id"] = { name = "order_id", kind = "string" },
+  ["orderId"] = { name = "order_id", kind = "string" },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
+  ["client_order_id"] = { name = "client_order_id", kind = "string" },
+  ["clientOrderId"] = { name = "client_order_id", kind = "string" },
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["side"] = { name = "side", kind = "enum", type = "ordermesh.type.v1.Side" },
+  ["type"] = { name = "type", kind = "enum", type = "ordermesh.type.v1.OrderType" },
+  ["time_in_force"] = { name = "time_in_force", kind = "enum", type = "ordermesh.type.v1.TimeInForce" },
+  ["timeInForce"] = { name = "time_in_force", kind = "enum", type = "ordermesh.type.v1.TimeInForce" },
+  ["quantity"] = { name = "quantity", kind = "string" },
+  ["limit_price"] = { name = "limit_price", kind = "string" },
+  ["limitPrice"] = { name = "limit_price", kind = "string" },
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.PlaceOrdersRequest"] = {
+  ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
+}
+shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["resume_token"] = { name = "resume_token", kind = "string" },
+  ["resumeToken"] = { name = "resume_token", kind = "string" },
+}
+shapes.messages["ordermesh.system.v1.GetHealthRequest"] = {
+}
+shapes.messages["ordermesh.system.v1.GetMetricsRequest"] = {
+}
+shapes.messages["ordermesh.system.v1.GetReadinessRequest"] = {
+}
+shapes.enums["ordermesh.marketdata.v1.AssetClass"] = {
+  ["ASSET_CLASS_UNSPECIFIED"] = 0,
+  ["ASSET_CLASS_EQUITY"] = 1,
+  ["ASSET_CLASS_CRYPTO"] = 2,
+  ["ASSET_CLASS_FX"] = 3,
+  ["ASSET_CLASS_FUTURE"] = 4,
+}
+shapes.enums["ordermesh.order.v1.OrderStatus"] = {
+  ["ORDER_STATUS_UNSPECIFIED"] = 0,
+  ["ORDER_STATUS_PENDING_NEW"] = 1,
+  ["ORDER_STATUS_NEW"] = 2,
+  ["ORDER_STATUS_PARTIALLY_FILLED"] = 3,
+  ["ORDER_STATUS_FILLED"] = 4,
+  ["ORDER_STATUS_PENDING_CANCEL"] = 5,
+  ["ORDER_STATUS_CANCELED"] = 6,
+  ["ORDER_STATUS_REJECTED"] = 7,
+  ["ORDER_STATUS_EXPIRED"] = 8,
+}
+shapes.enums["ordermesh.type.v1.OrderType"] = {
+  ["ORDER_TYPE_UNSPECIFIED"] = 0,
+  ["ORDER_TYPE_MARKET"] = 1,
+  ["ORDER_TYPE_LIMIT"] = 2,
+}
+shapes.enums["ordermesh.type.v1.Side"] = {
+  ["SIDE_UNSPECIFIED"] = 0,
+  ["SIDE_BUY"] = 1,
+  ["SIDE_SELL"] = 2,
+}
+shapes.enums["ordermesh.type.v1.TimeInForce"] = {
+  ["TIME_IN_FORCE_UNSPECIFIED"] = 0,
+  ["TIME_IN_FORCE_DAY"] = 1,
+  ["TIME_IN_FORCE_GTC"] = 2,
+  ["TIME_IN_FORCE_IOC"] = 3,
+  ["TIME_IN_FORCE_FOK"] = 4,
+}
+return shapes
