@@ -1,8 +1,48 @@
 -- Generated from the contracts by `make gen`; do not edit.
 -- Fields are { name, kind, type, repeated, map } by each of their JSON names.
 local shapes = { messages = {}, enums = {} }
+shapes.messages["ordermesh.marketdata.v1.CreateInstrumentRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["description"] = { name = "description", kind = "string" },
+  ["asset_class"] = { name = "asset_class", kind = "enum", type = "ordermesh.marketdata.v1.AssetClass" },
+  ["assetClass"] = { name = "asset_class", kind = "enum", type = "ordermesh.marketdata.v1.AssetClass" },
+  ["currency"] = { name = "currency", kind = "string" },
+  ["tick_size"] = { name = "tick_size", kind = "string" },
+  ["tickSize"] = { name = "tick_size", kind = "string" },
+  ["lot_size"] = { name = "lot_size", kind = "string" },
+  ["lotSize"] = { name = "lot_size", kind = "string" },
+  ["min_quantity"] = { name = "min_quantity", kind = "string" },
+  ["minQuantity"] = { name = "min_quantity", kind = "string" },
+  ["max_quantity"] = { name = "max_quantity", kind = "string" },
+  ["maxQuantity"] = { name = "max_quantity", kind = "string" },
+  ["contract_multiplier"] = { name = "contract_multiplier", kind = "string" },
+  ["contractMultiplier"] = { name = "contract_multiplier", kind = "string" },
+  ["expires_at"] = { name = "expires_at", kind = "timestamp" },
+  ["expiresAt"] = { name = "expires_at", kind = "timestamp" },
+}
 shapes.messages["ordermesh.marketdata.v1.GetInstrumentRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
+}
+shapes.messages["ordermesh.marketdata.v1.GetOrderBookRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["depth"] = { name = "depth", kind = "uint32" },
+}
+shapes.messages["ordermesh.marketdata.v1.GetQuoteRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["venue"] = { name = "venue", kind = "string" },
+  ["symbol"] = { name = "symbol", kind = "string" },
+}
+shapes.messages["ordermesh.marketdata.v1.ListCandlesRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["venue"] = { name = "venue", kind = "string" },
+  ["symbol"] = { name = "symbol", kind = "string" },
+  ["interval"] = { name = "interval", kind = "enum", type = "ordermesh.marketdata.v1.CandleInterval" },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
 }
 shapes.messages["ordermesh.marketdata.v1.ListInstrumentsRequest"] = {
   ["venue"] = { name = "venue", kind = "string" },
@@ -13,10 +53,52 @@ shapes.messages["ordermesh.marketdata.v1.ListInstrumentsRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.marketdata.v1.ListMarketTradesRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.marketdata.v1.ListQuotesRequest"] = {
+  ["instruments"] = { name = "instruments", kind = "string", repeated = true },
+  ["venue"] = { name = "venue", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.marketdata.v1.StreamCandlesRequest"] = {
+  ["instruments"] = { name = "instruments", kind = "string", repeated = true },
+  ["interval"] = { name = "interval", kind = "enum", type = "ordermesh.marketdata.v1.CandleInterval" },
+  ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+}
+shapes.messages["ordermesh.marketdata.v1.StreamOrderBookRequest"] = {
+  ["instruments"] = { name = "instruments", kind = "string", repeated = true },
+  ["depth"] = { name = "depth", kind = "uint32" },
+  ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+}
 shapes.messages["ordermesh.marketdata.v1.StreamQuotesRequest"] = {
   ["instruments"] = { name = "instruments", kind = "string", repeated = true },
   ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
   ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+}
+shapes.messages["ordermesh.marketdata.v1.StreamTradesRequest"] = {
+  ["instruments"] = { name = "instruments", kind = "string", repeated = true },
+  ["recent_trades"] = { name = "recent_trades", kind = "uint32" },
+  ["recentTrades"] = { name = "recent_trades", kind = "uint32" },
+  ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+}
+shapes.messages["ordermesh.marketdata.v1.UpdateInstrumentRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["status"] = { name = "status", kind = "enum", type = "ordermesh.marketdata.v1.InstrumentStatus" },
+  ["expected_version"] = { name = "expected_version", kind = "uint32" },
+  ["expectedVersion"] = { name = "expected_version", kind = "uint32" },
 }
 shapes.messages["ordermesh.order.v1.CancelAllOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -107,6 +189,20 @@ shapes.enums["ordermesh.marketdata.v1.AssetClass"] = {
   ["ASSET_CLASS_CRYPTO"] = 2,
   ["ASSET_CLASS_FX"] = 3,
   ["ASSET_CLASS_FUTURE"] = 4,
+}
+shapes.enums["ordermesh.marketdata.v1.CandleInterval"] = {
+  ["CANDLE_INTERVAL_UNSPECIFIED"] = 0,
+  ["CANDLE_INTERVAL_1S"] = 1,
+  ["CANDLE_INTERVAL_1M"] = 2,
+  ["CANDLE_INTERVAL_5M"] = 3,
+  ["CANDLE_INTERVAL_15M"] = 4,
+  ["CANDLE_INTERVAL_1H"] = 5,
+  ["CANDLE_INTERVAL_1D"] = 6,
+}
+shapes.enums["ordermesh.marketdata.v1.InstrumentStatus"] = {
+  ["INSTRUMENT_STATUS_UNSPECIFIED"] = 0,
+  ["INSTRUMENT_STATUS_TRADING"] = 1,
+  ["INSTRUMENT_STATUS_HALTED"] = 2,
 }
 shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_UNSPECIFIED"] = 0,

@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordermesh.marketdata.v1 import quote_pb2 as _quote_pb2
 from ordermesh.order.v1 import execution_report_pb2 as _execution_report_pb2
 from ordermesh.order.v1 import order_pb2 as _order_pb2
 import builtins as _builtins
@@ -38,6 +39,10 @@ class _TopicEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Topic.ValueType
     """
     TOPIC_TRADE_EXECUTED: _Topic.ValueType  # 4
     """`trade.executed`: a fill. Payload: trade. It has the sequence of its `order.executed` event."""
+    TOPIC_MARKET_DATA_UPDATED: _Topic.ValueType  # 6
+    """`market.data.updated`: the newest quote of an instrument, conflated. Payload: quote. Best effort: no log stands behind
+    it, gaps are not filled, and old entries are trimmed; its sequence only says which of two quotes is newer.
+    """
 
 class Topic(_Topic, metaclass=_TopicEnumTypeWrapper):
     """What an event is about. The topic's name on the bus is the value's name in lower case with dots, as given."""
@@ -54,6 +59,10 @@ report.
 """
 TOPIC_TRADE_EXECUTED: Topic.ValueType  # 4
 """`trade.executed`: a fill. Payload: trade. It has the sequence of its `order.executed` event."""
+TOPIC_MARKET_DATA_UPDATED: Topic.ValueType  # 6
+"""`market.data.updated`: the newest quote of an instrument, conflated. Payload: quote. Best effort: no log stands behind
+it, gaps are not filled, and old entries are trimmed; its sequence only says which of two quotes is newer.
+"""
 Global___Topic: _TypeAlias = Topic  # noqa: Y015
 
 @_typing.final
@@ -69,6 +78,7 @@ class Event(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     EXECUTION_REPORT_FIELD_NUMBER: _builtins.int
     TRADE_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
     epoch: _builtins.str
     """Incarnation of the log that `sequence` counts in."""
     sequence: _builtins.int
@@ -89,6 +99,10 @@ class Event(_message.Message):
     def trade(self) -> _order_pb2.Trade:
         """Of `trade.executed`."""
 
+    @_builtins.property
+    def quote(self) -> _quote_pb2.Quote:
+        """Of `market.data.updated`."""
+
     def __init__(
         self,
         *,
@@ -99,12 +113,13 @@ class Event(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         execution_report: _execution_report_pb2.ExecutionReport | None = ...,
         trade: _order_pb2.Trade | None = ...,
+        quote: _quote_pb2.Quote | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["execution_report", b"execution_report", "payload", b"payload", "time", b"time", "trade", b"trade"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution_report", b"execution_report", "payload", b"payload", "quote", b"quote", "time", b"time", "trade", b"trade"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "execution_report", b"execution_report", "payload", b"payload", "previous_sequence", b"previous_sequence", "sequence", b"sequence", "time", b"time", "topic", b"topic", "trade", b"trade"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "execution_report", b"execution_report", "payload", b"payload", "previous_sequence", b"previous_sequence", "quote", b"quote", "sequence", b"sequence", "time", b"time", "topic", b"topic", "trade", b"trade"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["execution_report", "trade"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["execution_report", "trade", "quote"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 

@@ -25,12 +25,17 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from ordermesh.marketdata.v1 import book_access_pb2 as ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2
+from ordermesh.marketdata.v1 import candle_access_pb2 as ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2
 from ordermesh.marketdata.v1 import instrument_pb2 as ordermesh_dot_marketdata_dot_v1_dot_instrument__pb2
+from ordermesh.marketdata.v1 import instrument_admin_pb2 as ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2
+from ordermesh.marketdata.v1 import market_trade_access_pb2 as ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2
 from ordermesh.marketdata.v1 import quote_pb2 as ordermesh_dot_marketdata_dot_v1_dot_quote__pb2
+from ordermesh.marketdata.v1 import quote_query_pb2 as ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2
 from ordermesh.type.v1 import stream_pb2 as ordermesh_dot_type_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1ordermesh/marketdata/v1/market_data_service.proto\x12\x17ordermesh.marketdata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a(ordermesh/marketdata/v1/instrument.proto\x1a#ordermesh/marketdata/v1/quote.proto\x1a\x1eordermesh/type/v1/stream.proto\"`\n\x14GetInstrumentRequest\x12H\n\ninstrument\x18\x01 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\"P\n\x15GetInstrumentResponse\x12\x37\n\ninstrument\x18\x01 \x01(\x0b\x32#.ordermesh.marketdata.v1.Instrument\"\xaf\x01\n\x16ListInstrumentsRequest\x12\x16\n\x05venue\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x0c\x12\x42\n\x0b\x61sset_class\x18\x02 \x01(\x0e\x32#.ordermesh.marketdata.v1.AssetClassB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"l\n\x17ListInstrumentsResponse\x12\x38\n\x0binstruments\x18\x01 \x03(\x0b\x32#.ordermesh.marketdata.v1.Instrument\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x13StreamQuotesRequest\x12N\n\x0binstruments\x18\x01 \x03(\tB9\xbaH6\x92\x01\x33\x10\xe8\x07\".r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\x12\x45\n\x12heartbeat_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\"\xa2\x03\n\x14StreamQuotesResponse\x12\x33\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x02 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12:\n\x08snapshot\x18\x03 \x01(\x0b\x32&.ordermesh.marketdata.v1.QuoteSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x04 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x36\n\x06update\x18\x05 \x01(\x0b\x32$.ordermesh.marketdata.v1.QuoteUpdateH\x00\x12\x31\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\"?\n\rQuoteSnapshot\x12.\n\x06quotes\x18\x01 \x03(\x0b\x32\x1e.ordermesh.marketdata.v1.Quote\"=\n\x0bQuoteUpdate\x12.\n\x06quotes\x18\x01 \x03(\x0b\x32\x1e.ordermesh.marketdata.v1.Quote2\xea\x03\n\x11MarketDataService\x12\xa3\x01\n\rGetInstrument\x12-.ordermesh.marketdata.v1.GetInstrumentRequest\x1a..ordermesh.marketdata.v1.GetInstrumentResponse\"3\x90\x02\x01\x82\xd3\xe4\x93\x02*\x12(/api/v1/market-data/symbols/{instrument}\x12\x9c\x01\n\x0fListInstruments\x12/.ordermesh.marketdata.v1.ListInstrumentsRequest\x1a\x30.ordermesh.marketdata.v1.ListInstrumentsResponse\"&\x90\x02\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/market-data/symbols\x12\x8f\x01\n\x0cStreamQuotes\x12,.ordermesh.marketdata.v1.StreamQuotesRequest\x1a-.ordermesh.marketdata.v1.StreamQuotesResponse\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/stream/quotes0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1ordermesh/marketdata/v1/market_data_service.proto\x12\x17ordermesh.marketdata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a)ordermesh/marketdata/v1/book_access.proto\x1a+ordermesh/marketdata/v1/candle_access.proto\x1a(ordermesh/marketdata/v1/instrument.proto\x1a.ordermesh/marketdata/v1/instrument_admin.proto\x1a\x31ordermesh/marketdata/v1/market_trade_access.proto\x1a#ordermesh/marketdata/v1/quote.proto\x1a)ordermesh/marketdata/v1/quote_query.proto\x1a\x1eordermesh/type/v1/stream.proto\"`\n\x14GetInstrumentRequest\x12H\n\ninstrument\x18\x01 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\"P\n\x15GetInstrumentResponse\x12\x37\n\ninstrument\x18\x01 \x01(\x0b\x32#.ordermesh.marketdata.v1.Instrument\"\xaf\x01\n\x16ListInstrumentsRequest\x12\x16\n\x05venue\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x0c\x12\x42\n\x0b\x61sset_class\x18\x02 \x01(\x0e\x32#.ordermesh.marketdata.v1.AssetClassB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"l\n\x17ListInstrumentsResponse\x12\x38\n\x0binstruments\x18\x01 \x03(\x0b\x32#.ordermesh.marketdata.v1.Instrument\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x13StreamQuotesRequest\x12N\n\x0binstruments\x18\x01 \x03(\tB9\xbaH6\x92\x01\x33\x10\xe8\x07\".r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\x12\x45\n\x12heartbeat_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\"\xa2\x03\n\x14StreamQuotesResponse\x12\x33\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x02 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12:\n\x08snapshot\x18\x03 \x01(\x0b\x32&.ordermesh.marketdata.v1.QuoteSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x04 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x36\n\x06update\x18\x05 \x01(\x0b\x32$.ordermesh.marketdata.v1.QuoteUpdateH\x00\x12\x31\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\"?\n\rQuoteSnapshot\x12.\n\x06quotes\x18\x01 \x03(\x0b\x32\x1e.ordermesh.marketdata.v1.Quote\"=\n\x0bQuoteUpdate\x12.\n\x06quotes\x18\x01 \x03(\x0b\x32\x1e.ordermesh.marketdata.v1.Quote2\xf4\x10\n\x11MarketDataService\x12\xa3\x01\n\rGetInstrument\x12-.ordermesh.marketdata.v1.GetInstrumentRequest\x1a..ordermesh.marketdata.v1.GetInstrumentResponse\"3\x90\x02\x01\x82\xd3\xe4\x93\x02*\x12(/api/v1/market-data/symbols/{instrument}\x12\x9c\x01\n\x0fListInstruments\x12/.ordermesh.marketdata.v1.ListInstrumentsRequest\x1a\x30.ordermesh.marketdata.v1.ListInstrumentsResponse\"&\x90\x02\x01\x82\xd3\xe4\x93\x02\x1d\x12\x1b/api/v1/market-data/symbols\x12\xa2\x01\n\x10\x43reateInstrument\x12\x30.ordermesh.marketdata.v1.CreateInstrumentRequest\x1a\x31.ordermesh.marketdata.v1.CreateInstrumentResponse\")\x90\x02\x02\x82\xd3\xe4\x93\x02 \"\x1b/api/v1/market-data/symbols:\x01*\x12\xaf\x01\n\x10UpdateInstrument\x12\x30.ordermesh.marketdata.v1.UpdateInstrumentRequest\x1a\x31.ordermesh.marketdata.v1.UpdateInstrumentResponse\"6\x90\x02\x02\x82\xd3\xe4\x93\x02-\x1a(/api/v1/market-data/symbols/{instrument}:\x01*\x12\xb4\x01\n\x08GetQuote\x12(.ordermesh.marketdata.v1.GetQuoteRequest\x1a).ordermesh.marketdata.v1.GetQuoteResponse\"S\x90\x02\x01\x82\xd3\xe4\x93\x02J\x12 /api/v1/market-data/{instrument}Z&\x12$/api/v1/market-data/{venue}/{symbol}\x12\x8c\x01\n\nListQuotes\x12*.ordermesh.marketdata.v1.ListQuotesRequest\x1a+.ordermesh.marketdata.v1.ListQuotesResponse\"%\x90\x02\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/market-data/ticker\x12\x95\x01\n\x0cGetOrderBook\x12,.ordermesh.marketdata.v1.GetOrderBookRequest\x1a-.ordermesh.marketdata.v1.GetOrderBookResponse\"(\x90\x02\x01\x82\xd3\xe4\x93\x02\x1f\x12\x1d/api/v1/market-data/orderbook\x12\x9e\x01\n\x10ListMarketTrades\x12\x30.ordermesh.marketdata.v1.ListMarketTradesRequest\x1a\x31.ordermesh.marketdata.v1.ListMarketTradesResponse\"%\x90\x02\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/market-data/trades\x12\xeb\x01\n\x0bListCandles\x12+.ordermesh.marketdata.v1.ListCandlesRequest\x1a,.ordermesh.marketdata.v1.ListCandlesResponse\"\x80\x01\x90\x02\x01\x82\xd3\xe4\x93\x02w\x12\x19/api/v1/market-data/ohlcvZ*\x12(/api/v1/market-data/{instrument}/historyZ.\x12,/api/v1/market-data/{venue}/{symbol}/history\x12\x8f\x01\n\x0cStreamQuotes\x12,.ordermesh.marketdata.v1.StreamQuotesRequest\x1a-.ordermesh.marketdata.v1.StreamQuotesResponse\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/stream/quotes0\x01\x12\x9b\x01\n\x0fStreamOrderBook\x12/.ordermesh.marketdata.v1.StreamOrderBookRequest\x1a\x30.ordermesh.marketdata.v1.StreamOrderBookResponse\"#\x90\x02\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/stream/orderbook0\x01\x12\x8f\x01\n\x0cStreamTrades\x12,.ordermesh.marketdata.v1.StreamTradesRequest\x1a-.ordermesh.marketdata.v1.StreamTradesResponse\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/stream/trades0\x01\x12\x93\x01\n\rStreamCandles\x12-.ordermesh.marketdata.v1.StreamCandlesRequest\x1a..ordermesh.marketdata.v1.StreamCandlesResponse\"!\x90\x02\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/api/v1/stream/candles0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,24 +60,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MARKETDATASERVICE'].methods_by_name['GetInstrument']._serialized_options = b'\220\002\001\202\323\344\223\002*\022(/api/v1/market-data/symbols/{instrument}'
   _globals['_MARKETDATASERVICE'].methods_by_name['ListInstruments']._loaded_options = None
   _globals['_MARKETDATASERVICE'].methods_by_name['ListInstruments']._serialized_options = b'\220\002\001\202\323\344\223\002\035\022\033/api/v1/market-data/symbols'
+  _globals['_MARKETDATASERVICE'].methods_by_name['CreateInstrument']._loaded_options = None
+  _globals['_MARKETDATASERVICE'].methods_by_name['CreateInstrument']._serialized_options = b'\220\002\002\202\323\344\223\002 \"\033/api/v1/market-data/symbols:\001*'
+  _globals['_MARKETDATASERVICE'].methods_by_name['UpdateInstrument']._loaded_options = None
+  _globals['_MARKETDATASERVICE'].methods_by_name['UpdateInstrument']._serialized_options = b'\220\002\002\202\323\344\223\002-\032(/api/v1/market-data/symbols/{instrument}:\001*'
+  _globals['_MARKETDATASERVICE'].methods_by_name['GetQuote']._loaded_options = None
+  _globals['_MARKETDATASERVICE'].methods_by_name['GetQuote']._serialized_options = b'\220\002\001\202\323\344\223\002J\022 /api/v1/market-data/{instrument}Z&\022$/api/v1/market-data/{venue}/{symbol}'
+  _globals['_MARKETDATASERVICE'].methods_by_name['ListQuotes']._loaded_options = None
+  _globals['_MARKETDATASERVICE'].methods_by_name['ListQuotes']._serialized_options = b'\220\002\001\202\323\344\223\002\034\022\032/api/v1/market-data/ticker'
+  _globals['_MARKETDATASERVICE'].methods_by_name['GetOrderBook']._loaded_options = None
+  _globals['_MARKETDATASERVICE'].methods_by_name['GetOrderBook']._serialized_options = b'\220\002\001\202\323\344\223\002\037\022\035/api/v1/market-data/orderbook'
+  _globals['_MARKETDATASERVICE'].methods_by_name['ListMarketTrades']._loaded_options = None
+  _globals['_MARKETDATASERVICE'].methods_by_name['ListMarketTrades']._serialized_options = b'\220\002\001\202\323\344\223\002\034\022\032/api/v1/market-data/trades'
+  _globals['_MARKETDATASERVICE'].methods_by_name['ListCandles']._loaded_options = None
+  _globals['_MARKETDATASERVICE'].methods_by_name['ListCandles']._serialized_options = b'\220\002\001\202\323\344\223\002w\022\031/api/v1/market-data/ohlcvZ*\022(/api/v1/market-data/{instrument}/historyZ.\022,/api/v1/market-data/{venue}/{symbol}/history'
   _globals['_MARKETDATASERVICE'].methods_by_name['StreamQuotes']._loaded_options = None
   _globals['_MARKETDATASERVICE'].methods_by_name['StreamQuotes']._serialized_options = b'\220\002\001\202\323\344\223\002\027\022\025/api/v1/stream/quotes'
-  _globals['_GETINSTRUMENTREQUEST']._serialized_start=280
-  _globals['_GETINSTRUMENTREQUEST']._serialized_end=376
-  _globals['_GETINSTRUMENTRESPONSE']._serialized_start=378
-  _globals['_GETINSTRUMENTRESPONSE']._serialized_end=458
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=461
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=636
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=638
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=746
-  _globals['_STREAMQUOTESREQUEST']._serialized_start=749
-  _globals['_STREAMQUOTESREQUEST']._serialized_end=921
-  _globals['_STREAMQUOTESRESPONSE']._serialized_start=924
-  _globals['_STREAMQUOTESRESPONSE']._serialized_end=1342
-  _globals['_QUOTESNAPSHOT']._serialized_start=1344
-  _globals['_QUOTESNAPSHOT']._serialized_end=1407
-  _globals['_QUOTEUPDATE']._serialized_start=1409
-  _globals['_QUOTEUPDATE']._serialized_end=1470
-  _globals['_MARKETDATASERVICE']._serialized_start=1473
-  _globals['_MARKETDATASERVICE']._serialized_end=1963
+  _globals['_MARKETDATASERVICE'].methods_by_name['StreamOrderBook']._loaded_options = None
+  _globals['_MARKETDATASERVICE'].methods_by_name['StreamOrderBook']._serialized_options = b'\220\002\001\202\323\344\223\002\032\022\030/api/v1/stream/orderbook'
+  _globals['_MARKETDATASERVICE'].methods_by_name['StreamTrades']._loaded_options = None
+  _globals['_MARKETDATASERVICE'].methods_by_name['StreamTrades']._serialized_options = b'\220\002\001\202\323\344\223\002\027\022\025/api/v1/stream/trades'
+  _globals['_MARKETDATASERVICE'].methods_by_name['StreamCandles']._loaded_options = None
+  _globals['_MARKETDATASERVICE'].methods_by_name['StreamCandles']._serialized_options = b'\220\002\001\202\323\344\223\002\030\022\026/api/v1/stream/candles'
+  _globals['_GETINSTRUMENTREQUEST']._serialized_start=510
+  _globals['_GETINSTRUMENTREQUEST']._serialized_end=606
+  _globals['_GETINSTRUMENTRESPONSE']._serialized_start=608
+  _globals['_GETINSTRUMENTRESPONSE']._serialized_end=688
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=691
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=866
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=868
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=976
+  _globals['_STREAMQUOTESREQUEST']._serialized_start=979
+  _globals['_STREAMQUOTESREQUEST']._serialized_end=1151
+  _globals['_STREAMQUOTESRESPONSE']._serialized_start=1154
+  _globals['_STREAMQUOTESRESPONSE']._serialized_end=1572
+  _globals['_QUOTESNAPSHOT']._serialized_start=1574
+  _globals['_QUOTESNAPSHOT']._serialized_end=1637
+  _globals['_QUOTEUPDATE']._serialized_start=1639
+  _globals['_QUOTEUPDATE']._serialized_end=1700
+  _globals['_MARKETDATASERVICE']._serialized_start=1703
+  _globals['_MARKETDATASERVICE']._serialized_end=3867
 # @@protoc_insertion_point(module_scope)

@@ -3,7 +3,12 @@
 import grpc
 import warnings
 
+from ordermesh.marketdata.v1 import book_access_pb2 as ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2
+from ordermesh.marketdata.v1 import candle_access_pb2 as ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2
+from ordermesh.marketdata.v1 import instrument_admin_pb2 as ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2
 from ordermesh.marketdata.v1 import market_data_service_pb2 as ordermesh_dot_marketdata_dot_v1_dot_market__data__service__pb2
+from ordermesh.marketdata.v1 import market_trade_access_pb2 as ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2
+from ordermesh.marketdata.v1 import quote_query_pb2 as ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -26,7 +31,8 @@ if _version_not_supported:
 
 
 class MarketDataServiceStub:
-    """Tells instruments and their markets.
+    """Tells instruments and their markets. An instrument that does not exist is answered with NOT_FOUND and
+    UNKNOWN_INSTRUMENT, and the field that named it.
     """
 
     def __init__(self, channel):
@@ -45,15 +51,66 @@ class MarketDataServiceStub:
                 request_serializer=ordermesh_dot_marketdata_dot_v1_dot_market__data__service__pb2.ListInstrumentsRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_market__data__service__pb2.ListInstrumentsResponse.FromString,
                 _registered_method=True)
+        self.CreateInstrument = channel.unary_unary(
+                '/ordermesh.marketdata.v1.MarketDataService/CreateInstrument',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.CreateInstrumentRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.CreateInstrumentResponse.FromString,
+                _registered_method=True)
+        self.UpdateInstrument = channel.unary_unary(
+                '/ordermesh.marketdata.v1.MarketDataService/UpdateInstrument',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentResponse.FromString,
+                _registered_method=True)
+        self.GetQuote = channel.unary_unary(
+                '/ordermesh.marketdata.v1.MarketDataService/GetQuote',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.GetQuoteRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.GetQuoteResponse.FromString,
+                _registered_method=True)
+        self.ListQuotes = channel.unary_unary(
+                '/ordermesh.marketdata.v1.MarketDataService/ListQuotes',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.ListQuotesRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.ListQuotesResponse.FromString,
+                _registered_method=True)
+        self.GetOrderBook = channel.unary_unary(
+                '/ordermesh.marketdata.v1.MarketDataService/GetOrderBook',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.GetOrderBookRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.GetOrderBookResponse.FromString,
+                _registered_method=True)
+        self.ListMarketTrades = channel.unary_unary(
+                '/ordermesh.marketdata.v1.MarketDataService/ListMarketTrades',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.ListMarketTradesRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.ListMarketTradesResponse.FromString,
+                _registered_method=True)
+        self.ListCandles = channel.unary_unary(
+                '/ordermesh.marketdata.v1.MarketDataService/ListCandles',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.ListCandlesRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.ListCandlesResponse.FromString,
+                _registered_method=True)
         self.StreamQuotes = channel.unary_stream(
                 '/ordermesh.marketdata.v1.MarketDataService/StreamQuotes',
                 request_serializer=ordermesh_dot_marketdata_dot_v1_dot_market__data__service__pb2.StreamQuotesRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_market__data__service__pb2.StreamQuotesResponse.FromString,
                 _registered_method=True)
+        self.StreamOrderBook = channel.unary_stream(
+                '/ordermesh.marketdata.v1.MarketDataService/StreamOrderBook',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.StreamOrderBookRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.StreamOrderBookResponse.FromString,
+                _registered_method=True)
+        self.StreamTrades = channel.unary_stream(
+                '/ordermesh.marketdata.v1.MarketDataService/StreamTrades',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.StreamTradesRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.StreamTradesResponse.FromString,
+                _registered_method=True)
+        self.StreamCandles = channel.unary_stream(
+                '/ordermesh.marketdata.v1.MarketDataService/StreamCandles',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.StreamCandlesRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.StreamCandlesResponse.FromString,
+                _registered_method=True)
 
 
 class MarketDataServiceServicer:
-    """Tells instruments and their markets.
+    """Tells instruments and their markets. An instrument that does not exist is answered with NOT_FOUND and
+    UNKNOWN_INSTRUMENT, and the field that named it.
     """
 
     def GetInstrument(self, request, context):
@@ -70,8 +127,84 @@ class MarketDataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateInstrument(self, request, context):
+        """Makes an instrument and lists it at its venue. The same terms again answer the same instrument; other terms under
+        its name fail with INSTRUMENT_EXISTS. Fails with VENUE_UNAVAILABLE when the venue cannot be reached; the same call
+        again then completes it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateInstrument(self, request, context):
+        """Halts or resumes trading in an instrument.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQuote(self, request, context):
+        """Tells an instrument, its quote and its day. Fails with NO_MARKET_DATA while nothing is known of its market.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuotes(self, request, context):
+        """Lists quotes and days of instruments, by name; those of which nothing is known yet are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrderBook(self, request, context):
+        """Tells an order book, as many levels of each side as asked for. Fails with NO_MARKET_DATA until the venue has told
+        it for the first time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMarketTrades(self, request, context):
+        """Lists the public trades of an instrument, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCandles(self, request, context):
+        """Lists the candles of an instrument, newest first, the open one included. An interval without a trade has no candle.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StreamQuotes(self, request, context):
         """Streams quotes: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
+        and how many updates were folded into it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamOrderBook(self, request, context):
+        """Streams order books: the best levels as a snapshot, then the levels that changed. A slow reader gets the newest
+        levels whole and how many updates were folded into them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamTrades(self, request, context):
+        """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
+        missed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamCandles(self, request, context):
+        """Streams candles: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
         and how many updates were folded into it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -91,10 +224,60 @@ def add_MarketDataServiceServicer_to_server(servicer, server):
                     request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_market__data__service__pb2.ListInstrumentsRequest.FromString,
                     response_serializer=ordermesh_dot_marketdata_dot_v1_dot_market__data__service__pb2.ListInstrumentsResponse.SerializeToString,
             ),
+            'CreateInstrument': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateInstrument,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.CreateInstrumentRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.CreateInstrumentResponse.SerializeToString,
+            ),
+            'UpdateInstrument': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateInstrument,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentResponse.SerializeToString,
+            ),
+            'GetQuote': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuote,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.GetQuoteRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.GetQuoteResponse.SerializeToString,
+            ),
+            'ListQuotes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuotes,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.ListQuotesRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.ListQuotesResponse.SerializeToString,
+            ),
+            'GetOrderBook': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrderBook,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.GetOrderBookRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.GetOrderBookResponse.SerializeToString,
+            ),
+            'ListMarketTrades': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMarketTrades,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.ListMarketTradesRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.ListMarketTradesResponse.SerializeToString,
+            ),
+            'ListCandles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCandles,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.ListCandlesRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.ListCandlesResponse.SerializeToString,
+            ),
             'StreamQuotes': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamQuotes,
                     request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_market__data__service__pb2.StreamQuotesRequest.FromString,
                     response_serializer=ordermesh_dot_marketdata_dot_v1_dot_market__data__service__pb2.StreamQuotesResponse.SerializeToString,
+            ),
+            'StreamOrderBook': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamOrderBook,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.StreamOrderBookRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.StreamOrderBookResponse.SerializeToString,
+            ),
+            'StreamTrades': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamTrades,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.StreamTradesRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.StreamTradesResponse.SerializeToString,
+            ),
+            'StreamCandles': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamCandles,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.StreamCandlesRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.StreamCandlesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -105,7 +288,8 @@ def add_MarketDataServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MarketDataService:
-    """Tells instruments and their markets.
+    """Tells instruments and their markets. An instrument that does not exist is answered with NOT_FOUND and
+    UNKNOWN_INSTRUMENT, and the field that named it.
     """
 
     @staticmethod
@@ -163,6 +347,195 @@ class MarketDataService:
             _registered_method=True)
 
     @staticmethod
+    def CreateInstrument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/CreateInstrument',
+            ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.CreateInstrumentRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.CreateInstrumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateInstrument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/UpdateInstrument',
+            ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/GetQuote',
+            ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.GetQuoteRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.GetQuoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuotes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/ListQuotes',
+            ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.ListQuotesRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_quote__query__pb2.ListQuotesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrderBook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/GetOrderBook',
+            ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.GetOrderBookRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.GetOrderBookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMarketTrades(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/ListMarketTrades',
+            ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.ListMarketTradesRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.ListMarketTradesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCandles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/ListCandles',
+            ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.ListCandlesRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.ListCandlesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def StreamQuotes(request,
             target,
             options=(),
@@ -179,6 +552,87 @@ class MarketDataService:
             '/ordermesh.marketdata.v1.MarketDataService/StreamQuotes',
             ordermesh_dot_marketdata_dot_v1_dot_market__data__service__pb2.StreamQuotesRequest.SerializeToString,
             ordermesh_dot_marketdata_dot_v1_dot_market__data__service__pb2.StreamQuotesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamOrderBook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/StreamOrderBook',
+            ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.StreamOrderBookRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2.StreamOrderBookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamTrades(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/StreamTrades',
+            ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.StreamTradesRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_market__trade__access__pb2.StreamTradesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamCandles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/StreamCandles',
+            ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.StreamCandlesRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2.StreamCandlesResponse.FromString,
             options,
             channel_credentials,
             insecure,

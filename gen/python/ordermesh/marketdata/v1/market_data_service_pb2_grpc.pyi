@@ -5,7 +5,12 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ordermesh.marketdata.v1 import book_access_pb2 as _book_access_pb2
+from ordermesh.marketdata.v1 import candle_access_pb2 as _candle_access_pb2
+from ordermesh.marketdata.v1 import instrument_admin_pb2 as _instrument_admin_pb2
 from ordermesh.marketdata.v1 import market_data_service_pb2 as _market_data_service_pb2
+from ordermesh.marketdata.v1 import market_trade_access_pb2 as _market_trade_access_pb2
+from ordermesh.marketdata.v1 import quote_query_pb2 as _quote_query_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -27,7 +32,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class MarketDataServiceStub:
-    """Tells instruments and their markets."""
+    """Tells instruments and their markets. An instrument that does not exist is answered with NOT_FOUND and
+    UNKNOWN_INSTRUMENT, and the field that named it.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,27 +44,93 @@ class MarketDataServiceStub:
     """Tells one instrument."""
     ListInstruments: _grpc.UnaryUnaryMultiCallable[_market_data_service_pb2.ListInstrumentsRequest, _market_data_service_pb2.ListInstrumentsResponse]
     """Lists instruments by name."""
+    CreateInstrument: _grpc.UnaryUnaryMultiCallable[_instrument_admin_pb2.CreateInstrumentRequest, _instrument_admin_pb2.CreateInstrumentResponse]
+    """Makes an instrument and lists it at its venue. The same terms again answer the same instrument; other terms under
+    its name fail with INSTRUMENT_EXISTS. Fails with VENUE_UNAVAILABLE when the venue cannot be reached; the same call
+    again then completes it.
+    """
+    UpdateInstrument: _grpc.UnaryUnaryMultiCallable[_instrument_admin_pb2.UpdateInstrumentRequest, _instrument_admin_pb2.UpdateInstrumentResponse]
+    """Halts or resumes trading in an instrument."""
+    GetQuote: _grpc.UnaryUnaryMultiCallable[_quote_query_pb2.GetQuoteRequest, _quote_query_pb2.GetQuoteResponse]
+    """Tells an instrument, its quote and its day. Fails with NO_MARKET_DATA while nothing is known of its market."""
+    ListQuotes: _grpc.UnaryUnaryMultiCallable[_quote_query_pb2.ListQuotesRequest, _quote_query_pb2.ListQuotesResponse]
+    """Lists quotes and days of instruments, by name; those of which nothing is known yet are left out."""
+    GetOrderBook: _grpc.UnaryUnaryMultiCallable[_book_access_pb2.GetOrderBookRequest, _book_access_pb2.GetOrderBookResponse]
+    """Tells an order book, as many levels of each side as asked for. Fails with NO_MARKET_DATA until the venue has told
+    it for the first time.
+    """
+    ListMarketTrades: _grpc.UnaryUnaryMultiCallable[_market_trade_access_pb2.ListMarketTradesRequest, _market_trade_access_pb2.ListMarketTradesResponse]
+    """Lists the public trades of an instrument, newest first."""
+    ListCandles: _grpc.UnaryUnaryMultiCallable[_candle_access_pb2.ListCandlesRequest, _candle_access_pb2.ListCandlesResponse]
+    """Lists the candles of an instrument, newest first, the open one included. An interval without a trade has no candle."""
     StreamQuotes: _grpc.UnaryStreamMultiCallable[_market_data_service_pb2.StreamQuotesRequest, _market_data_service_pb2.StreamQuotesResponse]
     """Streams quotes: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
+    and how many updates were folded into it.
+    """
+    StreamOrderBook: _grpc.UnaryStreamMultiCallable[_book_access_pb2.StreamOrderBookRequest, _book_access_pb2.StreamOrderBookResponse]
+    """Streams order books: the best levels as a snapshot, then the levels that changed. A slow reader gets the newest
+    levels whole and how many updates were folded into them.
+    """
+    StreamTrades: _grpc.UnaryStreamMultiCallable[_market_trade_access_pb2.StreamTradesRequest, _market_trade_access_pb2.StreamTradesResponse]
+    """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
+    missed.
+    """
+    StreamCandles: _grpc.UnaryStreamMultiCallable[_candle_access_pb2.StreamCandlesRequest, _candle_access_pb2.StreamCandlesResponse]
+    """Streams candles: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
     and how many updates were folded into it.
     """
 
 @_typing.type_check_only
 class MarketDataServiceAsyncStub(MarketDataServiceStub):
-    """Tells instruments and their markets."""
+    """Tells instruments and their markets. An instrument that does not exist is answered with NOT_FOUND and
+    UNKNOWN_INSTRUMENT, and the field that named it.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetInstrument: _aio.UnaryUnaryMultiCallable[_market_data_service_pb2.GetInstrumentRequest, _market_data_service_pb2.GetInstrumentResponse]  # type: ignore[assignment]
     """Tells one instrument."""
     ListInstruments: _aio.UnaryUnaryMultiCallable[_market_data_service_pb2.ListInstrumentsRequest, _market_data_service_pb2.ListInstrumentsResponse]  # type: ignore[assignment]
     """Lists instruments by name."""
+    CreateInstrument: _aio.UnaryUnaryMultiCallable[_instrument_admin_pb2.CreateInstrumentRequest, _instrument_admin_pb2.CreateInstrumentResponse]  # type: ignore[assignment]
+    """Makes an instrument and lists it at its venue. The same terms again answer the same instrument; other terms under
+    its name fail with INSTRUMENT_EXISTS. Fails with VENUE_UNAVAILABLE when the venue cannot be reached; the same call
+    again then completes it.
+    """
+    UpdateInstrument: _aio.UnaryUnaryMultiCallable[_instrument_admin_pb2.UpdateInstrumentRequest, _instrument_admin_pb2.UpdateInstrumentResponse]  # type: ignore[assignment]
+    """Halts or resumes trading in an instrument."""
+    GetQuote: _aio.UnaryUnaryMultiCallable[_quote_query_pb2.GetQuoteRequest, _quote_query_pb2.GetQuoteResponse]  # type: ignore[assignment]
+    """Tells an instrument, its quote and its day. Fails with NO_MARKET_DATA while nothing is known of its market."""
+    ListQuotes: _aio.UnaryUnaryMultiCallable[_quote_query_pb2.ListQuotesRequest, _quote_query_pb2.ListQuotesResponse]  # type: ignore[assignment]
+    """Lists quotes and days of instruments, by name; those of which nothing is known yet are left out."""
+    GetOrderBook: _aio.UnaryUnaryMultiCallable[_book_access_pb2.GetOrderBookRequest, _book_access_pb2.GetOrderBookResponse]  # type: ignore[assignment]
+    """Tells an order book, as many levels of each side as asked for. Fails with NO_MARKET_DATA until the venue has told
+    it for the first time.
+    """
+    ListMarketTrades: _aio.UnaryUnaryMultiCallable[_market_trade_access_pb2.ListMarketTradesRequest, _market_trade_access_pb2.ListMarketTradesResponse]  # type: ignore[assignment]
+    """Lists the public trades of an instrument, newest first."""
+    ListCandles: _aio.UnaryUnaryMultiCallable[_candle_access_pb2.ListCandlesRequest, _candle_access_pb2.ListCandlesResponse]  # type: ignore[assignment]
+    """Lists the candles of an instrument, newest first, the open one included. An interval without a trade has no candle."""
     StreamQuotes: _aio.UnaryStreamMultiCallable[_market_data_service_pb2.StreamQuotesRequest, _market_data_service_pb2.StreamQuotesResponse]  # type: ignore[assignment]
     """Streams quotes: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
     and how many updates were folded into it.
     """
+    StreamOrderBook: _aio.UnaryStreamMultiCallable[_book_access_pb2.StreamOrderBookRequest, _book_access_pb2.StreamOrderBookResponse]  # type: ignore[assignment]
+    """Streams order books: the best levels as a snapshot, then the levels that changed. A slow reader gets the newest
+    levels whole and how many updates were folded into them.
+    """
+    StreamTrades: _aio.UnaryStreamMultiCallable[_market_trade_access_pb2.StreamTradesRequest, _market_trade_access_pb2.StreamTradesResponse]  # type: ignore[assignment]
+    """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
+    missed.
+    """
+    StreamCandles: _aio.UnaryStreamMultiCallable[_candle_access_pb2.StreamCandlesRequest, _candle_access_pb2.StreamCandlesResponse]  # type: ignore[assignment]
+    """Streams candles: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
+    and how many updates were folded into it.
+    """
 
 class MarketDataServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells instruments and their markets."""
+    """Tells instruments and their markets. An instrument that does not exist is answered with NOT_FOUND and
+    UNKNOWN_INSTRUMENT, and the field that named it.
+    """
 
     @_abc_1.abstractmethod
     def GetInstrument(
@@ -76,12 +149,103 @@ class MarketDataServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists instruments by name."""
 
     @_abc_1.abstractmethod
+    def CreateInstrument(
+        self,
+        request: _instrument_admin_pb2.CreateInstrumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_instrument_admin_pb2.CreateInstrumentResponse, _abc.Awaitable[_instrument_admin_pb2.CreateInstrumentResponse]]:
+        """Makes an instrument and lists it at its venue. The same terms again answer the same instrument; other terms under
+        its name fail with INSTRUMENT_EXISTS. Fails with VENUE_UNAVAILABLE when the venue cannot be reached; the same call
+        again then completes it.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateInstrument(
+        self,
+        request: _instrument_admin_pb2.UpdateInstrumentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_instrument_admin_pb2.UpdateInstrumentResponse, _abc.Awaitable[_instrument_admin_pb2.UpdateInstrumentResponse]]:
+        """Halts or resumes trading in an instrument."""
+
+    @_abc_1.abstractmethod
+    def GetQuote(
+        self,
+        request: _quote_query_pb2.GetQuoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quote_query_pb2.GetQuoteResponse, _abc.Awaitable[_quote_query_pb2.GetQuoteResponse]]:
+        """Tells an instrument, its quote and its day. Fails with NO_MARKET_DATA while nothing is known of its market."""
+
+    @_abc_1.abstractmethod
+    def ListQuotes(
+        self,
+        request: _quote_query_pb2.ListQuotesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_quote_query_pb2.ListQuotesResponse, _abc.Awaitable[_quote_query_pb2.ListQuotesResponse]]:
+        """Lists quotes and days of instruments, by name; those of which nothing is known yet are left out."""
+
+    @_abc_1.abstractmethod
+    def GetOrderBook(
+        self,
+        request: _book_access_pb2.GetOrderBookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_book_access_pb2.GetOrderBookResponse, _abc.Awaitable[_book_access_pb2.GetOrderBookResponse]]:
+        """Tells an order book, as many levels of each side as asked for. Fails with NO_MARKET_DATA until the venue has told
+        it for the first time.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMarketTrades(
+        self,
+        request: _market_trade_access_pb2.ListMarketTradesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_trade_access_pb2.ListMarketTradesResponse, _abc.Awaitable[_market_trade_access_pb2.ListMarketTradesResponse]]:
+        """Lists the public trades of an instrument, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListCandles(
+        self,
+        request: _candle_access_pb2.ListCandlesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_candle_access_pb2.ListCandlesResponse, _abc.Awaitable[_candle_access_pb2.ListCandlesResponse]]:
+        """Lists the candles of an instrument, newest first, the open one included. An interval without a trade has no candle."""
+
+    @_abc_1.abstractmethod
     def StreamQuotes(
         self,
         request: _market_data_service_pb2.StreamQuotesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_service_pb2.StreamQuotesResponse], _abc.AsyncIterator[_market_data_service_pb2.StreamQuotesResponse]]:
         """Streams quotes: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
+        and how many updates were folded into it.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamOrderBook(
+        self,
+        request: _book_access_pb2.StreamOrderBookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_book_access_pb2.StreamOrderBookResponse], _abc.AsyncIterator[_book_access_pb2.StreamOrderBookResponse]]:
+        """Streams order books: the best levels as a snapshot, then the levels that changed. A slow reader gets the newest
+        levels whole and how many updates were folded into them.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamTrades(
+        self,
+        request: _market_trade_access_pb2.StreamTradesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_market_trade_access_pb2.StreamTradesResponse], _abc.AsyncIterator[_market_trade_access_pb2.StreamTradesResponse]]:
+        """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
+        missed.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamCandles(
+        self,
+        request: _candle_access_pb2.StreamCandlesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_candle_access_pb2.StreamCandlesResponse], _abc.AsyncIterator[_candle_access_pb2.StreamCandlesResponse]]:
+        """Streams candles: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
         and how many updates were folded into it.
         """
 

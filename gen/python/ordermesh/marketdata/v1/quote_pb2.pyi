@@ -6,6 +6,7 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from ordermesh.marketdata.v1 import instrument_pb2 as _instrument_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -33,27 +34,33 @@ class Quote(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     VENUE_TIME_FIELD_NUMBER: _builtins.int
     FOLDED_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     instrument: _builtins.str
     """Instrument, `SYMBOL.VENUE`."""
     bid_price: _builtins.str
     """Best bid. Empty while there is none."""
     bid_quantity: _builtins.str
-    """Quantity at the best bid."""
+    """Quantity at the best bid. Empty while there is none."""
     ask_price: _builtins.str
     """Best ask. Empty while there is none."""
     ask_quantity: _builtins.str
-    """Quantity at the best ask."""
+    """Quantity at the best ask. Empty while there is none."""
     last_price: _builtins.str
     """Price of the last trade. Empty before the first."""
     last_quantity: _builtins.str
-    """Quantity of the last trade."""
+    """Quantity of the last trade. Empty before the first."""
     sequence: _builtins.int
     """Sequence in the instrument's feed."""
     folded: _builtins.int
     """Updates folded into this one because the reader was slow. 0 when none was."""
+    stale: _builtins.bool
+    """True while the venue's feed is lost: this is the newest that is known, and may be old."""
+    status: _instrument_pb2.InstrumentStatus.ValueType
+    """Whether the instrument trades."""
     @_builtins.property
     def venue_time(self) -> _timestamp_pb2.Timestamp:
-        """When the venue made it."""
+        """When the venue made it. Absent while the venue has told nothing but an empty book."""
 
     def __init__(
         self,
@@ -68,11 +75,107 @@ class Quote(_message.Message):
         sequence: _builtins.int = ...,
         venue_time: _timestamp_pb2.Timestamp | None = ...,
         folded: _builtins.int = ...,
+        stale: _builtins.bool = ...,
+        status: _instrument_pb2.InstrumentStatus.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["venue_time", b"venue_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "folded", b"folded", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "sequence", b"sequence", "venue_time", b"venue_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "folded", b"folded", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "sequence", b"sequence", "stale", b"stale", "status", b"status", "venue_time", b"venue_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Quote: _TypeAlias = Quote  # noqa: Y015
+
+@_typing.final
+class DayStatistics(_message.Message):
+    """What happened in an instrument's market since midnight UTC. Prices are empty and counts 0 on a day without a trade."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    OPEN_PRICE_FIELD_NUMBER: _builtins.int
+    HIGH_PRICE_FIELD_NUMBER: _builtins.int
+    LOW_PRICE_FIELD_NUMBER: _builtins.int
+    LAST_PRICE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_CLOSE_PRICE_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    CHANGE_PERCENT_FIELD_NUMBER: _builtins.int
+    VOLUME_FIELD_NUMBER: _builtins.int
+    TURNOVER_FIELD_NUMBER: _builtins.int
+    TRADE_COUNT_FIELD_NUMBER: _builtins.int
+    open_price: _builtins.str
+    """Price of the day's first trade."""
+    high_price: _builtins.str
+    """Highest price."""
+    low_price: _builtins.str
+    """Lowest price."""
+    last_price: _builtins.str
+    """Price of the day's last trade."""
+    previous_close_price: _builtins.str
+    """Price of the last trade before this day. Empty when there was none."""
+    change: _builtins.str
+    """Last price minus previous close. Empty when either is missing."""
+    change_percent: _builtins.str
+    """The change in per cent of the previous close, to four places. Empty when there is no change to tell."""
+    volume: _builtins.str
+    """Quantity traded."""
+    turnover: _builtins.str
+    """Value traded, in the instrument's currency: the sum of price x quantity x multiplier."""
+    trade_count: _builtins.int
+    """Number of trades."""
+    @_builtins.property
+    def day(self) -> _timestamp_pb2.Timestamp:
+        """Midnight UTC with which the day began."""
+
+    def __init__(
+        self,
+        *,
+        day: _timestamp_pb2.Timestamp | None = ...,
+        open_price: _builtins.str = ...,
+        high_price: _builtins.str = ...,
+        low_price: _builtins.str = ...,
+        last_price: _builtins.str = ...,
+        previous_close_price: _builtins.str = ...,
+        change: _builtins.str = ...,
+        change_percent: _builtins.str = ...,
+        volume: _builtins.str = ...,
+        turnover: _builtins.str = ...,
+        trade_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["day", b"day"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "change_percent", b"change_percent", "day", b"day", "high_price", b"high_price", "last_price", b"last_price", "low_price", b"low_price", "open_price", b"open_price", "previous_close_price", b"previous_close_price", "trade_count", b"trade_count", "turnover", b"turnover", "volume", b"volume"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DayStatistics: _TypeAlias = DayStatistics  # noqa: Y015
+
+@_typing.final
+class Ticker(_message.Message):
+    """The quote and the day of one instrument."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUOTE_FIELD_NUMBER: _builtins.int
+    STATISTICS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def quote(self) -> Global___Quote:
+        """The quote."""
+
+    @_builtins.property
+    def statistics(self) -> Global___DayStatistics:
+        """The day."""
+
+    def __init__(
+        self,
+        *,
+        quote: Global___Quote | None = ...,
+        statistics: Global___DayStatistics | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quote", b"quote", "statistics", b"statistics"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quote", b"quote", "statistics", b"statistics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ticker: _TypeAlias = Ticker  # noqa: Y015
