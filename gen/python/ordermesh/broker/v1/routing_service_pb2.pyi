@@ -29,7 +29,7 @@ class _VenueReportType:
 class _VenueReportTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VenueReportType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     VENUE_REPORT_TYPE_UNSPECIFIED: _VenueReportType.ValueType  # 0
-    """Never sent."""
+    """Nothing that this contract has a name for: it only moves the cursor of the connection."""
     VENUE_REPORT_TYPE_ACCEPTED: _VenueReportType.ValueType  # 1
     """Accepted."""
     VENUE_REPORT_TYPE_TRADE: _VenueReportType.ValueType  # 2
@@ -47,7 +47,7 @@ class VenueReportType(_VenueReportType, metaclass=_VenueReportTypeEnumTypeWrappe
     """What a venue says of an order."""
 
 VENUE_REPORT_TYPE_UNSPECIFIED: VenueReportType.ValueType  # 0
-"""Never sent."""
+"""Nothing that this contract has a name for: it only moves the cursor of the connection."""
 VENUE_REPORT_TYPE_ACCEPTED: VenueReportType.ValueType  # 1
 """Accepted."""
 VENUE_REPORT_TYPE_TRADE: VenueReportType.ValueType  # 2
@@ -70,6 +70,7 @@ class RouteRequest(_message.Message):
 
     OPEN_FIELD_NUMBER: _builtins.int
     COMMANDS_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def open(self) -> Global___RouteOpen:
         """First message."""
@@ -78,21 +79,56 @@ class RouteRequest(_message.Message):
     def commands(self) -> Global___CommandBatch:
         """Commands, in their order."""
 
+    @_builtins.property
+    def ready(self) -> Global___ConnectionReady:
+        """The answer to `opened`: from here on commands of that connection are sent in the knowledge of it."""
+
     def __init__(
         self,
         *,
         open: Global___RouteOpen | None = ...,
         commands: Global___CommandBatch | None = ...,
+        ready: Global___ConnectionReady | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "item", b"item", "open", b"open"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "item", b"item", "open", b"open", "ready", b"ready"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "item", b"item", "open", b"open"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "item", b"item", "open", b"open", "ready", b"ready"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["open", "commands"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["open", "commands", "ready"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
 Global___RouteRequest: _TypeAlias = RouteRequest  # noqa: Y015
+
+@_typing.final
+class ConnectionReady(_message.Message):
+    """The answer to ConnectionOpened. Until it comes, BrokerService drops commands of the connection: they were sent before
+    OrderService knew that the connection was down or up again, and one of them reaching the venue would make it ignore
+    the earlier ones that are about to be sent again. After it OrderService sends, in order, every command above
+    `last_command_sequence`, those dropped included.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTION_ID_FIELD_NUMBER: _builtins.int
+    OPENED_NUMBER_FIELD_NUMBER: _builtins.int
+    connection_id: _builtins.str
+    """Broker connection."""
+    opened_number: _builtins.int
+    """`opened_number` of the ConnectionOpened that is answered; one that is not the newest is ignored."""
+    def __init__(
+        self,
+        *,
+        connection_id: _builtins.str = ...,
+        opened_number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_id", b"connection_id", "opened_number", b"opened_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConnectionReady: _TypeAlias = ConnectionReady  # noqa: Y015
 
 @_typing.final
 class RouteOpen(_message.Message):
@@ -341,6 +377,7 @@ class ConnectionOpened(_message.Message):
     LAST_COMMAND_SEQUENCE_FIELD_NUMBER: _builtins.int
     LAST_REPORT_SEQUENCE_FIELD_NUMBER: _builtins.int
     DEDUPLICATES_COMMANDS_FIELD_NUMBER: _builtins.int
+    OPENED_NUMBER_FIELD_NUMBER: _builtins.int
     connection_id: _builtins.str
     """Broker connection."""
     epoch: _builtins.str
@@ -351,6 +388,8 @@ class ConnectionOpened(_message.Message):
     """Last sequence of reports at the venue: once it is consumed, the shard knows all that had happened."""
     deduplicates_commands: _builtins.bool
     """True if the venue ignores command sequences it has seen. False: ask QueryVenueOrders before sending again."""
+    opened_number: _builtins.int
+    """Counts the openings of the connection on this stream, from 1; ConnectionReady names it."""
     def __init__(
         self,
         *,
@@ -359,10 +398,11 @@ class ConnectionOpened(_message.Message):
         last_command_sequence: _builtins.int = ...,
         last_report_sequence: _builtins.int = ...,
         deduplicates_commands: _builtins.bool = ...,
+        opened_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_id", b"connection_id", "deduplicates_commands", b"deduplicates_commands", "epoch", b"epoch", "last_command_sequence", b"last_command_sequence", "last_report_sequence", b"last_report_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_id", b"connection_id", "deduplicates_commands", b"deduplicates_commands", "epoch", b"epoch", "last_command_sequence", b"last_command_sequence", "last_report_sequence", b"last_report_sequence", "opened_number", b"opened_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -440,7 +480,9 @@ class VenueReport(_message.Message):
     connection_id: _builtins.str
     """Broker connection it came through."""
     sequence: _builtins.int
-    """Sequence within the connection and shard, without gaps."""
+    """Sequence within the connection and shard, without gaps. 0: not of the venue but of BrokerService itself, which refuses
+    a command because the connection that it names does not exist; it moves no cursor.
+    """
     type: Global___VenueReportType.ValueType
     """What it says."""
     order_id: _builtins.str
