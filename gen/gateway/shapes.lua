@@ -1,6 +1,71 @@
 -- Generated from the contracts by `make gen`; do not edit.
 -- Fields are { name, kind, type, repeated, map } by each of their JSON names.
 local shapes = { messages = {}, enums = {} }
+shapes.messages["ordermesh.broker.v1.CreateConnectionRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["display_name"] = { name = "display_name", kind = "string" },
+  ["displayName"] = { name = "display_name", kind = "string" },
+  ["adapter"] = { name = "adapter", kind = "string" },
+  ["environment"] = { name = "environment", kind = "enum", type = "ordermesh.type.v1.Environment" },
+  ["default_account_ids"] = { name = "default_account_ids", kind = "string", repeated = true },
+  ["defaultAccountIds"] = { name = "default_account_ids", kind = "string", repeated = true },
+  ["credentials"] = { name = "credentials", kind = "string", map = "string" },
+  ["disabled"] = { name = "disabled", kind = "bool" },
+}
+shapes.messages["ordermesh.broker.v1.DeleteConnectionRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["version"] = { name = "version", kind = "uint32" },
+}
+shapes.messages["ordermesh.broker.v1.GetCapabilitiesRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+}
+shapes.messages["ordermesh.broker.v1.GetConnectionRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+}
+shapes.messages["ordermesh.broker.v1.GetFundsRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+}
+shapes.messages["ordermesh.broker.v1.ListConnectionsRequest"] = {
+  ["adapter"] = { name = "adapter", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.broker.v1.ListVenueOrdersRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.broker.v1.ListVenuePositionsRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.broker.v1.UpdateConnectionRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["display_name"] = { name = "display_name", kind = "string" },
+  ["displayName"] = { name = "display_name", kind = "string" },
+  ["disabled"] = { name = "disabled", kind = "bool" },
+  ["default_account_ids"] = { name = "default_account_ids", kind = "string", repeated = true },
+  ["defaultAccountIds"] = { name = "default_account_ids", kind = "string", repeated = true },
+  ["credentials"] = { name = "credentials", kind = "string", map = "string" },
+  ["forget_credentials"] = { name = "forget_credentials", kind = "string", repeated = true },
+  ["forgetCredentials"] = { name = "forget_credentials", kind = "string", repeated = true },
+  ["version"] = { name = "version", kind = "uint32" },
+}
 shapes.messages["ordermesh.marketdata.v1.CreateInstrumentRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
   ["description"] = { name = "description", kind = "string" },
@@ -177,6 +242,72 @@ shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["resume_token"] = { name = "resume_token", kind = "string" },
   ["resumeToken"] = { name = "resume_token", kind = "string" },
 }
+shapes.messages["ordermesh.risk.v1.GetCircuitBreakerRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+}
+shapes.messages["ordermesh.risk.v1.GetRiskMetricsRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+}
+shapes.messages["ordermesh.risk.v1.GetRiskParametersRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+}
+shapes.messages["ordermesh.risk.v1.ListAlertsRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["kinds"] = { name = "kinds", kind = "enum", type = "ordermesh.risk.v1.RiskAlertKind", repeated = true },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.risk.v1.ResetCircuitBreakerRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["text"] = { name = "text", kind = "string" },
+}
+shapes.messages["ordermesh.risk.v1.RiskParameters"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["max_order_size"] = { name = "max_order_size", kind = "string" },
+  ["maxOrderSize"] = { name = "max_order_size", kind = "string" },
+  ["max_position_size"] = { name = "max_position_size", kind = "string" },
+  ["maxPositionSize"] = { name = "max_position_size", kind = "string" },
+  ["max_order_value"] = { name = "max_order_value", kind = "string" },
+  ["maxOrderValue"] = { name = "max_order_value", kind = "string" },
+  ["max_position_value"] = { name = "max_position_value", kind = "string" },
+  ["maxPositionValue"] = { name = "max_position_value", kind = "string" },
+  ["price_band_percent"] = { name = "price_band_percent", kind = "string" },
+  ["priceBandPercent"] = { name = "price_band_percent", kind = "string" },
+  ["max_daily_loss"] = { name = "max_daily_loss", kind = "string" },
+  ["maxDailyLoss"] = { name = "max_daily_loss", kind = "string" },
+  ["max_daily_trades"] = { name = "max_daily_trades", kind = "uint32" },
+  ["maxDailyTrades"] = { name = "max_daily_trades", kind = "uint32" },
+  ["max_daily_volume"] = { name = "max_daily_volume", kind = "string" },
+  ["maxDailyVolume"] = { name = "max_daily_volume", kind = "string" },
+  ["circuit_breaker_enabled"] = { name = "circuit_breaker_enabled", kind = "bool" },
+  ["circuitBreakerEnabled"] = { name = "circuit_breaker_enabled", kind = "bool" },
+  ["circuit_breaker_refusals"] = { name = "circuit_breaker_refusals", kind = "uint32" },
+  ["circuitBreakerRefusals"] = { name = "circuit_breaker_refusals", kind = "uint32" },
+  ["version"] = { name = "version", kind = "uint32" },
+  ["updated_at"] = { name = "updated_at", kind = "timestamp" },
+  ["updatedAt"] = { name = "updated_at", kind = "timestamp" },
+}
+shapes.messages["ordermesh.risk.v1.StreamAlertsRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["resume_token"] = { name = "resume_token", kind = "string" },
+  ["resumeToken"] = { name = "resume_token", kind = "string" },
+}
+shapes.messages["ordermesh.risk.v1.UpdateRiskParametersRequest"] = {
+  ["parameters"] = { name = "parameters", kind = "message", type = "ordermesh.risk.v1.RiskParameters" },
+}
 shapes.messages["ordermesh.system.v1.GetHealthRequest"] = {
 }
 shapes.messages["ordermesh.system.v1.GetMetricsRequest"] = {
@@ -214,6 +345,18 @@ shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_CANCELED"] = 6,
   ["ORDER_STATUS_REJECTED"] = 7,
   ["ORDER_STATUS_EXPIRED"] = 8,
+}
+shapes.enums["ordermesh.risk.v1.RiskAlertKind"] = {
+  ["RISK_ALERT_KIND_UNSPECIFIED"] = 0,
+  ["RISK_ALERT_KIND_ORDER_REFUSED"] = 1,
+  ["RISK_ALERT_KIND_CIRCUIT_BREAKER_TRIPPED"] = 2,
+  ["RISK_ALERT_KIND_CIRCUIT_BREAKER_RESET"] = 3,
+  ["RISK_ALERT_KIND_LIMIT_EXCEEDED"] = 4,
+}
+shapes.enums["ordermesh.type.v1.Environment"] = {
+  ["ENVIRONMENT_UNSPECIFIED"] = 0,
+  ["ENVIRONMENT_SIMULATION"] = 1,
+  ["ENVIRONMENT_LIVE"] = 2,
 }
 shapes.enums["ordermesh.type.v1.OrderType"] = {
   ["ORDER_TYPE_UNSPECIFIED"] = 0,

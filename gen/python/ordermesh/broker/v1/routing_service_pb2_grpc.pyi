@@ -36,8 +36,9 @@ class RoutingServiceStub:
     Route: _grpc.StreamStreamMultiCallable[_routing_service_pb2.RouteRequest, _routing_service_pb2.RouteResponse]
     """One stream for each shard of OrderService. It begins with RouteOpen; BrokerService answers RouteOpened for each
     connection that is up (again whenever one comes up), sends the reports after the cursor of that connection, then
-    live ones. Commands of a connection reach its venue in their order; one that cannot be delivered now is answered by
-    a `disconnected` message, and OrderService sends again what the venue has not seen once the connection is up.
+    live ones. OrderService answers each `opened` with `ready` and sends what the venue has not seen. Commands of a
+    connection reach its venue in their order; one that cannot be delivered, because the connection is down or its
+    `opened` is not answered yet, is dropped, and sent again by OrderService after the next `opened`.
     """
     QueryVenueOrders: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.QueryVenueOrdersRequest, _routing_service_pb2.QueryVenueOrdersResponse]
     """Tells what the venue knows of some orders, for reconciliation."""
@@ -50,8 +51,9 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     Route: _aio.StreamStreamMultiCallable[_routing_service_pb2.RouteRequest, _routing_service_pb2.RouteResponse]  # type: ignore[assignment]
     """One stream for each shard of OrderService. It begins with RouteOpen; BrokerService answers RouteOpened for each
     connection that is up (again whenever one comes up), sends the reports after the cursor of that connection, then
-    live ones. Commands of a connection reach its venue in their order; one that cannot be delivered now is answered by
-    a `disconnected` message, and OrderService sends again what the venue has not seen once the connection is up.
+    live ones. OrderService answers each `opened` with `ready` and sends what the venue has not seen. Commands of a
+    connection reach its venue in their order; one that cannot be delivered, because the connection is down or its
+    `opened` is not answered yet, is dropped, and sent again by OrderService after the next `opened`.
     """
     QueryVenueOrders: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.QueryVenueOrdersRequest, _routing_service_pb2.QueryVenueOrdersResponse]  # type: ignore[assignment]
     """Tells what the venue knows of some orders, for reconciliation."""
@@ -67,8 +69,9 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_routing_service_pb2.RouteResponse], _abc.AsyncIterator[_routing_service_pb2.RouteResponse]]:
         """One stream for each shard of OrderService. It begins with RouteOpen; BrokerService answers RouteOpened for each
         connection that is up (again whenever one comes up), sends the reports after the cursor of that connection, then
-        live ones. Commands of a connection reach its venue in their order; one that cannot be delivered now is answered by
-        a `disconnected` message, and OrderService sends again what the venue has not seen once the connection is up.
+        live ones. OrderService answers each `opened` with `ready` and sends what the venue has not seen. Commands of a
+        connection reach its venue in their order; one that cannot be delivered, because the connection is down or its
+        `opened` is not answered yet, is dropped, and sent again by OrderService after the next `opened`.
         """
 
     @_abc_1.abstractmethod

@@ -10,6 +10,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ordermesh.marketdata.v1 import quote_pb2 as _quote_pb2
 from ordermesh.order.v1 import execution_report_pb2 as _execution_report_pb2
 from ordermesh.order.v1 import order_pb2 as _order_pb2
+from ordermesh.risk.v1 import risk_alert_pb2 as _risk_alert_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -43,6 +44,10 @@ class _TopicEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Topic.ValueType
     """`market.data.updated`: the newest quote of an instrument, conflated. Payload: quote. Best effort: no log stands behind
     it, gaps are not filled, and old entries are trimmed; its sequence only says which of two quotes is newer.
     """
+    TOPIC_RISK_LIMIT_EXCEEDED: _Topic.ValueType  # 7
+    """`risk.limit.exceeded`: orders were refused by a limit, a limit was exceeded, a circuit breaker tripped or was reset.
+    Payload: risk alert. Its sequence counts in the log of alerts.
+    """
 
 class Topic(_Topic, metaclass=_TopicEnumTypeWrapper):
     """What an event is about. The topic's name on the bus is the value's name in lower case with dots, as given."""
@@ -63,6 +68,10 @@ TOPIC_MARKET_DATA_UPDATED: Topic.ValueType  # 6
 """`market.data.updated`: the newest quote of an instrument, conflated. Payload: quote. Best effort: no log stands behind
 it, gaps are not filled, and old entries are trimmed; its sequence only says which of two quotes is newer.
 """
+TOPIC_RISK_LIMIT_EXCEEDED: Topic.ValueType  # 7
+"""`risk.limit.exceeded`: orders were refused by a limit, a limit was exceeded, a circuit breaker tripped or was reset.
+Payload: risk alert. Its sequence counts in the log of alerts.
+"""
 Global___Topic: _TypeAlias = Topic  # noqa: Y015
 
 @_typing.final
@@ -79,6 +88,7 @@ class Event(_message.Message):
     EXECUTION_REPORT_FIELD_NUMBER: _builtins.int
     TRADE_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
+    RISK_ALERT_FIELD_NUMBER: _builtins.int
     epoch: _builtins.str
     """Incarnation of the log that `sequence` counts in."""
     sequence: _builtins.int
@@ -103,6 +113,10 @@ class Event(_message.Message):
     def quote(self) -> _quote_pb2.Quote:
         """Of `market.data.updated`."""
 
+    @_builtins.property
+    def risk_alert(self) -> _risk_alert_pb2.RiskAlert:
+        """Of `risk.limit.exceeded`."""
+
     def __init__(
         self,
         *,
@@ -114,12 +128,13 @@ class Event(_message.Message):
         execution_report: _execution_report_pb2.ExecutionReport | None = ...,
         trade: _order_pb2.Trade | None = ...,
         quote: _quote_pb2.Quote | None = ...,
+        risk_alert: _risk_alert_pb2.RiskAlert | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["execution_report", b"execution_report", "payload", b"payload", "quote", b"quote", "time", b"time", "trade", b"trade"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution_report", b"execution_report", "payload", b"payload", "quote", b"quote", "risk_alert", b"risk_alert", "time", b"time", "trade", b"trade"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "execution_report", b"execution_report", "payload", b"payload", "previous_sequence", b"previous_sequence", "quote", b"quote", "sequence", b"sequence", "time", b"time", "topic", b"topic", "trade", b"trade"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "execution_report", b"execution_report", "payload", b"payload", "previous_sequence", b"previous_sequence", "quote", b"quote", "risk_alert", b"risk_alert", "sequence", b"sequence", "time", b"time", "topic", b"topic", "trade", b"trade"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["execution_report", "trade", "quote"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["execution_report", "trade", "quote", "risk_alert"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
