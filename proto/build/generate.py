@@ -14,6 +14,7 @@ from proto.build.gateway_tables import routes_file, shapes_file
 from proto.build.image import compile_image, without_source_info
 from proto.build.layout import Layout, here
 from proto.build.load import load_contract
+from proto.build.openapi import openapi_file
 from proto.build.output import drift, only_one_at_a_time, write
 from proto.build.protoc import ContractError
 from proto.build.python_code import python_modules
@@ -31,6 +32,7 @@ def generated_files(layout: Layout) -> dict[str, bytes]:
         files = {f"python/{path}": data for path, data in python_modules(layout, folder).items()}
     contract = load_contract(image)
     files["descriptors/ordermesh.binpb"] = without_source_info(image)
+    files["openapi/openapi.json"] = openapi_file(contract)
     files["gateway/routes.json"] = routes_file(contract)
     files["gateway/shapes.lua"] = shapes_file(contract)
     files["README.md"] = (Path(__file__).parent / "gen_readme.md").read_bytes()
