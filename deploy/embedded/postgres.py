@@ -92,7 +92,7 @@ class Postgres:
             ),
             prepare=self.initialise,
             probe=self.probe,
-            prepare_once_ready=self.ensure_database,
+            prepare_once_ready=self._ensure_own_database,
         )
 
     async def initialise(self) -> None:
@@ -109,9 +109,12 @@ class Postgres:
             connection = await asyncpg.connect(self.url("postgres"), timeout=5)
         except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
             raise NotReadyError(str(error)) from error
+        except asyncpg.PostgresError as error:
+            message = f"Postgres at port {self.port} refuses the connection: {error}"
+            raise DeployError(message) from error
         await connection.close()
 
-    async def ensure_database(self, name: str = DATABASE) -> str:
+    async def ensure_database(self, name: str) -> str:
         """Make the database `name` unless it is there, and return its address."""
         connection = await asyncpg.connect(self.url("postgres"))
         try:
@@ -120,6 +123,9 @@ class Postgres:
         finally:
             await connection.close()
         return self.url(name)
+
+    async def _ensure_own_database(self) -> None:
+        await self.ensure_database(DATABASE)
 
     def _let_account_in(self, account: Account) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from deploy.embedded.errors import DeployError
 
 ROTATE_LOG_AT_BYTES = 16 * 1024 * 1024
@@ -77,6 +79,14 @@ class Process:
         """The process id."""
         return self._popen.pid
 
+    @property
+    def started(self) -> float:
+        """When the process was started, which tells it from a later one with the same id (0: it is gone)."""
+        try:
+            return psutil.Process(self._popen.pid).create_time()
+        except psutil.NoSuchProcess:
+            return 0.0
+
     def output(self, lines: int = 20) -> str:
         """Return the last lines that this process wrote to its log."""
         with self._command.log.open("rb") as log:
@@ -116,14 +126,19 @@ class Process:
 async def _exited(pid: int) -> None:
     """Wait until a child process has ended, without reaping it."""
     loop = asyncio.get_running_loop()
-    ended = loop.create_future()
+    ended: asyncio.Future[None] = loop.create_future()
     descriptor = os.pidfd_open(pid)
     try:
-        loop.add_reader(descriptor, lambda: ended.done() or ended.set_result(None))
+        loop.add_reader(descriptor, _tell, ended)
         await ended
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
+
+
+def _tell(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 def _rotate(log: Path) -> None:

@@ -1,0 +1,118 @@
+"""`python -m deploy.embedded`: the whole mesh on this machine until Ctrl-C; what `make run` calls."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from deploy.embedded.banner import banner
+from deploy.embedded.display import Display
+from deploy.embedded.errors import DeployError
+from deploy.embedded.local_mesh import REPOSITORY, LocalMesh
+from deploy.embedded.plan import DEFAULT_BASE_PORT, NAMES, Ports
+from deploy.embedded.state import StateFile, only_one
+from deploy.embedded.supervisor import Runner, Supervisor
+
+FIRST_BASE_PORT = 1024
+LAST_BASE_PORT = 65_535 - 99
+MOVE = "Move all ports with `make run PORT=9080` (or ORDERMESH_PORT_BASE=9080)."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit code: 0 stopped as asked, 1 could not start."""
+    options = _parser().parse_args(arguments)
+    mesh = LocalMesh.at(options.directory, Ports.from_base(options.port), options.parts)
+    console = Console(stderr=False)
+    try:
+        with only_one(mesh.run):
+            asyncio.run(_run(mesh, console))
+    except DeployError as error:
+        console.print(f"[red]ordermesh:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        return 1
+    return 0
+
+
+async def _run(mesh: LocalMesh, console: Console) -> None:
+    state = StateFile(mesh.run, mesh.addresses())
+    state.end_leftovers()
+    mesh.ports.require_free(mesh.names, MOVE)
+    display = Display(console)
+
+    def told(runner: Runner, detail: str) -> None:
+        display.told(runner, detail)
+        state.write(supervisor.runners)
+
+    supervisor = Supervisor(mesh.components(), told=told)
+    asked_to_stop = _listen_for_signals(supervisor)
+    display.begin(supervisor.runners)
+    try:
+        started = await _unless(asked_to_stop, supervisor.start())
+    finally:
+        display.end()
+    if started:
+        console.print(banner(mesh), highlight=False, soft_wrap=True)
+        await asked_to_stop.wait()
+        console.print("Stopping. Data stays in", mesh.directory, highlight=False)
+    await supervisor.stop()
+    state.remove()
+
+
+async def _unless(asked_to_stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:
+    """Do the work unless asked to stop meanwhile; tell whether it was done."""
+    doing = asyncio.ensure_future(work)
+    stop = asyncio.ensure_future(asked_to_stop.wait())
+    await asyncio.wait([doing, stop], return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if doing.done():
+        await doing
+        return True
+    doing.cancel()
+    await asyncio.wait([doing])
+    return False
+
+
+def _listen_for_signals(supervisor: Supervisor) -> asyncio.Event:
+    """Return an event that the first signal to stop sets; the second one ends everything by force."""
+    asked = asyncio.Event()
+
+    def stop() -> None:
+        if asked.is_set():
+            supervisor.kill_all()
+        asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    return asked
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.embedded", description=__doc__)
+    parser.add_argument(
+        "--port",
+        type=_base_port,
+        default=os.environ.get("ORDERMESH_PORT_BASE", str(DEFAULT_BASE_PORT)),
+        help="port of the gateway; everything else follows in the hundred above (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--directory", type=Path, default=REPOSITORY / "var", help="where data, logs and run state live"
+    )
+    parser.add_argument(
+        "parts", nargs="*", default=NAMES, help="parts to run, with all they need (default: everything)"
+    )
+    return parser
+
+
+def _base_port(text: str) -> int:
+    if not text.isdecimal() or not FIRST_BASE_PORT <= int(text) <= LAST_BASE_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port between {FIRST_BASE_PORT} and {LAST_BASE_PORT}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

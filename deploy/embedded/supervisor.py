@@ -1,0 +1,207 @@
+"""Starts components in the order of their needs, restarts what dies, and stops everything in reverse."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+from deploy.embedded.component import Component, start
+from deploy.embedded.errors import DeployError
+from deploy.embedded.process import Process
+
+
+class State(StrEnum):
+    """What a component is doing."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    SERVING = "serving"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before a dead process is started again, in seconds."""
+
+    first: float = 0.1
+    most: float = 10.0
+    # A process that served this long before it died is taken for a healthy one.
+    forget_after: float = 30.0
+
+    def after(self, last: float, served: float) -> float:
+        """Return the wait after a process that served for `served` seconds and had been waited for `last`."""
+        if last == 0.0 or served >= self.forget_after:
+            return self.first
+        return min(self.most, last * 2)
+
+
+class Runner:
+    """One component in the course of its life."""
+
+    def __init__(self, component: Component, told: Callable[["Runner", str], None], backoff: Backoff) -> None:
+        self.component = component
+        self.state = State.WAITING
+        self.restarts = 0
+        self.process: Process | None = None
+        self.serving = asyncio.Event()
+        self.stopped = asyncio.Event()
+        self._told = told
+        self._backoff = backoff
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the process, wait until it serves, and watch it from then on."""
+        await self._start(State.STARTING)
+        self._watch = asyncio.create_task(self._keep_alive(), name=f"watch {self.component.name}")
+
+    async def stop(self) -> None:
+        """Stop the process for good, draining it first."""
+        await self._forget()
+        if self.process is not None:
+            self._turn(State.STOPPING)
+            await self.process.stop()
+        self._turn(State.STOPPED)
+        self.stopped.set()
+
+    def kill(self) -> None:
+        """End the process at once, without any chance to clean up; it is then started again like any dead one."""
+        if self.process is not None:
+            # Known at once to whoever waits for the component to serve again.
+            self.serving.clear()
+            self.process.send_to_group(signal.SIGKILL)
+
+    async def _start(self, state: State) -> None:
+        self._turn(state)
+        self.process = await start(self.component)
+        self._turn(State.SERVING)
+        self.serving.set()
+
+    async def _keep_alive(self) -> None:
+        wait = 0.0
+        while self.process is not None:
+            since = time.monotonic()
+            code = await self.process.wait()
+            self.serving.clear()
+            self.process = None
+            self.restarts += 1
+            reason = f"ended with exit code {code}"
+            while self.process is None:
+                wait = self._backoff.after(wait, time.monotonic() - since)
+                self._turn(State.RESTARTING, f"{reason}; starting again in {wait:.1f} s")
+                await asyncio.sleep(wait)
+                try:
+                    await self._start(State.STARTING)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again
+                    since, reason = time.monotonic(), str(error)
+
+    async def _forget(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
+        self.serving.clear()
+
+    def _turn(self, state: State, detail: str = "") -> None:
+        self.state = state
+        self._told(self, detail)
+
+
+def say_nothing(_runner: Runner, _detail: str) -> None:
+    """Tell nobody."""
+
+
+class Supervisor:
+    """Runs a set of components; as a context manager, starts them on entry and stops them on exit."""
+
+    def __init__(
+        self,
+        components: Sequence[Component],
+        *,
+        told: Callable[[Runner, str], None] = say_nothing,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """Take charge of `components`; `told` hears of every change of state, with a detail where there is one."""
+        self.runners = {component.name: Runner(component, told, backoff or Backoff()) for component in components}
+        unknown = {need for c in components for need in c.needs} - self.runners.keys()
+        if unknown:
+            raise DeployError(f"needed, but not among the components: {', '.join(sorted(unknown))}")
+
+    async def __aenter__(self) -> Self:
+        """Start everything."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything."""
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start every component as soon as what it needs serves; stop everything again when one cannot.
+
+        Raises:
+            DeployError: why the first of them could not.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for runner in self.runners.values():
+                    group.create_task(self._start(runner), name=f"start {runner.component.name}")
+        except BaseExceptionGroup as errors:
+            await self.stop()
+            raise first(errors) from None
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop every component once all that need it have stopped."""
+        async with asyncio.TaskGroup() as group:
+            for runner in self.runners.values():
+                group.create_task(self._stop(runner), name=f"stop {runner.component.name}")
+
+    def kill_all(self) -> None:
+        """End every process at once."""
+        for runner in self.runners.values():
+            runner.kill()
+
+    async def kill(self, name: str) -> None:
+        """End a component's process at once, and return when it is gone; it is started again by itself."""
+        runner = self.runners[name]
+        process = runner.process
+        runner.kill()
+        if process is not None:
+            await process.wait()
+
+    async def until_serving(self, name: str, seconds: float = 60.0) -> None:
+        """Wait until a component serves.
+
+        Raises:
+            TimeoutError: it did not in time.
+        """
+        async with asyncio.timeout(seconds):
+            await self.runners[name].serving.wait()
+
+    async def _start(self, runner: Runner) -> None:
+        for need in runner.component.needs:
+            await self.runners[need].serving.wait()
+        await runner.start()
+
+    async def _stop(self, runner: Runner) -> None:
+        for other in self.runners.values():
+            if runner.component.name in other.component.needs:
+                await other.stopped.wait()
+        await runner.stop()
+
+
+def first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error in a group of errors."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
