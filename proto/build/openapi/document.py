@@ -46,7 +46,7 @@ def _document(contract: Contract) -> dict[str, Any]:
     error = _error_response(contract, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Ordermesh", "version": "1", "description": _ABOUT, "license": {"name": "Proprietary"}},
+        "info": {"title": "Ordermesh", "version": "1", "description": _ABOUT},
         "servers": [{"url": "/"}],
         "tags": [
             {"name": service.name.rsplit(".", 1)[1], "description": service.comment}

@@ -1,0 +1,1 @@
+"""The gateway: renders Envoy's configuration from the generated contract tables."""

@@ -1,0 +1,70 @@
+"""Renders Envoy's configuration: `python -m gateway.render [--output FILE]`, addresses from the environment.
+
+The result is one self-contained JSON document: descriptors, request checks and pages are inside, so that a container
+needs nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from gateway.clusters import clusters, socket_address
+from gateway.filters import connection_manager
+from gateway.routes import page, virtual_host
+from gateway.settings import Settings, SettingsError, from_environment
+from gateway.tables import GEN, WEB, Tables, load_tables
+
+
+def render(settings: Settings, tables: Tables | None = None) -> str:
+    """The configuration as JSON (which Envoy reads as YAML), the same text for the same settings and contracts."""
+    return json.dumps(_bootstrap(settings, tables or load_tables()), indent=1) + "\n"
+
+
+def _bootstrap(settings: Settings, tables: Tables) -> dict[str, Any]:
+    manager = connection_manager(settings, tables, virtual_host(settings, tables, _pages()))
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    listener = {
+        "name": "gateway",
+        "address": socket_address(settings.listen),
+        "per_connection_buffer_limit_bytes": settings.max_request_bytes,
+        "filter_chains": [chain],
+    }
+    return {
+        "node": {"id": "gateway", "cluster": "ordermesh"},
+        "admin": {"address": socket_address(settings.admin)},
+        "static_resources": {"listeners": [listener], "clusters": clusters(settings)},
+    }
+
+
+def _pages() -> list[dict[str, Any]]:
+    return [
+        page("/openapi.json", "application/json", (GEN / "openapi" / "openapi.json").read_text(encoding="utf-8")),
+        page("/docs", "text/html; charset=utf-8", (WEB / "docs.html").read_text(encoding="utf-8")),
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; returns the exit code: 0 written, 2 a setting is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, help="file to write; standard output without it")
+    output: Path | None = parser.parse_args(arguments).output
+    tables = load_tables()
+    try:
+        text = render(from_environment(os.environ, tables.areas), tables)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if output is None:
+        print(text, end="")
+    else:
+        output.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

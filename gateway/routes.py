@@ -1,0 +1,128 @@
+"""Envoy's routes: gRPC paths of the public services, REST paths of their annotations, and the static pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gateway.settings import Settings
+from gateway.tables import PublicService, RestRoute, Tables
+
+TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
+CHECK = "envoy.filters.http.lua"
+CORS = "envoy.filters.http.cors"
+
+_NO_TIMEOUT = "0s"
+_FILTER_CONFIG = "type.googleapis.com/envoy.config.route.v3.FilterConfig"
+
+
+def virtual_host(settings: Settings, tables: Tables, pages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """All routes, and what browsers of other origins may do."""
+    return {
+        "name": "ordermesh",
+        "domains": ["*"],
+        "typed_per_filter_config": {CORS: _cors(settings)},
+        "routes": [
+            *(route for service in tables.services for route in _grpc_routes(settings, service)),
+            *pages,
+            *(_rest_route(settings, route) for route in tables.routes),
+            *_other_verbs(tables.routes),
+            _direct({"prefix": "/"}, 404),
+        ],
+    }
+
+
+def page(path: str, content_type: str, body: str) -> dict[str, Any]:
+    """A static page held in the configuration itself."""
+    match = {"path": path, "headers": [_verb("GET")]}
+    return {**_direct(match, 200, body), "response_headers_to_add": [_header("content-type", content_type)]}
+
+
+def _grpc_routes(settings: Settings, service: PublicService) -> Iterator[dict[str, Any]]:
+    """Streams end when they end; other calls when the caller's deadline passes, and no later than ours."""
+    for name in service.streams:
+        yield _grpc_route({"path": f"/{service.name}/{name}"}, service.area, {"timeout": _NO_TIMEOUT})
+    yield _grpc_route({"prefix": f"/{service.name}/"}, service.area, _unary(settings))
+
+
+def _grpc_route(match: dict[str, Any], cluster: str, limits: dict[str, Any]) -> dict[str, Any]:
+    # Only gRPC itself: anything else under such a path is an unknown route, not a call with a strange body.
+    off = {CHECK: _disabled(), TRANSCODER: _disabled()}
+    return {"match": {**match, "grpc": {}}, "route": {"cluster": cluster, **limits}, "typed_per_filter_config": off}
+
+
+def _rest_route(settings: Settings, route: RestRoute) -> dict[str, Any]:
+    # Read by the request check: what to compare the query and the body with.
+    known = {"input": route.input, "body": route.body, "bound": ",".join(route.bound)}
+    limits = {"timeout": _NO_TIMEOUT, "idle_timeout": _NO_TIMEOUT} if route.stream else _unary(settings)
+    result = {
+        "match": {**_path_match(route.path), "headers": [_verb(route.verb)]},
+        "route": {"cluster": route.area, **limits},
+        "metadata": {"filter_metadata": {CHECK: known}},
+        "response_headers_to_remove": ["grpc-accept-encoding"],
+    }
+    if route.stream:
+        # Proxies on the way must neither keep nor collect events.
+        result["response_headers_to_add"] = [_header("cache-control", "no-cache"), _header("x-accel-buffering", "no")]
+    return result
+
+
+def _other_verbs(routes: Sequence[RestRoute]) -> Iterator[dict[str, Any]]:
+    """Known paths called by another method, each once: 405 with the methods there are."""
+    for path in dict.fromkeys(route.path for route in routes):
+        allowed = ", ".join(sorted({route.verb for route in routes if _covers(route.path, path)}))
+        yield {**_direct(_path_match(path), 405), "response_headers_to_add": [_header("allow", allowed)]}
+
+
+def _covers(path: str, other: str) -> bool:
+    return re.fullmatch(_pattern(path), other.replace("{", "").replace("}", "")) is not None
+
+
+def _unary(settings: Settings) -> dict[str, Any]:
+    timeout = f"{settings.unary_timeout_seconds}s"
+    return {"timeout": timeout, "max_stream_duration": {"grpc_timeout_header_max": timeout}}
+
+
+def _path_match(path: str) -> dict[str, Any]:
+    return {"safe_regex": {"regex": _pattern(path)}} if "{" in path else {"path": path}
+
+
+def _pattern(path: str) -> str:
+    """One segment for each field; a field's value holds no colon at the end, where a custom verb would stand."""
+    return "".join("[^/]+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{[^}]*\})", path))
+
+
+def _header(name: str, value: str) -> dict[str, Any]:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+
+
+def _verb(verb: str) -> dict[str, Any]:
+    return {"name": ":method", "string_match": {"exact": verb}}
+
+
+def _direct(match: dict[str, Any], status: int, body: str = "") -> dict[str, Any]:
+    reply: dict[str, Any] = {"status": status}
+    if body:
+        reply["body"] = {"inline_string": body}
+    off = {CHECK: _disabled(), TRANSCODER: _disabled()}
+    return {"match": match, "direct_response": reply, "typed_per_filter_config": off}
+
+
+def _disabled() -> dict[str, Any]:
+    return {"@type": _FILTER_CONFIG, "disabled": True}
+
+
+def _cors(settings: Settings) -> dict[str, Any]:
+    own = {"safe_regex": {"regex": r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"}}
+    others = [
+        {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in settings.cors_origins
+    ]
+    return {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": [own, *others],
+        "allow_methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+        "allow_headers": "authorization, content-type, x-grpc-web, x-user-agent, grpc-timeout, x-request-id, traceparent",
+        "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin, x-request-id",
+        "max_age": "86400",
+    }

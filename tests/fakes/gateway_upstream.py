@@ -1,0 +1,143 @@
+"""A real gRPC server that serves the order contract from memory, for tests of the gateway."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent import futures
+from dataclasses import dataclass, field
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+
+from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2, order_service_pb2_grpc, order_stream_pb2
+from ordermesh.type.v1 import risk_breach_pb2, stream_pb2
+
+# Accounts whose calls fail, by what goes wrong.
+REFUSED_ACCOUNT = "refused"
+BROKEN_STREAM_ACCOUNT = "broken-stream"
+REFUSED_STREAM_ACCOUNT = "refused-stream"
+ENDLESS_ACCOUNT = "endless"
+
+
+@dataclass
+class Seen:
+    """What the server was sent, in order."""
+
+    requests: list[Message] = field(default_factory=list)
+    # Set when a stream's caller has gone.
+    stream_ended: threading.Event = field(default_factory=threading.Event)
+
+
+def failure(code: grpc.StatusCode, reason: str, *details: Message) -> grpc.Status:
+    """A status as the services answer it: `ErrorInfo` first, then what else there is."""
+    info = error_details_pb2.ErrorInfo(reason=reason, domain="ordermesh.dev")
+    status = status_pb2.Status(code=code.value[0], message=f"refused: {reason}")
+    for detail in (info, *details):
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    converted: grpc.Status = rpc_status.to_status(status)
+    return converted
+
+
+class MemoryOrderService(order_service_pb2_grpc.OrderServiceServicer):
+    """Answers orders as they were sent; keeps nothing but what it has seen."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+
+    def PlaceOrder(  # noqa: N802 - the contract's name
+        self, request: order_entry_pb2.PlaceOrderRequest, context: grpc.ServicerContext
+    ) -> order_entry_pb2.PlaceOrderResponse:
+        self._seen.requests.append(request)
+        if request.account_id == REFUSED_ACCOUNT:
+            breach = risk_breach_pb2.RiskBreach(limit="10", observed="11", unit="units", text="too large")
+            context.abort_with_status(
+                failure(grpc.StatusCode.FAILED_PRECONDITION, "RISK_LIMIT_EXCEEDED", breach)
+            )
+        return order_entry_pb2.PlaceOrderResponse(order=_order(request))
+
+    def PlaceOrders(  # noqa: N802
+        self, request: order_entry_pb2.PlaceOrdersRequest, context: grpc.ServicerContext
+    ) -> order_entry_pb2.PlaceOrdersResponse:
+        self._seen.requests.append(request)
+        results = [order_entry_pb2.PlaceOrderResult(order=_order(order)) for order in request.orders]
+        return order_entry_pb2.PlaceOrdersResponse(results=results)
+
+    def CancelOrder(  # noqa: N802
+        self, request: order_entry_pb2.CancelOrderRequest, context: grpc.ServicerContext
+    ) -> order_entry_pb2.CancelOrderResponse:
+        self._seen.requests.append(request)
+        return order_entry_pb2.CancelOrderResponse(order=order_pb2.Order(order_id=request.order_id))
+
+    def GetOrder(  # noqa: N802
+        self, request: order_query_pb2.GetOrderRequest, context: grpc.ServicerContext
+    ) -> order_query_pb2.GetOrderResponse:
+        self._seen.requests.append(request)
+        return order_query_pb2.GetOrderResponse(order=order_pb2.Order(order_id=request.order_id), as_of=7)
+
+    def ListOrders(  # noqa: N802
+        self, request: order_query_pb2.ListOrdersRequest, context: grpc.ServicerContext
+    ) -> order_query_pb2.ListOrdersResponse:
+        self._seen.requests.append(request)
+        return order_query_pb2.ListOrdersResponse()
+
+    def StreamOrders(  # noqa: N802
+        self, request: order_stream_pb2.StreamOrdersRequest, context: grpc.ServicerContext
+    ) -> Iterator[order_stream_pb2.StreamOrdersResponse]:
+        self._seen.requests.append(request)
+        context.add_callback(self._seen.stream_ended.set)
+        if request.account_id == REFUSED_STREAM_ACCOUNT:
+            context.abort_with_status(failure(grpc.StatusCode.OUT_OF_RANGE, "STREAM_GAP"))
+        yield order_stream_pb2.StreamOrdersResponse(subscribed=stream_pb2.Subscribed(epoch="e", sequence=3))
+        yield order_stream_pb2.StreamOrdersResponse(snapshot_begin=stream_pb2.SnapshotBegin(sequence=3))
+        yield order_stream_pb2.StreamOrdersResponse(snapshot_end=stream_pb2.SnapshotEnd(sequence=3))
+        if request.account_id == BROKEN_STREAM_ACCOUNT:
+            context.abort_with_status(failure(grpc.StatusCode.OUT_OF_RANGE, "STREAM_GAP"))
+        if request.account_id == ENDLESS_ACCOUNT:
+            self._seen.stream_ended.wait()
+
+
+class Upstream:
+    """The running server."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.seen = Seen()
+        self.health = health.HealthServicer()
+        self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
+        order_service_pb2_grpc.add_OrderServiceServicer_to_server(MemoryOrderService(self.seen), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
+
+    def start(self) -> None:
+        """Begins to serve, and to be healthy."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Ends at once, streams too."""
+        self.seen.stream_ended.set()
+        self._server.stop(grace=None).wait()
+
+    def set_serving(self, serving: bool) -> None:
+        """What the health check says."""
+        states = health_pb2.HealthCheckResponse
+        self.health.set("", states.SERVING if serving else states.NOT_SERVING)
+
+
+def _order(request: order_entry_pb2.PlaceOrderRequest) -> order_pb2.Order:
+    return order_pb2.Order(
+        order_id="0198c0de-0000-7000-8000-000000000001",
+        client_order_id=request.client_order_id,
+        account_id=request.account_id,
+        instrument=request.instrument,
+        side=request.side,
+        type=request.type,
+        quantity=request.quantity,
+        limit_price=request.limit_price,
+        order_status=order_pb2.ORDER_STATUS_PENDING_NEW,
+    )
