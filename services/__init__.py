@@ -1,0 +1,1 @@
+"""Everything that runs in Python; `services/README.md` is the map."""

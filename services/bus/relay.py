@@ -1,0 +1,192 @@
+"""Publishes committed events to Redis Streams, each exactly once, and never in the way of the order path.
+
+The entry id of an event is its sequence, and Redis refuses an id that is not above the stream's last. So publishing again
+is harmless, and the last id is the cursor: the relay reads it on every connection and goes on from the log. While Redis is
+away nothing is queued beyond a bound; what was missed comes from the log later.
+
+A marker key tells a flushed Redis: when it is gone, the streams are made anew from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from services.bus.backoff import Backoff
+from services.bus.topics import FIELD, entry_id, sequence_of, stream_key
+from services.kernel.drain import Wakeup
+
+MARKER: Final = "relay"
+"""Last part of the key of the marker."""
+
+_log = structlog.stdlib.get_logger(__name__)
+_NOT_ABOVE_LAST = "equal or smaller"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A committed event on its way to the bus.
+
+    Attributes:
+        topic: Name of the topic, such as `order.placed`.
+        sequence: Its place in the log.
+        payload: Serialised `ordermesh.event.v1.Event`.
+    """
+
+    topic: str
+    sequence: int
+    payload: bytes
+
+
+class CommittedLog(Protocol):
+    """The log that the relay publishes, as its owner reads it."""
+
+    async def read_after(self, sequence: int, limit: int, topics: Sequence[str]) -> Sequence[Published]:
+        """Returns about `limit` committed events after a sequence, by sequence; none when there are no more."""
+        ...
+
+    async def last_sequence(self) -> int:
+        """Returns the last committed sequence."""
+        ...
+
+    async def epoch(self) -> str:
+        """Returns the incarnation of the log."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RelayOptions:
+    """How much is published at once, kept in Redis, and held in memory."""
+
+    most_per_batch: int = 1_000
+    most_kept: int = 100_000
+    most_waiting: int = 50_000
+
+
+class Relay:
+    """Publishes the topics of one shard. `publish` is for the commit path and returns at once; `run` does the work."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        log: CommittedLog,
+        topics: Iterable[str],
+        *,
+        shard: int = 0,
+        options: RelayOptions | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._redis, self._log, self._options = redis, log, options or RelayOptions()
+        self._keys = {topic: stream_key(shard, topic) for topic in topics}
+        self._marker = stream_key(shard, MARKER)
+        self._backoff = backoff or Backoff()
+        self._waiting: list[Published] = []
+        self._wakeup = Wakeup()
+        self._behind = True
+        self.connected = False
+        self.published = 0
+
+    def publish(self, events: Sequence[Published]) -> None:
+        """Takes note of events just committed. When too many wait they are forgotten here and read from the log later."""
+        if len(self._waiting) + len(events) > self._options.most_waiting:
+            self._waiting.clear()
+            self._behind = True
+        if not self._behind:
+            self._waiting.extend(events)
+        self._wakeup.call()
+
+    async def run(self) -> None:
+        """Publishes for ever; a Redis that is away is tried again and again."""
+        while True:
+            try:
+                await self._session()
+            except (RedisError, OSError) as error:
+                if self.connected:
+                    _log.warning("the bus is away; events wait in the log", error=str(error))
+                self.connected = False
+                self._behind = True
+                self._waiting.clear()
+                await self._backoff.wait()
+
+    async def _session(self) -> None:
+        await self._catch_up()
+        while True:
+            await self._wakeup.wait()
+            while self._behind or self._waiting:
+                if self._behind:
+                    await self._catch_up()
+                else:
+                    await self._publish_waiting()
+
+    async def _publish_waiting(self) -> None:
+        most = self._options.most_per_batch
+        batch, self._waiting = self._waiting[:most], self._waiting[most:]
+        if not await self._add(batch):
+            self._behind = True
+            self._waiting.clear()
+
+    async def _catch_up(self) -> None:
+        """Publishes from the log what Redis lacks, then takes events as they are committed."""
+        epoch = await self._log.epoch()
+        if await self._redis.get(self._marker) != epoch.encode():
+            await self._begin_anew(epoch)
+        if not self.connected:
+            _log.info("the bus is there")
+        self.connected = True
+        self._backoff.reset()
+        reached = await self._last_ids()
+        # Events committed from here on wait in memory; the log is read until it has nothing more.
+        self._waiting.clear()
+        self._behind = False
+        after = max(min(reached.values()), await self._log.last_sequence() - self._options.most_kept, 0)
+        while not self._behind:
+            events = await self._log.read_after(after, self._options.most_per_batch, list(self._keys))
+            if not events:
+                return
+            after = events[-1].sequence
+            missing = [event for event in events if event.sequence > reached[event.topic]]
+            if missing and not await self._add(missing):
+                self._behind = True
+
+    async def _begin_anew(self, epoch: str) -> None:
+        _log.info("the bus is empty or holds another log; its streams are made anew from this one")
+        await self._redis.delete(*self._keys.values())
+        await self._redis.set(self._marker, epoch)
+
+    async def _last_ids(self) -> dict[str, int]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for key in self._keys.values():
+                pipeline.xrevrange(key, count=1)
+            answers = await pipeline.execute()
+        return {t: sequence_of(rows[0][0]) if rows else 0 for t, rows in zip(self._keys, answers, strict=True)}
+
+    async def _add(self, events: Sequence[Published]) -> bool:
+        """Adds events; returns False when the marker is gone: Redis was flushed."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for event in events:
+                pipeline.xadd(
+                    self._keys[event.topic],
+                    {FIELD: event.payload},
+                    id=entry_id(event.sequence),
+                    maxlen=self._options.most_kept,
+                    approximate=True,
+                )
+            pipeline.exists(self._marker)
+            *answers, marked = await pipeline.execute(raise_on_error=False)
+        for answer in answers:
+            _check(answer)
+        _check(marked)
+        self.published += len(events)
+        return bool(marked)
+
+
+def _check(answer: Any) -> None:
+    if isinstance(answer, ResponseError) and _NOT_ABOVE_LAST in str(answer):
+        return
+    if isinstance(answer, Exception):
+        raise answer

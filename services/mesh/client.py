@@ -1,0 +1,209 @@
+"""Channels to other services: shared, with deadlines handed on and failures rebuilt into coded errors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor_pb2 import MethodOptions
+
+from services.kernel.errors import CodedError, deadline, unavailable
+from services.mesh.context import TRACEPARENT, current_call
+from services.mesh.options import CLIENT_OPTIONS
+from services.mesh.status import from_rpc_error
+
+SHAVE_SECONDS: Final = 0.005
+"""Taken from the time left at each hop, so that the answer of a hop still finds its caller waiting."""
+
+Metadata = Sequence[tuple[str, str | bytes]]
+
+
+class Channels:
+    """The channels of a process, one per address, made at first use."""
+
+    def __init__(self, interceptors: Sequence[grpc.aio.ClientInterceptor] = (), *, timeout_seconds: float = 5.0) -> None:
+        self._interceptors = interceptors
+        self._timeout_seconds = timeout_seconds
+        self._channels: dict[str, Channel] = {}
+
+    def to(self, address: str, *services: str) -> Channel:
+        """Returns the channel to an address.
+
+        Args:
+            address: `host:port`.
+            services: Full names of the services called there. Those of their methods that say they are safe to repeat
+                are retried when the peer does not answer.
+        """
+        if address not in self._channels:
+            options = [*CLIENT_OPTIONS, ("grpc.service_config", service_config(services))]
+            channel = grpc.aio.insecure_channel(address, options=options, interceptors=self._interceptors)
+            self._channels[address] = Channel(channel, address, self._timeout_seconds)
+        return self._channels[address]
+
+    async def close(self) -> None:
+        """Closes all of them."""
+        channels = list(self._channels.values())
+        self._channels.clear()
+        await asyncio.gather(*(channel.close() for channel in channels))
+
+
+class Channel:
+    """A channel for generated stubs. What they return is awaited or iterated as usual; failures are CodedErrors.
+
+    A unary call without a timeout gets what is left of the call being served, and at most the channel's timeout. A
+    stream gets none, unless told.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, address: str, timeout_seconds: float) -> None:
+        self.address = address
+        self._channel = channel
+        self._timeout_seconds = timeout_seconds
+
+    def unary_unary(self, *arguments: Any, **options: Any) -> Callable[..., Awaitable[Any]]:
+        """Returns a call of one message with one answer."""
+        return self._one_answer(self._channel.unary_unary(*arguments, **options))
+
+    def stream_unary(self, *arguments: Any, **options: Any) -> Callable[..., Awaitable[Any]]:
+        """Returns a call of many messages with one answer."""
+        return self._one_answer(self._channel.stream_unary(*arguments, **options))
+
+    def unary_stream(self, *arguments: Any, **options: Any) -> Callable[..., StreamCall]:
+        """Returns a call of one message with many answers."""
+        return _many_answers(self._channel.unary_stream(*arguments, **options))
+
+    def stream_stream(self, *arguments: Any, **options: Any) -> Callable[..., StreamCall]:
+        """Returns a call of many messages with many answers."""
+        return _many_answers(self._channel.stream_stream(*arguments, **options))
+
+    async def ready(self, timeout_seconds: float | None = None) -> None:
+        """Waits until the peer can be reached.
+
+        Raises:
+            CodedError: SERVICE_UNAVAILABLE, when the time ran out first.
+        """
+        try:
+            await asyncio.wait_for(self._channel.channel_ready(), timeout_seconds)
+        except TimeoutError:
+            raise unavailable("SERVICE_UNAVAILABLE", f"{self.address} does not answer") from None
+
+    async def close(self) -> None:
+        """Closes the channel and ends its calls."""
+        await self._channel.close()
+
+    def _one_answer(self, call: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+        most = self._timeout_seconds
+
+        async def invoke(request: Any, *, timeout: float | None = None, metadata: Metadata = (), **options: Any) -> Any:
+            try:
+                return await call(
+                    request, timeout=_time(most if timeout is None else timeout), metadata=_trace(metadata), **options
+                )
+            except grpc.aio.AioRpcError as error:
+                raise from_rpc_error(error) from None
+
+        return invoke
+
+
+class StreamCall:
+    """A stream in progress: iterated, or read and written by hand."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        try:
+            async for message in self._call:
+                yield message
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+        finally:
+            self._call.cancel()
+
+    async def read(self) -> Any:
+        """Returns the next message, or None at the end."""
+        try:
+            message = await self._call.read()
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+        return None if message is grpc.aio.EOF else message
+
+    async def write(self, message: Any) -> None:
+        """Sends a message.
+
+        Raises:
+            CodedError: The stream has ended.
+        """
+        try:
+            await self._call.write(message)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from None
+        except asyncio.InvalidStateError:
+            raise await self._ended() from None
+
+    async def done_writing(self) -> None:
+        """Tells the peer that no more messages will come."""
+        await self._call.done_writing()
+
+    def cancel(self) -> None:
+        """Ends the stream."""
+        self._call.cancel()
+
+    async def _ended(self) -> CodedError:
+        try:
+            while await self._call.read() is not grpc.aio.EOF:
+                pass
+        except grpc.aio.AioRpcError as error:
+            return from_rpc_error(error)
+        return unavailable("SERVICE_UNAVAILABLE", "the peer has ended the stream")
+
+
+def service_config(services: Iterable[str]) -> str:
+    """Returns the service config that retries those methods whose `idempotency_level` says that they may be."""
+    methods = [
+        {"service": service, "method": method.name}
+        for service in services
+        for method in descriptor_pool.Default().FindServiceByName(service).methods
+        if method.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN
+        and not (method.client_streaming or method.server_streaming)
+    ]
+    retry = {
+        "maxAttempts": 4,
+        "initialBackoff": "0.05s",
+        "maxBackoff": "1s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    return json.dumps({"methodConfig": [{"name": methods, "retryPolicy": retry}]} if methods else {})
+
+
+def _many_answers(call: Callable[..., Any]) -> Callable[..., StreamCall]:
+    def invoke(
+        request: Any | AsyncIterable[Any] | None = None,
+        *,
+        timeout: float | None = None,
+        metadata: Metadata = (),
+        **options: Any,
+    ) -> StreamCall:
+        return StreamCall(call(request, timeout=timeout, metadata=_trace(metadata), **options))
+
+    return invoke
+
+
+def _time(timeout_seconds: float) -> float:
+    call = current_call()
+    if call is None or (left := call.remaining_seconds()) is None:
+        return timeout_seconds
+    if left <= SHAVE_SECONDS:
+        raise deadline("no time is left to ask a peer")
+    return min(timeout_seconds, left - SHAVE_SECONDS)
+
+
+def _trace(metadata: Metadata) -> Metadata:
+    call = current_call()
+    return metadata if call is None else (*metadata, (TRACEPARENT, call.traceparent))

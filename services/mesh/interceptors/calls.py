@@ -1,0 +1,47 @@
+"""Says which call a task serves, and refuses one that has no time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from services.kernel.errors import deadline
+from services.mesh.context import TRACEPARENT, Call, enter_call
+from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
+
+
+class CallInterceptor:
+    """Enters the call, so that clients hand on its deadline and log lines its trace."""
+
+    def wrap_unary(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
+        """Enters the call, then handles it."""
+        path = method.path
+
+        async def handle(request: Any, context: Context) -> Any:
+            enter_call(_call(path, context))
+            return await handler(request, context)
+
+        return handle
+
+    def wrap_stream(self, method: Method, handler: StreamHandler) -> StreamHandler:
+        """Enters the call, then handles it."""
+        path = method.path
+
+        async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
+            enter_call(_call(path, context))
+            async for response in handler(request, context):
+                yield response
+
+        return handle
+
+
+def _call(path: str, context: Context) -> Call:
+    remaining = context.time_remaining()
+    if remaining is not None and remaining <= 0:
+        raise deadline("no time was left when the call arrived")
+    parent = None
+    for key, value in context.invocation_metadata() or ():
+        if key == TRACEPARENT:
+            parent = str(value)
+    return Call(path, None if remaining is None else time.monotonic() + remaining, parent)

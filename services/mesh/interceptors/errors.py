@@ -1,0 +1,72 @@
+"""The one place that knows status codes of gRPC: an error that leaves a handler becomes a `google.rpc.Status`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn
+
+import grpc
+import structlog
+
+from services.kernel.errors import CodedError, ErrorKind
+from services.kernel.identifiers import Identifiers, UuidV7
+from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
+from services.mesh.names import Key
+from services.mesh.status import CODE_OF_KIND, DETAILS_KEY, to_status
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class ErrorInterceptor:
+    """Tells the caller about coded errors in full, and of any other error only the id under which it was logged."""
+
+    def __init__(self, identifiers: Identifiers | None = None) -> None:
+        self._identifiers = identifiers or UuidV7()
+
+    def wrap_unary(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
+        """Turns what the handler raises into a status."""
+
+        async def handle(request: Any, context: Context) -> Any:
+            try:
+                return await handler(request, context)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
+                await self._abort(method, context, error)
+
+        return handle
+
+    def wrap_stream(self, method: Method, handler: StreamHandler) -> StreamHandler:
+        """Turns what the handler raises into a status."""
+
+        async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
+            try:
+                async for response in handler(request, context):
+                    yield response
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
+                await self._abort(method, context, error)
+
+        return handle
+
+    async def _abort(self, method: Method, context: Context, error: Exception) -> NoReturn:
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        coded = self._coded(method, error)
+        status = to_status(coded)
+        details = ((DETAILS_KEY, status.SerializeToString()),)
+        await context.abort(CODE_OF_KIND[coded.kind], coded.message, details)
+
+    def _coded(self, method: Method, error: Exception) -> CodedError:
+        match error:
+            case CodedError():
+                _log.debug("call refused", **{Key.METHOD: method.path, Key.REASON: error.reason, Key.ERROR: str(error)})
+                return error
+            case asyncio.TimeoutError():
+                return CodedError(ErrorKind.DEADLINE, "DEADLINE_EXCEEDED", "the time for the call is up")
+            case _:
+                return self._unexpected(method, error)
+
+    def _unexpected(self, method: Method, error: Exception) -> CodedError:
+        error_id = self._identifiers.new_id()
+        _log.error("call failed unexpectedly", exc_info=error, **{Key.METHOD: method.path, Key.ERROR_ID: error_id})
+        message = f"a fault of the service; it is logged under {error_id}"
+        return CodedError(ErrorKind.INTERNAL, "INTERNAL", message, metadata={Key.ERROR_ID: error_id})

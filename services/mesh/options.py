@@ -1,0 +1,38 @@
+"""Settings of gRPC that servers and clients must agree on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+KEEPALIVE_MILLISECONDS: Final = 20_000
+KEEPALIVE_TIMEOUT_MILLISECONDS: Final = 10_000
+LEAST_PING_INTERVAL_MILLISECONDS: Final = 10_000
+"""A server takes pings this often without complaint: half the interval at which clients send them."""
+
+Options = tuple[tuple[str, int | str], ...]
+
+_BOTH: Final[Options] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
+    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+SERVER_OPTIONS: Final[Options] = (
+    *_BOTH,
+    ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MILLISECONDS),
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", 100_000),
+)
+"""Two processes never share a port by accident, and one connection may hold ten thousand streams."""
+
+CLIENT_OPTIONS: Final[Options] = (
+    *_BOTH,
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.enable_retries", 1),
+)

@@ -1,0 +1,154 @@
+"""The gRPC server of a service: handlers inside their interceptors, health, reflection, drain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import Descriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.kernel.identifiers import Identifiers
+from services.mesh.draining import Draining
+from services.mesh.interceptors.base import Interceptor, Method, wrap_stream, wrap_unary
+from services.mesh.interceptors.calls import CallInterceptor
+from services.mesh.interceptors.constraints import ConstraintInterceptor
+from services.mesh.interceptors.errors import ErrorInterceptor
+from services.mesh.interceptors.metrics import MetricsInterceptor
+from services.mesh.options import SERVER_OPTIONS
+from services.mesh.telemetry import Telemetry
+
+S = TypeVar("S")
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def standard_interceptors(telemetry: Telemetry, identifiers: Identifiers | None = None) -> tuple[Interceptor, ...]:
+    """Returns what stands around every call, the outermost first."""
+    return (
+        MetricsInterceptor(telemetry.registry),
+        ErrorInterceptor(identifiers),
+        CallInterceptor(),
+        ConstraintInterceptor(),
+    )
+
+
+class Server:
+    """A server being built, then running.
+
+    Health answers NOT_SERVING, for each service and overall, until `set_serving`.
+    """
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        *,
+        draining: Draining | None = None,
+        interceptors: Sequence[Interceptor] | None = None,
+        max_concurrent_calls: int | None = None,
+    ) -> None:
+        self.draining = draining or Draining()
+        self._interceptors = standard_interceptors(telemetry) if interceptors is None else interceptors
+        self._server = grpc.aio.server(
+            interceptors=telemetry.server_interceptors(),
+            options=list(SERVER_OPTIONS),
+            maximum_concurrent_rpcs=max_concurrent_calls,
+        )
+        self._health = health.aio.HealthServicer()
+        self._services: list[str] = []
+        self.port = 0
+
+    def add(self, register: Callable[[S, Any], None], servicer: S) -> None:
+        """Serves a servicer, by the generated function `add_…Servicer_to_server`.
+
+        Its streaming methods must be async generators.
+        """
+        register(servicer, _Registrar(self))
+
+    async def start(self, address: str, port_file: Path | None = None) -> int:
+        """Listens, and returns the port that was chosen; health is not yet SERVING.
+
+        Raises:
+            OSError: The address cannot be listened on.
+        """
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._services.append(health.SERVICE_NAME)
+        reflection.enable_server_reflection([*self._services, reflection.SERVICE_NAME], self._server)
+        await self.set_serving(serving=False)
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {address}: {error}") from error
+        await self._server.start()
+        if port_file is not None:
+            write_whole(port_file, f"{self.port}\n")
+        return self.port
+
+    async def set_serving(self, *, serving: bool) -> None:
+        """Answers health checks with SERVING or NOT_SERVING from now on."""
+        for service in ("", *self._services):
+            await self._health.set(service, _SERVING if serving else _NOT_SERVING)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Turns health to NOT_SERVING, tells streams to end, lets calls finish for the grace, and stops."""
+        await self._health.enter_graceful_shutdown()
+        self.draining.begin()
+        await self._server.stop(grace_seconds)
+
+    def _serve(self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
+        wrapped = {name: self._wrap(service, name, handler) for name, handler in handlers.items()}
+        self._services.append(service)
+        self._server.add_registered_method_handlers(service, wrapped)
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
+
+    def _wrap(self, service: str, name: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
+        method = Method(
+            service, name, handler.request_streaming, handler.response_streaming, _request_type(service, name)
+        )
+        make = _MAKERS[method.request_streaming, method.response_streaming]
+        behaviour = getattr(handler, make.__name__.removesuffix("_rpc_method_handler"))
+        wrap = wrap_stream if method.response_streaming else wrap_unary
+        return make(
+            wrap(method, behaviour, self._interceptors), handler.request_deserializer, handler.response_serializer
+        )
+
+
+class _Registrar:
+    """Stands in for the server in generated code, and hands the handlers on."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        self._server._serve(service, handlers)  # noqa: SLF001 - the registrar is the server's own
+
+    def add_generic_rpc_handlers(self, _handlers: object) -> None:
+        """The same handlers again, in a form that cannot be looked into."""
+
+
+_MAKERS: dict[tuple[bool, bool], Callable[..., Any]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file so that a reader sees all of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def _request_type(service: str, name: str) -> Descriptor | None:
+    try:
+        return descriptor_pool.Default().FindServiceByName(service).FindMethodByName(name).input_type
+    except KeyError:
+        return None

@@ -1,0 +1,54 @@
+"""Failures of the store, told as one coded error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+from sqlalchemy import exc
+
+from services.kernel.errors import CodedError, unavailable
+
+REASON = "STORE_UNAVAILABLE"
+RETRY_AFTER_SECONDS = 1.0
+
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+    OSError,
+    TimeoutError,
+    exc.TimeoutError,
+)
+
+
+def store_error(error: BaseException) -> CodedError | None:
+    """Returns the coded error for a store that does not answer or cannot write; None when the fault is another."""
+    for cause in _causes(error):
+        if isinstance(cause, _LOST):
+            return unavailable(REASON, "the store does not answer now", retry_after_seconds=RETRY_AFTER_SECONDS)
+    return None
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Raises STORE_UNAVAILABLE in place of what a lost, full or read-only store raises within."""
+    try:
+        yield
+    except CodedError:
+        raise
+    except Exception as error:
+        if (coded := store_error(error)) is not None:
+            raise coded from error
+        raise
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.orig if isinstance(cause, exc.DBAPIError) else cause.__cause__
