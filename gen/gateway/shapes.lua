@@ -242,6 +242,130 @@ shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["resume_token"] = { name = "resume_token", kind = "string" },
   ["resumeToken"] = { name = "resume_token", kind = "string" },
 }
+shapes.messages["ordermesh.portfolio.v1.AddPortfolioPositionRequest"] = {
+  ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
+  ["portfolioId"] = { name = "portfolio_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.CreateAccountRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["name"] = { name = "name", kind = "string" },
+  ["environment"] = { name = "environment", kind = "enum", type = "ordermesh.type.v1.Environment" },
+  ["base_currency"] = { name = "base_currency", kind = "string" },
+  ["baseCurrency"] = { name = "base_currency", kind = "string" },
+  ["balances"] = { name = "balances", kind = "message", type = "ordermesh.portfolio.v1.OpeningBalance", repeated = true },
+}
+shapes.messages["ordermesh.portfolio.v1.CreatePortfolioRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["name"] = { name = "name", kind = "string" },
+  ["description"] = { name = "description", kind = "string" },
+  ["base_currency"] = { name = "base_currency", kind = "string" },
+  ["baseCurrency"] = { name = "base_currency", kind = "string" },
+  ["instruments"] = { name = "instruments", kind = "string", repeated = true },
+}
+shapes.messages["ordermesh.portfolio.v1.DeletePortfolioRequest"] = {
+  ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
+  ["portfolioId"] = { name = "portfolio_id", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.GetAccountRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.GetBalancesRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.GetPortfolioRequest"] = {
+  ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
+  ["portfolioId"] = { name = "portfolio_id", kind = "string" },
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.GetPositionRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["venue"] = { name = "venue", kind = "string" },
+  ["symbol"] = { name = "symbol", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.ListAccountsRequest"] = {
+  ["environment"] = { name = "environment", kind = "enum", type = "ordermesh.type.v1.Environment" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.ListPortfolioPositionsRequest"] = {
+  ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
+  ["portfolioId"] = { name = "portfolio_id", kind = "string" },
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["include_closed"] = { name = "include_closed", kind = "bool" },
+  ["includeClosed"] = { name = "include_closed", kind = "bool" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.ListPortfoliosRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.ListPositionsRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["include_closed"] = { name = "include_closed", kind = "bool" },
+  ["includeClosed"] = { name = "include_closed", kind = "bool" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.OpeningBalance"] = {
+  ["currency"] = { name = "currency", kind = "string" },
+  ["amount"] = { name = "amount", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.RemovePortfolioPositionRequest"] = {
+  ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
+  ["portfolioId"] = { name = "portfolio_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.StreamPortfolioRequest"] = {
+  ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
+  ["portfolioId"] = { name = "portfolio_id", kind = "string" },
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["update_interval"] = { name = "update_interval", kind = "duration" },
+  ["updateInterval"] = { name = "update_interval", kind = "duration" },
+  ["resume_token"] = { name = "resume_token", kind = "string" },
+  ["resumeToken"] = { name = "resume_token", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.StreamPositionsRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["resume_token"] = { name = "resume_token", kind = "string" },
+  ["resumeToken"] = { name = "resume_token", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.UpdatePortfolioRequest"] = {
+  ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
+  ["portfolioId"] = { name = "portfolio_id", kind = "string" },
+  ["name"] = { name = "name", kind = "string" },
+  ["description"] = { name = "description", kind = "string" },
+  ["base_currency"] = { name = "base_currency", kind = "string" },
+  ["baseCurrency"] = { name = "base_currency", kind = "string" },
+  ["version"] = { name = "version", kind = "uint32" },
+}
 shapes.messages["ordermesh.risk.v1.GetCircuitBreakerRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },

@@ -222,7 +222,7 @@ class Execution(_message.Message):
     command_sequence: _builtins.int
     """The participant's command that caused it; zero when the cause was another participant's order or the venue."""
     order_id: _builtins.bytes
-    """The order's id as the participant gave it (16 bytes when valid); empty for MASS_CANCELED."""
+    """The order's id as the participant gave it, 16 bytes; empty for MASS_CANCELED and INVALID_ORDER_ID."""
     venue_order_id: _builtins.int
     """The engine's id for the order; zero where no order of the engine is meant (REJECTED, unknown order)."""
     instrument_id: _builtins.int

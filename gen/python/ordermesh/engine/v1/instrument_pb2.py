@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordermesh/engine/v1/instrument.proto\x12\x13ordermesh.engine.v1\"\xe3\x01\n\nInstrument\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x1f\n\x12lowest_price_ticks\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12 \n\x13highest_price_ticks\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\"\n\x15maximum_quantity_lots\x18\x05 \x01(\x03H\x02\x88\x01\x01\x42\x15\n\x13_lowest_price_ticksB\x16\n\x14_highest_price_ticksB\x18\n\x16_maximum_quantity_lots*c\n\rTradingStatus\x12\x1e\n\x1aTRADING_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13TRADING_STATUS_OPEN\x10\x01\x12\x19\n\x15TRADING_STATUS_HALTED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordermesh/engine/v1/instrument.proto\x12\x13ordermesh.engine.v1\"\x8b\x01\n\nInstrument\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x1a\n\x12lowest_price_ticks\x18\x03 \x01(\x03\x12\x1b\n\x13highest_price_ticks\x18\x04 \x01(\x03\x12\x1d\n\x15maximum_quantity_lots\x18\x05 \x01(\x03*c\n\rTradingStatus\x12\x1e\n\x1aTRADING_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13TRADING_STATUS_OPEN\x10\x01\x12\x19\n\x15TRADING_STATUS_HALTED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.engine.v1.instrument_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRADINGSTATUS']._serialized_start=291
-  _globals['_TRADINGSTATUS']._serialized_end=390
+  _globals['_TRADINGSTATUS']._serialized_start=203
+  _globals['_TRADINGSTATUS']._serialized_end=302
   _globals['_INSTRUMENT']._serialized_start=62
-  _globals['_INSTRUMENT']._serialized_end=289
+  _globals['_INSTRUMENT']._serialized_end=201
 # @@protoc_insertion_point(module_scope)

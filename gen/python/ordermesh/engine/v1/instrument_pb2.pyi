@@ -10,10 +10,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -57,35 +57,26 @@ class Instrument(_message.Message):
     symbol: _builtins.str
     """The instrument's name, 1 to 64 bytes, unique in the engine (`AAPL.XNAS`)."""
     lowest_price_ticks: _builtins.int
-    """The lowest limit price in ticks that is accepted. Absent: 1. May be below zero."""
+    """The lowest limit price in ticks that is accepted; may be below zero. With both limits zero the band is 1 to
+    1,000,000,000,000; none may lie beyond plus or minus 1,000,000,000,000,000.
+    """
     highest_price_ticks: _builtins.int
-    """The highest limit price in ticks that is accepted. Absent: 1,000,000,000,000."""
+    """The highest limit price in ticks that is accepted."""
     maximum_quantity_lots: _builtins.int
-    """The largest quantity of an order in lots. Absent: 1,000,000,000,000, which is also the most that may be given."""
+    """The largest quantity of an order in lots. Zero: 1,000,000,000,000, which is also the most that may be given."""
     def __init__(
         self,
         *,
         instrument_id: _builtins.int = ...,
         symbol: _builtins.str = ...,
-        lowest_price_ticks: _builtins.int | None = ...,
-        highest_price_ticks: _builtins.int | None = ...,
-        maximum_quantity_lots: _builtins.int | None = ...,
+        lowest_price_ticks: _builtins.int = ...,
+        highest_price_ticks: _builtins.int = ...,
+        maximum_quantity_lots: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_highest_price_ticks", b"_highest_price_ticks", "_lowest_price_ticks", b"_lowest_price_ticks", "_maximum_quantity_lots", b"_maximum_quantity_lots", "highest_price_ticks", b"highest_price_ticks", "lowest_price_ticks", b"lowest_price_ticks", "maximum_quantity_lots", b"maximum_quantity_lots"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_highest_price_ticks", b"_highest_price_ticks", "_lowest_price_ticks", b"_lowest_price_ticks", "_maximum_quantity_lots", b"_maximum_quantity_lots", "highest_price_ticks", b"highest_price_ticks", "instrument_id", b"instrument_id", "lowest_price_ticks", b"lowest_price_ticks", "maximum_quantity_lots", b"maximum_quantity_lots", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["highest_price_ticks", b"highest_price_ticks", "instrument_id", b"instrument_id", "lowest_price_ticks", b"lowest_price_ticks", "maximum_quantity_lots", b"maximum_quantity_lots", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__highest_price_ticks: _TypeAlias = _typing.Literal["highest_price_ticks"]  # noqa: Y015
-    _WhichOneofArgType__highest_price_ticks: _TypeAlias = _typing.Literal["_highest_price_ticks", b"_highest_price_ticks"]  # noqa: Y015
-    _WhichOneofReturnType__lowest_price_ticks: _TypeAlias = _typing.Literal["lowest_price_ticks"]  # noqa: Y015
-    _WhichOneofArgType__lowest_price_ticks: _TypeAlias = _typing.Literal["_lowest_price_ticks", b"_lowest_price_ticks"]  # noqa: Y015
-    _WhichOneofReturnType__maximum_quantity_lots: _TypeAlias = _typing.Literal["maximum_quantity_lots"]  # noqa: Y015
-    _WhichOneofArgType__maximum_quantity_lots: _TypeAlias = _typing.Literal["_maximum_quantity_lots", b"_maximum_quantity_lots"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__highest_price_ticks) -> _WhichOneofReturnType__highest_price_ticks | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__lowest_price_ticks) -> _WhichOneofReturnType__lowest_price_ticks | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__maximum_quantity_lots) -> _WhichOneofReturnType__maximum_quantity_lots | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Instrument: _TypeAlias = Instrument  # noqa: Y015

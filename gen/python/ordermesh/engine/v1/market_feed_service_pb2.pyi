@@ -64,20 +64,18 @@ class InstrumentSubscription(_message.Message):
     instrument_id: _builtins.int
     """The instrument."""
     after_feed_sequence: _builtins.int
-    """The last event the caller has; what follows it is sent if it is still kept, else a snapshot. Absent: a snapshot."""
+    """The last event the caller has; what follows it is sent if it is still kept, else a snapshot. Zero: a snapshot."""
     def __init__(
         self,
         *,
         instrument_id: _builtins.int = ...,
-        after_feed_sequence: _builtins.int | None = ...,
+        after_feed_sequence: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_feed_sequence", b"_after_feed_sequence", "after_feed_sequence", b"after_feed_sequence"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_feed_sequence", b"_after_feed_sequence", "after_feed_sequence", b"after_feed_sequence", "instrument_id", b"instrument_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_feed_sequence", b"after_feed_sequence", "instrument_id", b"instrument_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__after_feed_sequence: _TypeAlias = _typing.Literal["after_feed_sequence"]  # noqa: Y015
-    _WhichOneofArgType__after_feed_sequence: _TypeAlias = _typing.Literal["_after_feed_sequence", b"_after_feed_sequence"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_feed_sequence) -> _WhichOneofReturnType__after_feed_sequence | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InstrumentSubscription: _TypeAlias = InstrumentSubscription  # noqa: Y015
 

@@ -26,18 +26,20 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ordermesh.marketdata.v1 import quote_pb2 as ordermesh_dot_marketdata_dot_v1_dot_quote__pb2
 from ordermesh.order.v1 import execution_report_pb2 as ordermesh_dot_order_dot_v1_dot_execution__report__pb2
 from ordermesh.order.v1 import order_pb2 as ordermesh_dot_order_dot_v1_dot_order__pb2
+from ordermesh.portfolio.v1 import portfolio_pb2 as ordermesh_dot_portfolio_dot_v1_dot_portfolio__pb2
+from ordermesh.portfolio.v1 import position_pb2 as ordermesh_dot_portfolio_dot_v1_dot_position__pb2
 from ordermesh.risk.v1 import risk_alert_pb2 as ordermesh_dot_risk_dot_v1_dot_risk__alert__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eordermesh/event/v1/event.proto\x12\x12ordermesh.event.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#ordermesh/marketdata/v1/quote.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/order/v1/order.proto\x1a\"ordermesh/risk/v1/risk_alert.proto\"\xf4\x02\n\x05\x45vent\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x19\n\x11previous_sequence\x18\x03 \x01(\x04\x12(\n\x05topic\x18\x04 \x01(\x0e\x32\x19.ordermesh.event.v1.Topic\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x10\x65xecution_report\x18\n \x01(\x0b\x32#.ordermesh.order.v1.ExecutionReportH\x00\x12*\n\x05trade\x18\x0b \x01(\x0b\x32\x19.ordermesh.order.v1.TradeH\x00\x12/\n\x05quote\x18\r \x01(\x0b\x32\x1e.ordermesh.marketdata.v1.QuoteH\x00\x12\x32\n\nrisk_alert\x18\x0e \x01(\x0b\x32\x1c.ordermesh.risk.v1.RiskAlertH\x00\x42\t\n\x07payload*\xc2\x01\n\x05Topic\x12\x15\n\x11TOPIC_UNSPECIFIED\x10\x00\x12\x16\n\x12TOPIC_ORDER_PLACED\x10\x01\x12\x18\n\x14TOPIC_ORDER_EXECUTED\x10\x02\x12\x18\n\x14TOPIC_ORDER_CANCELED\x10\x03\x12\x18\n\x14TOPIC_TRADE_EXECUTED\x10\x04\x12\x1d\n\x19TOPIC_MARKET_DATA_UPDATED\x10\x06\x12\x1d\n\x19TOPIC_RISK_LIMIT_EXCEEDED\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eordermesh/event/v1/event.proto\x12\x12ordermesh.event.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#ordermesh/marketdata/v1/quote.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/order/v1/order.proto\x1a&ordermesh/portfolio/v1/portfolio.proto\x1a%ordermesh/portfolio/v1/position.proto\x1a\"ordermesh/risk/v1/risk_alert.proto\"\xfa\x03\n\x05\x45vent\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x19\n\x11previous_sequence\x18\x03 \x01(\x04\x12(\n\x05topic\x18\x04 \x01(\x0e\x32\x19.ordermesh.event.v1.Topic\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x10\x65xecution_report\x18\n \x01(\x0b\x32#.ordermesh.order.v1.ExecutionReportH\x00\x12*\n\x05trade\x18\x0b \x01(\x0b\x32\x19.ordermesh.order.v1.TradeH\x00\x12\x41\n\x0fposition_change\x18\x0c \x01(\x0b\x32&.ordermesh.portfolio.v1.PositionChangeH\x00\x12/\n\x05quote\x18\r \x01(\x0b\x32\x1e.ordermesh.marketdata.v1.QuoteH\x00\x12\x32\n\nrisk_alert\x18\x0e \x01(\x0b\x32\x1c.ordermesh.risk.v1.RiskAlertH\x00\x12\x41\n\x0fportfolio_value\x18\x0f \x01(\x0b\x32&.ordermesh.portfolio.v1.PortfolioValueH\x00\x42\t\n\x07payload*\xfb\x01\n\x05Topic\x12\x15\n\x11TOPIC_UNSPECIFIED\x10\x00\x12\x16\n\x12TOPIC_ORDER_PLACED\x10\x01\x12\x18\n\x14TOPIC_ORDER_EXECUTED\x10\x02\x12\x18\n\x14TOPIC_ORDER_CANCELED\x10\x03\x12\x18\n\x14TOPIC_TRADE_EXECUTED\x10\x04\x12\x1a\n\x16TOPIC_POSITION_UPDATED\x10\x05\x12\x1d\n\x19TOPIC_MARKET_DATA_UPDATED\x10\x06\x12\x1d\n\x19TOPIC_RISK_LIMIT_EXCEEDED\x10\x07\x12\x1b\n\x17TOPIC_PORTFOLIO_UPDATED\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.event.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TOPIC']._serialized_start=611
-  _globals['_TOPIC']._serialized_end=805
-  _globals['_EVENT']._serialized_start=236
-  _globals['_EVENT']._serialized_end=608
+  _globals['_TOPIC']._serialized_start=824
+  _globals['_TOPIC']._serialized_end=1075
+  _globals['_EVENT']._serialized_start=315
+  _globals['_EVENT']._serialized_end=821
 # @@protoc_insertion_point(module_scope)

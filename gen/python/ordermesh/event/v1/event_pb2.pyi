@@ -10,6 +10,8 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ordermesh.marketdata.v1 import quote_pb2 as _quote_pb2
 from ordermesh.order.v1 import execution_report_pb2 as _execution_report_pb2
 from ordermesh.order.v1 import order_pb2 as _order_pb2
+from ordermesh.portfolio.v1 import portfolio_pb2 as _portfolio_pb2
+from ordermesh.portfolio.v1 import position_pb2 as _position_pb2
 from ordermesh.risk.v1 import risk_alert_pb2 as _risk_alert_pb2
 import builtins as _builtins
 import sys
@@ -40,6 +42,10 @@ class _TopicEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Topic.ValueType
     """
     TOPIC_TRADE_EXECUTED: _Topic.ValueType  # 4
     """`trade.executed`: a fill. Payload: trade. It has the sequence of its `order.executed` event."""
+    TOPIC_POSITION_UPDATED: _Topic.ValueType  # 5
+    """`position.updated`: a fill was booked into a position. Payload: position change. Its sequence counts in the log of
+    positions.
+    """
     TOPIC_MARKET_DATA_UPDATED: _Topic.ValueType  # 6
     """`market.data.updated`: the newest quote of an instrument, conflated. Payload: quote. Best effort: no log stands behind
     it, gaps are not filled, and old entries are trimmed; its sequence only says which of two quotes is newer.
@@ -47,6 +53,11 @@ class _TopicEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Topic.ValueType
     TOPIC_RISK_LIMIT_EXCEEDED: _Topic.ValueType  # 7
     """`risk.limit.exceeded`: orders were refused by a limit, a limit was exceeded, a circuit breaker tripped or was reset.
     Payload: risk alert. Its sequence counts in the log of alerts.
+    """
+    TOPIC_PORTFOLIO_UPDATED: _Topic.ValueType  # 8
+    """`portfolio.updated`: what an account's own portfolio is worth, after fills and prices, conflated. Payload: portfolio
+    value. Best effort: no log stands behind it, gaps are not filled, and old entries are trimmed; its sequence only says
+    which of two values is newer.
     """
 
 class Topic(_Topic, metaclass=_TopicEnumTypeWrapper):
@@ -64,6 +75,10 @@ report.
 """
 TOPIC_TRADE_EXECUTED: Topic.ValueType  # 4
 """`trade.executed`: a fill. Payload: trade. It has the sequence of its `order.executed` event."""
+TOPIC_POSITION_UPDATED: Topic.ValueType  # 5
+"""`position.updated`: a fill was booked into a position. Payload: position change. Its sequence counts in the log of
+positions.
+"""
 TOPIC_MARKET_DATA_UPDATED: Topic.ValueType  # 6
 """`market.data.updated`: the newest quote of an instrument, conflated. Payload: quote. Best effort: no log stands behind
 it, gaps are not filled, and old entries are trimmed; its sequence only says which of two quotes is newer.
@@ -71,6 +86,11 @@ it, gaps are not filled, and old entries are trimmed; its sequence only says whi
 TOPIC_RISK_LIMIT_EXCEEDED: Topic.ValueType  # 7
 """`risk.limit.exceeded`: orders were refused by a limit, a limit was exceeded, a circuit breaker tripped or was reset.
 Payload: risk alert. Its sequence counts in the log of alerts.
+"""
+TOPIC_PORTFOLIO_UPDATED: Topic.ValueType  # 8
+"""`portfolio.updated`: what an account's own portfolio is worth, after fills and prices, conflated. Payload: portfolio
+value. Best effort: no log stands behind it, gaps are not filled, and old entries are trimmed; its sequence only says
+which of two values is newer.
 """
 Global___Topic: _TypeAlias = Topic  # noqa: Y015
 
@@ -87,8 +107,10 @@ class Event(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     EXECUTION_REPORT_FIELD_NUMBER: _builtins.int
     TRADE_FIELD_NUMBER: _builtins.int
+    POSITION_CHANGE_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
     RISK_ALERT_FIELD_NUMBER: _builtins.int
+    PORTFOLIO_VALUE_FIELD_NUMBER: _builtins.int
     epoch: _builtins.str
     """Incarnation of the log that `sequence` counts in."""
     sequence: _builtins.int
@@ -110,12 +132,20 @@ class Event(_message.Message):
         """Of `trade.executed`."""
 
     @_builtins.property
+    def position_change(self) -> _position_pb2.PositionChange:
+        """Of `position.updated`."""
+
+    @_builtins.property
     def quote(self) -> _quote_pb2.Quote:
         """Of `market.data.updated`."""
 
     @_builtins.property
     def risk_alert(self) -> _risk_alert_pb2.RiskAlert:
         """Of `risk.limit.exceeded`."""
+
+    @_builtins.property
+    def portfolio_value(self) -> _portfolio_pb2.PortfolioValue:
+        """Of `portfolio.updated`."""
 
     def __init__(
         self,
@@ -127,14 +157,16 @@ class Event(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         execution_report: _execution_report_pb2.ExecutionReport | None = ...,
         trade: _order_pb2.Trade | None = ...,
+        position_change: _position_pb2.PositionChange | None = ...,
         quote: _quote_pb2.Quote | None = ...,
         risk_alert: _risk_alert_pb2.RiskAlert | None = ...,
+        portfolio_value: _portfolio_pb2.PortfolioValue | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["execution_report", b"execution_report", "payload", b"payload", "quote", b"quote", "risk_alert", b"risk_alert", "time", b"time", "trade", b"trade"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution_report", b"execution_report", "payload", b"payload", "portfolio_value", b"portfolio_value", "position_change", b"position_change", "quote", b"quote", "risk_alert", b"risk_alert", "time", b"time", "trade", b"trade"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "execution_report", b"execution_report", "payload", b"payload", "previous_sequence", b"previous_sequence", "quote", b"quote", "risk_alert", b"risk_alert", "sequence", b"sequence", "time", b"time", "topic", b"topic", "trade", b"trade"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "execution_report", b"execution_report", "payload", b"payload", "portfolio_value", b"portfolio_value", "position_change", b"position_change", "previous_sequence", b"previous_sequence", "quote", b"quote", "risk_alert", b"risk_alert", "sequence", b"sequence", "time", b"time", "topic", b"topic", "trade", b"trade"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["execution_report", "trade", "quote", "risk_alert"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["execution_report", "trade", "position_change", "quote", "risk_alert", "portfolio_value"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
