@@ -27,9 +27,9 @@ MOVE = "Move all ports with `make run PORT=9080` (or ORDERMESH_PORT_BASE=9080)."
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit code: 0 stopped as asked, 1 could not start."""
     options = _parser().parse_args(arguments)
-    mesh = LocalMesh.at(options.directory, Ports.from_base(options.port), options.parts)
-    console = Console(stderr=False)
+    console = Console()
     try:
+        mesh = LocalMesh.at(options.directory, Ports.from_base(options.port), options.parts)
         with only_one(mesh.run):
             asyncio.run(_run(mesh, console))
     except DeployError as error:

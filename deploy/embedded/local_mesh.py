@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -29,10 +29,20 @@ class LocalMesh:
     names: tuple[str, ...]
     postgres: Postgres
     redis: Redis
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, directory: Path, ports: Ports, names: Iterable[str] = NAMES) -> "LocalMesh":
-        """Describe a mesh of the parts `names` and all that they need."""
+    def at(
+        cls,
+        directory: Path,
+        ports: Ports,
+        names: Iterable[str] = NAMES,
+        settings: Mapping[str, str] | None = None,
+    ) -> "LocalMesh":
+        """Describe a mesh of the parts `names` and all that they need.
+
+        `settings` are further environment variables for its processes; they win over the others.
+        """
         directory = directory.resolve()
         run, logs = directory / "run", directory / "logs"
         number = ports.numbers
@@ -44,6 +54,7 @@ class LocalMesh:
                 directory / "postgres", number["postgres"], logs / "postgres.log", run / "postgres.password"
             ),
             redis=Redis.at(directory / "redis", number["redis"], logs / "redis.log", run / "redis.password"),
+            settings=settings or {},
         )
 
     @property
@@ -72,6 +83,7 @@ class LocalMesh:
             "ORDERMESH_REDIS_URL": self.redis.url,
             "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "gen" / "python"))),
             "PYTHONUNBUFFERED": "1",
+            **self.settings,
         }
 
     def components(self) -> list[Component]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from deploy.embedded.errors import PortInUseError
+from deploy.embedded.errors import DeployError, PortInUseError
 from deploy.embedded.ports import HOST, holder, is_free, unused_port
 
 DEFAULT_BASE_PORT = 8080
@@ -86,10 +86,16 @@ class Ports:
 
 
 def with_needs(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the parts `names` and everything they need, in the order of the table."""
+    """Return the parts `names` and everything they need, in the order of the table.
+
+    Raises:
+        DeployError: a name is not that of a part.
+    """
     needs = {service.name: service.needs for service in SERVICES}
     wanted: set[str] = set()
     waiting = list(names)
+    if unknown := sorted(set(waiting) - set(NAMES)):
+        raise DeployError(f"no such part: {', '.join(unknown)} (there are {', '.join(NAMES)})")
     while waiting:
         name = waiting.pop()
         if name not in wanted:

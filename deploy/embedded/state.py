@@ -63,13 +63,13 @@ class StateFile:
         """Remove the file."""
         self._path.unlink(missing_ok=True)
 
-    def end_leftovers(self) -> None:
+    def end_leftovers(self, patience_seconds: float = LEFTOVER_SECONDS) -> None:
         """Wait for what an earlier supervisor, killed without a chance to drain, left behind; then end it by force."""
         if not self._path.exists():
             return
         components = json.loads(self._path.read_text()).get("components", {})
         left = [process for entry in components.values() if (process := _still_there(entry)) is not None]
-        _, alive = psutil.wait_procs(left, timeout=LEFTOVER_SECONDS)
+        _, alive = psutil.wait_procs(left, timeout=patience_seconds)
         for process in alive:
             process.kill()
         psutil.wait_procs(alive)

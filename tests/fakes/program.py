@@ -24,7 +24,7 @@ def main(folder: Path, name: str, traits: set[str]) -> int:
         sys.exit(0)
 
     if "broken" in traits:
-        print("the disk is on fire", flush=True)
+        sys.stderr.write("the disk is on fire\n")
         return 3
     signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in traits else stop)
     if "parent" in traits:

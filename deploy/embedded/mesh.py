@@ -1,0 +1,66 @@
+"""A running mesh as tests and benchmarks use it: started for the time of a block, at ports of its own."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.embedded.local_mesh import LocalMesh
+from deploy.embedded.plan import NAMES, Ports
+from deploy.embedded.supervisor import Backoff, Supervisor
+
+# Tests kill processes on purpose and wait for them.
+IMPATIENT = Backoff(first=0.05, most=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """A mesh that runs: where its parts are, and the means to break them."""
+
+    local: LocalMesh
+    supervisor: Supervisor
+
+    def address(self, name: str) -> str:
+        """Return `host:port` of a part, such as `order` or `gateway`."""
+        return self.local.ports.address(name)
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway's address for REST and grpc-web."""
+        return f"http://{self.address('gateway')}"
+
+    @property
+    def postgres_url(self) -> str:
+        """The address of the database."""
+        return self.local.postgres.url()
+
+    @property
+    def redis_url(self) -> str:
+        """The address of Redis."""
+        return self.local.redis.url
+
+    async def kill(self, name: str) -> None:
+        """End a part's process at once (SIGKILL), and return when it is gone; it is started again by itself."""
+        await self.supervisor.kill(name)
+
+    async def until_serving(self, name: str, seconds: float = 60.0) -> None:
+        """Wait until a part serves."""
+        await self.supervisor.until_serving(name, seconds)
+
+    def log_tails(self, lines: int = 30) -> dict[str, str]:
+        """Return the last lines that each running process wrote to its log."""
+        running = {name: runner.process for name, runner in self.supervisor.runners.items()}
+        return {name: process.output(lines) for name, process in running.items() if process is not None}
+
+
+@asynccontextmanager
+async def running_mesh(
+    directory: Path,
+    names: Iterable[str] = NAMES,
+    settings: Mapping[str, str] | None = None,
+    ports: Ports | None = None,
+) -> AsyncIterator[Mesh]:
+    """Run the parts `names` and what they need, with data below `directory`, for the time of a block."""
+    local = LocalMesh.at(directory, ports or Ports.unused(), names, settings)
+    async with Supervisor(local.components(), backoff=IMPATIENT) as supervisor:
+        yield Mesh(local, supervisor)

@@ -1,0 +1,167 @@
+"""The supervisor: order of start and stop, restarts, failures, and no process left behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.embedded.errors import ComponentFailedError, DeployError
+from deploy.embedded.supervisor import Backoff, Runner, State, Supervisor
+from tests.fakes.program_component import journal, process_id, program_component
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+async def test_components_start_after_what_they_need_and_stop_before_it(tmp_path: Path) -> None:
+    """A chain written in any order starts from its end and stops from its beginning."""
+    components = [
+        program_component(tmp_path, "top", needs=("middle",)),
+        program_component(tmp_path, "bottom"),
+        program_component(tmp_path, "middle", needs=("bottom",)),
+    ]
+    async with Supervisor(components):
+        pass
+    assert journal(tmp_path) == [
+        "bottom serves",
+        "middle serves",
+        "top serves",
+        "top drained",
+        "middle drained",
+        "bottom drained",
+    ]
+
+
+async def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
+    """Killing a component gives it a new process, while those that need it go on."""
+    components = [program_component(tmp_path, "store"), program_component(tmp_path, "user", needs=("store",))]
+    async with Supervisor(components, backoff=Backoff(first=0.0)) as supervisor:
+        before, user = process_id(tmp_path, "store"), process_id(tmp_path, "user")
+        await supervisor.kill("store")
+        await supervisor.until_serving("store", seconds=20)
+        assert process_id(tmp_path, "store") != before
+        assert process_id(tmp_path, "user") == user
+        assert supervisor.runners["store"].restarts == 1
+
+
+async def test_a_restart_that_fails_is_tried_again(tmp_path: Path) -> None:
+    """A component that cannot start for a while is started until it can."""
+    component = program_component(tmp_path, "store")
+    refusals = iter([DeployError("disk full"), OSError("disk still full")])
+    prepare = component.prepare
+    told: list[str] = []
+    serving_once = asyncio.Event()
+
+    async def refuse_twice() -> None:
+        if serving_once.is_set() and (error := next(refusals, None)) is not None:
+            raise error
+        serving_once.set()
+        await prepare()
+
+    def listen(_runner: Runner, detail: str) -> None:
+        told.append(detail)
+
+    failing = type(component)(
+        name="store", title="Store", command=component.command, probe=component.probe, prepare=refuse_twice
+    )
+    async with Supervisor([failing], told=listen, backoff=Backoff(first=0.0)) as supervisor:
+        await supervisor.kill("store")
+        await supervisor.until_serving("store", seconds=20)
+    assert [text.split(";")[0] for text in told if text] == ["ended with exit code -9", "disk full", "disk still full"]
+
+
+async def test_a_component_that_cannot_start_stops_the_others_and_shows_its_log(tmp_path: Path) -> None:
+    """The error of the start ends with what the broken process wrote, and nothing keeps running."""
+    components = [
+        program_component(tmp_path, "store"),
+        program_component(tmp_path, "service", "broken", needs=("store",)),
+    ]
+    supervisor = Supervisor(components)
+    with pytest.raises(ComponentFailedError, match=r"(?s)Service ended with exit code 3.*the disk is on fire"):
+        await supervisor.start()
+    assert journal(tmp_path) == ["store serves", "store drained"]
+    assert supervisor.runners["store"].state is State.STOPPED
+
+
+async def test_a_process_that_ignores_the_request_to_stop_is_ended_by_force(tmp_path: Path) -> None:
+    """Stopping does not take longer than the component may take."""
+    component = program_component(tmp_path, "mule", "stubborn", stop_seconds=0.2)
+    async with Supervisor([component]):
+        pid = process_id(tmp_path, "mule")
+    assert not psutil.pid_exists(pid)
+
+
+async def test_what_a_process_started_goes_with_it(tmp_path: Path) -> None:
+    """A child of a component does not outlive it."""
+    async with Supervisor([program_component(tmp_path, "family", "parent")]):
+        child = psutil.Process(int((tmp_path / "family.child").read_text()))
+    gone, alive = await asyncio.to_thread(psutil.wait_procs, [child], 10)
+    assert not alive
+    assert gone == [child]
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_running(tmp_path: Path) -> None:
+    """Ctrl-C during the start stops what was started so far."""
+    store = program_component(tmp_path, "store")
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    slow = program_component(tmp_path, "slow", needs=("store",))
+    waiting = type(slow)(
+        name="slow", title="Slow", command=slow.command, probe=slow.probe, needs=slow.needs, prepare=never
+    )
+    supervisor = Supervisor([store, waiting])
+    starting = asyncio.create_task(supervisor.start())
+    await supervisor.runners["store"].serving.wait()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert not psutil.pid_exists(process_id(tmp_path, "store"))
+
+
+def test_processes_do_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    """`kill -9` of the supervisor ends its processes, with a chance to drain."""
+    script = f"""
+import asyncio, pathlib
+from deploy.embedded.supervisor import Supervisor
+from tests.fakes.program_component import program_component
+async def main():
+    async with Supervisor([program_component(pathlib.Path({str(tmp_path)!r}), "orphan")]):
+        print("started", flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        assert supervisor.stdout.readline() == b"started\n"
+        orphan = psutil.Process(process_id(tmp_path, "orphan"))
+        supervisor.send_signal(signal.SIGKILL)
+    _, alive = psutil.wait_procs([orphan], timeout=20)
+    assert not alive
+    assert journal(tmp_path) == ["orphan serves", "orphan drained"]
+
+
+def test_a_need_that_nobody_meets_is_refused(tmp_path: Path) -> None:
+    """A component that needs one that does not run is a mistake told at once."""
+    with pytest.raises(DeployError, match="needed, but not among the components: store"):
+        Supervisor([program_component(tmp_path, "user", needs=("store",))])
+
+
+def test_the_wait_between_restarts_grows_and_is_forgotten_after_a_healthy_life() -> None:
+    """Waits double up to the most; a process that served long enough starts over."""
+    backoff = Backoff(first=0.1, most=0.5, forget_after=30)
+    waits = [0.0]
+    for _ in range(4):
+        waits.append(backoff.after(waits[-1], served=1.0))
+    assert waits[1:] == [0.1, 0.2, 0.4, 0.5]
+    assert backoff.after(0.5, served=31.0) == 0.1
