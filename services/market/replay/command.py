@@ -1,0 +1,203 @@
+"""The command `ordermesh replay`: a recorded morning, checked against its book or played into the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from services.kernel.errors import invalid_field
+from services.market.peers import EngineAdmin, EngineSession, MarketDataPeer
+from services.market.replay.book_mode import Comparison, compare_books
+from services.market.replay.lobster import (
+    DEFAULT_DEPTH,
+    PRICE_SCALE,
+    Message,
+    is_message_file,
+    parse_name,
+    read_books,
+    read_messages,
+)
+from services.market.replay.market_mode import MarketReplay, Outcome
+from services.market.replay.player import Player
+from services.mesh.client import Channels
+
+VENUE = "REPLAY"
+_PROGRESS_EVERY = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The files of one recording."""
+
+    messages: Path
+    books: Path | None
+    symbol: str
+    depth: int
+
+
+def find_recordings(files: Sequence[Path]) -> list[Recording]:
+    """Pairs message files with their book files: those given, else the one beside a message file that LOBSTER names so.
+
+    Raises:
+        CodedError: INVALID_FIELD, when a file cannot be read or there is no message file among them.
+    """
+    kinds = {file: is_message_file(file) for file in files}
+    books = [file for file, is_messages in kinds.items() if not is_messages]
+    recordings = [_recording(file, books) for file, is_messages in kinds.items() if is_messages]
+    if not recordings:
+        raise invalid_field("file", "none of the files holds messages (six columns)")
+    return recordings
+
+
+def check_book(recording: Recording, console: Console, *, limit: int = 0) -> Comparison:
+    """Book mode: replays a recording and compares it with its published book.
+
+    Args:
+        recording: The files.
+        console: Where progress and the outcome are shown.
+        limit: Most messages to replay; 0: all.
+
+    Raises:
+        CodedError: INVALID_FIELD, when there is no book file, or a file cannot be read.
+    """
+    if recording.books is None:
+        raise invalid_field("file", f"{recording.messages.name} needs its order book file, to compare with")
+    messages: Iterable[Message] = read_messages(recording.messages)
+    comparison = Comparison()
+    with _progress(console) as progress:
+        task = progress.add_task(recording.messages.name, total=None)
+        steps = compare_books(islice(messages, limit or None), read_books(recording.books), recording.depth)
+        for number, (_, comparison) in enumerate(steps, start=1):
+            if number % _PROGRESS_EVERY == 0:
+                progress.update(task, completed=number)
+        progress.update(task, completed=comparison.messages, total=comparison.messages)
+    console.print(_comparison_table(recording, comparison))
+    return comparison
+
+
+async def play_market(
+    recording: Recording,
+    console: Console,
+    *,
+    engine_address: str,
+    market_data_address: str,
+    speed: float,
+    limit: int = 0,
+    keep: bool = False,
+) -> Outcome:
+    """Market mode: plays a recording into the matching engine, in an instrument of its own.
+
+    Args:
+        recording: The files.
+        console: Where progress and the outcome are shown.
+        engine_address: The matching engine.
+        market_data_address: MarketDataService.
+        speed: Seconds of the file in one second of now; 0: as fast as the engine goes.
+        limit: Most messages to play; 0: all.
+        keep: Leaves the book as it is at the end, instead of taking the replay's orders out.
+
+    Raises:
+        CodedError: A file cannot be read, or a service cannot be reached.
+    """
+    messages = list(islice(read_messages(recording.messages), limit or None))
+    if not messages:
+        raise invalid_field("file", f"{recording.messages} is empty")
+    first = next(read_books(recording.books), None) if recording.books else None
+    channels = Channels()
+    try:
+        market_data = MarketDataPeer(channels.to(market_data_address))
+        engine = channels.to(engine_address)
+        instrument = await market_data.create_equity(
+            f"{recording.symbol}.{VENUE}", f"{recording.symbol}, replayed from a recording"
+        )
+        session = EngineSession(engine, f"replay/{instrument.name}")
+        await session.open()
+        console.print(f"{len(messages)} messages into [bold]{instrument.name}[/bold]: trade in it while it plays.")
+        replay = MarketReplay(instrument.engine_id, int(instrument.tick_size * PRICE_SCALE), run=time.time_ns())
+        with _progress(console) as progress:
+            task = progress.add_task(instrument.name, total=len(messages))
+            player = Player(
+                session,
+                EngineAdmin(engine),
+                replay,
+                instrument.engine_id,
+                speed=speed,
+                progress=lambda number: progress.update(task, completed=number),
+                now=time.monotonic,
+            )
+            try:
+                await player.play(messages, first)
+            finally:
+                if not keep:
+                    await asyncio.shield(player.clear())
+                await session.close()
+    finally:
+        await channels.close()
+    console.print(_outcome_table(instrument.name, replay.outcome))
+    return replay.outcome
+
+
+def _recording(messages: Path, books: Sequence[Path]) -> Recording:
+    name = parse_name(messages)
+    beside = messages.with_name(messages.name.replace("message", "orderbook"))
+    published = books[0] if books else beside if beside != messages and beside.exists() else None
+    return Recording(
+        messages=messages,
+        books=published,
+        symbol=name.symbol if name else messages.name.partition(".")[0].upper()[:16],
+        depth=name.depth if name else _depth_of(published),
+    )
+
+
+def _depth_of(books: Path | None) -> int:
+    first = next(read_books(books), None) if books else None
+    return first.depth if first else DEFAULT_DEPTH
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
+
+
+def _comparison_table(recording: Recording, comparison: Comparison) -> Table:
+    table = Table(title=f"{recording.messages.name} against its published book", show_header=False)
+    table.add_row("messages applied", f"{comparison.messages:,}")
+    table.add_row("published rows compared", f"{comparison.rows:,}")
+    table.add_row("rows equal on every level that can be known", f"{comparison.rows_equal:,}")
+    table.add_row("levels equal", f"{comparison.levels_equal:,}")
+    for kind, count in sorted(comparison.unknowable.items()):
+        table.add_row(f"levels unknowable: {kind}", f"{count:,}")
+    table.add_row("messages that name an order from before the file", f"{comparison.orders_before_file:,}")
+    table.add_row(
+        "unexplained differences", f"{comparison.different:,}", style="red" if comparison.different else "green"
+    )
+    for example in comparison.examples:
+        table.add_row("", example)
+    return table
+
+
+def _outcome_table(instrument: str, outcome: Outcome) -> Table:
+    table = Table(title=f"replay into {instrument}", show_header=False)
+    table.add_row("orders inferred to rest before the file", f"{outcome.resting_before:,}")
+    table.add_row("orders inferred to enter unseen later", f"{outcome.entered_unseen:,}")
+    for kind, count in sorted(outcome.messages.items()):
+        table.add_row(f"messages: {kind}", f"{count:,}")
+    share = outcome.named_hits / outcome.executions if outcome.executions else 1.0
+    table.add_row(
+        "executions that hit the order named", f"{outcome.named_hits:,} of {outcome.executions:,} ({share:.1%})"
+    )
+    table.add_row("executions that hit another order", f"{outcome.other_hits:,}")
+    table.add_row("executions not filled at the file's price", f"{outcome.not_filled:,}")
+    table.add_row("executions at another price than the file's", f"{outcome.better_price:,}")
+    table.add_row("executions against other participants", f"{outcome.against_others:,}")
+    table.add_row("cancels of orders already gone", f"{outcome.late_cancels:,}")
+    return table
