@@ -31,6 +31,8 @@ def connection_manager(settings: Settings, tables: Tables, host: dict[str, Any])
         "http_filters": _filters(settings, tables),
         "local_reply_config": local_reply_config(),
         "http2_protocol_options": {"max_concurrent_streams": 10_000},
+        # A stream's final status is in its trailers; HTTP/1 callers that ask for them (TE: trailers) see it too.
+        "http_protocol_options": {"enable_trailers": True},
         # A path is what the service sees: dots resolved, slashes single, an escaped slash no separator.
         "normalize_path": True,
         "merge_slashes": True,
@@ -91,7 +93,7 @@ def _access_log(settings: Settings) -> dict[str, Any]:
     line = {
         "time": "%START_TIME%",
         "request_id": "%REQ(X-REQUEST-ID)%",
-        "method": "%REQ(:METHOD)%",
+        "method": "%REQ(X-ENVOY-ORIGINAL-METHOD?:METHOD)%",
         "path": "%REQ_WITHOUT_QUERY(X-ENVOY-ORIGINAL-PATH?:PATH)%",
         "protocol": "%PROTOCOL%",
         "status": "%RESPONSE_CODE%",

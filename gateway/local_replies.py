@@ -50,8 +50,11 @@ def _status(status: int, compare: str) -> dict[str, Any]:
 
 
 def _not_grpc() -> dict[str, Any]:
+    """REST callers: those who did not send gRPC, and those whose request the transcoder has already made gRPC."""
     grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    return {"header_filter": {"header": {**grpc, "invert_match": True, "treat_missing_header_as_empty": True}}}
+    plain = {"header_filter": {"header": {**grpc, "invert_match": True, "treat_missing_header_as_empty": True}}}
+    transcoded = {"header_filter": {"header": {"name": "x-envoy-original-method", "present_match": True}}}
+    return {"or_filter": {"filters": [plain, transcoded]}}
 
 
 def _not_checked() -> dict[str, Any]:

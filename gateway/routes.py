@@ -24,8 +24,10 @@ def virtual_host(settings: Settings, tables: Tables, pages: Sequence[dict[str, A
         "domains": ["*"],
         "typed_per_filter_config": {CORS: _cors(settings)},
         "routes": [
+            _preflight(tables),
             *(route for service in tables.services for route in _grpc_routes(settings, service)),
             *pages,
+            _redirect("/", "/docs"),
             *(_rest_route(settings, route) for route in tables.routes),
             *_other_verbs(tables.routes),
             _direct({"prefix": "/"}, 404),
@@ -39,6 +41,12 @@ def page(path: str, content_type: str, body: str) -> dict[str, Any]:
     return {**_direct(match, 200, body), "response_headers_to_add": [_header("content-type", content_type)]}
 
 
+def _preflight(tables: Tables) -> dict[str, Any]:
+    """Where the CORS filter answers: it leaves direct responses alone, so there must be a cluster, though none is called."""
+    asks = [_verb("OPTIONS"), {"name": "access-control-request-method", "present_match": True}]
+    return {"match": {"prefix": "/", "headers": asks}, "route": {"cluster": min(tables.areas)}}
+
+
 def _grpc_routes(settings: Settings, service: PublicService) -> Iterator[dict[str, Any]]:
     """Streams end when they end; other calls when the caller's deadline passes, and no later than ours."""
     for name in service.streams:
@@ -48,8 +56,8 @@ def _grpc_routes(settings: Settings, service: PublicService) -> Iterator[dict[st
 
 def _grpc_route(match: dict[str, Any], cluster: str, limits: dict[str, Any]) -> dict[str, Any]:
     # Only gRPC itself: anything else under such a path is an unknown route, not a call with a strange body.
-    off = {CHECK: _disabled(), TRANSCODER: _disabled()}
-    return {"match": {**match, "grpc": {}}, "route": {"cluster": cluster, **limits}, "typed_per_filter_config": off}
+    grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+    return {"match": {**match, "headers": [grpc]}, "route": {"cluster": cluster, **limits}, **_as_it_is()}
 
 
 def _rest_route(settings: Settings, route: RestRoute) -> dict[str, Any]:
@@ -105,12 +113,17 @@ def _direct(match: dict[str, Any], status: int, body: str = "") -> dict[str, Any
     reply: dict[str, Any] = {"status": status}
     if body:
         reply["body"] = {"inline_string": body}
-    off = {CHECK: _disabled(), TRANSCODER: _disabled()}
-    return {"match": match, "direct_response": reply, "typed_per_filter_config": off}
+    return {"match": match, "direct_response": reply, **_as_it_is()}
 
 
-def _disabled() -> dict[str, Any]:
-    return {"@type": _FILTER_CONFIG, "disabled": True}
+def _redirect(path: str, to: str) -> dict[str, Any]:
+    return {"match": {"path": path}, "redirect": {"path_redirect": to, "response_code": "FOUND"}, **_as_it_is()}
+
+
+def _as_it_is() -> dict[str, Any]:
+    """Neither checked nor transcoded."""
+    off = {"@type": _FILTER_CONFIG, "disabled": True}
+    return {"typed_per_filter_config": {CHECK: off, TRANSCODER: off}}
 
 
 def _cors(settings: Settings) -> dict[str, Any]:
