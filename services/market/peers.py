@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import cast
 
 import structlog
 from ordermesh.engine.v1 import execution_pb2, instrument_service_pb2, order_entry_service_pb2, order_pb2
@@ -121,7 +122,7 @@ class EngineSession:
             return taken
 
     async def _connect(self) -> int:
-        call = self._stub.Trade()
+        call = cast(StreamCall, self._stub.Trade())
         request = order_entry_service_pb2.Open(
             participant=self._participant,
             after_execution_sequence=self._last_execution,

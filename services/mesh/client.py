@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -25,7 +25,9 @@ Metadata = Sequence[tuple[str, str | bytes]]
 class Channels:
     """The channels of a process, one per address, made at first use."""
 
-    def __init__(self, interceptors: Sequence[grpc.aio.ClientInterceptor] = (), *, timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self, interceptors: Sequence[grpc.aio.ClientInterceptor] = (), *, timeout_seconds: float = 5.0
+    ) -> None:
         self._interceptors = interceptors
         self._timeout_seconds = timeout_seconds
         self._channels: dict[str, Channel] = {}
@@ -51,8 +53,10 @@ class Channels:
         await asyncio.gather(*(channel.close() for channel in channels))
 
 
-class Channel:
+class Channel(grpc.aio.Channel):
     """A channel for generated stubs. What they return is awaited or iterated as usual; failures are CodedErrors.
+
+    Streams are StreamCalls; who reads one by hand casts it to that.
 
     A unary call without a timeout gets what is left of the call being served, and at most the channel's timeout. A
     stream gets none, unless told.
@@ -63,19 +67,19 @@ class Channel:
         self._channel = channel
         self._timeout_seconds = timeout_seconds
 
-    def unary_unary(self, *arguments: Any, **options: Any) -> Callable[..., Awaitable[Any]]:
+    def unary_unary(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of one message with one answer."""
         return self._one_answer(self._channel.unary_unary(*arguments, **options))
 
-    def stream_unary(self, *arguments: Any, **options: Any) -> Callable[..., Awaitable[Any]]:
+    def stream_unary(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of many messages with one answer."""
         return self._one_answer(self._channel.stream_unary(*arguments, **options))
 
-    def unary_stream(self, *arguments: Any, **options: Any) -> Callable[..., StreamCall]:
+    def unary_stream(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of one message with many answers."""
         return _many_answers(self._channel.unary_stream(*arguments, **options))
 
-    def stream_stream(self, *arguments: Any, **options: Any) -> Callable[..., StreamCall]:
+    def stream_stream(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of many messages with many answers."""
         return _many_answers(self._channel.stream_stream(*arguments, **options))
 
@@ -90,14 +94,38 @@ class Channel:
         except TimeoutError:
             raise unavailable("SERVICE_UNAVAILABLE", f"{self.address} does not answer") from None
 
-    async def close(self) -> None:
-        """Closes the channel and ends its calls."""
-        await self._channel.close()
+    async def close(self, grace: float | None = None) -> None:
+        """Closes the channel and ends its calls, those that take no longer than the grace in seconds excepted."""
+        await self._channel.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - as in gRPC
+        """Returns whether the peer is connected."""
+        return self._channel.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """Waits until the state is another one."""
+        await self._channel.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        """Waits until the peer is connected."""
+        await self._channel.channel_ready()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     def _one_answer(self, call: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
         most = self._timeout_seconds
 
-        async def invoke(request: Any, *, timeout: float | None = None, metadata: Metadata = (), **options: Any) -> Any:
+        async def invoke(
+            request: Any,
+            *,
+            timeout: float | None = None,  # noqa: ASYNC109 - the name that generated stubs have for it
+            metadata: Metadata = (),
+            **options: Any,
+        ) -> Any:
             try:
                 return await call(
                     request, timeout=_time(most if timeout is None else timeout), metadata=_trace(metadata), **options
