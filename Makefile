@@ -67,7 +67,7 @@ lint: python ## Check style, types and who imports whom
 	@$(STEP) "ruff" .venv/bin/ruff check .
 	@$(STEP) "ruff format" .venv/bin/ruff format --check .
 	@$(STEP) "mypy" .venv/bin/mypy
-	@$(STEP) "import-linter" .venv/bin/lint-imports --no-timing
+	@$(STEP) "import-linter" .venv/bin/lint-imports --no-logo
 
 .PHONY: proto-check
 proto-check: python ## Check the contracts: lint, format, breaking changes, drift of gen/
