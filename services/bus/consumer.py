@@ -1,20 +1,21 @@
 """Reads topics of the bus after a cursor, complete and in order, whatever happens to Redis.
 
-Every event names the one before it in its topic. Where that is not the last that was read (a trimmed or flushed stream, or
-one that lags), the gap is filled from the owner's log. While Redis is away the log is polled instead.
+Every event names the one before it in its topic. Where that is not the last that was read (a trimmed or flushed stream,
+or one that lags), the gap is filled from the owner's log. While Redis is away the log is polled instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, cast
 
 import structlog
-from ordermesh.event.v1 import event_pb2
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from ordermesh.event.v1 import event_pb2
 from services.bus.backoff import Backoff
 from services.bus.topics import FIELD, NAME_OF_TOPIC, entry_id, stream_key
 from services.kernel.errors import CodedError
@@ -36,6 +37,19 @@ class EventSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ConsumerOptions:
+    """How much is read at once, and how long to wait for something to read."""
+
+    most_per_batch: int = 500
+    block_milliseconds: int = 1_000
+    poll_seconds: float = 0.25
+
+
+Answer = Sequence[tuple[bytes, Sequence[tuple[bytes, Mapping[bytes, bytes]]]]]
+"""What XREAD answers: the entries of each stream that has some."""
+
+
 class Consumer:
     """Reads some topics of a shard for one consumer."""
 
@@ -47,16 +61,12 @@ class Consumer:
         cursors: Mapping[str, int],
         *,
         shard: int = 0,
-        most_per_batch: int = 500,
-        block_milliseconds: int = 1_000,
-        poll_seconds: float = 0.25,
+        options: ConsumerOptions | None = None,
     ) -> None:
         self._redis, self._source = redis, source
         self._topic_of_key = {stream_key(shard, topic).encode(): topic for topic in topics}
         self._cursors = {topic: cursors.get(topic, 0) for topic in self._topic_of_key.values()}
-        self._most = most_per_batch
-        self._block_milliseconds = block_milliseconds
-        self._poll_seconds = poll_seconds
+        self._options = options or ConsumerOptions()
         self._backoff = Backoff()
         self.connected = False
 
@@ -86,15 +96,15 @@ class Consumer:
         try:
             answer = await self._redis.xread(
                 {key: entry_id(self._cursors[topic]) for key, topic in self._topic_of_key.items()},
-                count=self._most,
-                block=self._block_milliseconds,
+                count=self._options.most_per_batch,
+                block=self._options.block_milliseconds,
             )
         except (RedisError, OSError) as error:
             return await self._poll(error)
         self.connected = True
-        return await self._accept(answer)
+        return await self._accept(cast("Answer", answer or ()))
 
-    async def _accept(self, answer: Sequence[tuple[bytes, Sequence[tuple[bytes, Mapping[bytes, bytes]]]]]) -> list[Event]:
+    async def _accept(self, answer: Answer) -> list[Event]:
         batch: list[Event] = []
         for key, entries in answer:
             topic = self._topic_of_key[key]
@@ -118,7 +128,11 @@ class Consumer:
         _log.info("filling a gap from the log", topic=topic, after=after, up_to=up_to)
         filled: list[Event] = []
         while after < up_to:
-            events = [e for e in await self._source.read_events(after, self._most, [topic]) if e.sequence <= up_to]
+            events = [
+                e
+                for e in await self._source.read_events(after, self._options.most_per_batch, [topic])
+                if e.sequence <= up_to
+            ]
             if not events:
                 raise RuntimeError(f"the log lacks events of {topic} after {after} that the bus says exist")
             filled += events
@@ -130,10 +144,10 @@ class Consumer:
             _log.warning("the bus is away; polling the log", error=str(error))
         self.connected = False
         topics = list(self._cursors)
-        events = await self._source.read_events(min(self._cursors.values()), self._most, topics)
+        events = await self._source.read_events(min(self._cursors.values()), self._options.most_per_batch, topics)
         fresh = [event for event in events if event.sequence > self._cursors[NAME_OF_TOPIC[event.topic]]]
         if not fresh:
-            await asyncio.sleep(self._poll_seconds)
+            await asyncio.sleep(self._options.poll_seconds)
         return self._advance(fresh)
 
     def _advance(self, batch: list[Event]) -> list[Event]:

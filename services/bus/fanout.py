@@ -1,7 +1,7 @@
 """Conflating fan-out: each reader gets the newest state per key, and how many states it did not get to see.
 
-A publisher encodes a value once; what readers take are references to it. Publishing costs one dictionary write per reader
-of the key, and a reader that does not read costs no more than that: it holds one value per key, whatever happens.
+A publisher encodes a value once; what readers take are references to it. Publishing costs one dictionary write per
+reader of the key, and a reader that does not read costs no more than that: it holds one value per key, whatever comes.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Publishes committed events to Redis Streams, each exactly once, and never in the way of the order path.
 
-The entry id of an event is its sequence, and Redis refuses an id that is not above the stream's last. So publishing again
-is harmless, and the last id is the cursor: the relay reads it on every connection and goes on from the log. While Redis is
-away nothing is queued beyond a bound; what was missed comes from the log later.
+The entry id of an event is its sequence, and Redis refuses an id that is not above the stream's last. So publishing
+again is harmless, and the last id is the cursor: the relay reads it on every connection and goes on from the log. While
+Redis is away nothing is queued beyond a bound; what was missed comes from the log later.
 
-A marker key tells a flushed Redis: when it is gone, the streams are made anew from the log.
+A marker key, one per relay, holds the log's epoch. When it is gone (a flushed Redis) or another (a new log), the
+streams are made anew from the log.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from services.bus.topics import FIELD, entry_id, sequence_of, stream_key
 from services.kernel.drain import Wakeup
 
 MARKER: Final = "relay"
-"""Last part of the key of the marker."""
+"""Part of the key of the marker, before the first of the relay's topics."""
 
 _log = structlog.stdlib.get_logger(__name__)
 _NOT_ABOVE_LAST = "equal or smaller"
@@ -83,7 +84,7 @@ class Relay:
     ) -> None:
         self._redis, self._log, self._options = redis, log, options or RelayOptions()
         self._keys = {topic: stream_key(shard, topic) for topic in topics}
-        self._marker = stream_key(shard, MARKER)
+        self._marker = stream_key(shard, f"{MARKER}:{min(self._keys)}")
         self._backoff = backoff or Backoff()
         self._waiting: list[Published] = []
         self._wakeup = Wakeup()
@@ -92,7 +93,10 @@ class Relay:
         self.published = 0
 
     def publish(self, events: Sequence[Published]) -> None:
-        """Takes note of events just committed. When too many wait they are forgotten here and read from the log later."""
+        """Takes note of events just committed, by sequence.
+
+        When too many wait they are forgotten here, and read from the log later.
+        """
         if len(self._waiting) + len(events) > self._options.most_waiting:
             self._waiting.clear()
             self._behind = True
@@ -161,7 +165,7 @@ class Relay:
     async def _last_ids(self) -> dict[str, int]:
         async with self._redis.pipeline(transaction=False) as pipeline:
             for key in self._keys.values():
-                pipeline.xrevrange(key, count=1)
+                await pipeline.xrevrange(key, count=1)
             answers = await pipeline.execute()
         return {t: sequence_of(rows[0][0]) if rows else 0 for t, rows in zip(self._keys, answers, strict=True)}
 
@@ -169,14 +173,14 @@ class Relay:
         """Adds events; returns False when the marker is gone: Redis was flushed."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             for event in events:
-                pipeline.xadd(
+                await pipeline.xadd(
                     self._keys[event.topic],
                     {FIELD: event.payload},
                     id=entry_id(event.sequence),
                     maxlen=self._options.most_kept,
                     approximate=True,
                 )
-            pipeline.exists(self._marker)
+            await pipeline.exists(self._marker)
             *answers, marked = await pipeline.execute(raise_on_error=False)
         for answer in answers:
             _check(answer)

@@ -17,7 +17,6 @@ EXACT = decimal.Context(prec=96, Emin=-999, Emax=999, traps=[decimal.InvalidOper
 """Holds the product of any two decimals of the contract without rounding."""
 
 _CANONICAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?", re.ASCII)
-_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]*", re.ASCII)
 
 
 def use_exact_context() -> None:
@@ -49,30 +48,30 @@ def parse_input(text: str, field: str = "value") -> Decimal:
     Raises:
         CodedError: INVALID_FIELD, with the rule that the text breaks.
     """
-    if "." in text and text.endswith("0") and not text.endswith(".0"):
-        return parse_decimal(text.rstrip("0").rstrip("."), field)
-    return parse_decimal(text.removesuffix(".0"), field)
+    if "." in text and text.endswith("0"):
+        text = text.rstrip("0").removesuffix(".")
+    return parse_decimal(text, field)
 
 
 def parse_positive(text: str, field: str = "value") -> Decimal:
-    """Returns the number, which must be greater than zero.
+    """Returns the number, which must be greater than zero; takes what `parse_input` takes.
 
     Raises:
         CodedError: INVALID_FIELD, with the rule that the text breaks.
     """
-    value = parse_decimal(text, field)
+    value = parse_input(text, field)
     if value <= ZERO:
         raise invalid_field(field, "must be greater than 0")
     return value
 
 
 def parse_non_negative(text: str, field: str = "value") -> Decimal:
-    """Returns the number, which must not be less than zero.
+    """Returns the number, which must not be less than zero; takes what `parse_input` takes.
 
     Raises:
         CodedError: INVALID_FIELD, with the rule that the text breaks.
     """
-    value = parse_decimal(text, field)
+    value = parse_input(text, field)
     if value < ZERO:
         raise invalid_field(field, "must not be negative")
     return value
@@ -120,21 +119,22 @@ def _refusal(text: str, field: str) -> CodedError:
     return invalid_field(field, _broken_rule(text))
 
 
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.ASCII), rule)
+    for pattern, rule in (
+        (r"", "must be given, as a decimal such as 187.25"),
+        (r"[+-]?[0-9]+\.?[0-9]*[eE][+-]?[0-9]+", "must be written without an exponent"),
+        (r"(?![+-]?[0-9]*\.?[0-9]*$).*|[+-]?\.?", "must be a decimal number such as 187.25"),
+        (r"\+.*", "must be written without a plus sign"),
+        (r"-?\..*", "must have a digit before the point"),
+        (r".*\.", "must have a digit after the point"),
+        (r"-[0.]*", "must be written 0, without a minus sign"),
+        (r".*\..*0", "must be written without zeros at its end"),
+        (r".*", "must be written without zeros at its start"),
+    )
+)
+"""What may be wrong with a string, in the order in which it is looked for."""
+
+
 def _broken_rule(text: str) -> str:
-    if not text:
-        return "must be given, as a decimal such as 187.25"
-    if re.fullmatch(r"[+-]?[0-9.]+[eE][+-]?[0-9]+", text):
-        return "must be written without an exponent"
-    if not _NUMBER.fullmatch(text) or not any(character.isdigit() for character in text):
-        return "must be a decimal number such as 187.25"
-    if text.startswith("+"):
-        return "must be written without a plus sign"
-    if text.lstrip("-").startswith("."):
-        return "must have a digit before the point"
-    if text.endswith("."):
-        return "must have a digit after the point"
-    if float(text) == 0 and text.startswith("-"):
-        return "must be written 0, without a minus sign"
-    if "." in text and text.endswith("0"):
-        return "must be written without zeros at its end"
-    return "must be written without zeros at its start"
+    return next((rule for pattern, rule in _RULES if pattern.fullmatch(text)), "must be a decimal number")

@@ -25,7 +25,9 @@ from pydantic_settings import (
 PREFIX = "ORDERMESH_"
 CONFIG_FILE = "ORDERMESH_CONFIG_FILE"
 
-Address = Annotated[str, StringConstraints(pattern=r"^(unix:.+|[A-Za-z0-9_.\-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5})$")]
+Address = Annotated[
+    str, StringConstraints(pattern=r"^(unix:.+|[A-Za-z0-9_.\-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5})$")
+]
 """`host:port` (port 0: the system chooses) or `unix:path`."""
 
 

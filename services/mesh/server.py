@@ -113,9 +113,9 @@ class Server:
         make = _MAKERS[method.request_streaming, method.response_streaming]
         behaviour = getattr(handler, make.__name__.removesuffix("_rpc_method_handler"))
         wrap = wrap_stream if method.response_streaming else wrap_unary
-        return make(
-            wrap(method, behaviour, self._interceptors), handler.request_deserializer, handler.response_serializer
-        )
+        wrapped = wrap(method, behaviour, self._interceptors)
+        made: grpc.RpcMethodHandler[Any, Any] = make(wrapped, handler.request_deserializer, handler.response_serializer)
+        return made
 
 
 class _Registrar:

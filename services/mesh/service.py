@@ -166,7 +166,7 @@ async def _run(settings: C, main: Callable[[Service[C]], Awaitable[None]]) -> in
     except (CodedError, OSError, TaskDiedError) as error:
         _say(f"{settings.service}: {error}")
         return EXIT_FAILED
-    except Exception:
+    except Exception:  # noqa: BLE001 - the last to see it: logged with its traceback, told by the exit code
         _log.critical("the service failed", exc_info=True)
         return EXIT_FAILED
     finally:

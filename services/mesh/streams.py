@@ -1,8 +1,8 @@
 """The shape that every stream to a client shares: subscribed, snapshot, updates, heartbeats, going_away.
 
 A `Hub` hands what happens to the `Subscription` of each reader; `PrivateStream` turns one into the messages of a stream
-that may lose nothing. Subscribing comes before the snapshot is taken, and what the snapshot holds already is dropped, so
-that the two join without a gap or an overlap.
+that may lose nothing. Subscribing comes before the snapshot is taken, and what the snapshot holds already is dropped,
+so that the two join without a gap or an overlap.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from uuid import UUID
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from ordermesh.type.v1 import stream_pb2
 
+from ordermesh.type.v1 import stream_pb2
 from services.kernel.clock import Clock
 from services.kernel.drain import Wakeup
 from services.kernel.errors import out_of_range
@@ -138,8 +138,8 @@ class Source(Generic[E_, M]):
         hub: Where live events come from.
         accepts: Which of them this reader wants; None for all.
         snapshot: Takes the state; called after subscribing.
-        read_after: Reads up to a number of committed events after a sequence that this reader wants, oldest first, and the
-            sequence up to which it has looked.
+        read_after: Reads up to a number of committed events after a sequence that this reader wants, oldest first, and
+            tells the sequence up to which it has looked.
         encode: Makes the update of some events and the token to resume after them.
     """
 
@@ -178,7 +178,7 @@ class Frames(Generic[M]):
         part = stream_pb2.Heartbeat(sequence=sequence, time=timestamp(self._clock.now_ns()), resume_token=resume_token)
         return self._response(heartbeat=part)
 
-    def going_away(self, reason: stream_pb2.GoingAwayReason, resume_token: str = "") -> M:
+    def going_away(self, reason: stream_pb2.GoingAwayReason.ValueType, resume_token: str = "") -> M:
         """Returns the last message."""
         retry = duration(RETRY_AFTER_SECONDS)
         part = stream_pb2.GoingAway(reason=reason, resume_token=resume_token, retry_after=retry)

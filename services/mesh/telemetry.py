@@ -56,11 +56,15 @@ class Telemetry:
 
     def server_interceptors(self) -> list[grpc.aio.ServerInterceptor]:
         """Returns what gRPC shall ask at each call: OpenTelemetry when traces are sent, else nothing, which is free."""
-        return [aio_server_interceptor(tracer_provider=self.provider)] if self.provider else []
+        if self.provider is None:
+            return []
+        return [aio_server_interceptor(tracer_provider=self.provider)]  # type: ignore[no-untyped-call]
 
     def client_interceptors(self) -> list[grpc.aio.ClientInterceptor]:
         """Returns the same for channels."""
-        return list(aio_client_interceptors(tracer_provider=self.provider)) if self.provider else []
+        if self.provider is None:
+            return []
+        return list(aio_client_interceptors(tracer_provider=self.provider))  # type: ignore[no-untyped-call]
 
     def serve_metrics(self, host: str, port: int) -> MetricsServer:
         """Serves the metrics at `http://host:port/metrics`; port 0 lets the system choose."""

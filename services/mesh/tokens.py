@@ -1,7 +1,7 @@
 """Opaque tokens: where a page or a stream goes on, bound to the filters that it was made for.
 
-A token is base64url of a checksum and its fields. The checksum also covers the filters, so that a damaged token, or one of
-another request, is refused. It is no secret and grants nothing: whoever may ask with a token may ask without it.
+A token is base64url of a checksum and its fields. The checksum also covers the filters, so that a damaged token, or one
+of another request, is refused. It is no secret and grants nothing: whoever may ask with a token may ask without it.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ class PageTokens:
         return digest.digest() + body
 
 
-def filters_of(request: Message, without: Iterable[str] = ("page_token", "page_size", "resume_token", "heartbeat_interval")) -> bytes:
+def filters_of(
+    request: Message, without: Iterable[str] = ("page_token", "page_size", "resume_token", "heartbeat_interval")
+) -> bytes:
     """Returns the bytes that stand for the filters of a request: all of it but where and how to go on."""
     copy = type(request)()
     copy.CopyFrom(request)

@@ -40,7 +40,9 @@ CREATE: Final = (
     """,
     "insert into event_log_epoch default values",
 )
-"""Statements for a service's first migration (`for statement in CREATE: op.execute(statement)`); the epoch is made with the schema."""
+"""Statements for a service's first migration: `for statement in CREATE: op.execute(statement)`.
+
+The epoch is made with the schema."""
 
 _MOST_TOPICS = 16
 
@@ -66,16 +68,16 @@ async def append(connection: Connection, entries: Iterable[LogEntry]) -> None:
     await connection.copy_records_to_table(TABLE, records=records, columns=list(COLUMNS))
 
 
-async def read_after(
-    connection: Connection, sequence: int, limit: int, topics: Sequence[str] = ()
-) -> list[LogEntry]:
+async def read_after(connection: Connection, sequence: int, limit: int, topics: Sequence[str] = ()) -> list[LogEntry]:
     """Returns up to `limit` rows after a sequence, oldest first, of some topics or (none named) all.
 
     Rows of one sequence are never torn apart: the page ends before the sequence that does not fit. A page may hold less
     than asked for without being the last; only an empty one says that there is no more.
     """
     limit = max(limit, _MOST_TOPICS + 1)
-    rows = await connection.fetch(_READ_TOPICS if topics else _READ, sequence, limit, *([list(topics)] if topics else []))
+    rows = await connection.fetch(
+        _READ_TOPICS if topics else _READ, sequence, limit, *([list(topics)] if topics else [])
+    )
     entries = [LogEntry(*row) for row in rows]
     if len(entries) == limit:
         last = entries[-1].sequence

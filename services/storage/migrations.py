@@ -42,7 +42,9 @@ async def migrate(url: str, service: str, *, schema: str | None = None, folder: 
 
 def _upgrade(connection: Connection, schema: str, versions: Path) -> None:
     quoted = connection.dialect.identifier_preparer.quote(schema)
-    connection.execute(text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"ordermesh.{schema}"})
+    connection.execute(
+        text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"ordermesh.{schema}"}
+    )
     connection.execute(text(f"create schema if not exists {quoted}"))
     config = Config()
     config.set_main_option("script_location", str(_ENVIRONMENT))

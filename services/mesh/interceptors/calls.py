@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from services.kernel.errors import deadline
@@ -37,11 +37,13 @@ class CallInterceptor:
 
 
 def _call(path: str, context: Context) -> Call:
-    remaining = context.time_remaining()
+    # The published types deny that both may be None.
+    remaining: float | None = context.time_remaining()
+    metadata: Iterable[tuple[str, str | bytes]] | None = context.invocation_metadata()
     if remaining is not None and remaining <= 0:
         raise deadline("no time was left when the call arrived")
     parent = None
-    for key, value in context.invocation_metadata() or ():
+    for key, value in metadata or ():
         if key == TRACEPARENT:
             parent = str(value)
     return Call(path, None if remaining is None else time.monotonic() + remaining, parent)

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - Alembic loads it by path
 """Runs migrations on the connection that the runner hands over; every service shares this file."""
 
 from alembic import context
