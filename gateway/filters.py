@@ -11,6 +11,7 @@ from gateway.routes import CHECK, CORS, TRANSCODER
 from gateway.settings import Settings
 from gateway.tables import GEN, Tables
 
+_NETWORK_TYPES = "type.googleapis.com/envoy.extensions.filters.network"
 _TYPES = "type.googleapis.com/envoy.extensions.filters.http"
 # Envoy holds a direct response in memory; its default of 4 KiB is smaller than the OpenAPI document.
 _MOST_PAGE_BYTES = 4 << 20
@@ -24,7 +25,7 @@ def connection_manager(settings: Settings, tables: Tables, host: dict[str, Any])
         "max_direct_response_body_size_bytes": _MOST_PAGE_BYTES,
     }
     return {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{_NETWORK_TYPES}.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "codec_type": "AUTO",
         "route_config": routes,
@@ -107,7 +108,9 @@ def _access_log(settings: Settings) -> dict[str, Any]:
     }
     formatter = {
         "name": "envoy.formatter.req_without_query",
-        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"},
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"
+        },
     }
     logger = {
         "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",

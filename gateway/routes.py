@@ -14,6 +14,15 @@ CHECK = "envoy.filters.http.lua"
 CORS = "envoy.filters.http.cors"
 
 _NO_TIMEOUT = "0s"
+_REQUEST_HEADERS = (
+    "authorization",
+    "content-type",
+    "grpc-timeout",
+    "traceparent",
+    "x-grpc-web",
+    "x-request-id",
+    "x-user-agent",
+)
 _FILTER_CONFIG = "type.googleapis.com/envoy.config.route.v3.FilterConfig"
 
 
@@ -42,8 +51,8 @@ def page(path: str, content_type: str, body: str) -> dict[str, Any]:
 
 
 def _preflight(tables: Tables) -> dict[str, Any]:
-    """Where the CORS filter answers: it leaves direct responses alone, so there must be a cluster, though none is called."""
-    asks = [_verb("OPTIONS"), {"name": "access-control-request-method", "present_match": True}]
+    """Where the CORS filter answers: it leaves direct responses alone, so there is a cluster, which is not called."""
+    asks: list[dict[str, Any]] = [_verb("OPTIONS"), {"name": "access-control-request-method", "present_match": True}]
     return {"match": {"prefix": "/", "headers": asks}, "route": {"cluster": min(tables.areas)}}
 
 
@@ -64,7 +73,7 @@ def _rest_route(settings: Settings, route: RestRoute) -> dict[str, Any]:
     # Read by the request check: what to compare the query and the body with.
     known = {"input": route.input, "body": route.body, "bound": ",".join(route.bound)}
     limits = {"timeout": _NO_TIMEOUT, "idle_timeout": _NO_TIMEOUT} if route.stream else _unary(settings)
-    result = {
+    result: dict[str, Any] = {
         "match": {**_path_match(route.path), "headers": [_verb(route.verb)]},
         "route": {"cluster": route.area, **limits},
         "metadata": {"filter_metadata": {CHECK: known}},
@@ -135,7 +144,7 @@ def _cors(settings: Settings) -> dict[str, Any]:
         "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
         "allow_origin_string_match": [own, *others],
         "allow_methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-        "allow_headers": "authorization, content-type, x-grpc-web, x-user-agent, grpc-timeout, x-request-id, traceparent",
+        "allow_headers": ", ".join(_REQUEST_HEADERS),
         "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin, x-request-id",
         "max_age": "86400",
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+_HIGHEST_PORT = 65535
+
 
 class SettingsError(Exception):
     """A setting is missing or has no meaning; the message names it in one line."""
@@ -53,7 +55,7 @@ class _Reader:
     def address(self, name: str, default: str = "") -> Address:
         text = self.text(name, default)
         host, colon, port = text.rpartition(":")
-        if not (colon and host and port.isdecimal() and int(port) <= 65535):
+        if not (colon and host and port.isdecimal() and int(port) <= _HIGHEST_PORT):
             told = f"is {text!r}" if text else "is not set"
             raise SettingsError(f"ORDERMESH_{name} {told}: expected host:port")
         return Address(host.removeprefix("[").removesuffix("]"), int(port))

@@ -71,7 +71,7 @@ def _run(layout: Layout, *arguments: str) -> None:
 
 def _varint(value: int) -> bytes:
     encoded = bytearray()
-    while value > 0x7F:
+    while value >> 7:
         encoded.append(value & 0x7F | 0x80)
         value >>= 7
     encoded.append(value)

@@ -1,7 +1,7 @@
 """The contracts' imports, taken from the installed Python packages, so that generation needs no network.
 
-`buf/validate/validate.proto` is shipped by protovalidate as a descriptor alone; the google protos are shipped both ways. All
-of them are handed to protoc as one descriptor set.
+`buf/validate/validate.proto` is shipped by protovalidate as a descriptor alone; the google protos are shipped both
+ways. All of them are handed to protoc as one descriptor set.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-from proto.build.comments import leading_comments, SourcePath
+from proto.build.comments import SourcePath, leading_comments
 from proto.build.image import Image
 from proto.build.model import Binding, Contract, EnumType, EnumValue, Field, Kind, Message, Method, Service
 

@@ -75,7 +75,7 @@ class EnumType:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One way to call an RPC by HTTP. `body` and `response_body` are as in `google.api.http`: `*`, a field, or empty."""
+    """One way to call an RPC by HTTP; `body` and `response_body` as in `google.api.http`: `*`, a field, or empty."""
 
     verb: str
     path: str

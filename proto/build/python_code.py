@@ -11,7 +11,7 @@ from proto.build.protoc import plugin, run_protoc
 
 
 def python_modules(layout: Layout, folder: Path) -> dict[str, bytes]:
-    """Messages, services and stubs of all contracts, by path below `gen/python`, using `folder` for what lies between."""
+    """Messages, services and stubs of all contracts, by path below `gen/python`; `folder` takes what lies between."""
     output = folder / "python"
     output.mkdir()
     common = [f"--proto_path={layout.proto}", f"--descriptor_set_in={write_imports(folder)}"]

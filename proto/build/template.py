@@ -22,6 +22,7 @@ class Route:
 
     @property
     def fields(self) -> tuple[str, ...]:
+        """The request's fields that the path holds."""
         return tuple(segment[1:-1] for segment in self.segments if segment.startswith("{"))
 
     @property

@@ -57,9 +57,7 @@ class MemoryOrderService(order_service_pb2_grpc.OrderServiceServicer):
         self._seen.requests.append(request)
         if request.account_id == REFUSED_ACCOUNT:
             breach = risk_breach_pb2.RiskBreach(limit="10", observed="11", unit="units", text="too large")
-            context.abort_with_status(
-                failure(grpc.StatusCode.FAILED_PRECONDITION, "RISK_LIMIT_EXCEEDED", breach)
-            )
+            context.abort_with_status(failure(grpc.StatusCode.FAILED_PRECONDITION, "RISK_LIMIT_EXCEEDED", breach))
         return order_entry_pb2.PlaceOrderResponse(order=_order(request))
 
     def PlaceOrders(  # noqa: N802

@@ -31,8 +31,9 @@ A field or parameter that the request does not have is an error, as is a value o
 `google.rpc.Status`; its detail `ErrorInfo` has a `reason` of the enum `type.ErrorReason` (without its prefix) and the \
 domain `ordermesh.dev`, and `BadRequest` names the fields.
 
-Streams are Server-Sent Events: `subscribed`, then a snapshot between `snapshot_begin` and `snapshot_end`, then updates \
-with heartbeats between. A stream that ends without `going_away` ended by a fault; connect again with the last resume token."""
+Streams are Server-Sent Events: `subscribed`, then a snapshot between `snapshot_begin` and `snapshot_end`, then \
+updates with heartbeats between. A stream that ends without `going_away` ended by a fault; connect again with the last \
+resume token."""
 
 
 def openapi_file(contract: Contract) -> bytes:
@@ -59,7 +60,9 @@ def _document(contract: Contract) -> dict[str, Any]:
 
 def _paths(contract: Contract, schemas: Schemas) -> dict[str, dict[str, Any]]:
     found = {
-        (route.binding.path, route.binding.verb.lower()): operation(contract, schemas, route, _number(route.method.bindings, route.binding))
+        (route.binding.path, route.binding.verb.lower()): operation(
+            contract, schemas, route, _number(route.method.bindings, route.binding)
+        )
         for route in routes(contract)
     }
     paths: dict[str, dict[str, Any]] = {}

@@ -1,0 +1,1 @@
+"""SystemService: how the mesh as a whole is doing."""

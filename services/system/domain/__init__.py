@@ -1,0 +1,1 @@
+"""What health and metrics mean, without asking anybody."""
