@@ -1,0 +1,23 @@
+// Transactions, orders and executions as bytes.
+#pragma once
+
+#include "ordermesh/engine/bytes.h"
+#include "ordermesh/engine/messages.h"
+
+namespace ordermesh::engine {
+
+void encode(ByteWriter& writer, const Transaction& transaction);
+// Throws DecodeError when the bytes are not a transaction.
+[[nodiscard]] Transaction decode_transaction(ByteReader& reader);
+
+void encode(ByteWriter& writer, const Instrument& instrument);
+[[nodiscard]] Instrument decode_instrument(ByteReader& reader);
+
+void encode(ByteWriter& writer, const Execution& execution);
+[[nodiscard]] Execution decode_execution(ByteReader& reader);
+
+// A resting order, without its place in the book.
+void encode(ByteWriter& writer, const Order& order);
+[[nodiscard]] Order decode_order(ByteReader& reader);
+
+}  // namespace ordermesh::engine

@@ -1,0 +1,127 @@
+// What goes into the exchange (transactions) and what comes out of it (executions and feed events), as plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "ordermesh/engine/types.h"
+
+namespace ordermesh::engine {
+
+enum class CommandKind : std::uint8_t { kNew = 1, kCancel = 2, kReduce = 3, kReplace = 4, kMassCancel = 5 };
+
+// One command of a participant, as it came: nothing in it is checked but that the kind is one of the above.
+struct Command {
+  std::uint64_t sequence = 0;
+  CommandKind kind = CommandKind::kNew;
+  bool has_order_id = false;  // false: the id was not 16 bytes
+  Side side = Side::kUnspecified;
+  OrderType type = OrderType::kUnspecified;
+  TimeInForce time_in_force = TimeInForce::kUnspecified;
+  SelfTradePrevention self_trade_prevention = SelfTradePrevention::kUnspecified;
+  InstrumentId instrument = 0;
+  ClientOrderId order_id;
+  Price price = 0;
+  Quantity quantity = 0;  // for kReduce: how much to take off
+  std::uint64_t self_trade_group = 0;
+
+  friend bool operator==(const Command&, const Command&) = default;
+};
+
+struct Instrument {
+  InstrumentId id = 0;
+  std::string symbol;
+  Price lowest_price = 1;
+  Price highest_price = 1'000'000'000'000;
+  Quantity maximum_quantity = kQuantityLimit;
+
+  friend bool operator==(const Instrument&, const Instrument&) = default;
+};
+
+// Transactions: whatever changes the exchange. The journal holds these and nothing else.
+struct DefineInstrument {
+  Instrument instrument;
+  friend bool operator==(const DefineInstrument&, const DefineInstrument&) = default;
+};
+// Gives a name the next participant index; a known name keeps its own.
+struct RegisterParticipant {
+  std::string name;
+  friend bool operator==(const RegisterParticipant&, const RegisterParticipant&) = default;
+};
+struct ParticipantCommand {
+  ParticipantIndex participant = 0;
+  Command command;
+  friend bool operator==(const ParticipantCommand&, const ParticipantCommand&) = default;
+};
+// Instrument zero means all, here and below.
+struct SetStatus {
+  InstrumentId instrument = 0;
+  TradingStatus status = TradingStatus::kOpen;
+  friend bool operator==(const SetStatus&, const SetStatus&) = default;
+};
+struct ExpireDayOrders {
+  InstrumentId instrument = 0;
+  friend bool operator==(const ExpireDayOrders&, const ExpireDayOrders&) = default;
+};
+
+using Transaction =
+    std::variant<DefineInstrument, RegisterParticipant, ParticipantCommand, SetStatus, ExpireDayOrders>;
+
+// What became of a transaction.
+enum class Outcome : std::uint8_t {
+  kDone,
+  kIgnored,             // a command that had been taken before
+  kUnknownInstrument,
+  kInstrumentConflict,  // number and symbol do not belong together
+  kTooMany,             // no room for another instrument or participant
+};
+
+struct Result {
+  Outcome outcome = Outcome::kDone;
+  std::uint32_t count = 0;  // instruments changed, orders expired; the index, for a participant
+};
+
+struct Execution {
+  std::uint64_t sequence = 0;
+  std::uint64_t command_sequence = 0;
+  ClientOrderId order_id;
+  OrderId venue_order_id = 0;
+  Price price = 0;
+  Quantity quantity = 0;
+  Price last_price = 0;
+  Quantity last_quantity = 0;
+  Quantity cumulative = 0;
+  Quantity leaves = 0;
+  std::uint64_t trade_id = 0;
+  Nanoseconds time = 0;
+  InstrumentId instrument = 0;
+  std::uint32_t affected_orders = 0;
+  ExecutionType type = ExecutionType::kUnspecified;
+  OrderStatus status = OrderStatus::kUnspecified;
+  Side side = Side::kUnspecified;
+  Reason reason = Reason::kNone;
+  Liquidity liquidity = Liquidity::kUnspecified;
+  bool has_order_id = false;
+
+  friend bool operator==(const Execution&, const Execution&) = default;
+};
+
+enum class FeedKind : std::uint8_t { kLevel = 1, kTrade = 2, kStatus = 3 };
+
+struct FeedEvent {
+  std::uint64_t sequence = 0;
+  Nanoseconds time = 0;
+  Price price = 0;
+  Quantity quantity = 0;
+  std::uint64_t trade_id = 0;
+  InstrumentId instrument = 0;
+  std::uint32_t orders = 0;
+  FeedKind kind = FeedKind::kLevel;
+  Side side = Side::kUnspecified;  // of the level, or of the aggressor
+  TradingStatus status = TradingStatus::kUnspecified;
+
+  friend bool operator==(const FeedEvent&, const FeedEvent&) = default;
+};
+
+}  // namespace ordermesh::engine

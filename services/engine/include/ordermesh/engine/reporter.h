@@ -1,0 +1,88 @@
+// Turns what the books tell into executions per participant and feed events per instrument.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ordermesh/engine/hash_index.h"
+#include "ordermesh/engine/messages.h"
+#include "ordermesh/engine/order_book.h"
+#include "ordermesh/engine/recent.h"
+
+namespace ordermesh::engine {
+
+// Where an open order of a participant is found.
+struct OpenOrder {
+  InstrumentId instrument = 0;
+  OrderId id = 0;
+};
+
+struct Participant {
+  Participant(std::string given_name, std::size_t executions_kept)
+      : name(std::move(given_name)), executions(executions_kept) {}
+
+  std::string name;
+  std::uint64_t last_command_sequence = 0;
+  HashIndex<ClientOrderId, OpenOrder> open_orders;
+  Recent<Execution> executions;
+  bool touched = false;
+};
+
+struct Market;
+
+class Reporter : public BookEvents {
+ public:
+  // What the books are working on: set before each call of a book.
+  struct Cause {
+    ParticipantIndex participant = kVenue;
+    std::uint64_t command_sequence = 0;
+    Nanoseconds time = 0;
+    Market* market = nullptr;
+  };
+  // The participant index of nobody.
+  static constexpr ParticipantIndex kVenue = 0xFFFFFFFFU;
+
+  Cause cause;
+  std::vector<std::unique_ptr<Participant>> participants;
+  std::uint64_t last_trade_id = 0;
+  // Since they were last cleared: who has new executions, and all new feed events in the order in which they happened.
+  std::vector<ParticipantIndex> touched;
+  std::vector<FeedEvent> fresh_feed;
+
+  void on_accepted(const Order& order);
+  void on_trade(const Order& maker, const Order& taker, Price price, Quantity quantity);
+  void on_canceled(const Order& order, Reason reason, Quantity removed);
+  void on_reduced(const Order& order, Reason reason, Quantity removed);
+  void on_replaced(const Order& order);
+  void on_level(Side side, Price price, Quantity quantity, std::uint32_t orders);
+
+  // A new order was refused.
+  void reject(const Command& command, Reason reason);
+  // Another command was refused; `order` is the one it named, or nullptr.
+  void reject_change(const Command& command, const Order* order, Reason reason);
+  void mass_canceled(std::uint32_t orders, InstrumentId instrument);
+  // The status of the cause's market is new.
+  void status_changed();
+
+ private:
+  [[nodiscard]] Execution describe(const Order& order, ExecutionType type, Reason reason) const;
+  void publish(ParticipantIndex participant, Execution execution);
+  void publish(FeedEvent event);
+  void close(const Order& order);
+};
+
+// An instrument, its book and its feed.
+struct Market {
+  Market(Instrument defined, Reporter& reporter, std::size_t feed_events_kept)
+      : instrument(std::move(defined)), book(reporter), feed(feed_events_kept) {}
+
+  Instrument instrument;
+  OrderBook<Reporter> book;
+  Recent<FeedEvent> feed;
+  FeedEvent last_trade;  // sequence zero: none yet
+};
+
+}  // namespace ordermesh::engine

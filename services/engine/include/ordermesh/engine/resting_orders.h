@@ -1,0 +1,91 @@
+// The orders of a book that rest: both sides' levels, the queue in each level, and the way from an order's id to it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ordermesh/engine/hash_index.h"
+#include "ordermesh/engine/order_pool.h"
+#include "ordermesh/engine/price_ladder.h"
+#include "ordermesh/engine/types.h"
+
+namespace ordermesh::engine {
+
+class RestingOrders {
+ public:
+  [[nodiscard]] PriceLadder& ladder(Side side) noexcept { return side == Side::kBuy ? bids_ : asks_; }
+  [[nodiscard]] const PriceLadder& ladder(Side side) const noexcept { return side == Side::kBuy ? bids_ : asks_; }
+  [[nodiscard]] OrderPool& pool() noexcept { return pool_; }
+  [[nodiscard]] const OrderPool& pool() const noexcept { return pool_; }
+
+  [[nodiscard]] std::size_t size() const noexcept { return index_.size(); }
+
+  [[nodiscard]] const Order* find(OrderId id) const noexcept {
+    const std::uint32_t* slot = index_.find(id);
+    return slot == nullptr ? nullptr : &pool_[*slot];
+  }
+  [[nodiscard]] Order* find(OrderId id) noexcept {
+    const std::uint32_t* slot = index_.find(id);
+    return slot == nullptr ? nullptr : &pool_[*slot];
+  }
+
+  // Makes an order known by its id. It is in no level yet.
+  void remember(const Order& order) { index_.insert(order.id, order.slot); }
+
+  // Forgets an order that is in no level, and frees its slot.
+  void forget(Order& order) noexcept {
+    index_.erase(order.id);
+    pool_.release(order);
+  }
+
+  [[nodiscard]] Level& level_of(const Order& order) noexcept {
+    PriceLadder& levels = ladder(order.side);
+    return levels.at(levels.key(order.price));
+  }
+
+  // Puts an order at the end of its level, and its open quantity on the level's.
+  const Level& join(Order& order) {
+    PriceLadder& levels = ladder(order.side);
+    Level& level = levels.open(levels.key(order.price));
+    order.next = OrderPool::kNone;
+    order.previous = level.tail;
+    (level.tail == OrderPool::kNone ? level.head : pool_[level.tail].next) = order.slot;
+    level.tail = order.slot;
+    level.quantity += order.leaves;
+    ++level.count;
+    return level;
+  }
+
+  // Takes an order out of its level's queue. The level's quantity, and closing it when empty, are the caller's.
+  void unlink(const Order& order, Level& level) noexcept {
+    (order.previous == OrderPool::kNone ? level.head : pool_[order.previous].next) = order.next;
+    (order.next == OrderPool::kNone ? level.tail : pool_[order.next].previous) = order.previous;
+    --level.count;
+  }
+
+  // Calls visit(price, level) from the best price on, until it returns false.
+  template <typename Visit>
+  void for_each_level(Side side, Visit&& visit) const {
+    const PriceLadder& levels = ladder(side);
+    levels.for_each([&](PriceLadder::Key key, const Level& level) { return visit(levels.price(key), level); });
+  }
+
+  // Calls visit(order) for each order of a side in priority order.
+  template <typename Visit>
+  void for_each_order(Side side, Visit&& visit) const {
+    for_each_level(side, [&](Price, const Level& level) {
+      for (std::uint32_t slot = level.head; slot != OrderPool::kNone; slot = pool_[slot].next) {
+        visit(pool_[slot]);
+      }
+      return true;
+    });
+  }
+
+ private:
+  OrderPool pool_;
+  HashIndex<OrderId, std::uint32_t> index_;
+  PriceLadder bids_{Side::kBuy};
+  PriceLadder asks_{Side::kSell};
+};
+
+}  // namespace ordermesh::engine

@@ -1,0 +1,102 @@
+#include "instruments.h"
+
+#include "status.h"
+
+namespace ordermesh::engine::server {
+namespace {
+
+grpc::Status to_status(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kDone:
+    case Outcome::kIgnored:
+      return grpc::Status::OK;
+    case Outcome::kUnknownInstrument:
+      return {grpc::StatusCode::NOT_FOUND, "UNKNOWN_INSTRUMENT: no instrument has this instrument_id"};
+    case Outcome::kInstrumentConflict:
+      return {grpc::StatusCode::ALREADY_EXISTS,
+              "INSTRUMENT_CONFLICT: instrument_id and symbol do not belong to the same instrument"};
+    case Outcome::kTooMany:
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "TOO_MANY_INSTRUMENTS: the engine holds as many as it can"};
+  }
+  return {grpc::StatusCode::INTERNAL, "UNKNOWN_OUTCOME: the exchange answered with an unknown outcome"};
+}
+
+}  // namespace
+
+callback::ServerUnaryReactor* InstrumentService::change(callback::CallbackServerContext* context,
+                                                        Transaction transaction,
+                                                        std::function<void(std::uint32_t)> respond) {
+  auto* reactor = context->DefaultReactor();
+  auto done = [reactor, respond = std::move(respond)](Result result) {
+    const grpc::Status status = to_status(result.outcome);
+    if (status.ok()) {
+      respond(result.count);
+    }
+    reactor->Finish(status);
+  };
+  if (!matcher_.post(Matcher::Change{std::move(transaction), std::move(done)})) {
+    reactor->Finish(stopping());
+  }
+  return reactor;
+}
+
+callback::ServerUnaryReactor* InstrumentService::DefineInstrument(callback::CallbackServerContext* context,
+                                                                  const pb::DefineInstrumentRequest* request,
+                                                                  pb::DefineInstrumentResponse* response) {
+  engine::DefineInstrument define;
+  if (const auto wrong = to_instrument(request->instrument(), define.instrument)) {
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(invalid(*wrong));
+    return reactor;
+  }
+  const InstrumentId id = define.instrument.id;
+  return change(context, std::move(define), [this, id, response](std::uint32_t changed) {
+    const Market& market = *matcher_.exchange().market(id);
+    to_proto(market.instrument, *response->mutable_instrument());
+    response->set_status(static_cast<pb::TradingStatus>(market.book.status()));
+    response->set_changed(changed > 0);
+  });
+}
+
+callback::ServerUnaryReactor* InstrumentService::ListInstruments(callback::CallbackServerContext* context,
+                                                                 const pb::ListInstrumentsRequest* /*request*/,
+                                                                 pb::ListInstrumentsResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const auto list = [this, reactor, response] {
+    for (const auto& [id, market] : matcher_.exchange().markets()) {
+      pb::ListedInstrument& listed = *response->add_instruments();
+      to_proto(market->instrument, *listed.mutable_instrument());
+      listed.set_status(static_cast<pb::TradingStatus>(market->book.status()));
+      listed.set_feed_sequence(market->feed.last());
+    }
+    response->set_epoch(matcher_.epoch());
+    reactor->Finish(grpc::Status::OK);
+  };
+  if (!matcher_.post(Matcher::Look{list})) {
+    reactor->Finish(stopping());
+  }
+  return reactor;
+}
+
+callback::ServerUnaryReactor* InstrumentService::HaltInstrument(callback::CallbackServerContext* context,
+                                                                const pb::HaltInstrumentRequest* request,
+                                                                pb::HaltInstrumentResponse* response) {
+  return change(context, SetStatus{request->instrument_id(), TradingStatus::kHalted},
+                [response](std::uint32_t changed) { response->set_changed_instruments(changed); });
+}
+
+callback::ServerUnaryReactor* InstrumentService::ResumeInstrument(callback::CallbackServerContext* context,
+                                                                  const pb::ResumeInstrumentRequest* request,
+                                                                  pb::ResumeInstrumentResponse* response) {
+  return change(context, SetStatus{request->instrument_id(), TradingStatus::kOpen},
+                [response](std::uint32_t changed) { response->set_changed_instruments(changed); });
+}
+
+callback::ServerUnaryReactor* InstrumentService::ExpireDayOrders(callback::CallbackServerContext* context,
+                                                                 const pb::ExpireDayOrdersRequest* request,
+                                                                 pb::ExpireDayOrdersResponse* response) {
+  return change(context, engine::ExpireDayOrders{request->instrument_id()},
+                [response](std::uint32_t expired) { response->set_expired_orders(expired); });
+}
+
+}  // namespace ordermesh::engine::server

@@ -1,0 +1,39 @@
+// InstrumentService: what the operator of the market does.
+#pragma once
+
+#include "callback_api.h"
+#include "matcher.h"
+#include "ordermesh/engine/v1/instrument_service.grpc.pb.h"
+#include "translate.h"
+
+namespace ordermesh::engine::server {
+
+class InstrumentService final : public CallbackService<pb::InstrumentService> {
+ public:
+  explicit InstrumentService(Matcher& matcher) : matcher_(matcher) {}
+
+  callback::ServerUnaryReactor* DefineInstrument(callback::CallbackServerContext* context,
+                                                 const pb::DefineInstrumentRequest* request,
+                                                 pb::DefineInstrumentResponse* response) override;
+  callback::ServerUnaryReactor* ListInstruments(callback::CallbackServerContext* context,
+                                                const pb::ListInstrumentsRequest* request,
+                                                pb::ListInstrumentsResponse* response) override;
+  callback::ServerUnaryReactor* HaltInstrument(callback::CallbackServerContext* context,
+                                               const pb::HaltInstrumentRequest* request,
+                                               pb::HaltInstrumentResponse* response) override;
+  callback::ServerUnaryReactor* ResumeInstrument(callback::CallbackServerContext* context,
+                                                 const pb::ResumeInstrumentRequest* request,
+                                                 pb::ResumeInstrumentResponse* response) override;
+  callback::ServerUnaryReactor* ExpireDayOrders(callback::CallbackServerContext* context,
+                                                const pb::ExpireDayOrdersRequest* request,
+                                                pb::ExpireDayOrdersResponse* response) override;
+
+ private:
+  // Has a transaction done and hands its count to `respond`, or ends the call with the outcome's error.
+  callback::ServerUnaryReactor* change(callback::CallbackServerContext* context, Transaction transaction,
+                                       std::function<void(std::uint32_t count)> respond);
+
+  Matcher& matcher_;
+};
+
+}  // namespace ordermesh::engine::server

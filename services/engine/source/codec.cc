@@ -1,0 +1,188 @@
+#include "ordermesh/engine/codec.h"
+
+#include <string>
+
+namespace ordermesh::engine {
+namespace {
+
+enum class TransactionKind : std::uint8_t {
+  kDefineInstrument = 1,
+  kRegisterParticipant = 2,
+  kCommand = 3,
+  kSetStatus = 4,
+  kExpireDayOrders = 5,
+};
+
+// One list of fields serves both directions: `Archive` either puts each field or gets it.
+struct Put {
+  ByteWriter& writer;
+  template <typename Value>
+  void operator()(const Value& value) {
+    writer.put(value);
+  }
+  void operator()(const bool& value) { writer.put(static_cast<std::uint8_t>(value)); }
+  void operator()(const ClientOrderId& value) {
+    writer.put(value.first);
+    writer.put(value.second);
+  }
+  void operator()(const std::string& value) { writer.put_text(value); }
+};
+
+struct Get {
+  ByteReader& reader;
+  template <typename Value>
+  void operator()(Value& value) {
+    value = reader.get<Value>();
+  }
+  void operator()(bool& value) { value = reader.get<std::uint8_t>() != 0; }
+  void operator()(ClientOrderId& value) {
+    value.first = reader.get<std::uint64_t>();
+    value.second = reader.get<std::uint64_t>();
+  }
+  void operator()(std::string& value) { value = reader.get_text(); }
+};
+
+template <typename Archive, typename... Values>
+void all(Archive&& archive, Values&... values) {
+  (archive(values), ...);
+}
+
+template <typename Archive, typename Value>
+void fields_of_instrument(Archive&& archive, Value& value) {
+  all(archive, value.id, value.symbol, value.lowest_price, value.highest_price, value.maximum_quantity);
+}
+
+template <typename Archive, typename Value>
+void fields_of_order(Archive&& archive, Value& value) {
+  all(archive, value.id, value.price, value.leaves, value.cumulative, value.self_trade_group, value.owner, value.side,
+      value.type, value.time_in_force, value.self_trade_prevention, value.client_order_id, value.accepted_time);
+}
+
+template <typename Archive, typename Value>
+void fields_of_execution(Archive&& archive, Value& value) {
+  all(archive, value.sequence, value.command_sequence, value.order_id, value.venue_order_id, value.price,
+      value.quantity, value.last_price, value.last_quantity, value.cumulative, value.leaves, value.trade_id, value.time,
+      value.instrument, value.affected_orders, value.type, value.status, value.side, value.reason, value.liquidity,
+      value.has_order_id);
+}
+
+// A kind of command has only the fields it needs, so that a cancel is small.
+template <typename Archive, typename Value>
+void fields_of_command(Archive&& archive, Value& value) {
+  all(archive, value.sequence);
+  if (value.kind == CommandKind::kMassCancel) {
+    all(archive, value.instrument, value.side, value.self_trade_group);
+    return;
+  }
+  all(archive, value.has_order_id, value.order_id);
+  switch (value.kind) {
+    case CommandKind::kNew:
+      all(archive, value.instrument, value.side, value.type, value.time_in_force, value.self_trade_prevention,
+          value.price, value.quantity, value.self_trade_group);
+      break;
+    case CommandKind::kReduce:
+      all(archive, value.quantity);
+      break;
+    case CommandKind::kReplace:
+      all(archive, value.price, value.quantity);
+      break;
+    case CommandKind::kCancel:
+    case CommandKind::kMassCancel:
+      break;
+  }
+}
+
+struct Encoder {
+  ByteWriter& writer;
+
+  void operator()(const DefineInstrument& define) const {
+    writer.put(TransactionKind::kDefineInstrument);
+    encode(writer, define.instrument);
+  }
+  void operator()(const RegisterParticipant& participant) const {
+    writer.put(TransactionKind::kRegisterParticipant);
+    writer.put_text(participant.name);
+  }
+  void operator()(const ParticipantCommand& command) const {
+    writer.put(TransactionKind::kCommand);
+    writer.put(command.participant);
+    writer.put(command.command.kind);
+    fields_of_command(Put{writer}, command.command);
+  }
+  void operator()(const SetStatus& status) const {
+    writer.put(TransactionKind::kSetStatus);
+    writer.put(status.instrument);
+    writer.put(status.status);
+  }
+  void operator()(const ExpireDayOrders& expire) const {
+    writer.put(TransactionKind::kExpireDayOrders);
+    writer.put(expire.instrument);
+  }
+};
+
+ParticipantCommand decode_command(ByteReader& reader) {
+  ParticipantCommand command;
+  command.participant = reader.get<ParticipantIndex>();
+  command.command.kind = reader.get<CommandKind>();
+  if (command.command.kind < CommandKind::kNew || command.command.kind > CommandKind::kMassCancel) {
+    throw DecodeError("names no kind of command");
+  }
+  fields_of_command(Get{reader}, command.command);
+  return command;
+}
+
+SetStatus decode_status(ByteReader& reader) {
+  SetStatus status;
+  status.instrument = reader.get<InstrumentId>();
+  status.status = reader.get<TradingStatus>();
+  if (status.status != TradingStatus::kOpen && status.status != TradingStatus::kHalted) {
+    throw DecodeError("names no trading status");
+  }
+  return status;
+}
+
+}  // namespace
+
+void encode(ByteWriter& writer, const Transaction& transaction) { std::visit(Encoder{writer}, transaction); }
+
+Transaction decode_transaction(ByteReader& reader) {
+  switch (reader.get<TransactionKind>()) {
+    case TransactionKind::kDefineInstrument:
+      return DefineInstrument{decode_instrument(reader)};
+    case TransactionKind::kRegisterParticipant:
+      return RegisterParticipant{reader.get_text()};
+    case TransactionKind::kCommand:
+      return decode_command(reader);
+    case TransactionKind::kSetStatus:
+      return decode_status(reader);
+    case TransactionKind::kExpireDayOrders:
+      return ExpireDayOrders{reader.get<InstrumentId>()};
+  }
+  throw DecodeError("names no kind of transaction");
+}
+
+void encode(ByteWriter& writer, const Instrument& instrument) { fields_of_instrument(Put{writer}, instrument); }
+
+Instrument decode_instrument(ByteReader& reader) {
+  Instrument instrument;
+  fields_of_instrument(Get{reader}, instrument);
+  return instrument;
+}
+
+void encode(ByteWriter& writer, const Execution& execution) { fields_of_execution(Put{writer}, execution); }
+
+Execution decode_execution(ByteReader& reader) {
+  Execution execution;
+  fields_of_execution(Get{reader}, execution);
+  return execution;
+}
+
+void encode(ByteWriter& writer, const Order& order) { fields_of_order(Put{writer}, order); }
+
+Order decode_order(ByteReader& reader) {
+  Order order;
+  fields_of_order(Get{reader}, order);
+  return order;
+}
+
+}  // namespace ordermesh::engine

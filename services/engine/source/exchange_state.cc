@@ -1,0 +1,176 @@
+// Saving and loading an exchange: participants with their executions first, then instruments with their orders.
+#include <algorithm>
+
+#include "ordermesh/engine/codec.h"
+#include "ordermesh/engine/exchange.h"
+
+namespace ordermesh::engine {
+namespace {
+
+enum class BlockKind : std::uint8_t {
+  kCounters = 1,
+  kParticipant = 2,
+  kExecutions = 3,  // of the participant named in it
+  kMarket = 4,
+  kOrders = 5,  // of the market before
+};
+
+constexpr std::uint32_t kItemsInBlock = 4096;
+
+class Block {
+ public:
+  explicit Block(BlockKind kind) { writer.put(kind); }
+  void hand_to(const Exchange::BlockSink& sink) const { sink(bytes_); }
+
+ private:
+  std::vector<std::uint8_t> bytes_;
+
+ public:
+  ByteWriter writer{bytes_};
+};
+
+void save_executions(ParticipantIndex index, const Recent<Execution>& executions, const Exchange::BlockSink& sink) {
+  for (std::uint64_t next = executions.first(); next <= executions.last();) {
+    const std::uint64_t end = std::min(executions.last() + 1, next + kItemsInBlock);
+    Block block(BlockKind::kExecutions);
+    block.writer.put(index);
+    block.writer.put(static_cast<std::uint32_t>(end - next));
+    for (; next < end; ++next) {
+      encode(block.writer, executions[next]);
+    }
+    block.hand_to(sink);
+  }
+}
+
+void save_orders(const std::vector<const Order*>& orders, const Exchange::BlockSink& sink) {
+  for (std::size_t next = 0; next < orders.size();) {
+    const std::size_t end = std::min(orders.size(), next + kItemsInBlock);
+    Block block(BlockKind::kOrders);
+    block.writer.put(static_cast<std::uint32_t>(end - next));
+    for (; next < end; ++next) {
+      encode(block.writer, *orders[next]);
+    }
+    block.hand_to(sink);
+  }
+}
+
+}  // namespace
+
+void Exchange::save(const BlockSink& sink) const {
+  Block counters(BlockKind::kCounters);
+  counters.writer.put(last_order_id_);
+  counters.writer.put(reporter_.last_trade_id);
+  counters.hand_to(sink);
+  save_participants(sink);
+  save_markets(sink);
+}
+
+void Exchange::save_participants(const BlockSink& sink) const {
+  for (ParticipantIndex index = 0; index < reporter_.participants.size(); ++index) {
+    const Participant& participant = *reporter_.participants[index];
+    Block block(BlockKind::kParticipant);
+    block.writer.put_text(participant.name);
+    block.writer.put(participant.last_command_sequence);
+    block.writer.put(participant.executions.first());
+    block.hand_to(sink);
+    save_executions(index, participant.executions, sink);
+  }
+}
+
+void Exchange::save_markets(const BlockSink& sink) const {
+  for (const auto& [id, market] : markets_) {
+    Block block(BlockKind::kMarket);
+    encode(block.writer, market->instrument);
+    block.writer.put(market->book.status());
+    block.writer.put(market->feed.last());
+    block.writer.put(market->last_trade.sequence);
+    block.writer.put(market->last_trade.time);
+    block.writer.put(market->last_trade.price);
+    block.writer.put(market->last_trade.quantity);
+    block.writer.put(market->last_trade.trade_id);
+    block.writer.put(market->last_trade.side);
+    block.hand_to(sink);
+    std::vector<const Order*> orders;
+    for (const Side side : {Side::kBuy, Side::kSell}) {
+      market->book.for_each_order(side, [&](const Order& order) { orders.push_back(&order); });
+    }
+    save_orders(orders, sink);
+  }
+}
+
+void Exchange::load(std::span<const std::uint8_t> bytes) {
+  ByteReader reader(bytes);
+  switch (reader.get<BlockKind>()) {
+    case BlockKind::kCounters:
+      last_order_id_ = reader.get<OrderId>();
+      reporter_.last_trade_id = reader.get<std::uint64_t>();
+      break;
+    case BlockKind::kParticipant:
+      load_participant(reader);
+      break;
+    case BlockKind::kExecutions:
+      load_executions(reader);
+      break;
+    case BlockKind::kMarket:
+      load_market(reader);
+      break;
+    case BlockKind::kOrders:
+      load_orders(reader);
+      break;
+    default:
+      throw DecodeError("names no kind of block");
+  }
+  if (!reader.done()) {
+    throw DecodeError("has bytes left over");
+  }
+}
+
+void Exchange::load_participant(ByteReader& reader) {
+  const std::string name = reader.get_text();
+  Participant& participant = *reporter_.participants[enrol(name).count];
+  participant.last_command_sequence = reader.get<std::uint64_t>();
+  participant.executions.restart(reader.get<std::uint64_t>() - 1);
+}
+
+void Exchange::load_executions(ByteReader& reader) {
+  const auto index = reader.get<ParticipantIndex>();
+  if (index >= reporter_.participants.size()) {
+    throw DecodeError("names an unknown participant");
+  }
+  for (auto count = reader.get<std::uint32_t>(); count > 0; --count) {
+    reporter_.participants[index]->executions.add(decode_execution(reader));
+  }
+}
+
+void Exchange::load_market(ByteReader& reader) {
+  Market& market = add_market(decode_instrument(reader));
+  market.book.set_status(reader.get<TradingStatus>());
+  market.feed.restart(reader.get<std::uint64_t>());
+  FeedEvent& trade = market.last_trade;
+  trade.kind = FeedKind::kTrade;
+  trade.instrument = market.instrument.id;
+  trade.sequence = reader.get<std::uint64_t>();
+  trade.time = reader.get<Nanoseconds>();
+  trade.price = reader.get<Price>();
+  trade.quantity = reader.get<Quantity>();
+  trade.trade_id = reader.get<std::uint64_t>();
+  trade.side = reader.get<Side>();
+  loading_ = &market;
+}
+
+void Exchange::load_orders(ByteReader& reader) {
+  if (loading_ == nullptr) {
+    throw DecodeError("has orders before an instrument");
+  }
+  for (auto count = reader.get<std::uint32_t>(); count > 0; --count) {
+    const Order order = decode_order(reader);
+    if (order.owner >= reporter_.participants.size()) {
+      throw DecodeError("names an unknown participant");
+    }
+    loading_->book.restore(order);
+    reporter_.participants[order.owner]->open_orders.insert(order.client_order_id,
+                                                            {loading_->instrument.id, order.id});
+  }
+}
+
+}  // namespace ordermesh::engine
