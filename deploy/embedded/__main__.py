@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         mesh = LocalMesh.at(options.directory, Ports.from_base(options.port), options.parts)
         with only_one(mesh.run):
             asyncio.run(_run(mesh, console))
-    except DeployError as error:
+    except (DeployError, OSError) as error:
         console.print(f"[red]ordermesh:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return 1
     return 0
