@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from ordermesh.marketdata.v1 import market_data_service_pb2
-
 from services.market.agents.loop import AgentLoop, open_markets
 from services.market.config import MarketSettings
 from services.market.peers import EngineSession, MarketDataPeer

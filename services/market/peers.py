@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import cast
 
 import structlog
+
 from ordermesh.engine.v1 import execution_pb2, instrument_service_pb2, order_entry_service_pb2, order_pb2
 from ordermesh.engine.v1.instrument_service_pb2_grpc import InstrumentServiceStub
 from ordermesh.engine.v1.order_entry_service_pb2_grpc import OrderEntryServiceStub
 from ordermesh.marketdata.v1 import instrument_admin_pb2, instrument_pb2, market_data_service_pb2
 from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-
 from services.kernel.errors import CodedError, ErrorKind, unavailable
 from services.market.orders import (
     Action,
@@ -37,8 +37,8 @@ _log = structlog.get_logger(__name__)
 class EngineSession:
     """One participant of the engine, in lockstep: what was submitted is settled before more is.
 
-    A session survives a restart of the engine: it opens its stream again after the last execution it has seen, and sends
-    again what the engine has not taken.
+    A session survives a restart of the engine: it opens its stream again after the last execution it has seen, and
+    sends again what the engine has not taken.
     """
 
     def __init__(self, channel: Channel, participant: str) -> None:

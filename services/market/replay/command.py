@@ -26,7 +26,7 @@ from services.market.replay.lobster import (
     read_messages,
 )
 from services.market.replay.market_mode import MarketReplay, Outcome
-from services.market.replay.player import Player
+from services.market.replay.player import Pace, Player
 from services.mesh.client import Channels
 
 VENUE = "REPLAY"
@@ -41,6 +41,14 @@ class Recording:
     books: Path | None
     symbol: str
     depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """Where a recording is played: `host:port` of the engine and of MarketDataService."""
+
+    engine_address: str
+    market_data_address: str
 
 
 def find_recordings(files: Sequence[Path]) -> list[Recording]:
@@ -75,7 +83,8 @@ def check_book(recording: Recording, console: Console, *, limit: int = 0) -> Com
     with _progress(console) as progress:
         task = progress.add_task(recording.messages.name, total=None)
         steps = compare_books(islice(messages, limit or None), read_books(recording.books), recording.depth)
-        for number, (_, comparison) in enumerate(steps, start=1):
+        for number, step in enumerate(steps, start=1):
+            comparison = step[1]
             if number % _PROGRESS_EVERY == 0:
                 progress.update(task, completed=number)
         progress.update(task, completed=comparison.messages, total=comparison.messages)
@@ -86,9 +95,8 @@ def check_book(recording: Recording, console: Console, *, limit: int = 0) -> Com
 async def play_market(
     recording: Recording,
     console: Console,
+    venue: Venue,
     *,
-    engine_address: str,
-    market_data_address: str,
     speed: float,
     limit: int = 0,
     keep: bool = False,
@@ -98,8 +106,7 @@ async def play_market(
     Args:
         recording: The files.
         console: Where progress and the outcome are shown.
-        engine_address: The matching engine.
-        market_data_address: MarketDataService.
+        venue: Where the engine and MarketDataService are.
         speed: Seconds of the file in one second of now; 0: as fast as the engine goes.
         limit: Most messages to play; 0: all.
         keep: Leaves the book as it is at the end, instead of taking the replay's orders out.
@@ -113,8 +120,8 @@ async def play_market(
     first = next(read_books(recording.books), None) if recording.books else None
     channels = Channels()
     try:
-        market_data = MarketDataPeer(channels.to(market_data_address))
-        engine = channels.to(engine_address)
+        market_data = MarketDataPeer(channels.to(venue.market_data_address))
+        engine = channels.to(venue.engine_address)
         instrument = await market_data.create_equity(
             f"{recording.symbol}.{VENUE}", f"{recording.symbol}, replayed from a recording"
         )
@@ -129,9 +136,8 @@ async def play_market(
                 EngineAdmin(engine),
                 replay,
                 instrument.engine_id,
-                speed=speed,
+                pace=Pace(speed, time.monotonic),
                 progress=lambda number: progress.update(task, completed=number),
-                now=time.monotonic,
             )
             try:
                 await player.play(messages, first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from services.market.orders import Action, CancelAll, Execution
@@ -33,6 +34,21 @@ class Trading(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast messages follow one another.
+
+    Attributes:
+        speed: Seconds of the file in one second of now; 0: as fast as the engine goes.
+        now: Seconds on a clock that does not jump.
+        sleep: Waits for seconds.
+    """
+
+    speed: float
+    now: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
 class Player:
     """Plays messages in their order; each that executes is settled before the next is sent.
 
@@ -41,10 +57,8 @@ class Player:
         trading: Halts and resumes the instrument.
         replay: Turns messages into actions.
         instrument_id: Instrument at the engine.
-        speed: Seconds of the file in one second of now; 0: as fast as the engine goes.
+        pace: How fast messages follow one another.
         progress: Told the number of messages played, now and then.
-        now: Seconds on a clock that does not jump.
-        sleep: Waits for seconds.
     """
 
     def __init__(
@@ -54,19 +68,15 @@ class Player:
         replay: MarketReplay,
         instrument_id: int,
         *,
-        speed: float,
+        pace: Pace,
         progress: Callable[[int], None],
-        now: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._session = session
         self._trading = trading
         self._replay = replay
         self._instrument_id = instrument_id
-        self._speed = speed
+        self._pace = pace
         self._progress = progress
-        self._now = now
-        self._sleep = sleep
         self._waiting: list[Action] = []
 
     async def play(self, messages: Sequence[Message], first: PublishedBook | None) -> None:
@@ -78,10 +88,10 @@ class Player:
         await self._session.submit([CancelAll(self._instrument_id)])
         self._waiting += self._replay.resting_before(messages, first)
         await self._flush()
-        started, began = self._now(), messages[0].time_ns
+        started, began = self._pace.now(), messages[0].time_ns
         for number, message in enumerate(messages):
-            if self._speed > 0:
-                await self._wait(started + (message.time_ns - began) / 1e9 / self._speed)
+            if self._pace.speed > 0:
+                await self._wait(started + (message.time_ns - began) / 1e9 / self._pace.speed)
             await self._play(message)
             if number % BATCH == 0:
                 self._progress(number)
@@ -101,10 +111,9 @@ class Player:
             await self._flush()
 
     async def _wait(self, until: float) -> None:
-        left = until - self._now()
-        if left > 0:
+        if self._pace.now() < until:
             await self._flush()
-            await self._sleep(max(0.0, until - self._now()))
+            await self._pace.sleep(max(0.0, until - self._pace.now()))
 
     async def _flush(self) -> None:
         while self._waiting:

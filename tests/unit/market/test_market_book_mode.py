@@ -42,8 +42,8 @@ def book(*bids: tuple[int, int], asks: tuple[tuple[int, int], ...] = ((110, 1),)
 def outcome(messages: list[Message], books: list[PublishedBook], depth: int = 2) -> Comparison:
     """Returns the comparison after all messages."""
     comparison = Comparison()
-    for _, comparison in compare_books(messages, books, depth):
-        pass
+    for step in compare_books(messages, books, depth):
+        comparison = step[1]
     return comparison
 
 

@@ -16,7 +16,7 @@ from services.market.replay.lobster import (
     read_messages,
 )
 from services.market.replay.market_mode import MarketReplay, Outcome
-from services.market.replay.player import Player
+from services.market.replay.player import Pace, Player
 from tests.fakes.matching import NaiveSession
 from tests.fixtures.recordings import recording
 
@@ -44,7 +44,7 @@ def play(
     """Plays messages at full speed into a naive book."""
     session = session or NaiveSession()
     replay = MarketReplay(INSTRUMENT, CENT, run=1)
-    player = Player(session, session, replay, INSTRUMENT, speed=0, progress=lambda _: None, now=lambda: 0.0)
+    player = Player(session, session, replay, INSTRUMENT, pace=Pace(0, lambda: 0.0), progress=lambda _: None)
     asyncio.run(player.play(messages, first))
     return replay, session
 
@@ -128,10 +128,8 @@ def test_speed_sets_the_time_between_messages() -> None:
         session,
         MarketReplay(INSTRUMENT, CENT, run=1),
         INSTRUMENT,
-        speed=10,
+        pace=Pace(10, lambda: sum(waited), sleep),
         progress=lambda _: None,
-        now=lambda: sum(waited),
-        sleep=sleep,
     )
     asyncio.run(player.play([message(ADD, 10, 5, 100), message(ADD, 11, 5, 100, seconds=20)], None))
     assert waited == [2.0]

@@ -1,0 +1,165 @@
+"""Bad input over gRPC and REST: the right kind of error, the field named, nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+import pytest_asyncio
+from google.protobuf import json_format
+from grpc_status import rpc_status
+
+from deploy.embedded.mesh import Mesh
+from ordermesh.order.v1 import order_entry_pb2, order_query_pb2
+from tests.e2e.test_e2e_rest import new_account, order
+from tests.fixtures.trader import BUY, Trader, trader
+
+pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
+
+BAD_ORDERS = [
+    ({"instrument": "NOBODY.XNAS"}, 404, "UNKNOWN_INSTRUMENT", "instrument"),
+    ({"instrument": "aapl"}, 400, "INVALID_FIELD", "instrument"),
+    ({"quantity": "0"}, 400, "INVALID_FIELD", "quantity"),
+    ({"quantity": "-5"}, 400, "INVALID_FIELD", "quantity"),
+    ({"quantity": "ten"}, 400, "INVALID_FIELD", "quantity"),
+    ({"quantity": "1e3"}, 400, "INVALID_FIELD", "quantity"),
+    ({"quantity": "1.5"}, 400, "QUANTITY_OFF_LOT", "quantity"),
+    ({"quantity": "999999999"}, 400, "QUANTITY_OUT_OF_RANGE", "quantity"),
+    ({"limit_price": "0"}, 400, "INVALID_FIELD", "limit_price"),
+    ({"limit_price": "-1"}, 400, "INVALID_FIELD", "limit_price"),
+    ({"limit_price": "cheap"}, 400, "INVALID_FIELD", "limit_price"),
+    ({"limit_price": "300.001"}, 400, "PRICE_OFF_TICK", "limit_price"),
+    ({"limit_price": None}, 400, "LIMIT_PRICE_MISMATCH", "limit_price"),
+    ({"type": "ORDER_TYPE_MARKET"}, 400, "LIMIT_PRICE_MISMATCH", "limit_price"),
+    ({"type": "ORDER_TYPE_MARKET", "limit_price": None}, 400, "TIME_IN_FORCE_MISMATCH", "time_in_force"),
+    ({"side": None}, 400, "INVALID_FIELD", "side"),
+    ({"time_in_force": None}, 400, "INVALID_FIELD", "time_in_force"),
+    ({"client_order_id": None}, 400, "INVALID_FIELD", "client_order_id"),
+    ({"client_order_id": "x" * 65}, 400, "INVALID_FIELD", "client_order_id"),
+    ({"account_id": None}, 400, "INVALID_FIELD", "account_id"),
+]
+
+BAD_JSON: list[tuple[str, str, str]] = [
+    ('{"client_order_id": ', "MALFORMED_JSON", ""),
+    ("[]", "MALFORMED_JSON", ""),
+    ('{"quantiti": "1"}', "UNKNOWN_FIELD", "quantiti"),
+    ('{"side": "SIDE_UP"}', "INVALID_FIELD", "side"),
+    ('{"side": 77}', "INVALID_FIELD", "side"),
+    ('{"quantity": {}}', "INVALID_FIELD", "quantity"),
+]
+
+CODES = {400: grpc.StatusCode.INVALID_ARGUMENT, 404: grpc.StatusCode.NOT_FOUND}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
+    """A REST client at the gateway."""
+    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def someone(mesh: Mesh) -> AsyncIterator[Trader]:
+    """A trader with an account."""
+    async with trader(mesh.address("gateway")) as opened:
+        yield opened
+
+
+def reason_and_fields(body: dict[str, Any]) -> tuple[str, set[str]]:
+    """Returns the reason of a Status body and the fields that it names."""
+    reason, fields = "", set()
+    for detail in body["details"]:
+        reason = detail.get("reason", reason)
+        fields |= {
+            violation["field"] for violation in detail.get("field_violations", detail.get("fieldViolations", []))
+        }
+    return reason, fields
+
+
+async def orders_of(rest: httpx.AsyncClient, account_id: str) -> list[Any]:
+    """Returns the orders of an account."""
+    listed: list[Any] = (await rest.get("/api/v1/orders", params={"account_id": account_id})).json()["orders"]
+    return listed
+
+
+@pytest.mark.parametrize(("changes", "code", "reason", "field"), BAD_ORDERS)
+async def test_a_bad_order_is_refused_over_rest(
+    rest: httpx.AsyncClient, changes: dict[str, Any], code: int, reason: str, field: str
+) -> None:
+    """Each bad field is an error of its kind that names it, and there is no order."""
+    account = await new_account(rest)
+    answer = await rest.post("/api/v1/orders", json=order(account, **changes))
+    assert answer.status_code == code, answer.text
+    assert answer.headers["content-type"].startswith("application/json")
+    told, fields = reason_and_fields(answer.json())
+    assert told == reason
+    assert field in fields
+    assert await orders_of(rest, account) == []
+
+
+@pytest.mark.parametrize(("changes", "code", "reason", "field"), BAD_ORDERS)
+async def test_a_bad_order_is_refused_the_same_over_grpc(
+    someone: Trader, changes: dict[str, Any], code: int, reason: str, field: str
+) -> None:
+    """GRPC tells the same code, reason and field as REST."""
+    request = json_format.ParseDict(order(someone.account_id, **changes), order_entry_pb2.PlaceOrderRequest())
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await someone.orders.PlaceOrder(request)
+    assert refused.value.code() == CODES[code]
+    status = rpc_status.from_call(refused.value)  # type: ignore[arg-type]  # takes aio errors as well
+    assert status is not None
+    told, fields = reason_and_fields(json_format.MessageToDict(status, preserving_proto_field_name=True))
+    assert told == reason
+    assert field in fields
+
+
+@pytest.mark.parametrize(("body", "reason", "field"), BAD_JSON)
+async def test_bad_json_is_refused(rest: httpx.AsyncClient, body: str, reason: str, field: str) -> None:
+    """What is not JSON, or not the JSON of the request, is a 400 that says what and where."""
+    answer = await rest.post("/api/v1/orders", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400, answer.text
+    told, fields = reason_and_fields(answer.json())
+    assert told == reason
+    assert not field or field in fields
+
+
+async def test_an_unknown_account_is_refused(someone: Trader) -> None:
+    """An order for an account that does not exist is refused with the reason."""
+    request = someone.request(BUY, "MSFT.XNAS", "1", "300")
+    request.account_id = "nobody-here"
+    with pytest.raises(grpc.aio.AioRpcError, match="nobody-here"):
+        await someone.orders.PlaceOrder(request)
+
+
+async def test_an_oversized_batch_is_refused_whole(someone: Trader) -> None:
+    """501 orders in one request are too many; none is placed."""
+    requests = [someone.request(BUY, "MSFT.XNAS", "1", "300") for _ in range(501)]
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await someone.orders.PlaceOrders(order_entry_pb2.PlaceOrdersRequest(orders=requests))
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    listed = await someone.orders.ListOrders(order_query_pb2.ListOrdersRequest(account_id=someone.account_id))
+    assert not listed.orders
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "reason"),
+    [
+        ("/api/v1/orders?page_token=garbage", 400, "INVALID_PAGE_TOKEN"),
+        ("/api/v1/orders?page_size=5000", 400, "INVALID_FIELD"),
+        ("/api/v1/orders?page_size=many", 400, "INVALID_FIELD"),
+        ("/api/v1/orders?colour=red", 400, "UNKNOWN_FIELD"),
+        ("/api/v1/orders?status=ORDER_STATUS_LOST", 400, "INVALID_FIELD"),
+        ("/api/v1/orders/not-an-id", 400, "INVALID_FIELD"),
+        ("/api/v1/orders/01890000-0000-7000-8000-000000000000", 404, "UNKNOWN_ORDER"),
+        ("/api/v1/market-data/NOBODY.XNAS", 404, "UNKNOWN_INSTRUMENT"),
+        ("/api/v1/nothing/here", 404, "UNKNOWN_ROUTE"),
+    ],
+)
+async def test_bad_queries_are_refused(rest: httpx.AsyncClient, path: str, code: int, reason: str) -> None:
+    """A bad query is an error of its kind with a Status body."""
+    answer = await rest.get(path)
+    assert answer.status_code == code, answer.text
+    assert reason_and_fields(answer.json())[0] == reason

@@ -1,0 +1,177 @@
+"""Orders under way while something breaks, and the four counts that must agree afterwards.
+
+Half of the accounts buy, half sell, at one price, so that in the end everything has traded. A client that gets no
+answer sends the same request again, as the contract asks it to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+
+import grpc
+
+from deploy.embedded.mesh import Mesh
+from ordermesh.engine.v1 import execution_pb2, order_entry_service_pb2
+from ordermesh.engine.v1.order_entry_service_pb2_grpc import OrderEntryServiceStub
+from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
+from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW, ORDER_STATUS_PARTIALLY_FILLED, ORDER_STATUS_PENDING_NEW
+from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
+from ordermesh.portfolio.v1 import position_query_pb2
+from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
+from tests.fixtures.trader import BUY, SELL, Trader, eventually, new_instrument, trader
+
+RECOVERY_SECONDS = 60.0
+PRICE = "100"
+PARTICIPANT = "simulation/0"
+_RETRIED = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.CANCELLED,
+)
+
+
+@dataclass
+class Load:
+    """A load on a mesh.
+
+    Attributes:
+        placed: Order id told to the client, by client order id.
+        retries: How often a request had to be sent again, by status.
+    """
+
+    mesh: Mesh
+    traders: list[Trader]
+    instrument: str
+    draw: Random
+    placed: dict[str, str] = field(default_factory=dict)
+    retries: Counter[str] = field(default_factory=Counter)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, mesh: Mesh, seed: int, accounts: int) -> AsyncIterator[Load]:
+        """Opens accounts and an instrument of their own; an even number, as every second one sells."""
+        async with AsyncExitStack() as stack:
+            address = mesh.address("order")
+            traders = [await stack.enter_async_context(trader(mesh.address("gateway"))) for _ in range(accounts)]
+            channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
+            instrument = await new_instrument(traders[0])
+            for someone in traders:
+                someone.orders = OrderServiceStub(channel)
+            yield cls(mesh, traders, instrument, Random(seed))
+
+    @asynccontextmanager
+    async def running(self, orders: int) -> AsyncIterator[None]:
+        """Places orders for the time of a block and after it, until all were answered with success."""
+        each = orders // len(self.traders)
+        async with asyncio.TaskGroup() as clients:
+            for number, someone in enumerate(self.traders):
+                clients.create_task(self._client(someone, BUY if number % 2 == 0 else SELL, each))
+            yield
+
+    async def until_placed(self, count: int) -> None:
+        """Waits until so many orders were answered."""
+        while len(self.placed) < count:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def settle(self) -> None:
+        """Waits until nothing more can trade: one side at the most is left in the book."""
+
+        async def live() -> set[int]:
+            return {order.side for someone in self.traders for order in await self._orders(someone) if _live(order)}
+
+        await eventually(live, lambda sides: len(sides) < 2, RECOVERY_SECONDS)
+
+    async def assert_counts_agree(self) -> None:
+        """Compares what clients were told, the order log, the engine's executions and positions."""
+        orders = {order.client_order_id: order for t in self.traders for order in await self._orders(t)}
+        assert set(orders) == set(self.placed), "the log holds other orders than clients were told of"
+        for client_order_id, order_id in self.placed.items():
+            assert orders[client_order_id].order_id == order_id
+        logged = {order.order_id: Decimal(order.cumulative_quantity) for order in orders.values()}
+        assert await self._at_engine(set(logged)) == logged, "engine and log disagree on what has traded"
+        for number, someone in enumerate(self.traders):
+            await self._assert_position(someone, 1 if number % 2 == 0 else -1, logged)
+
+    async def _client(self, someone: Trader, side: int, count: int) -> None:
+        for _ in range(count):
+            quantity = str(self.draw.randrange(1, 10))
+            request = someone.request(side, self.instrument, quantity, PRICE, client_order_id=uuid.uuid4().hex)
+            self.placed[request.client_order_id] = await self._place(someone, request)
+            self._changed.set()
+
+    async def _place(self, someone: Trader, request: order_entry_pb2.PlaceOrderRequest) -> str:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + RECOVERY_SECONDS
+        while True:
+            try:
+                answer = await someone.orders.PlaceOrder(request, timeout=5)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in _RETRIED or loop.time() > until:
+                    raise
+                self.retries[error.code().name] += 1
+                await asyncio.sleep(0.05)
+            else:
+                return answer.order.order_id
+
+    async def _orders(self, someone: Trader) -> list[order_pb2.Order]:
+        found: list[order_pb2.Order] = []
+        token = ""
+        while True:
+            request = order_query_pb2.ListOrdersRequest(account_id=someone.account_id, page_size=1000, page_token=token)
+            page = await someone.orders.ListOrders(request, wait_for_ready=True)
+            found += page.orders
+            token = page.next_page_token
+            if not token:
+                return found
+
+    async def _at_engine(self, order_ids: set[str]) -> dict[str, Decimal]:
+        """Returns the quantity traded of each order by the engine's journal; an order accepted twice fails."""
+        accepted: Counter[str] = Counter()
+        traded = dict.fromkeys(order_ids, Decimal(0))
+        async with grpc.aio.insecure_channel(self.mesh.address("engine")) as channel:
+            stub, after = OrderEntryServiceStub(channel), 0
+            while True:
+                page = await stub.QueryExecutions(
+                    order_entry_service_pb2.QueryExecutionsRequest(
+                        participant=PARTICIPANT, after_execution_sequence=after, limit=10_000
+                    )
+                )
+                for execution in page.executions:
+                    order_id = str(uuid.UUID(bytes=execution.order_id))
+                    if execution.execution_type == execution_pb2.EXECUTION_TYPE_NEW:
+                        accepted[order_id] += 1
+                    elif execution.execution_type == execution_pb2.EXECUTION_TYPE_TRADE:
+                        traded[order_id] = traded.get(order_id, Decimal(0)) + execution.last_quantity_lots
+                    after = execution.execution_sequence
+                if not page.executions:
+                    break
+        assert set(accepted) == order_ids, "the engine has other orders than the log"
+        assert max(accepted.values()) == 1, "the engine has an order twice"
+        return traded
+
+    async def _assert_position(self, someone: Trader, sign: int, logged: dict[str, Decimal]) -> None:
+        mine = {order.order_id for order in await self._orders(someone)}
+        expected = sign * sum((logged[order_id] for order_id in mine), Decimal(0))
+        request = position_query_pb2.ListPositionsRequest(account_id=someone.account_id, include_closed=True)
+        async with grpc.aio.insecure_channel(self.mesh.address("portfolio")) as channel:
+            stub = PortfolioServiceStub(channel)
+
+            async def held() -> Decimal:
+                positions = (await stub.ListPositions(request, wait_for_ready=True)).positions
+                return sum((Decimal(p.quantity) for p in positions if p.instrument == self.instrument), Decimal(0))
+
+            await eventually(held, lambda quantity: quantity == expected, RECOVERY_SECONDS)
+
+
+def _live(order: order_pb2.Order) -> bool:
+    return order.order_status in (ORDER_STATUS_PENDING_NEW, ORDER_STATUS_NEW, ORDER_STATUS_PARTIALLY_FILLED)
