@@ -481,7 +481,7 @@ class VenueReport(_message.Message):
     """Broker connection it came through."""
     sequence: _builtins.int
     """Sequence within the connection and shard, without gaps. 0: not of the venue but of BrokerService itself, which refuses
-    a command because the connection that it names does not exist; it moves no cursor.
+    a command because the connection that it names does not exist or is switched off; it moves no cursor.
     """
     type: Global___VenueReportType.ValueType
     """What it says."""

@@ -1,0 +1,56 @@
+"""Wires BrokerService and runs it."""
+
+from __future__ import annotations
+
+from ordermesh.broker.v1 import broker_service_pb2_grpc, routing_service_pb2_grpc
+from services.broker.config import BrokerSettings
+from services.broker.peers import instruments, simulation
+from services.broker.peers.engine_codec import EngineCodec
+from services.broker.peers.instruments import Instruments
+from services.broker.peers.simulation import SimulationAdapter
+from services.broker.pipeline.books import Books
+from services.broker.pipeline.connections import Connections
+from services.broker.pipeline.routing import Routes
+from services.broker.servicer.connections import BrokerServicer
+from services.broker.servicer.routing import RoutingServicer
+from services.broker.store import SCHEMA, BrokerStore
+from services.broker.vault import Vault, read_key
+from services.mesh.service import Service, run
+from services.storage.database import Database, PoolOptions
+from services.storage.migrations import migrate
+
+
+async def main(service: Service[BrokerSettings]) -> None:
+    """Wires the service."""
+    settings = service.settings
+    vault = Vault(read_key(settings.credentials_key.get_secret_value(), settings.credentials_key_file))
+    url = settings.postgres_url.get_secret_value()
+    await migrate(url, "broker", schema=SCHEMA)
+    database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
+    store = BrokerStore(database, vault)
+
+    books = Books(store)
+    await books.load()
+    terms = Instruments(service.channels.to(settings.marketdata_address, instruments.SERVICE))
+    codec = EngineCodec(terms.by_name, terms.by_number, settings.taker_fee_rate)
+    engine = service.channels.to(settings.engine_address, simulation.SERVICE)
+    adapter = SimulationAdapter(engine, terms, codec, books)
+
+    connections = Connections(store, {simulation.KIND: adapter}, service.clock, service.identifiers)
+    await connections.load()
+    routes = Routes(connections, service.clock)
+    connections.listen(routes.adjust)
+    service.on_close(books.save)
+    _ = service.spawn("books", books.run(adapter.catch_up, settings.books_interval_seconds))
+    service.server.add(
+        routing_service_pb2_grpc.add_RoutingServiceServicer_to_server,
+        RoutingServicer(routes, connections, service.draining),
+    )
+    service.server.add(
+        broker_service_pb2_grpc.add_BrokerServiceServicer_to_server,
+        BrokerServicer(connections, routes, service.clock),
+    )
+
+
+if __name__ == "__main__":
+    run(BrokerSettings, main)

@@ -1,0 +1,63 @@
+"""What an adapter can do, told before anything is asked of it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.broker.domain.messages import OrderType, TimeInForce
+from services.kernel.errors import CodedError, FieldViolation, invalid
+
+
+class Environment(enum.IntEnum):
+    """World that a connection belongs to, numbered as in the contract."""
+
+    SIMULATION = 1
+    LIVE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an adapter can do.
+
+    Attributes:
+        adapter: Kind of adapter.
+        deduplicates_commands: The venue ignores a command it has seen.
+        recovers_reports: Reports that were missed can be asked for.
+        tells_account: Open orders, positions and funds can be asked for.
+        required_credentials: Names of the credentials that a connection must have.
+        optional_credentials: Names of those that it may have.
+    """
+
+    adapter: str
+    order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+    environments: frozenset[Environment]
+    deduplicates_commands: bool
+    recovers_reports: bool
+    tells_account: bool
+    required_credentials: frozenset[str] = frozenset()
+    optional_credentials: frozenset[str] = frozenset()
+
+    def check_environment(self, environment: Environment) -> None:
+        """Raises NOT_SUPPORTED_BY_ADAPTER when the adapter does not reach that world."""
+        if environment not in self.environments:
+            raise _unsupported(
+                "environment", f"the adapter {self.adapter} does not reach {environment.name}", environment.name
+            )
+
+    def check_credentials(self, credentials: Mapping[str, object]) -> None:
+        """Raises INVALID_FIELD when a credential is missing, NOT_SUPPORTED_BY_ADAPTER when one is not known."""
+        known = self.required_credentials | self.optional_credentials
+        for name in sorted(credentials):
+            if name not in known:
+                raise _unsupported("credentials", f"the adapter {self.adapter} knows no credential {name}", name)
+        if missing := sorted(self.required_credentials - credentials.keys()):
+            violations = [FieldViolation("credentials", f"{name} must be given") for name in missing]
+            text = f"credentials: the adapter {self.adapter} needs {', '.join(missing)}"
+            raise invalid("INVALID_FIELD", text, *violations)
+
+
+def _unsupported(field: str, text: str, value: str) -> CodedError:
+    return invalid("NOT_SUPPORTED_BY_ADAPTER", text, FieldViolation(field, text), value=value)

@@ -1,0 +1,1 @@
+"""Other services and venues, as the ports that the pipeline needs."""

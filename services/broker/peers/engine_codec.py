@@ -1,0 +1,245 @@
+"""Commands and executions in the engine's terms: ticks, lots and bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+from ordermesh.engine.v1 import execution_pb2, order_entry_service_pb2, order_pb2
+from services.broker.domain.books import Fill
+from services.broker.domain.messages import (
+    Command,
+    NewOrder,
+    OrderType,
+    Report,
+    ReportKind,
+    Side,
+    TimeInForce,
+    VenueOrder,
+)
+from services.broker.domain.terms import Terms
+from services.kernel.decimals import EXACT, ZERO, format_decimal
+from services.kernel.errors import CodedError
+
+Told = execution_pb2.Execution | order_pb2.OpenOrder
+
+_ORDER_ID_BYTES: Final = 16
+_MOST_REMEMBERED: Final = 100_000
+_OUT_OF_BAND: Final = 2**63 - 1
+
+_SIDE: Final[dict[int, order_pb2.Side.ValueType]] = {Side.BUY: order_pb2.SIDE_BUY, Side.SELL: order_pb2.SIDE_SELL}
+_TYPE: Final[dict[int, order_pb2.OrderType.ValueType]] = {
+    OrderType.MARKET: order_pb2.ORDER_TYPE_MARKET,
+    OrderType.LIMIT: order_pb2.ORDER_TYPE_LIMIT,
+}
+_TIME_IN_FORCE: Final[dict[int, order_pb2.TimeInForce.ValueType]] = {
+    TimeInForce.DAY: order_pb2.TIME_IN_FORCE_DAY,
+    TimeInForce.GTC: order_pb2.TIME_IN_FORCE_GOOD_TILL_CANCEL,
+    TimeInForce.IOC: order_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL,
+    TimeInForce.FOK: order_pb2.TIME_IN_FORCE_FILL_OR_KILL,
+}
+_KIND: Final = {
+    execution_pb2.EXECUTION_TYPE_NEW: ReportKind.ACCEPTED,
+    execution_pb2.EXECUTION_TYPE_TRADE: ReportKind.TRADE,
+    execution_pb2.EXECUTION_TYPE_CANCELED: ReportKind.CANCELED,
+    execution_pb2.EXECUTION_TYPE_REJECTED: ReportKind.REJECTED,
+    execution_pb2.EXECUTION_TYPE_CANCEL_REJECTED: ReportKind.CANCEL_REJECTED,
+    execution_pb2.EXECUTION_TYPE_EXPIRED: ReportKind.EXPIRED,
+}
+_EXPLAINED: Final[dict[int, tuple[str, str]]] = {
+    execution_pb2.EXECUTION_REASON_REQUESTED: ("CANCELED_ON_REQUEST", "canceled on request"),
+    execution_pb2.EXECUTION_REASON_MASS_CANCEL: ("CANCELED_ON_REQUEST", "canceled on request, with others"),
+    execution_pb2.EXECUTION_REASON_IMMEDIATE_OR_CANCEL: (
+        "NO_LIQUIDITY",
+        "the rest found nothing to trade with at once",
+    ),
+    execution_pb2.EXECUTION_REASON_FILL_OR_KILL: ("NO_LIQUIDITY", "not all of it could trade at once"),
+    execution_pb2.EXECUTION_REASON_NO_LIQUIDITY: ("NO_LIQUIDITY", "the rest found nothing to trade with"),
+    execution_pb2.EXECUTION_REASON_SELF_TRADE_PREVENTION: (
+        "SELF_TRADE_PREVENTED",
+        "it would have traded with another order of the same account",
+    ),
+    execution_pb2.EXECUTION_REASON_END_OF_DAY: ("TRADING_DAY_ENDED", "the trading day ended"),
+    execution_pb2.EXECUTION_REASON_UNKNOWN_INSTRUMENT: ("UNKNOWN_INSTRUMENT", "the venue has no such instrument"),
+    execution_pb2.EXECUTION_REASON_PRICE_OUT_OF_BAND: (
+        "PRICE_OUT_OF_RANGE",
+        "the price is off the tick or outside what the venue takes",
+    ),
+    execution_pb2.EXECUTION_REASON_INVALID_QUANTITY: (
+        "QUANTITY_OUT_OF_RANGE",
+        "the quantity is off the lot or outside what the venue takes",
+    ),
+    execution_pb2.EXECUTION_REASON_HALTED: ("INSTRUMENT_NOT_TRADING", "trading in the instrument is halted"),
+    execution_pb2.EXECUTION_REASON_UNKNOWN_ORDER: ("ORDER_NOT_LIVE", "the venue has no such open order"),
+    execution_pb2.EXECUTION_REASON_CAPACITY: ("VENUE_REJECTED", "the venue holds as many open orders as it can"),
+}
+
+
+class EngineCodec:
+    """Turns commands into the engine's, and executions into reports.
+
+    An order that cannot be told in ticks and lots, which OrderService lets nobody make, is sent in a form that the
+    engine refuses: so the refusal has its place in the engine's sequence, and survives any crash.
+    """
+
+    def __init__(self, by_name: Mapping[str, Terms], by_number: Mapping[int, Terms], taker_fee_rate: Decimal) -> None:
+        self._by_name = by_name
+        self._by_number = by_number
+        self._rate = taker_fee_rate
+        self._groups: dict[str, int] = {}
+
+    def unknown_names(self, commands: Iterable[Command]) -> set[str]:
+        """Returns the instruments of new orders whose terms are not loaded."""
+        known = self._by_name
+        return {each.instrument for each in commands if isinstance(each, NewOrder) and each.instrument not in known}
+
+    def unknown_numbers(self, told: Iterable[Told]) -> set[int]:
+        """Returns the engine's numbers of instruments that it told of and whose terms are not loaded."""
+        known = self._by_number
+        return {number for each in told if (number := each.instrument_id) and number not in known}
+
+    def request(self, commands: Sequence[Command]) -> order_entry_service_pb2.TradeRequest:
+        """Returns the message of some commands, in their order."""
+        batch = order_entry_service_pb2.CommandBatch(commands=[self._command(command) for command in commands])
+        return order_entry_service_pb2.TradeRequest(batch=batch)
+
+    def _command(self, command: Command) -> order_pb2.Command:
+        order_id = _to_bytes(command.order_id)
+        if isinstance(command, NewOrder):
+            new = self._new_order(command, order_id)
+            return order_pb2.Command(command_sequence=command.command_sequence, new_order=new)
+        cancel = order_pb2.CancelOrder(order_id=order_id)
+        return order_pb2.Command(command_sequence=command.command_sequence, cancel_order=cancel)
+
+    def _new_order(self, order: NewOrder, order_id: bytes) -> order_pb2.NewOrder:
+        terms = self._by_name.get(order.instrument)
+        return order_pb2.NewOrder(
+            order_id=order_id,
+            instrument_id=terms.venue_number if terms else 0,
+            side=_SIDE.get(order.side, order_pb2.SIDE_UNSPECIFIED),
+            order_type=_TYPE.get(order.order_type, order_pb2.ORDER_TYPE_UNSPECIFIED),
+            time_in_force=_TIME_IN_FORCE.get(order.time_in_force, order_pb2.TIME_IN_FORCE_UNSPECIFIED),
+            price_ticks=_ticks(terms, order),
+            quantity_lots=_lots(terms, order),
+            self_trade_prevention=order_pb2.SELF_TRADE_PREVENTION_CANCEL_NEWEST,
+            self_trade_group=self._group(order.account_id),
+        )
+
+    def _group(self, account_id: str) -> int:
+        """Returns the number of the account's self-trade group: orders of one account never trade with each other."""
+        if (group := self._groups.get(account_id)) is None:
+            if len(self._groups) >= _MOST_REMEMBERED:
+                self._groups.clear()
+            digest = hashlib.blake2b(account_id.encode(), digest_size=8).digest()
+            group = self._groups[account_id] = int.from_bytes(digest, "big") or 1
+        return group
+
+    def report(self, execution: execution_pb2.Execution) -> Report:
+        """Returns what an execution says; the terms of its instrument must be loaded."""
+        number = execution.instrument_id
+        terms = self._by_number[number] if number else None
+        kind = _KIND.get(execution.execution_type, ReportKind.OTHER)
+        if kind == ReportKind.TRADE and terms is not None:
+            return self._fill(execution, terms)
+        reason, text = _explain(execution, kind)
+        return Report(
+            execution.execution_sequence,
+            kind,
+            _to_text(execution.order_id),
+            str(execution.venue_order_id or ""),
+            cumulative_quantity=terms.quantities.text(execution.cumulative_quantity_lots) if terms else "0",
+            reason=reason,
+            text=text,
+            time_ns=execution.time_ns,
+        )
+
+    def _fill(self, execution: execution_pb2.Execution, terms: Terms) -> Report:
+        side = "B" if execution.side == order_pb2.SIDE_BUY else "S"
+        fee = self._fee(execution, terms)
+        return Report(
+            execution.execution_sequence,
+            ReportKind.TRADE,
+            _to_text(execution.order_id),
+            str(execution.venue_order_id),
+            f"{execution.trade_id}-{side}",
+            terms.prices.text(execution.last_price_ticks),
+            terms.quantities.text(execution.last_quantity_lots),
+            terms.quantities.text(execution.cumulative_quantity_lots),
+            format_decimal(fee) if fee else "",
+            time_ns=execution.time_ns,
+        )
+
+    def fill(self, execution: execution_pb2.Execution) -> Fill | None:
+        """Returns what an execution does to the venue's books; None when it is no trade."""
+        if execution.execution_type != execution_pb2.EXECUTION_TYPE_TRADE:
+            return None
+        lots = execution.last_quantity_lots
+        if execution.side == order_pb2.SIDE_SELL:
+            lots = -lots
+        fee = self._fee(execution, self._by_number[execution.instrument_id])
+        return Fill(execution.instrument_id, lots, execution.last_price_ticks, fee)
+
+    def _fee(self, execution: execution_pb2.Execution, terms: Terms) -> Decimal:
+        if not self._rate or execution.liquidity != execution_pb2.LIQUIDITY_TAKER:
+            return ZERO
+        tick_lots = Decimal(abs(execution.last_price_ticks) * execution.last_quantity_lots)
+        return EXACT.multiply(EXACT.multiply(tick_lots, terms.value_of_one), self._rate)
+
+    def open_order(self, order: order_pb2.OpenOrder) -> VenueOrder:
+        """Returns an order that rests in the engine; the terms of its instrument must be loaded."""
+        terms = self._by_number[order.instrument_id]
+        return VenueOrder(
+            _to_text(order.order_id),
+            str(order.venue_order_id),
+            terms.instrument,
+            Side.BUY if order.side == order_pb2.SIDE_BUY else Side.SELL,
+            terms.prices.text(order.price_ticks),
+            terms.quantities.text(order.quantity_lots),
+            terms.quantities.text(order.cumulative_quantity_lots),
+            terms.quantities.text(order.leaves_quantity_lots),
+        )
+
+
+def _ticks(terms: Terms | None, order: NewOrder) -> int:
+    if terms is None or not order.limit_price:
+        return 0
+    try:
+        return terms.prices.count(order.limit_price, "limit_price")
+    except CodedError:
+        return _OUT_OF_BAND
+
+
+def _lots(terms: Terms | None, order: NewOrder) -> int:
+    if terms is None:
+        return 0
+    try:
+        return terms.quantities.count(order.quantity, "quantity")
+    except CodedError:
+        return 0
+
+
+def _explain(execution: execution_pb2.Execution, kind: ReportKind) -> tuple[str, str]:
+    if kind == ReportKind.ACCEPTED:
+        return "", ""
+    if (explained := _EXPLAINED.get(execution.reason)) is not None:
+        return explained
+    name = execution_pb2.ExecutionReason.Name(execution.reason).removeprefix("EXECUTION_REASON_").lower()
+    what = execution_pb2.ExecutionType.Name(execution.execution_type).removeprefix("EXECUTION_TYPE_").lower()
+    reason = "VENUE_REJECTED" if kind in (ReportKind.REJECTED, ReportKind.CANCEL_REJECTED) else ""
+    return reason, f"{what}: {name}".replace("_", " ")
+
+
+def _to_bytes(order_id: str) -> bytes:
+    try:
+        return bytes.fromhex(order_id.replace("-", ""))
+    except ValueError:
+        return order_id.encode()
+
+
+def _to_text(order_id: bytes) -> str:
+    if len(order_id) != _ORDER_ID_BYTES:
+        return order_id.decode(errors="replace")
+    text = order_id.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

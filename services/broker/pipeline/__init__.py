@@ -1,0 +1,1 @@
+"""What happens in which order: sessions to venues, the routing of commands, the care of connections."""

@@ -1,0 +1,193 @@
+"""BrokerService: connections, and what their venues know."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ordermesh.broker.v1 import broker_connection_pb2, broker_service_pb2, broker_service_pb2_grpc, venue_account_pb2
+from services.broker.domain.account import Position
+from services.broker.domain.capabilities import Capabilities, Environment
+from services.broker.domain.connection import Connection
+from services.broker.pipeline.connections import Connections, Wish
+from services.broker.pipeline.routing import Routes
+from services.broker.servicer.routing import venue_order_to_proto
+from services.kernel.clock import Clock, to_ns
+from services.kernel.decimals import format_decimal
+from services.mesh.streams import timestamp
+from services.mesh.tokens import PageTokens, filters_of
+
+_DEFAULT_PAGE: Final = 100
+_UP: Final = broker_connection_pb2.CONNECTION_STATE_UP
+_DOWN: Final = broker_connection_pb2.CONNECTION_STATE_DOWN
+_DISABLED: Final = broker_connection_pb2.CONNECTION_STATE_DISABLED
+
+
+class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
+    """Serves whoever keeps connections."""
+
+    def __init__(self, connections: Connections, routes: Routes, clock: Clock) -> None:
+        self._connections = connections
+        self._routes = routes
+        self._clock = clock
+
+    async def CreateConnection(
+        self, request: broker_service_pb2.CreateConnectionRequest, context: Any
+    ) -> broker_service_pb2.CreateConnectionResponse:
+        """Makes a connection."""
+        wish = Wish(request.display_name, not request.disabled, request.default_account_ids, dict(request.credentials))
+        environment = Environment(request.environment)
+        connection = await self._connections.create(request.connection_id, request.adapter, environment, wish)
+        return broker_service_pb2.CreateConnectionResponse(connection=await self._told(connection))
+
+    async def GetConnection(
+        self, request: broker_service_pb2.GetConnectionRequest, context: Any
+    ) -> broker_service_pb2.GetConnectionResponse:
+        """Tells one connection."""
+        connection = self._connections.get(request.connection_id)
+        return broker_service_pb2.GetConnectionResponse(connection=await self._told(connection))
+
+    async def ListConnections(
+        self, request: broker_service_pb2.ListConnectionsRequest, context: Any
+    ) -> broker_service_pb2.ListConnectionsResponse:
+        """Lists connections by id."""
+        tokens = PageTokens(filters_of(request))
+        after = tokens.read(request.page_token) or ("",)
+        size = request.page_size or _DEFAULT_PAGE
+        found = self._connections.list_after(after[0], size + 1, request.adapter)
+        told = [await self._told(connection) for connection in found[:size]]
+        token = tokens.make(found[size - 1].connection_id) if len(found) > size else ""
+        return broker_service_pb2.ListConnectionsResponse(connections=told, next_page_token=token)
+
+    async def UpdateConnection(
+        self, request: broker_service_pb2.UpdateConnectionRequest, context: Any
+    ) -> broker_service_pb2.UpdateConnectionResponse:
+        """Changes a connection."""
+        wish = Wish(
+            request.display_name,
+            not request.disabled,
+            request.default_account_ids,
+            dict(request.credentials),
+            request.forget_credentials,
+        )
+        connection = await self._connections.update(request.connection_id, request.version, wish)
+        return broker_service_pb2.UpdateConnectionResponse(connection=await self._told(connection))
+
+    async def DeleteConnection(
+        self, request: broker_service_pb2.DeleteConnectionRequest, context: Any
+    ) -> broker_service_pb2.DeleteConnectionResponse:
+        """Deletes a connection."""
+        await self._connections.delete(request.connection_id, request.version)
+        return broker_service_pb2.DeleteConnectionResponse()
+
+    async def GetCapabilities(
+        self, request: broker_service_pb2.GetCapabilitiesRequest, context: Any
+    ) -> broker_service_pb2.GetCapabilitiesResponse:
+        """Tells what the adapter of a connection can do."""
+        capabilities = self._connections.capabilities(request.connection_id)
+        return broker_service_pb2.GetCapabilitiesResponse(capabilities=_capabilities(capabilities))
+
+    async def GetFunds(
+        self, request: venue_account_pb2.GetFundsRequest, context: Any
+    ) -> venue_account_pb2.GetFundsResponse:
+        """Tells the money that the venue holds."""
+        account = await self._connections.account(request.connection_id)
+        funds = [
+            venue_account_pb2.VenueFunds(
+                currency=each.currency, balance=format_decimal(each.balance), fees=format_decimal(each.fees)
+            )
+            for each in account.funds
+        ]
+        return venue_account_pb2.GetFundsResponse(funds=funds, time=self._now())
+
+    async def ListVenuePositions(
+        self, request: venue_account_pb2.ListVenuePositionsRequest, context: Any
+    ) -> venue_account_pb2.ListVenuePositionsResponse:
+        """Lists positions by the venue's books."""
+        tokens = PageTokens(filters_of(request))
+        after = tokens.read(request.page_token) or ("",)
+        size = request.page_size or _DEFAULT_PAGE
+        account = await self._connections.account(request.connection_id)
+        rest = [position for position in account.positions if position.instrument > after[0]]
+        token = tokens.make(rest[size - 1].instrument) if len(rest) > size else ""
+        told = [_position(position) for position in rest[:size]]
+        return venue_account_pb2.ListVenuePositionsResponse(positions=told, next_page_token=token, time=self._now())
+
+    async def ListVenueOrders(
+        self, request: venue_account_pb2.ListVenueOrdersRequest, context: Any
+    ) -> venue_account_pb2.ListVenueOrdersResponse:
+        """Lists orders that are open at the venue."""
+        tokens = PageTokens(filters_of(request))
+        after = tokens.read(request.page_token) or ("",)
+        size = request.page_size or _DEFAULT_PAGE
+        orders = await self._connections.all_open_orders(request.connection_id)
+        rest = sorted(
+            (o for o in orders if _key(o.venue_order_id) > _key(after[0])), key=lambda o: _key(o.venue_order_id)
+        )
+        token = tokens.make(rest[size - 1].venue_order_id) if len(rest) > size else ""
+        told = [venue_order_to_proto(order) for order in rest[:size]]
+        return venue_account_pb2.ListVenueOrdersResponse(orders=told, next_page_token=token, time=self._now())
+
+    async def _told(self, connection: Connection) -> broker_connection_pb2.BrokerConnection:
+        state, text = await self._state(connection)
+        return broker_connection_pb2.BrokerConnection(
+            connection_id=connection.connection_id,
+            display_name=connection.display_name,
+            adapter=connection.adapter,
+            environment=connection.environment.value,  # type: ignore[arg-type]
+            enabled=connection.enabled,
+            default_account_ids=connection.default_account_ids,
+            credential_names=connection.credential_names,
+            state=state,
+            state_text=text,
+            built_in=connection.built_in,
+            version=connection.version,
+            created_at=timestamp(to_ns(connection.created_at)),
+            updated_at=timestamp(to_ns(connection.updated_at)),
+        )
+
+    async def _state(self, connection: Connection) -> tuple[broker_connection_pb2.ConnectionState.ValueType, str]:
+        if not connection.enabled:
+            return _DISABLED, "the connection is switched off"
+        up = self._routes.up(connection.connection_id)
+        if up:
+            return _UP, ""
+        text = await self._connections.probe(connection.adapter)
+        if text or up is False:
+            return _DOWN, text or "the connection is being opened"
+        return _UP, ""
+
+    def _now(self) -> Timestamp:
+        return timestamp(self._clock.now_ns())
+
+
+def _key(venue_order_id: str) -> tuple[int, str]:
+    """Sorts numbers as numbers."""
+    return len(venue_order_id), venue_order_id
+
+
+def _capabilities(told: Capabilities) -> broker_connection_pb2.AdapterCapabilities:
+    return broker_connection_pb2.AdapterCapabilities(
+        adapter=told.adapter,
+        order_types=sorted(told.order_types),  # type: ignore[arg-type]
+        times_in_force=sorted(told.times_in_force),  # type: ignore[arg-type]
+        environments=sorted(told.environments),  # type: ignore[arg-type]
+        deduplicates_commands=told.deduplicates_commands,
+        recovers_reports=told.recovers_reports,
+        tells_account=told.tells_account,
+        required_credentials=sorted(told.required_credentials),
+        optional_credentials=sorted(told.optional_credentials),
+    )
+
+
+def _position(position: Position) -> venue_account_pb2.VenuePosition:
+    average = position.average_price
+    return venue_account_pb2.VenuePosition(
+        instrument=position.instrument,
+        quantity=format_decimal(position.quantity),
+        average_price="" if average is None else format_decimal(average),
+        bought_quantity=format_decimal(position.bought_quantity),
+        sold_quantity=format_decimal(position.sold_quantity),
+        currency=position.currency,
+    )

@@ -1,0 +1,173 @@
+"""RoutingService: the stream of OrderService, and its question for reconciliation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ordermesh.broker.v1 import routing_service_pb2, routing_service_pb2_grpc
+from ordermesh.type.v1 import error_pb2
+from services.broker.domain.messages import CancelOrder, Command, Cursor, NewOrder, Report, VenueOrder
+from services.broker.pipeline.connections import Connections
+from services.broker.pipeline.outbox import Down, Opened, OutboxItem, Reports
+from services.broker.pipeline.routing import Route, Routes
+from services.kernel.errors import invalid_field
+from services.mesh.draining import Draining
+
+_REASON = {
+    value.name.removeprefix("ERROR_REASON_"): value.number for value in error_pb2.ErrorReason.DESCRIPTOR.values
+} | {"": 0}
+
+
+class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
+    """Serves OrderService."""
+
+    def __init__(self, routes: Routes, connections: Connections, draining: Draining) -> None:
+        self._routes = routes
+        self._connections = connections
+        self._draining = draining
+
+    async def Route(
+        self, request_iterator: AsyncIterator[routing_service_pb2.RouteRequest], context: Any
+    ) -> AsyncIterator[routing_service_pb2.RouteResponse]:
+        """Carries commands to venues and reports back until OrderService ends the stream or opens another."""
+        opening = await anext(request_iterator, None)
+        if opening is None or not opening.HasField("open"):
+            raise invalid_field("open", "must be the first message of the stream")
+        route = self._routes.open(opening.open.shard, _cursors(opening.open))
+        reader = asyncio.create_task(_read(request_iterator, route))
+        stop_listening = self._draining.listen(route.close)
+        try:
+            while items := await route.outbox.take():
+                for response in _responses(items):
+                    yield response
+        finally:
+            stop_listening()
+            reader.cancel()
+            await self._routes.end(route)
+        await _outcome(reader)
+
+    async def QueryVenueOrders(
+        self, request: routing_service_pb2.QueryVenueOrdersRequest, context: Any
+    ) -> routing_service_pb2.QueryVenueOrdersResponse:
+        """Tells the orders of a shard that are open at a venue."""
+        told = await self._connections.open_orders(request.connection_id, request.shard)
+        orders = [venue_order_to_proto(order) for order in told.orders]
+        return routing_service_pb2.QueryVenueOrdersResponse(orders=orders, as_of=told.as_of)
+
+
+async def _read(requests: AsyncIterator[routing_service_pb2.RouteRequest], route: Route) -> None:
+    """Hands commands over until OrderService has no more to say or says nonsense; then the route ends."""
+    try:
+        async for request in requests:
+            match request.WhichOneof("item"):
+                case "commands":
+                    route.submit([_command(command) for command in request.commands.commands])
+                case "ready":
+                    route.ready(request.ready.connection_id, request.ready.opened_number)
+                case _:
+                    raise invalid_field("open", "must come once only")
+    finally:
+        route.close()
+
+
+async def _outcome(reader: asyncio.Task[None]) -> None:
+    with suppress(asyncio.CancelledError):
+        await reader
+
+
+def _cursors(opening: routing_service_pb2.RouteOpen) -> dict[str, Cursor]:
+    return {cursor.connection_id: Cursor(cursor.epoch, cursor.sequence) for cursor in opening.cursors}
+
+
+def _command(command: routing_service_pb2.VenueCommand) -> Command:
+    if command.HasField("new_order"):
+        new = command.new_order
+        return NewOrder(
+            command.command_sequence,
+            command.connection_id,
+            new.order_id,
+            new.account_id,
+            new.instrument,
+            new.side,
+            new.type,
+            new.time_in_force,
+            new.quantity,
+            new.limit_price,
+        )
+    cancel = command.cancel
+    return CancelOrder(command.command_sequence, command.connection_id, cancel.order_id, cancel.venue_order_id)
+
+
+def _responses(items: Iterable[OutboxItem]) -> list[routing_service_pb2.RouteResponse]:
+    """Returns the messages of what waited; reports that follow one another become one message."""
+    responses: list[routing_service_pb2.RouteResponse] = []
+    reports: list[routing_service_pb2.VenueReport] = []
+    for item in items:
+        if isinstance(item, Reports):
+            reports += [_report(item.connection_id, report) for report in item.reports]
+            continue
+        if reports:
+            responses.append(_batch(reports))
+            reports = []
+        responses.append(_news(item))
+    if reports:
+        responses.append(_batch(reports))
+    return responses
+
+
+def _batch(reports: list[routing_service_pb2.VenueReport]) -> routing_service_pb2.RouteResponse:
+    batch = routing_service_pb2.VenueReportBatch(reports=reports)
+    return routing_service_pb2.RouteResponse(reports=batch)
+
+
+def _news(item: Opened | Down) -> routing_service_pb2.RouteResponse:
+    if isinstance(item, Down):
+        down = routing_service_pb2.ConnectionDown(connection_id=item.connection_id, text=item.text)
+        return routing_service_pb2.RouteResponse(down=down)
+    opened = routing_service_pb2.ConnectionOpened(
+        connection_id=item.connection_id,
+        epoch=item.position.epoch,
+        last_command_sequence=item.position.last_command_sequence,
+        last_report_sequence=item.position.last_report_sequence,
+        deduplicates_commands=item.deduplicates_commands,
+        opened_number=item.number,
+    )
+    return routing_service_pb2.RouteResponse(opened=opened)
+
+
+def _report(connection_id: str, report: Report) -> routing_service_pb2.VenueReport:
+    seconds, nanos = divmod(report.time_ns, 1_000_000_000)
+    return routing_service_pb2.VenueReport(
+        connection_id=connection_id,
+        sequence=report.sequence,
+        type=report.kind,  # type: ignore[arg-type]
+        order_id=report.order_id,
+        venue_order_id=report.venue_order_id,
+        venue_execution_id=report.venue_execution_id,
+        last_price=report.last_price,
+        last_quantity=report.last_quantity,
+        cumulative_quantity=report.cumulative_quantity,
+        fee=report.fee,
+        reason=_REASON[report.reason],  # type: ignore[arg-type]
+        text=report.text,
+        venue_time=Timestamp(seconds=seconds, nanos=nanos),
+    )
+
+
+def venue_order_to_proto(order: VenueOrder) -> routing_service_pb2.VenueOrder:
+    """Returns an order that is open at a venue."""
+    return routing_service_pb2.VenueOrder(
+        order_id=order.order_id,
+        venue_order_id=order.venue_order_id,
+        instrument=order.instrument,
+        side=order.side.value,  # type: ignore[arg-type]
+        limit_price=order.limit_price,
+        quantity=order.quantity,
+        cumulative_quantity=order.cumulative_quantity,
+        leaves_quantity=order.leaves_quantity,
+    )
