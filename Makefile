@@ -34,7 +34,7 @@ $(INSTALLED): requirements.lock pyproject.toml deploy/setup/python.sh | debian
 
 .PHONY: engine
 engine: debian ## Build the matching engine into build/engine
-	@$(STEP) "Engine" deploy/setup/engine.sh build/engine Release ordermesh-engine
+	@$(STEP) "Engine" deploy/setup/engine.sh build/engine release ordermesh-engine
 
 # --- Running ----------------------------------------------------------------------------------------------------------
 
@@ -50,13 +50,13 @@ test: setup engine-test ## Run every test: engine, unit, contract, integration, 
 
 .PHONY: engine-test
 engine-test: debian ## Run the engine's tests
-	@$(STEP) "Engine tests: build" deploy/setup/engine.sh build/engine Release
+	@$(STEP) "Engine tests: build" deploy/setup/engine.sh build/engine release
 	@$(STEP) "Engine tests" ctest --test-dir build/engine --output-on-failure --parallel $(WORKERS)
 
 .PHONY: sanitize
 sanitize: debian ## Run the engine's tests under the address and undefined-behaviour sanitizers
-	@$(STEP) "Sanitized engine: build" deploy/setup/engine.sh build/engine-sanitized Sanitize
-	@$(STEP) "Sanitized engine tests" ctest --test-dir build/engine-sanitized --output-on-failure --parallel $(WORKERS)
+	@$(STEP) "Sanitized engine: build" deploy/setup/engine.sh build/engine-sanitize sanitize
+	@$(STEP) "Sanitized engine tests" ctest --test-dir build/engine-sanitize --output-on-failure --parallel $(WORKERS)
 
 .PHONY: bench
 bench: setup ## Measure; prints a table and keeps it as JSON in bench-results/

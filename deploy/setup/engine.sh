@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds the engine: engine.sh [folder [type [target...]]], by default the server, optimised, in build/engine.
+# Builds the engine: engine.sh FOLDER PRESET [target...], with a preset of services/engine/CMakePresets.json.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . deploy/setup/common.sh
 
-folder=${1:-build/engine}
-type=${2:-Release}
+folder=$1
+preset=$2
 targets=("${@:3}")
 
 command -v cmake >/dev/null || fail "cmake is missing; run: sudo apt-get install -y $(grep -v '^#' deploy/setup/debian-packages.txt | xargs)"
@@ -20,6 +20,6 @@ if [ -f "$folder/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL
   rm -rf "$folder"
 fi
 if [ ! -f "$folder/build.ninja" ]; then
-  cmake -S services/engine -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE="$type" --log-level=WARNING
+  cmake -S services/engine -B "$folder" --preset "$preset" -G Ninja --log-level=WARNING
 fi
 exec cmake --build "$folder" --parallel "$jobs" ${targets[@]+--target "${targets[@]}"}
