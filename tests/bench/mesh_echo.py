@@ -1,0 +1,125 @@
+"""What the interceptors cost: a unary echo through the whole stack, against a bare one, in the same run.
+
+`python -m tests.bench.mesh_echo [SECONDS] [CALLERS]` prints one JSON line: calls per second of each, and their ratio. The
+servers are processes of their own and take turns, so that each has the machine to itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import grpc
+import uvloop
+
+from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_service_pb2_grpc
+from services.mesh.client import Channels
+from services.mesh.server import Server
+from services.mesh.telemetry import Telemetry
+
+ROUNDS = 6
+
+
+class Echo(order_service_pb2_grpc.OrderServiceServicer):
+    """Answers every order at once."""
+
+    async def PlaceOrder(  # noqa: N802 - the contract's name
+        self, request: order_entry_pb2.PlaceOrderRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> order_entry_pb2.PlaceOrderResponse:
+        return order_entry_pb2.PlaceOrderResponse(order=order_pb2.Order(client_order_id=request.client_order_id))
+
+
+async def serve_bare(ready: Connection) -> None:
+    """Serves the echo with nothing around it."""
+    server = grpc.aio.server()
+    order_service_pb2_grpc.add_OrderServiceServicer_to_server(Echo(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    ready.send(port)
+    await server.wait_for_termination()
+
+
+async def serve_full(ready: Connection) -> None:
+    """Serves the echo as a service does."""
+    server = Server(Telemetry.start("bench"))
+    server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, Echo())
+    ready.send(await server.start("127.0.0.1:0"))
+    await asyncio.Event().wait()
+
+
+async def call(stub: Any, seconds: float, callers: int) -> float:
+    """Returns the calls per second of so many callers."""
+    request = order_entry_pb2.PlaceOrderRequest(
+        client_order_id="c-1", account_id="demo", instrument="AAPL.XNAS", side=1, type=2, time_in_force=1,
+        quantity="100", limit_price="187.25",
+    )  # fmt: skip
+    end, counts = time.perf_counter() + seconds, [0] * callers
+
+    async def caller(number: int) -> None:
+        while time.perf_counter() < end:
+            await stub.PlaceOrder(request, timeout=5)
+            counts[number] += 1
+
+    start = time.perf_counter()
+    await asyncio.gather(*map(caller, range(callers)))
+    return sum(counts) / (time.perf_counter() - start)
+
+
+async def measure(ports: dict[str, int], seconds: float, callers: int) -> dict[str, float]:
+    """Returns the medians of all rounds."""
+    channels = Channels()
+    async with (
+        grpc.aio.insecure_channel(f"127.0.0.1:{ports['bare']}") as bare,
+        grpc.aio.insecure_channel(f"127.0.0.1:{ports['full']}") as full,
+    ):
+        own: Any = channels.to(f"127.0.0.1:{ports['full']}", "ordermesh.order.v1.OrderService")
+        stubs = {
+            "bare": order_service_pb2_grpc.OrderServiceStub(bare),
+            "full": order_service_pb2_grpc.OrderServiceStub(full),
+            "full_and_client": order_service_pb2_grpc.OrderServiceStub(own),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in stubs}
+        for _ in range(ROUNDS):
+            for name, stub in stubs.items():
+                rates[name].append(await call(stub, seconds, callers))
+    await channels.close()
+    return {name: statistics.median(values) for name, values in rates.items()}
+
+
+def _run(serve: Callable[[Connection], Awaitable[None]], ready: Connection) -> None:
+    uvloop.run(serve(ready))  # type: ignore[arg-type]
+
+
+def main(seconds: float = 1.0, callers: int = 32) -> dict[str, float]:
+    """Starts both servers, measures, and returns rates and ratios."""
+    context = multiprocessing.get_context("spawn")
+    ports, processes = {}, []
+    for name, serve in (("bare", serve_bare), ("full", serve_full)):
+        here, there = context.Pipe()
+        process = context.Process(target=_run, args=(serve, there), daemon=True)
+        process.start()
+        processes.append(process)
+        ports[name] = here.recv()
+    rates = uvloop.run(measure(ports, seconds, callers))
+    for process in processes:
+        process.terminate()
+        process.join()
+    return {
+        **{f"{name}_per_second": round(rate) for name, rate in rates.items()},
+        "ratio": round(rates["full"] / rates["bare"], 3),
+        "ratio_with_client": round(rates["full_and_client"] / rates["bare"], 3),
+    }
+
+
+if __name__ == "__main__":
+    numbers = sys.argv[1:]
+    sys.stdout.write(
+        json.dumps(main(float(numbers[0]) if numbers else 1.0, int(numbers[1]) if len(numbers) > 1 else 32)) + "\n"
+    )
