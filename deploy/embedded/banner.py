@@ -21,6 +21,14 @@ def banner(mesh: LocalMesh) -> str:
         "logs": f"{mesh.logs}/<name>.log",
         "data": str(mesh.directory),
     }
+    lines = ["", "[bold green]Ordermesh is running.[/] Ctrl-C stops it; data stays.", ""]
+    lines += [f"  {name:<22}{escape(place)}" for name, place in places.items()]
+    if {"order", "gateway"} <= set(mesh.names):
+        lines += _first_orders(gateway)
+    return "\n".join([*lines, ""])
+
+
+def _first_orders(gateway: str) -> list[str]:
     tries = {
         "by REST": f"curl -s http://{gateway}/api/v1/orders -H 'content-type: application/json' \\\n"
         f"    -d '{ORDER.format(how='rest')}'",
@@ -30,9 +38,7 @@ def banner(mesh: LocalMesh) -> str:
         f"    -d '{ORDER.format(how='grpc')}'",
         "by command": ".venv/bin/ordermesh order buy AAPL.XNAS 10 && .venv/bin/ordermesh positions",
     }
-    lines = ["", "[bold green]Ordermesh is running.[/] Ctrl-C stops it; data stays.", ""]
-    lines += [f"  {name:<22}{escape(place)}" for name, place in places.items()]
-    lines += ["", "Place a first order:"]
+    lines = ["", "Place a first order:"]
     for name, command in tries.items():
         lines += ["", f"  [dim]# {name}[/]", f"  {escape(command)}"]
-    return "\n".join([*lines, ""])
+    return lines

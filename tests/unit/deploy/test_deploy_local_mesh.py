@@ -1,0 +1,83 @@
+"""The wiring of a mesh on one machine, without starting it."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from deploy.embedded import local_mesh
+from deploy.embedded.accounts import let_through
+from deploy.embedded.banner import banner
+from deploy.embedded.errors import DeployError
+from deploy.embedded.local_mesh import LocalMesh
+from deploy.embedded.plan import NAMES, Ports
+from deploy.embedded.process import Account
+from deploy.embedded.supervisor import Supervisor
+
+
+def _mesh(directory: Path, *names: str, **settings: str) -> LocalMesh:
+    return LocalMesh.at(directory, Ports.from_base(9000), names or NAMES, settings)
+
+
+def test_every_part_can_be_made_and_what_each_needs_is_there(tmp_path: Path) -> None:
+    """The whole table turns into components whose needs meet one another; each logs to a file of its own."""
+    components = _mesh(tmp_path).components()
+    Supervisor(components)
+    assert tuple(component.name for component in components) == NAMES
+    assert len({component.command.log for component in components}) == len(NAMES)
+
+
+def test_services_learn_addresses_and_secrets_and_the_world_addresses_alone(tmp_path: Path) -> None:
+    """Processes get the URLs of the stores with their passwords; the addresses told to others hold none."""
+    mesh = _mesh(tmp_path)
+    environment = mesh.environment()
+    assert environment["ORDERMESH_ORDER_ADDRESS"] == "127.0.0.1:9014"
+    assert mesh.postgres.password in environment["ORDERMESH_POSTGRES_URL"]
+    assert mesh.redis.password in environment["ORDERMESH_REDIS_URL"]
+    assert set(mesh.addresses()) < set(environment)
+    assert not any(secret in str(mesh.addresses()) for secret in (mesh.postgres.password, mesh.redis.password))
+
+
+def test_nobody_looks_for_the_simulated_market_where_it_does_not_run(tmp_path: Path) -> None:
+    """Other parts keep an address when they do not run; the simulated market has one only when it does."""
+    addresses = _mesh(tmp_path, "order").addresses()
+    assert "ORDERMESH_PORTFOLIO_ADDRESS" in addresses
+    assert "ORDERMESH_MARKET_ADDRESS" not in addresses
+    assert "ORDERMESH_MARKET_ADDRESS" in _mesh(tmp_path, "market").addresses()
+
+
+def test_settings_reach_every_process(tmp_path: Path) -> None:
+    """A setting given for the mesh is in the environment of the services and of the engine."""
+    mesh = _mesh(tmp_path, "engine", "marketdata", ORDERMESH_MARKET_SEED="7")
+    commands = {component.name: component.command for component in mesh.components()}
+    assert commands["engine"].environment["ORDERMESH_MARKET_SEED"] == "7"
+    assert commands["marketdata"].environment["ORDERMESH_MARKET_SEED"] == "7"
+
+
+async def test_an_engine_that_is_not_built_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says which command builds it."""
+    monkeypatch.setattr(local_mesh, "ENGINE", tmp_path / "missing")
+    with pytest.raises(DeployError, match="`make engine` builds it"):
+        await Supervisor(_mesh(tmp_path, "engine").components()).start()
+
+
+def test_the_banner_shows_real_addresses(tmp_path: Path) -> None:
+    """Whoever copies from the banner reaches the running mesh; without the order path there is nothing to copy."""
+    text = banner(_mesh(tmp_path))
+    assert "curl -s http://127.0.0.1:9000/api/v1/orders" in text
+    assert f"{tmp_path.resolve()}/logs/<name>.log" in text
+    assert "curl" not in banner(_mesh(tmp_path, "redis"))
+
+
+def test_only_folders_in_the_way_of_another_user_are_opened_and_only_to_pass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A closed folder above the data may be passed through afterwards, not listed, and a note tells it."""
+    closed, opened = tmp_path / "closed", tmp_path / "closed" / "open"
+    opened.mkdir(parents=True)
+    opened.chmod(0o755)
+    closed.chmod(0o700)
+    let_through(Account("nobody", 65_534, 65_534), opened / "data")
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o701
+    assert stat.S_IMODE(opened.stat().st_mode) == 0o755
+    assert f"{closed} may now be passed through" in capsys.readouterr().err
