@@ -83,7 +83,9 @@ class Broadcaster:
         if isinstance(answer, ResponseError) and "equal or smaller" in str(answer):
             # The clock stands behind the one that published last: go on above what is there.
             last = await self._redis.xrevrange(self._key, count=1)
-            self._sequence = max([self._sequence, *(sequence_of(cast("bytes", row[0])) for row in last or () if row)])
+            self._sequence = max(
+                [self._sequence, *(sequence_of(row[0]) for row in cast("list[tuple[bytes, object]]", last or ()))]
+            )
         elif isinstance(answer, Exception):
             raise answer
 

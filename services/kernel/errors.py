@@ -57,7 +57,7 @@ class CodedError(Exception):
         details: Further messages for the caller, in the form that the transport carries.
     """
 
-    def __init__(  # noqa: PLR0913 - all but three are told by name, and rarely
+    def __init__(
         self,
         kind: ErrorKind,
         reason: str,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -33,6 +34,15 @@ Address = Annotated[
 
 class ConfigurationError(Exception):
     """A setting that is missing or wrong; the text is one line for whoever starts the service."""
+
+
+def _of_scheme(*schemes: str) -> Callable[[SecretStr], SecretStr]:
+    def check(url: SecretStr) -> SecretStr:
+        if url.get_secret_value().partition("://")[0] not in schemes:
+            raise ValueError(f"must begin with {schemes[0]}://")
+        return url
+
+    return check
 
 
 class ServiceSettings(BaseSettings):
@@ -94,7 +104,7 @@ class ServiceSettings(BaseSettings):
 class StoreSettings(ServiceSettings):
     """Settings of a service that has a schema in Postgres."""
 
-    postgres_url: SecretStr
+    postgres_url: Annotated[SecretStr, AfterValidator(_of_scheme("postgresql", "postgres"))]
     """Such as `postgresql://user:password@host:5432/database`, or with `?host=/directory` for a socket."""
     postgres_pool_size: int = Field(default=5, ge=1, le=200)
     """Connections kept open."""
@@ -103,7 +113,7 @@ class StoreSettings(ServiceSettings):
 class BusSettings(ServiceSettings):
     """Settings of a service that publishes to the bus or reads from it."""
 
-    redis_url: SecretStr
+    redis_url: Annotated[SecretStr, AfterValidator(_of_scheme("redis", "rediss", "unix"))]
     """Such as `redis://host:6379/0`, or `unix:///path`."""
 
 

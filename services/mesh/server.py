@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
-from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.kernel.identifiers import Identifiers
+from services.mesh.descriptors import service_descriptor
 from services.mesh.draining import Draining
 from services.mesh.interceptors.base import Interceptor, Method, wrap_stream, wrap_unary
 from services.mesh.interceptors.calls import CallInterceptor
@@ -149,6 +149,6 @@ def write_whole(path: Path, text: str) -> None:
 
 def _request_type(service: str, name: str) -> Descriptor | None:
     try:
-        return descriptor_pool.Default().FindServiceByName(service).FindMethodByName(name).input_type
-    except KeyError:
+        return service_descriptor(service).methods_by_name[name].input_type
+    except LookupError:
         return None

@@ -7,7 +7,7 @@ so that the two join without a gap or an overlap.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -46,17 +46,19 @@ M = TypeVar("M", bound=Message)
 class Subscription(Generic[E_]):
     """What waits for one reader. It is bounded: a reader that falls too far behind loses its subscription."""
 
-    __slots__ = ("_hub", "_items", "_limit", "_wakeup", "accepts", "overflowed")
+    __slots__ = ("_accepts", "_hub", "_items", "_limit", "_wakeup", "key", "overflowed")
 
-    def __init__(self, hub: Hub[E_], accepts: Callable[[E_], bool] | None, limit: int) -> None:
-        self._hub, self._limit, self.accepts = hub, limit, accepts
+    def __init__(
+        self, hub: Hub[E_], accepts: Callable[[E_], bool] | None, limit: int, key: Hashable | None = None
+    ) -> None:
+        self._hub, self._limit, self._accepts, self.key = hub, limit, accepts, key
         self._items: list[E_] = []
         self._wakeup = Wakeup()
         self.overflowed = False
 
     def offer(self, items: Sequence[E_]) -> None:
         """Adds what this reader asked for."""
-        accepts = self.accepts
+        accepts = self._accepts
         wanted = items if accepts is None else [item for item in items if accepts(item)]
         if not wanted or self.overflowed:
             return
@@ -85,34 +87,56 @@ class Subscription(Generic[E_]):
 
 
 class Hub(Generic[E_]):
-    """Hands committed events to all subscriptions; remembers the last sequence."""
+    """Hands committed events to all subscriptions; remembers the last sequence.
 
-    def __init__(self, last_sequence: int = 0, *, limit: int = 10_000) -> None:
+    With a `key`, such as the account of an event, a subscription to one key costs nothing while others' events pass.
+    """
+
+    def __init__(
+        self, last_sequence: int = 0, *, limit: int = 10_000, key: Callable[[E_], Hashable] | None = None
+    ) -> None:
         self.last_sequence = last_sequence
         self._limit = limit
-        self._everyone: set[Subscription[E_]] = set()
-        self._by_key: dict[str, set[Subscription[E_]]] = {}
+        self._key = key
+        self._of_all: set[Subscription[E_]] = set()
+        self._of_key: dict[Hashable, set[Subscription[E_]]] = {}
 
     def __len__(self) -> int:
-        return len(self._everyone)
+        return len(self._of_all) + sum(map(len, self._of_key.values()))
 
-    def subscribe(self, accepts: Callable[[E_], bool] | None = None) -> Subscription[E_]:
-        """Returns a subscription to all events from now on that the reader accepts."""
-        subscription = Subscription(self, accepts, self._limit)
-        self._everyone.add(subscription)
+    def subscribe(self, accepts: Callable[[E_], bool] | None = None, key: Hashable | None = None) -> Subscription[E_]:
+        """Returns a subscription to all events from now on, of one key if one is given, that the reader accepts."""
+        subscription = Subscription(self, accepts, self._limit, key)
+        (self._of_all if key is None else self._of_key.setdefault(key, set())).add(subscription)
         return subscription
 
     def remove(self, subscription: Subscription[E_]) -> None:
         """Ends a subscription."""
-        self._everyone.discard(subscription)
+        self._of_all.discard(subscription)
+        if (same_key := self._of_key.get(subscription.key)) is not None:
+            same_key.discard(subscription)
+            if not same_key:
+                del self._of_key[subscription.key]
 
     def publish(self, events: Sequence[E_]) -> None:
         """Hands committed events on, in the order of their sequence."""
         if not events:
             return
         self.last_sequence = max(self.last_sequence, events[-1].sequence)
-        for subscription in self._everyone:
+        for subscription in self._of_all:
             subscription.offer(events)
+        if self._of_key and self._key is not None:
+            self._publish_by_key(events, self._key)
+
+    def _publish_by_key(self, events: Sequence[E_], key_of: Callable[[E_], Hashable]) -> None:
+        wanted: dict[Hashable, list[E_]] = {}
+        for event in events:
+            key = key_of(event)
+            if key in self._of_key:
+                wanted.setdefault(key, []).append(event)
+        for key, its_events in wanted.items():
+            for subscription in self._of_key[key]:
+                subscription.offer(its_events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +165,7 @@ class Source(Generic[E_, M]):
         read_after: Reads up to a number of committed events after a sequence that this reader wants, oldest first, and
             tells the sequence up to which it has looked.
         encode: Makes the update of some events and the token to resume after them.
+        key: The key of the hub whose events this reader wants; None for all.
     """
 
     hub: Hub[E_]
@@ -148,6 +173,7 @@ class Source(Generic[E_, M]):
     snapshot: Callable[[], Awaitable[Snapshot[M]]]
     read_after: Callable[[int, int], Awaitable[tuple[Sequence[E_], int]]]
     encode: Callable[[Sequence[E_], str], M]
+    key: Hashable | None = None
 
 
 class Frames(Generic[M]):
@@ -208,7 +234,7 @@ class PrivateStream(Generic[E_, M]):
             CodedError: INVALID_RESUME_TOKEN or STREAM_GAP, when the stream cannot go on from the token.
         """
         after = self._resume_after(resume_token)
-        subscription = self._source.hub.subscribe(self._source.accepts)
+        subscription = self._source.hub.subscribe(self._source.accepts, self._source.key)
         stop_listening = self._draining.listen(subscription.wake)
         try:
             async for message in self._start(after):

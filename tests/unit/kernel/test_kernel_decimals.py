@@ -23,7 +23,9 @@ from services.kernel.errors import CodedError, ErrorKind
 decimals = st.decimals(min_value=-(10**18), max_value=10**18, places=8, allow_nan=False, allow_infinity=False)
 
 
-@pytest.mark.parametrize("text", ["0", "1", "-1", "187.25", "0.1", "-0.00000001", "99999999999999999999", "10", "100.01"])
+@pytest.mark.parametrize(
+    "text", ["0", "1", "-1", "187.25", "0.1", "-0.00000001", "99999999999999999999", "10", "100.01"]
+)
 def test_canonical_strings_are_read_and_written_unchanged(text: str) -> None:
     """A canonical string comes back as it was."""
     assert format_decimal(parse_decimal(text)) == text

@@ -19,7 +19,9 @@ def test_an_instrument_reads_and_writes_as_symbol_and_venue(text: str) -> None:
     assert (instrument.symbol, instrument.venue) == tuple(text.split("."))
 
 
-@pytest.mark.parametrize("text", ["", "AAPL", "AAPL.", ".XNAS", "aapl.XNAS", "A.B.C", "AAPL.XN AS", "AAPL.XNAS\n", "A" * 40 + ".X"])
+@pytest.mark.parametrize(
+    "text", ["", "AAPL", "AAPL.", ".XNAS", "aapl.XNAS", "A.B.C", "AAPL.XN AS", "AAPL.XNAS\n", "A" * 40 + ".X"]
+)
 def test_a_malformed_instrument_names_the_field(text: str) -> None:
     """What is not SYMBOL.VENUE is refused."""
     with pytest.raises(CodedError, match=r"instrument: must be SYMBOL\.VENUE"):
