@@ -1,0 +1,1 @@
+"""What happens in which order: the feed moves markets, readers and the recorder are told, instruments are listed."""

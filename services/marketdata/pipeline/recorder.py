@@ -1,0 +1,306 @@
+"""History: every trade of the feed goes to the store once, in order, whatever ends in between.
+
+The history of an instrument is complete up to its cursor. Live trades are queued behind it. Whenever the live feed has
+jumped (at a start, after a loss that the feed could not bridge, or when the store was away for so long that memory ran
+out) the part between is recovered from the feed's own past, while live trades are held back until their turn.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from services.kernel.drain import Wakeup
+from services.kernel.errors import CodedError
+from services.marketdata.domain.instrument import Instrument
+from services.marketdata.domain.trade import Trade, epoch_number_of, position_of, sequence_of
+from services.marketdata.pipeline.epochs import Epochs
+from services.marketdata.pipeline.ports import HistoryBatch, HistoryPart, HistoryStore, PastFeed, Recovered
+from services.marketdata.pipeline.retry import Retry
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class State(enum.Enum):
+    """How an instrument's queue stands to its live feed."""
+
+    FOLLOWING = enum.auto()
+    """Live trades are queued."""
+    BEHIND = enum.auto()
+    """Something is missing before the live trades; they are let go, to be recovered with it."""
+    RECOVERING = enum.auto()
+    """What is missing is being recovered; live trades are held back."""
+
+
+class LiveMarkets(Protocol):
+    """The markets that the live feed moves."""
+
+    def live_position(self, number: int) -> int:
+        """Returns how far the live feed of an instrument is."""
+        ...
+
+    def recovered(self, number: int, trades: list[Trade]) -> None:
+        """Is told trades that did not come live."""
+        ...
+
+
+class NoMarkets:
+    """Stands in until the markets are there."""
+
+    def live_position(self, number: int) -> int:  # noqa: ARG002 - part of the port
+        """Returns the position before all."""
+        return 0
+
+    def recovered(self, number: int, trades: list[Trade]) -> None:
+        """Has nobody to tell."""
+
+
+@dataclass(slots=True)
+class Line:
+    """One instrument's way to the store.
+
+    Attributes:
+        instrument: The instrument.
+        cursor: Position that the store has.
+        reached: Position up to which store and queue are complete.
+        last_trade_id: The venue's number of the last trade in either; 0 when there is none.
+        state: How the queue stands to the live feed.
+        queued: Trades after the cursor, in order, those being written included.
+        held: Live trades while recovering.
+    """
+
+    instrument: Instrument
+    cursor: int
+    reached: int
+    last_trade_id: int
+    state: State = State.FOLLOWING
+    queued: deque[Trade] = field(default_factory=deque)
+    held: list[Trade] = field(default_factory=list)
+
+    def queue(self, trades: Iterable[Trade]) -> None:
+        """Adds trades to the queue."""
+        for trade in trades:
+            self.queued.append(trade)
+            self.reached = trade.position
+            self.last_trade_id = trade.trade_id
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderOptions:
+    """How trades are batched.
+
+    Attributes:
+        most_per_batch: Trades in one transaction.
+        most_waiting: Trades of one instrument in memory; more are let go and recovered from the feed later.
+        flush_seconds: Least time between two transactions.
+        cursor_seconds: How often cursors are stored though nothing traded.
+    """
+
+    most_per_batch: int = 20_000
+    most_waiting: int = 200_000
+    flush_seconds: float = 0.2
+    cursor_seconds: float = 2.0
+
+
+@dataclass(slots=True)
+class RecorderCounts:
+    """What the recorder has done, for metrics."""
+
+    stored: int = 0
+    recovered: int = 0
+    gaps: int = 0
+    failures: int = 0
+
+
+class Recorder:
+    """Takes trades in (see `TradeSink`), stores them, and recovers what is missing."""
+
+    def __init__(
+        self,
+        store: HistoryStore,
+        past: PastFeed,
+        epochs: Epochs,
+        retry: Retry,
+        options: RecorderOptions | None = None,
+    ) -> None:
+        """Begins without instruments.
+
+        Args:
+            store: Keeps history.
+            past: Tells what the feed told before.
+            epochs: Numbers of epochs.
+            retry: Waits between attempts.
+            options: How trades are batched.
+        """
+        self._store, self._past, self._epochs, self._retry = store, past, epochs, retry
+        self._live: LiveMarkets = NoMarkets()
+        self._options = options or RecorderOptions()
+        self._lines: dict[int, Line] = {}
+        self._work, self._missing = Wakeup(), Wakeup()
+        self.counts = RecorderCounts()
+
+    def attach(self, live: LiveMarkets) -> None:
+        """Is told where the live feed is kept."""
+        self._live = live
+
+    @property
+    def waiting(self) -> int:
+        """Trades in memory that the store does not have."""
+        return sum(len(line.queued) + len(line.held) for line in self._lines.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing between the store, the queues and the live feed."""
+        return all(line.state is State.FOLLOWING for line in self._lines.values())
+
+    def begin(self, instrument: Instrument, cursor: int, last_trade_id: int) -> None:
+        """Begins the history of an instrument where the store has it."""
+        if instrument.number not in self._lines:
+            self._lines[instrument.number] = Line(instrument, cursor, cursor, last_trade_id)
+
+    def add(self, number: int, trade: Trade) -> None:
+        """Takes a trade of the live feed."""
+        line = self._lines[number]
+        match line.state:
+            case State.FOLLOWING:
+                line.queue((trade,))
+                self._work.call()
+            case State.RECOVERING:
+                line.held.append(trade)
+            case State.BEHIND:
+                return
+        if len(line.queued) + len(line.held) > self._options.most_waiting:
+            self._fall_behind(line)
+
+    def restarted(self, number: int, before: int, after: int) -> None:
+        """Is told that the live feed of an instrument jumped from one position to another."""
+        line = self._lines[number]
+        if line.state is State.FOLLOWING:
+            line.reached = max(line.reached, before)
+        line.held.clear()
+        if epoch_number_of(line.reached) != epoch_number_of(after):
+            if line.state is not State.FOLLOWING:
+                self._gap(line, "the feed began a new epoch before its past was recovered")
+            line.reached = position_of(epoch_number_of(after), 0)
+            line.last_trade_id = 0
+        line.state = State.BEHIND if line.reached < after else State.FOLLOWING
+        self._missing.call()
+
+    def pending(self, number: int) -> list[Trade]:
+        """Returns the trades of an instrument that the store may not have yet, oldest first."""
+        line = self._lines.get(number)
+        return [*line.queued, *line.held] if line else []
+
+    async def run(self) -> None:
+        """Stores what comes, for ever."""
+        while True:
+            await self._work.wait(self._options.cursor_seconds)
+            await self.flush()
+            await self._retry.sleep(self._options.flush_seconds)
+
+    async def flush(self) -> None:
+        """Stores what waits; a store that is away is asked until it is back."""
+        while (batch := self._batch()).parts:
+            await self._retry.until_done(partial(self._write, batch), self._failed)
+
+    async def run_recovery(self) -> None:
+        """Recovers what is missing, for ever."""
+        while True:
+            await self._missing.wait()
+            while behind := [line for line in self._lines.values() if line.state is State.BEHIND]:
+                for line in behind:
+                    await self._retry.until_done(partial(self._recover, line), self._failed)
+
+    def _batch(self) -> HistoryBatch:
+        room = self._options.most_per_batch
+        batch = HistoryBatch()
+        for number, line in self._lines.items():
+            trades = [trade for trade, _ in zip(line.queued, range(room), strict=False)]
+            room -= len(trades)
+            if len(trades) < len(line.queued):
+                cursor = trades[-1].position if trades else line.cursor
+            else:
+                cursor = self._complete_up_to(number, line)
+            if cursor > line.cursor:
+                batch.parts.append(HistoryPart(line.instrument, trades, cursor))
+                numbers = {epoch_number_of(cursor), *(trade.epoch_number for trade in trades)}
+                batch.epochs.update((number, self._epochs.name_of(number)) for number in numbers)
+        return batch
+
+    def _complete_up_to(self, number: int, line: Line) -> int:
+        """Between trades the feed tells changes of the book; having seen them counts as well."""
+        if line.state is State.FOLLOWING:
+            line.reached = max(line.reached, self._live.live_position(number))
+        return line.reached
+
+    async def _write(self, batch: HistoryBatch) -> None:
+        reached = await self._store.write(batch)
+        for part in batch.parts:
+            line = self._lines[part.instrument.number]
+            line.cursor = reached[part.instrument.number]
+            for _ in part.trades:
+                line.queued.popleft()
+        self.counts.stored += batch.trade_count
+
+    async def _recover(self, line: Line) -> None:
+        if line.state is not State.BEHIND:
+            return
+        number = line.instrument.number
+        # From here on live trades are held; what came before is asked for. Nothing runs in between.
+        line.state, after, to = State.RECOVERING, line.reached, self._live.live_position(number)
+        try:
+            async for part in self._past.recover(number, after, to):
+                if line.state is not State.RECOVERING:
+                    return
+                self._take(line, part, to)
+                if line.reached >= to:
+                    break
+        finally:
+            if line.state is State.RECOVERING:
+                self._recovery_ended(line, to)
+
+    def _take(self, line: Line, part: Recovered, to: int) -> None:
+        if part.last_trade_id is not None and part.last_trade_id != line.last_trade_id:
+            self._gap(line, "the feed no longer keeps the events that are missing")
+        trades = [trade for trade in part.trades if line.reached < trade.position <= to]
+        line.queue(trades)
+        line.reached = max(line.reached, min(to, position_of(epoch_number_of(to), part.sequence)))
+        self.counts.recovered += len(trades)
+        self._live.recovered(line.instrument.number, trades)
+        self._work.call()
+
+    def _recovery_ended(self, line: Line, to: int) -> None:
+        if line.reached >= to:
+            line.queue(line.held)
+            line.state = State.FOLLOWING
+            self._work.call()
+        else:
+            line.state = State.BEHIND
+            self._missing.call()
+        line.held = []
+
+    def _fall_behind(self, line: Line) -> None:
+        _log.warning("too many trades wait for the store; they will be recovered", instrument=line.instrument.name)
+        if line.state is State.RECOVERING:
+            line.held.clear()
+        line.state = State.BEHIND
+        self._missing.call()
+
+    def _gap(self, line: Line, text: str) -> None:
+        self.counts.gaps += 1
+        _log.error(
+            "trades are missing in history",
+            instrument=line.instrument.name,
+            error=text,
+            sequence=sequence_of(line.reached),
+        )
+
+    def _failed(self, error: CodedError) -> None:
+        self.counts.failures += 1
+        _log.warning("history waits", error=str(error))

@@ -1,0 +1,73 @@
+"""Quote streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ordermesh.marketdata.v1 import market_data_service_pb2, quote_pb2
+from services.bus.fanout import Fanout, Latest, Reader
+from services.marketdata.pipeline.hub import Turn
+from services.marketdata.servicer.conflated import chunks
+from services.marketdata.servicer.render import quote_message
+from services.marketdata.servicer.wire import SharedEncoding, Wire
+
+Response = market_data_service_pb2.StreamQuotesResponse
+
+
+class SharedQuote:
+    """A quote that many readers get; nobody changes it."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: quote_pb2.Quote) -> None:
+        self.message = message
+
+
+class QuoteBroadcast:
+    """Hands every new quote to its readers."""
+
+    def __init__(self) -> None:
+        self._fanout: Fanout[str, SharedQuote] = Fanout()
+        self._shared: SharedEncoding[SharedQuote] = SharedEncoding(_update)
+
+    def turn(self, turn: Turn) -> None:
+        """Publishes the quotes of a turn."""
+        if turn.quotes:
+            self._shared.forget()
+        for market in turn.quotes:
+            self._fanout.publish(market.name, SharedQuote(quote_message(market)))
+
+    def subscribe(self, names: Iterable[str] | None) -> Reader[str, SharedQuote]:
+        """Returns a reader of some instruments, or of all."""
+        return self._fanout.subscribe(names)
+
+    def newest(self, name: str) -> quote_pb2.Quote | None:
+        """Returns the newest quote that was published."""
+        shared = self._fanout.newest(name)
+        return shared.message if shared is not None else None
+
+    def snapshot(self, latest: Sequence[Latest[str, SharedQuote]]) -> Iterator[tuple[int, Wire]]:
+        """Yields the messages of a snapshot."""
+        for part in chunks(latest):
+            quotes = [entry.value.message for entry in part]
+            yield len(quotes), Response(snapshot=market_data_service_pb2.QuoteSnapshot(quotes=quotes))
+
+    def update(self, latest: Sequence[Latest[str, SharedQuote]]) -> Wire:
+        """Returns the message of quotes that changed; readers in step share its bytes."""
+        if any(entry.folded for entry in latest):
+            quotes = [_folded(entry) for entry in latest]
+            return Response(update=market_data_service_pb2.QuoteUpdate(quotes=quotes))
+        return self._shared.bytes_of([entry.value for entry in latest])
+
+
+def _update(values: Sequence[SharedQuote]) -> Response:
+    return Response(update=market_data_service_pb2.QuoteUpdate(quotes=[value.message for value in values]))
+
+
+def _folded(entry: Latest[str, SharedQuote]) -> quote_pb2.Quote:
+    if not entry.folded:
+        return entry.value.message
+    quote = quote_pb2.Quote()
+    quote.CopyFrom(entry.value.message)
+    quote.folded = entry.folded
+    return quote

@@ -1,0 +1,1 @@
+"""Postgres: instruments, and history in partitions of time."""
