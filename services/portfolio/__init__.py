@@ -1,0 +1,1 @@
+"""PortfolioService: accounts, positions, portfolios, and what they are worth."""

@@ -1,0 +1,91 @@
+"""Wires PortfolioService."""
+
+from __future__ import annotations
+
+from ordermesh.event.v1 import event_log_service_pb2_grpc
+from ordermesh.portfolio.v1 import portfolio_service_pb2_grpc
+from services.bus.backoff import Backoff
+from services.bus.broadcast import Broadcaster
+from services.bus.connection import connect
+from services.bus.relay import Relay
+from services.mesh.service import Service, run
+from services.mesh.streams import Hub
+from services.portfolio.codec import appraisal_to_event
+from services.portfolio.config import PortfolioSettings
+from services.portfolio.domain.account import demo_account
+from services.portfolio.peers import market_data, order_log
+from services.portfolio.pipeline.announcer import StreamsAndBus
+from services.portfolio.pipeline.bookkeeper import Bookkeeper
+from services.portfolio.pipeline.books import Books
+from services.portfolio.pipeline.ledger import Ledger
+from services.portfolio.pipeline.portfolios import Portfolios
+from services.portfolio.pipeline.ports import LoggedChange
+from services.portfolio.pipeline.prices import PriceBoard
+from services.portfolio.pipeline.publisher import ValuePublisher
+from services.portfolio.pipeline.valuer import Valuer
+from services.portfolio.servicer.desk import Desk
+from services.portfolio.servicer.service import PortfolioServicer, PositionLogServicer
+from services.portfolio.store.bookings import CHANGES
+from services.portfolio.store.changes import ChangeLog, published
+from services.portfolio.store.portfolio_store import PortfolioStore
+from services.storage.database import Database, PoolOptions
+from services.storage.migrations import migrate
+
+SCHEMA = "portfolio"
+VALUES = "portfolio.updated"
+
+
+async def main(service: Service[PortfolioSettings]) -> None:
+    """Loads the books, then follows the order log and prices, and answers."""
+    settings = service.settings
+    url = settings.postgres_url.get_secret_value()
+    await migrate(url, SCHEMA)
+    database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
+    redis = connect(settings.redis_url.get_secret_value())
+    service.on_close(redis.aclose)
+
+    ledger, board, store, log = Ledger(), PriceBoard(), PortfolioStore(database), ChangeLog(database)
+    hub: Hub[LoggedChange] = Hub()
+    relay = Relay(redis, log, [CHANGES])
+    announcer = StreamsAndBus(hub, lambda changes: relay.publish(published(changes)))
+    books = Books(ledger, store, announcer, service.clock, service.identifiers)
+    await books.settle()
+    hub.last_sequence = ledger.sequence
+    if settings.seed_demo_account and demo_account().account_id not in ledger.accounts:
+        await books.open_account(demo_account())
+
+    channel = service.channels.to(settings.marketdata_address, market_data.SERVICE)
+    instruments = market_data.MarketDataInstruments(channel)
+    fills = order_log.OrderLogFills(
+        redis, order_log.OrderEventLog(service.channels.to(settings.order_address, order_log.SERVICE))
+    )
+    bookkeeper = Bookkeeper(books, store, fills, instruments, service.clock, backoff=Backoff())
+    valuer = Valuer(ledger, board, service.clock)
+    broadcaster = Broadcaster(redis, VALUES, clock=service.clock)
+    publisher = ValuePublisher(
+        ledger, board, valuer, lambda a: broadcaster.publish(a.portfolio.account_id, appraisal_to_event(a))
+    )
+
+    service.spawn("relay", relay.run())
+    service.spawn("bookkeeper", bookkeeper.run())
+    service.spawn("prices", market_data.PriceFeed(channel, instruments, board).run(Backoff()))
+    service.spawn("broadcaster", broadcaster.run())
+    service.spawn("values", publisher.run(settings.publish_seconds))
+    desk = Desk(
+        ledger=ledger,
+        books=books,
+        portfolios=Portfolios(books, instruments, service.clock, service.identifiers),
+        valuer=valuer,
+        board=board,
+        hub=hub,
+        history=log,
+        epoch=await log.epoch(),
+        draining=service.draining,
+        clock=service.clock,
+    )
+    service.server.add(portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server, PortfolioServicer(desk))
+    service.server.add(event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, PositionLogServicer(log))
+
+
+if __name__ == "__main__":
+    run(PortfolioSettings, main)

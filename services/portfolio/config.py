@@ -1,0 +1,24 @@
+"""Settings of PortfolioService."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from services.mesh.config import Address, BusSettings, StoreSettings
+
+
+class PortfolioSettings(StoreSettings, BusSettings):
+    """What PortfolioService is told."""
+
+    service: ClassVar[str] = "portfolio"
+
+    order_address: Address = "127.0.0.1:7001"
+    """Where OrderService is, whose log is booked."""
+    marketdata_address: Address = "127.0.0.1:7005"
+    """Where MarketDataService is: instruments and prices."""
+    publish_seconds: float = Field(default=1.0, gt=0, le=3600)
+    """Least time between two values of one account on the topic `portfolio.updated`."""
+    seed_demo_account: bool = True
+    """Whether account `demo` is opened, with virtual cash, when there is none."""

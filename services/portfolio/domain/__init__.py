@@ -1,0 +1,1 @@
+"""The business of holding: bookkeeping by average cost, and valuation. Pure."""

@@ -1,0 +1,1 @@
+"""What happens in which order: fills are booked, values follow, readers are told."""

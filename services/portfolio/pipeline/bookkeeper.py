@@ -1,0 +1,116 @@
+"""Follows the order log and books every fill exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from services.bus.backoff import Backoff
+from services.kernel.clock import Clock
+from services.kernel.errors import CodedError, not_found
+from services.portfolio.domain import booking
+from services.portfolio.domain.account import Account, Portfolio, account_of_fill
+from services.portfolio.domain.fill import Fill, InstrumentTerms
+from services.portfolio.pipeline.books import Books
+from services.portfolio.pipeline.ports import Commit, Cursor, FillBatch, FillLog, Instruments, LogChangedError, Store
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class BooksBegunAnewError(Exception):
+    """The order log is another one; the books were emptied for it. The process begins anew as well.
+
+    What streams and caches hold is of the old log. Ending the process is what surely leaves nothing of it.
+    """
+
+
+class Bookkeeper:
+    """Books what the order log says, in its order."""
+
+    def __init__(
+        self, books: Books, store: Store, fills: FillLog, instruments: Instruments, clock: Clock, *, backoff: Backoff
+    ) -> None:
+        self._books, self._ledger, self._store = books, books.ledger, store
+        self._fills, self._instruments, self._clock = fills, instruments, clock
+        self._backoff = backoff
+        self.booked = 0
+        self.duplicates = 0
+
+    async def run(self) -> None:
+        """Books for ever. What is away is waited for; a fill that cannot be booked now is tried again, never left out.
+
+        Raises:
+            BooksBegunAnewError: The order log is another one.
+        """
+        while True:
+            try:
+                await self._follow()
+            except LogChangedError:
+                _log.warning("the order log says that it is another one; asking it again")
+            except CodedError as error:
+                _log.warning("booking waits", error=str(error))
+            await self._backoff.wait()
+
+    async def _follow(self) -> None:
+        await self._books.settle()
+        cursor = await self._cursor()
+        async for batch in self._fills.follow(cursor):
+            await self._books.settle()  # a write of somebody else may have left memory in doubt
+            await self._book(cursor.epoch, batch)
+            self._backoff.reset()
+
+    async def _cursor(self) -> Cursor:
+        epoch, cursor = await self._fills.epoch(), self._ledger.cursor
+        if cursor.epoch and cursor.epoch != epoch:
+            _log.critical("the order log is another one; emptying the books for it", old=cursor.epoch, new=epoch)
+            await self._books.begin_anew(epoch)
+            raise BooksBegunAnewError(f"the order log is {epoch} now, and was {cursor.epoch}")
+        return Cursor(epoch, cursor.sequence)
+
+    async def _book(self, epoch: str, batch: FillBatch) -> None:
+        if batch.fills:
+            terms = await self._terms(batch.fills)
+            async with self._books.booking() as commit:
+                if (prepared := await self._prepare(epoch, batch.fills, terms)) is not None:
+                    await commit(prepared)
+                    self.booked += len(prepared.booked.changes)
+        self._ledger.reached(batch.as_of)
+
+    async def _prepare(self, epoch: str, fills: Sequence[Fill], terms: Mapping[str, InstrumentTerms]) -> Commit | None:
+        before = self._ledger.cursor
+        fresh = [fill for fill in fills if fill.sequence > before.sequence]
+        if not fresh:
+            return None
+        new = await self._without_booked(epoch, fresh)
+        opened = self._open_missing(new)
+        accounts = {**self._ledger.accounts, **{account.account_id: account for account, _ in opened}}
+        books = booking.Books(accounts, self._ledger.positions, terms, self._ledger.sequence)
+        booked = booking.book(books, new, self._clock.now())
+        return Commit(opened, booked, before, Cursor(epoch, fresh[-1].sequence))
+
+    async def _without_booked(self, epoch: str, fills: Sequence[Fill]) -> list[Fill]:
+        known = await self._store.booked_among(epoch, [fill.trade_id for fill in fills])
+        fresh: list[Fill] = []
+        for fill in fills:
+            if fill.trade_id in known:
+                self.duplicates += 1
+                _log.error("a fill is in the order log twice; booked once", trade_id=fill.trade_id)
+            else:
+                known.add(fill.trade_id)
+                fresh.append(fill)
+        return fresh
+
+    async def _terms(self, fills: Sequence[Fill]) -> dict[str, InstrumentTerms]:
+        terms: dict[str, InstrumentTerms] = {}
+        for name in {fill.instrument for fill in fills}:
+            if (found := await self._instruments.find(name)) is None:
+                raise not_found("UNKNOWN_INSTRUMENT", f"there are fills in {name}, which nobody knows")
+            terms[name] = found
+        return terms
+
+    def _open_missing(self, fills: Sequence[Fill]) -> list[tuple[Account, Portfolio]]:
+        missing = {fill.account_id for fill in fills} - self._ledger.accounts.keys()
+        if missing:
+            _log.warning("opening accounts that fills name and nobody opened", accounts=sorted(missing))
+        return [self._books.prepare(account_of_fill(account_id)) for account_id in sorted(missing)]

@@ -1,0 +1,108 @@
+"""What the methods of the service share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+from services.kernel.clock import Clock
+from services.kernel.errors import invalid_field
+from services.mesh.draining import Draining
+from services.mesh.streams import Hub
+from services.mesh.tokens import PageTokens, filters_of
+from services.portfolio.domain.account import Portfolio
+from services.portfolio.pipeline.books import Books
+from services.portfolio.pipeline.ledger import Ledger
+from services.portfolio.pipeline.portfolios import Portfolios
+from services.portfolio.pipeline.ports import LoggedChange
+from services.portfolio.pipeline.prices import PriceBoard
+from services.portfolio.pipeline.valuer import Valuer
+
+T = TypeVar("T")
+
+DEFAULT_PAGE_SIZE = 100
+
+
+class ChangeHistory(Protocol):
+    """Entries of the log of positions that a stream has missed."""
+
+    async def of_account(self, account_id: str, after: int, up_to: int, limit: int) -> list[tuple[int, bytes]]:
+        """Returns sequence and payload of an account's entries after one sequence and up to another, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything that answers are made of."""
+
+    ledger: Ledger
+    books: Books
+    portfolios: Portfolios
+    valuer: Valuer
+    board: PriceBoard
+    hub: Hub[LoggedChange]
+    history: ChangeHistory
+    epoch: str
+    draining: Draining
+    clock: Clock
+
+
+class ByIdOrAccount(Protocol):
+    """A request that names a portfolio, or an account whose own one is meant."""
+
+    @property
+    def portfolio_id(self) -> str:
+        """Portfolio; empty when the account is given."""
+        ...
+
+    @property
+    def account_id(self) -> str:
+        """Account; empty when the portfolio is given."""
+        ...
+
+
+def portfolio_of(ledger: Ledger, request: ByIdOrAccount) -> Portfolio:
+    """Returns the portfolio that a request names.
+
+    Raises:
+        CodedError: INVALID_FIELD, when both or none is given; UNKNOWN_PORTFOLIO; UNKNOWN_ACCOUNT.
+    """
+    if request.portfolio_id and request.account_id:
+        raise invalid_field("account_id", "must be empty when portfolio_id is given")
+    if request.portfolio_id:
+        return ledger.portfolio(request.portfolio_id)
+    if not request.account_id:
+        raise invalid_field("account_id", "must be given, or portfolio_id")
+    return ledger.portfolio(ledger.account(request.account_id).portfolio_id)
+
+
+class Paged(Protocol):
+    """A request of one page."""
+
+    @property
+    def page_size(self) -> int:
+        """Most entries; 0 for the usual number."""
+        ...
+
+    @property
+    def page_token(self) -> str:
+        """Where the page before ended."""
+        ...
+
+
+def page(items: Iterable[T], request: Paged, key: Callable[[T], str]) -> tuple[Sequence[T], str]:
+    """Returns the page of items that a request asks for, by their key, and the token of the next one.
+
+    Raises:
+        CodedError: INVALID_PAGE_TOKEN.
+    """
+    assert isinstance(request, Message)  # noqa: S101 - requests are messages
+    tokens = PageTokens(filters_of(request))
+    after = tokens.read(request.page_token)
+    size = request.page_size or DEFAULT_PAGE_SIZE
+    rest = sorted((item for item in items if after is None or key(item) > after[0]), key=key)
+    shown = rest[:size]
+    return shown, tokens.make(key(shown[-1])) if len(rest) > size else ""

@@ -1,0 +1,1 @@
+"""SQL in and out of domain objects."""

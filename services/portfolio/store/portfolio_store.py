@@ -1,0 +1,83 @@
+"""The store as the pipeline sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from ordermesh.event.v1 import event_pb2
+from services.portfolio.domain.account import Account, Portfolio
+from services.portfolio.domain.position import Position
+from services.portfolio.pipeline.ports import Commit, LoggedChange, State
+from services.portfolio.store import bookings, catalogue
+from services.storage import event_log
+from services.storage.database import Connection, Database
+
+
+class PortfolioStore:
+    """Everything in Postgres. Methods raise CodedError STORE_UNAVAILABLE."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._epoch = ""
+
+    async def load(self) -> State:
+        """Returns everything, as of one moment."""
+        async with self._database.connection() as connection, connection.transaction(isolation="repeatable_read"):
+            self._epoch = await event_log.epoch(connection)
+            return State(
+                accounts=await catalogue.load_accounts(connection),
+                positions=await _positions(connection),
+                portfolios=await catalogue.load_portfolios(connection),
+                sequence=await event_log.last_sequence(connection),
+                cursor=await bookings.load_cursor(connection),
+            )
+
+    async def commit(self, commit: Commit) -> list[LoggedChange]:
+        """Stores bookings and cursor as one, and returns the entries of the log of positions."""
+        async with self._database.transaction() as connection:
+            return await bookings.commit(connection, commit, self._epoch)
+
+    async def booked_among(self, epoch: str, trade_ids: Collection[str]) -> set[str]:
+        """Returns which fills are booked already."""
+        async with self._database.connection() as connection:
+            return await bookings.booked_among(connection, epoch, trade_ids)
+
+    async def changes_after(self, sequence: int, limit: int) -> list[LoggedChange]:
+        """Returns entries of the log of positions after a sequence, oldest first; none when there are no more."""
+        async with self._database.connection() as connection:
+            entries = await event_log.read_after(connection, sequence, limit)
+        return [LoggedChange(e.sequence, e.account_id, _instrument(e.payload), e.payload) for e in entries]
+
+    async def begin_anew(self, epoch: str) -> None:
+        """Empties the books for another order log."""
+        async with self._database.transaction() as connection:
+            await bookings.begin_anew(connection, epoch)
+
+    async def add_account(self, account: Account, own: Portfolio) -> None:
+        """Stores an account and its portfolio."""
+        async with self._database.transaction() as connection:
+            await catalogue.insert_account(connection, account, own)
+
+    async def put_portfolio(self, portfolio: Portfolio) -> None:
+        """Stores a portfolio, new or changed."""
+        async with self._database.transaction() as connection:
+            await catalogue.put_portfolio(connection, portfolio)
+
+    async def delete_portfolio(self, portfolio_id: str) -> None:
+        """Deletes a portfolio."""
+        async with self._database.transaction() as connection:
+            await connection.execute("delete from portfolio where portfolio_id = $1", portfolio_id)
+
+
+async def _positions(connection: Connection) -> dict[str, dict[str, Position]]:
+    positions: dict[str, dict[str, Position]] = {}
+    columns = ", ".join(bookings.POSITION_COLUMNS)
+    for row in await connection.fetch(f"select {columns} from position"):
+        values: dict[str, Any] = dict(row)
+        positions.setdefault(row["account_id"], {})[row["instrument"]] = Position(**values)
+    return positions
+
+
+def _instrument(payload: bytes) -> str:
+    return event_pb2.Event.FromString(payload).position_change.position.instrument
