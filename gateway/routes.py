@@ -13,7 +13,6 @@ TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 CHECK = "envoy.filters.http.lua"
 CORS = "envoy.filters.http.cors"
 
-_NO_TIMEOUT = "0s"
 _REQUEST_HEADERS = (
     "authorization",
     "content-type",
@@ -57,25 +56,23 @@ def _preflight(tables: Tables) -> dict[str, Any]:
 
 
 def _grpc_routes(settings: Settings, service: PublicService) -> Iterator[dict[str, Any]]:
-    """Streams end when they end; other calls when the caller's deadline passes, and no later than ours."""
     for name in service.streams:
-        yield _grpc_route({"path": f"/{service.name}/{name}"}, service.area, {"timeout": _NO_TIMEOUT})
-    yield _grpc_route({"prefix": f"/{service.name}/"}, service.area, _unary(settings))
+        yield _grpc_route(settings, {"path": f"/{service.name}/{name}"}, service.area, stream=True)
+    yield _grpc_route(settings, {"prefix": f"/{service.name}/"}, service.area, stream=False)
 
 
-def _grpc_route(match: dict[str, Any], cluster: str, limits: dict[str, Any]) -> dict[str, Any]:
+def _grpc_route(settings: Settings, match: dict[str, Any], area: str, *, stream: bool) -> dict[str, Any]:
     # Only gRPC itself: anything else under such a path is an unknown route, not a call with a strange body.
     grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    return {"match": {**match, "headers": [grpc]}, "route": {"cluster": cluster, **limits}, **_as_it_is()}
+    return {"match": {**match, "headers": [grpc]}, **_call(settings, area, stream=stream), **_as_it_is()}
 
 
 def _rest_route(settings: Settings, route: RestRoute) -> dict[str, Any]:
     # Read by the request check: what to compare the query and the body with.
     known = {"input": route.input, "body": route.body, "bound": ",".join(route.bound)}
-    limits = {"timeout": _NO_TIMEOUT, "idle_timeout": _NO_TIMEOUT} if route.stream else _unary(settings)
     result: dict[str, Any] = {
         "match": {**_path_match(route.path), "headers": [_verb(route.verb)]},
-        "route": {"cluster": route.area, **limits},
+        **_call(settings, route.area, stream=route.stream),
         "metadata": {"filter_metadata": {CHECK: known}},
         "response_headers_to_remove": ["grpc-accept-encoding"],
     }
@@ -96,9 +93,17 @@ def _covers(path: str, other: str) -> bool:
     return re.fullmatch(_pattern(path), other.replace("{", "").replace("}", "")) is not None
 
 
-def _unary(settings: Settings) -> dict[str, Any]:
-    timeout = f"{settings.unary_timeout_seconds}s"
-    return {"timeout": timeout, "max_stream_duration": {"grpc_timeout_header_max": timeout}}
+def _call(settings: Settings, area: str, *, stream: bool) -> dict[str, Any]:
+    """Streams end when they end; other calls when the caller's deadline passes, and no later than ours."""
+    if stream:
+        return {"route": {"cluster": area, "timeout": "0s", "idle_timeout": "0s"}}
+    seconds = settings.unary_timeout_seconds
+    # Told to the service when the caller names no deadline, so that nobody works for nobody.
+    deadline = {"header": {"key": "grpc-timeout", "value": f"{round(seconds * 1000)}m"}}
+    return {
+        "route": {"cluster": area, "timeout": f"{seconds}s"},
+        "request_headers_to_add": [{**deadline, "append_action": "ADD_IF_ABSENT"}],
+    }
 
 
 def _path_match(path: str) -> dict[str, Any]:

@@ -32,8 +32,8 @@ local function check_body(handle, route, bound)
   if route.body == "" then
     error({ reason = "MALFORMED_JSON", text = "the request takes no body" }, 0)
   end
-  local content_type = handle:headers():get("content-type") or ""
-  if not content_type:lower():find("^application/json%s*;?") then
+  local content_type = (handle:headers():get("content-type") or ""):lower():match("^[^;]*")
+  if not content_type:find("^application/json%s*$") then
     error({ reason = "MALFORMED_JSON", text = "the body must be application/json", status = "415" }, 0)
   end
   local target = { kind = "message", type = route.input }

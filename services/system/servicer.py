@@ -1,8 +1,5 @@
 """SystemService: protobuf in, one call, protobuf out."""
 
-# Names and parameters are the contract's; these requests hold nothing.
-# ruff: noqa: ARG002, N802
-
 from __future__ import annotations
 
 from collections.abc import Iterable

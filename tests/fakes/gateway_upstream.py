@@ -21,6 +21,7 @@ from ordermesh.type.v1 import risk_breach_pb2, stream_pb2
 REFUSED_ACCOUNT = "refused"
 BROKEN_STREAM_ACCOUNT = "broken-stream"
 REFUSED_STREAM_ACCOUNT = "refused-stream"
+SILENT_ACCOUNT = "silent"
 ENDLESS_ACCOUNT = "endless"
 
 
@@ -29,6 +30,8 @@ class Seen:
     """What the server was sent, in order."""
 
     requests: list[Message] = field(default_factory=list)
+    # Seconds that each order's caller still gave it; None without a deadline.
+    seconds_left: list[float | None] = field(default_factory=list)
     # Set when a stream's caller has gone.
     stream_ended: threading.Event = field(default_factory=threading.Event)
 
@@ -51,41 +54,46 @@ class MemoryOrderService(order_service_pb2_grpc.OrderServiceServicer):
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
 
-    def PlaceOrder(  # noqa: N802 - the contract's name
+    def PlaceOrder(
         self, request: order_entry_pb2.PlaceOrderRequest, context: grpc.ServicerContext
     ) -> order_entry_pb2.PlaceOrderResponse:
         self._seen.requests.append(request)
+        self._seen.seconds_left.append(context.time_remaining())
+        if request.account_id == SILENT_ACCOUNT:
+            ended = threading.Event()
+            if context.add_callback(ended.set):
+                ended.wait()
         if request.account_id == REFUSED_ACCOUNT:
             breach = risk_breach_pb2.RiskBreach(limit="10", observed="11", unit="units", text="too large")
             context.abort_with_status(failure(grpc.StatusCode.FAILED_PRECONDITION, "RISK_LIMIT_EXCEEDED", breach))
         return order_entry_pb2.PlaceOrderResponse(order=_order(request))
 
-    def PlaceOrders(  # noqa: N802
+    def PlaceOrders(
         self, request: order_entry_pb2.PlaceOrdersRequest, context: grpc.ServicerContext
     ) -> order_entry_pb2.PlaceOrdersResponse:
         self._seen.requests.append(request)
         results = [order_entry_pb2.PlaceOrderResult(order=_order(order)) for order in request.orders]
         return order_entry_pb2.PlaceOrdersResponse(results=results)
 
-    def CancelOrder(  # noqa: N802
+    def CancelOrder(
         self, request: order_entry_pb2.CancelOrderRequest, context: grpc.ServicerContext
     ) -> order_entry_pb2.CancelOrderResponse:
         self._seen.requests.append(request)
         return order_entry_pb2.CancelOrderResponse(order=order_pb2.Order(order_id=request.order_id))
 
-    def GetOrder(  # noqa: N802
+    def GetOrder(
         self, request: order_query_pb2.GetOrderRequest, context: grpc.ServicerContext
     ) -> order_query_pb2.GetOrderResponse:
         self._seen.requests.append(request)
         return order_query_pb2.GetOrderResponse(order=order_pb2.Order(order_id=request.order_id), as_of=7)
 
-    def ListOrders(  # noqa: N802
+    def ListOrders(
         self, request: order_query_pb2.ListOrdersRequest, context: grpc.ServicerContext
     ) -> order_query_pb2.ListOrdersResponse:
         self._seen.requests.append(request)
         return order_query_pb2.ListOrdersResponse()
 
-    def StreamOrders(  # noqa: N802
+    def StreamOrders(
         self, request: order_stream_pb2.StreamOrdersRequest, context: grpc.ServicerContext
     ) -> Iterator[order_stream_pb2.StreamOrdersResponse]:
         self._seen.requests.append(request)

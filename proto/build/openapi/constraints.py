@@ -52,6 +52,11 @@ def element_rules(field: Field) -> Any:
     return field.rules.repeated.items if field.rules.repeated.HasField("items") else None
 
 
+def refuses_zero(rules: Any) -> bool:
+    """Whether an enum's zero value is no answer."""
+    return rules is not None and (bool(rules.required) or 0 in rules.enum.not_in)
+
+
 def bounds_in_words(rules: Any) -> str:
     """The bounds of a duration, which JSON Schema cannot compare; empty without any."""
     if rules is None or not rules.HasField("duration"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from proto.build.model import Contract, EnumType, Field, Kind, Message
-from proto.build.openapi.constraints import bounds_in_words, element_rules, list_keywords, value_keywords
+from proto.build.openapi.constraints import bounds_in_words, element_rules, list_keywords, refuses_zero, value_keywords
 
 _SCALARS: dict[Kind, dict[str, Any]] = {
     Kind.STRING: {"type": "string"},
@@ -70,7 +70,7 @@ class Schemas:
         """A field with its comment and constraints."""
         rules = element_rules(field)
         value = {**self._value(field), **value_keywords(field.kind, rules)}
-        if field.kind is Kind.ENUM and rules is not None and rules.required:
+        if field.kind is Kind.ENUM and refuses_zero(rules):
             value["not"] = {"const": self._contract.enums[field.type_name].values[0].name}
         if field.map_key is not None:
             value = {"type": "object", "additionalProperties": value}

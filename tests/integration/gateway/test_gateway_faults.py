@@ -1,0 +1,95 @@
+"""Services that are down, not ready or silent, seen through a real Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+
+from deploy.embedded.ports import unused_port
+from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc
+from tests.fakes.gateway_upstream import SILENT_ACCOUNT, Upstream
+from tests.integration.gateway.answers import ORDER, reason
+from tests.integration.gateway.conftest import Gateway, settings_for, until
+
+
+@pytest.fixture
+def port() -> int:
+    """Where the services are to be."""
+    return unused_port()
+
+
+@pytest.fixture
+def own_gateway(tmp_path: Path, port: int) -> Iterator[Gateway]:
+    """A gateway before services that are not there yet."""
+    running = Gateway(tmp_path, settings_for(port, unary_timeout_seconds=1.5))
+    yield running
+    running.stop()
+
+
+def test_a_service_that_is_down_is_unavailable_and_comes_back(own_gateway: Gateway, port: int) -> None:
+    """REST answers 503 with a status, gRPC UNAVAILABLE; once the service is up, calls pass again by themselves."""
+    answer = httpx.get(f"{own_gateway.url}/api/v1/orders")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == 14
+    assert reason(answer) == "SERVICE_UNAVAILABLE"
+    with grpc.insecure_channel(own_gateway.address) as channel, pytest.raises(grpc.RpcError) as failure:
+        order_service_pb2_grpc.OrderServiceStub(channel).PlaceOrder(order_entry_pb2.PlaceOrderRequest())
+    assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+
+    upstream = Upstream(port)
+    upstream.start()
+    try:
+        until(lambda: httpx.get(f"{own_gateway.url}/api/v1/orders").status_code == 200, "the service answering")
+    finally:
+        upstream.stop()
+
+
+def test_a_service_that_is_not_ready_gets_no_calls(own_gateway: Gateway, port: int) -> None:
+    """A service whose health says NOT_SERVING is spared until it says otherwise."""
+    upstream = Upstream(port)
+    upstream.set_serving(serving=False)
+    upstream.start()
+    try:
+        url = f"{own_gateway.url}/api/v1/orders"
+        until(lambda: "failed_active_hc" in own_gateway.admin("/clusters"), "the health check failing")
+        assert httpx.get(url).status_code == 503
+        assert not upstream.seen.requests
+        upstream.set_serving(serving=True)
+        until(lambda: httpx.get(url).status_code == 200, "the service answering")
+    finally:
+        upstream.stop()
+
+
+def test_a_service_that_is_silent_is_given_up(own_gateway: Gateway, port: int) -> None:
+    """A call without an answer ends after the gateway's limit with 504 and DEADLINE_EXCEEDED."""
+    upstream = Upstream(port)
+    upstream.start()
+    try:
+        until(lambda: own_gateway.is_healthy("order"), "the order service being healthy")
+        answer = httpx.post(
+            f"{own_gateway.url}/api/v1/orders", json={**ORDER, "account_id": SILENT_ACCOUNT}, timeout=20
+        )
+        assert answer.status_code == 504
+        assert answer.json()["code"] == 4
+        assert reason(answer) == "DEADLINE_EXCEEDED"
+    finally:
+        upstream.stop()
+
+
+def test_pages_are_there_without_any_service(own_gateway: Gateway) -> None:
+    """The OpenAPI document and the page that renders it need no service; the root leads to the page."""
+    document = httpx.get(f"{own_gateway.url}/openapi.json")
+    page = httpx.get(own_gateway.url, follow_redirects=True)
+
+    assert document.headers["content-type"] == "application/json"
+    assert "/api/v1/orders" in document.json()["paths"]
+    assert page.url.path == "/docs"
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    # All in one file: nothing is loaded from elsewhere.
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    assert "src=" not in page.text
