@@ -152,6 +152,8 @@ class StreamCall:
                 yield message
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from None
+        except asyncio.CancelledError:
+            self._raise_unless_ours()
         finally:
             self._call.cancel()
 
@@ -161,6 +163,9 @@ class StreamCall:
             message = await self._call.read()
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from None
+        except asyncio.CancelledError:
+            self._raise_unless_ours()
+            return None
         return None if message is grpc.aio.EOF else message
 
     async def write(self, message: Any) -> None:
@@ -183,6 +188,12 @@ class StreamCall:
     def cancel(self) -> None:
         """Ends the stream."""
         self._call.cancel()
+
+    def _raise_unless_ours(self) -> None:
+        """Lets a cancellation of the task pass; one that comes of `cancel` is merely the end of the stream."""
+        task = asyncio.current_task()
+        if not self._call.cancelled() or (task is not None and task.cancelling()):
+            raise  # noqa: PLE0704 - called while the cancellation is handled
 
     async def _ended(self) -> CodedError:
         try:

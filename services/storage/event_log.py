@@ -33,7 +33,7 @@ CREATE: Final = (
     "create index event_log_by_account on event_log (account_id, account_sequence)",
     """
     create table event_log_epoch (
-        only boolean primary key default true check (only),
+        singleton boolean primary key default true check (singleton),
         epoch uuid not null default gen_random_uuid(),
         created_at timestamptz not null default now()
     )

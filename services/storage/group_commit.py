@@ -71,13 +71,20 @@ class GroupCommitter(Generic[T, R]):
         self._waiting.close()
 
     async def run(self) -> None:
-        """Commits batch after batch until closed."""
-        while True:
-            try:
-                batch = await self._waiting.take(self._most_per_batch)
-            except DrainClosedError:
-                return
-            await self._commit_batch(batch)
+        """Commits batch after batch until closed.
+
+        When it is cancelled, those who wait for the commit in hand are told STORE_UNAVAILABLE (nobody knows whether it
+        was made), and those whose turn had not come DRAINING.
+        """
+        try:
+            while True:
+                await self._commit_batch(await self._waiting.take(self._most_per_batch))
+        except DrainClosedError:
+            return
+        finally:
+            self.close()
+            for _, future in self._waiting.take_waiting(len(self._waiting)):
+                _give_up(future, unavailable("DRAINING", "the service is draining"))
 
     async def _commit_batch(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:
@@ -88,7 +95,7 @@ class GroupCommitter(Generic[T, R]):
             return
         except BaseException:
             for _, future in batch:
-                future.cancel()
+                _give_up(future, unavailable("STORE_UNAVAILABLE", "the service stopped while it was committing"))
             raise
         for (_, future), result in zip(batch, results, strict=True):
             if isinstance(result, Exception):
@@ -100,3 +107,10 @@ class GroupCommitter(Generic[T, R]):
 def _fail(future: asyncio.Future[R], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+def _give_up(future: asyncio.Future[R], error: Exception) -> None:
+    _fail(future, error)
+    if not future.cancelled():
+        # The service is ending: nobody may be left to ask, and that is no fault worth a warning.
+        future.exception()

@@ -351,6 +351,25 @@ async def test_an_address_in_use_is_refused_clearly(served: Serving) -> None:
     await second.stop(0)
 
 
+async def test_cancelling_a_stream_ends_it_for_its_reader(served: Serving) -> None:
+    """Whoever reads the stream sees its end, and is not cancelled itself."""
+    stub: Any = health_pb2_grpc.HealthStub(served.channel)
+    call = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+    assert await call.read() is not None
+    reading = asyncio.ensure_future(call.read())
+    await asyncio.sleep(0)
+    call.cancel()
+    assert await reading is None
+    call = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+    got: list[Any] = []
+    iterating = asyncio.ensure_future(_drain(call, got))
+    async with asyncio.timeout(5):
+        while not got:
+            await asyncio.sleep(0)
+    call.cancel()
+    assert await iterating is None
+
+
 async def _drain(call: Any, into: list[Any]) -> None:
     async for message in call:
-        into.append(message)
+        into.append(message)  # noqa: PERF401 - what came before the failure counts
