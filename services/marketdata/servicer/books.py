@@ -10,7 +10,7 @@ from services.bus.fanout import Fanout, Latest, Reader
 from services.marketdata.domain.book import view_changes
 from services.marketdata.domain.market import Market
 from services.marketdata.pipeline.hub import Turn
-from services.marketdata.servicer.conflated import chunks
+from services.marketdata.servicer.conflated import Subscription, chunks
 from services.marketdata.servicer.render import BookState, book_change_message, book_message
 from services.marketdata.servicer.wire import SharedEncoding, Wire
 
@@ -40,7 +40,7 @@ class DepthGroup:
     def __init__(self, depth: int) -> None:
         self._depth = depth
         self._fanout: Fanout[str, SharedBook] = Fanout()
-        self._shared: SharedEncoding[SharedBook] = SharedEncoding(_update)
+        self._shared: SharedEncoding[SharedBook] = SharedEncoding(_encode)
         self._readers_of: Counter[str] = Counter()
 
     def turn(self, markets: Iterable[Market], epoch: str) -> None:
@@ -68,10 +68,7 @@ class DepthGroup:
 
     def update(self, latest: Sequence[Latest[str, SharedBook]]) -> Wire:
         """Returns the message of books that changed; readers in step share its bytes."""
-        if any(entry.folded for entry in latest):
-            changes = [entry.value.whole(entry.folded) if entry.folded else entry.value.change for entry in latest]
-            return Response(update=book_access_pb2.OrderBookUpdate(changes=changes))
-        return self._shared.bytes_of([entry.value for entry in latest])
+        return self._shared.bytes_of([(entry.value, entry.folded) for entry in latest])
 
     def _publish(self, market: Market, epoch: str) -> None:
         known = self._fanout.newest(market.name)
@@ -93,12 +90,13 @@ class BookBroadcast:
         for group in self._groups.values():
             group.turn(turn.books, self._epoch())
 
-    def subscribe(self, markets: Sequence[Market], depth: int) -> BookReading:
+    def subscribe(self, markets: Iterable[Market], depth: int) -> Subscription[Latest[str, SharedBook]]:
         """Returns a reader of some books to a depth."""
         group = self._groups.setdefault(depth, DepthGroup(depth))
         unique = list({market.name: market for market in markets}.values())
         reader = group.subscribe(unique, self._epoch())
-        return BookReading(group, reader, lambda: self._left(depth, group, [market.name for market in unique]))
+        reading = BookReading(reader, lambda: self._left(depth, group, [market.name for market in unique]))
+        return Subscription(reading, list(_snapshot(reader.take())), group.update)
 
     def _left(self, depth: int, group: DepthGroup, names: list[str]) -> None:
         if not group.unsubscribe(names) and self._groups.get(depth) is group:
@@ -108,10 +106,9 @@ class BookBroadcast:
 class BookReading:
     """One reader of books."""
 
-    __slots__ = ("_left", "_reader", "group", "take", "wait", "wake")
+    __slots__ = ("_left", "_reader", "take", "wait", "wake")
 
-    def __init__(self, group: DepthGroup, reader: Reader[str, SharedBook], left: Callable[[], None]) -> None:
-        self.group = group
+    def __init__(self, reader: Reader[str, SharedBook], left: Callable[[], None]) -> None:
         self._reader, self._left = reader, left
         self.take, self.wait, self.wake = reader.take, reader.wait, reader.wake
 
@@ -121,15 +118,15 @@ class BookReading:
         self._left()
 
 
-def snapshot(latest: Sequence[Latest[str, SharedBook]]) -> Iterator[tuple[int, Wire]]:
-    """Yields the messages of a snapshot."""
+def _snapshot(latest: Sequence[Latest[str, SharedBook]]) -> Iterator[tuple[int, Wire]]:
     for part in chunks(latest):
         books = [book_message(entry.value.state) for entry in part]
         yield len(books), Response(snapshot=book_access_pb2.OrderBookSnapshot(books=books))
 
 
-def _update(values: Sequence[SharedBook]) -> Response:
-    return Response(update=book_access_pb2.OrderBookUpdate(changes=[value.change for value in values]))
+def _encode(states: Sequence[tuple[SharedBook, int]]) -> Response:
+    changes = [shared.whole(count) if count else shared.change for shared, count in states]
+    return Response(update=book_access_pb2.OrderBookUpdate(changes=changes))
 
 
 def _differs(one: BookState, other: BookState) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ordermesh.marketdata.v1 import candle_access_pb2, candle_pb2
-from services.bus.fanout import Fanout, Latest, Reader
+from services.bus.fanout import Fanout, Latest
 from services.marketdata.domain.candle import Candle, Interval
 from services.marketdata.domain.market import Market
 from services.marketdata.domain.series import is_complete
 from services.marketdata.pipeline.hub import Turn
-from services.marketdata.servicer.conflated import chunks
+from services.marketdata.servicer.conflated import Subscription, chunks
 from services.marketdata.servicer.render import candle_message
 from services.marketdata.servicer.wire import SharedEncoding, Wire
 
@@ -51,7 +51,7 @@ class CandleBroadcast:
     def __init__(self, venue_time_ns: Callable[[], int]) -> None:
         self._venue_time_ns = venue_time_ns
         self._fanouts: dict[Interval, Fanout[str, SharedCandle]] = {interval: Fanout() for interval in Interval}
-        self._shared: SharedEncoding[SharedCandle] = SharedEncoding(_update)
+        self._shared: SharedEncoding[SharedCandle] = SharedEncoding(_encode)
 
     def turn(self, turn: Turn) -> None:
         """Publishes the candles of a turn."""
@@ -70,29 +70,25 @@ class CandleBroadcast:
         before = self._message(market, series.before, interval) if series.before is not None else None
         fanout.publish(market.name, SharedCandle(newest, before, fanout.newest(market.name)))
 
-    def subscribe(self, interval: Interval, names: Iterable[str] | None) -> Reader[str, SharedCandle]:
+    def subscribe(self, interval: Interval, names: Iterable[str] | None) -> Subscription[Latest[str, SharedCandle]]:
         """Returns a reader of an interval's candles of some instruments, or of all."""
-        return self._fanouts[interval].subscribe(names)
+        reader = self._fanouts[interval].subscribe(names)
+        return Subscription(reader, list(_snapshot(reader.take())), self._update)
 
-    def snapshot(self, latest: Sequence[Latest[str, SharedCandle]]) -> Iterator[tuple[int, Wire]]:
-        """Yields the messages of a snapshot."""
-        for part in chunks(latest):
-            candles = [entry.value.newest for entry in part]
-            yield len(candles), Response(snapshot=candle_access_pb2.CandleSnapshot(candles=candles))
-
-    def update(self, latest: Sequence[Latest[str, SharedCandle]]) -> Wire:
-        """Returns the message of candles that changed; readers in step share its bytes."""
-        if any(entry.folded for entry in latest):
-            parts = [entry.value.folded(entry.folded) if entry.folded else entry.value.news for entry in latest]
-            candles = [candle for part in parts for candle in part]
-            return Response(update=candle_access_pb2.CandleUpdate(candles=candles))
-        return self._shared.bytes_of([entry.value for entry in latest])
+    def _update(self, latest: Sequence[Latest[str, SharedCandle]]) -> Wire:
+        return self._shared.bytes_of([(entry.value, entry.folded) for entry in latest])
 
     def _message(self, market: Market, candle: Candle, interval: Interval) -> candle_pb2.Candle:
         complete = is_complete(candle, interval, self._venue_time_ns())
         return candle_message(market.name, candle, interval, market.scales, complete=complete)
 
 
-def _update(values: Sequence[SharedCandle]) -> Response:
-    candles = [candle for value in values for candle in value.news]
-    return Response(update=candle_access_pb2.CandleUpdate(candles=candles))
+def _snapshot(latest: Sequence[Latest[str, SharedCandle]]) -> Iterator[tuple[int, Wire]]:
+    for part in chunks(latest):
+        candles = [entry.value.newest for entry in part]
+        yield len(candles), Response(snapshot=candle_access_pb2.CandleSnapshot(candles=candles))
+
+
+def _encode(states: Sequence[tuple[SharedCandle, int]]) -> Response:
+    parts = [shared.folded(count) if count else shared.news for shared, count in states]
+    return Response(update=candle_access_pb2.CandleUpdate(candles=[candle for part in parts for candle in part]))

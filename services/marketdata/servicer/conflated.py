@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -40,57 +41,65 @@ class Reading(Protocol[T_co]):
         ...
 
 
-class MarketStream(Generic[T, M]):
-    """One reader's stream."""
+def never() -> bool:
+    """Tells that a reader of a conflated stream is never too slow."""
+    return False
 
-    def __init__(
-        self,
-        frames: Frames[M],
-        draining: Draining,
-        snapshot: Callable[[Sequence[T]], Iterable[tuple[int, Wire]]],
-        update: Callable[[Sequence[T]], Wire],
-        too_slow: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Takes what makes the messages.
 
-        Args:
-            frames: Makes the shared messages.
-            draining: Tells when the server is about to stop.
-            snapshot: Makes the messages of the snapshot, each with its number of entries.
-            update: Makes the message of what has changed.
-            too_slow: Tells whether the reader has lost something.
-        """
-        self._frames, self._draining = frames, draining
-        self._snapshot, self._update, self._too_slow = snapshot, update, too_slow
+@dataclass(frozen=True, slots=True)
+class Subscription(Generic[T]):
+    """What one reader's stream is made of.
 
-    async def run(self, reader: Reading[T], heartbeat_seconds: float) -> AsyncIterator[Wire]:
-        """Yields the messages until the server drains or the reader leaves; the reader is closed then."""
-        frames, draining, update = self._frames, self._draining, self._update
-        stop_listening = draining.listen(reader.wake)
-        try:
-            yield frames.subscribed(heartbeat_seconds)
-            yield frames.snapshot_begin()
-            count = 0
-            for entries, message in self._snapshot(reader.take()):
-                count += entries
-                yield message
-            yield frames.snapshot_end(count)
-            while True:
-                woken = await reader.wait(heartbeat_seconds)
-                changed = reader.take()
-                if changed:
-                    yield update(changed)
-                if self._too_slow():
-                    yield frames.going_away(stream_pb2.GOING_AWAY_REASON_SLOW_READER)
-                    return
-                if draining.begun:
-                    yield frames.going_away(stream_pb2.GOING_AWAY_REASON_DRAINING)
-                    return
-                if not woken and not changed:
-                    yield frames.heartbeat()
-        finally:
-            stop_listening()
-            reader.close()
+    Attributes:
+        reader: What waits for it.
+        snapshot: The messages of its snapshot, each with its number of entries: all that was before the reader began.
+        update: Makes the message of what has changed.
+        too_slow: Tells whether the reader has lost something.
+    """
+
+    reader: Reading[T]
+    snapshot: Iterable[tuple[int, Wire]]
+    update: Callable[[Sequence[T]], Wire]
+    too_slow: Callable[[], bool] = never
+
+
+async def market_stream(
+    frames: Frames[M], draining: Draining, heartbeat_seconds: float, subscribe: Callable[[], Subscription[T]]
+) -> AsyncIterator[Wire]:
+    """Yields the messages of one reader's stream until the server drains or the reader leaves.
+
+    Args:
+        frames: Makes the shared messages.
+        draining: Tells when the server is about to stop.
+        heartbeat_seconds: After how long a silence a heartbeat is sent.
+        subscribe: Begins the reading; called once the stream runs, so that it is ended whatever happens.
+    """
+    subscription = subscribe()
+    reader, update, too_slow = subscription.reader, subscription.update, subscription.too_slow
+    stop_listening = draining.listen(reader.wake)
+    try:
+        yield frames.subscribed(heartbeat_seconds)
+        yield frames.snapshot_begin()
+        count = 0
+        for entries, message in subscription.snapshot:
+            count += entries
+            yield message
+        yield frames.snapshot_end(count)
+        while True:
+            woken = await reader.wait(heartbeat_seconds)
+            if changed := reader.take():
+                yield update(changed)
+            elif too_slow():
+                yield frames.going_away(stream_pb2.GOING_AWAY_REASON_SLOW_READER)
+                return
+            elif not woken:
+                yield frames.heartbeat()
+            if draining.begun:
+                yield frames.going_away(stream_pb2.GOING_AWAY_REASON_DRAINING)
+                return
+    finally:
+        stop_listening()
+        reader.close()
 
 
 def chunks(entries: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -24,9 +24,8 @@ from services.marketdata.pipeline.catalogue import Catalogue
 from services.marketdata.pipeline.epochs import Epochs
 from services.marketdata.pipeline.history import History
 from services.marketdata.pipeline.hub import Hub
-from services.marketdata.servicer import books
 from services.marketdata.servicer.broadcasts import Broadcasts
-from services.marketdata.servicer.conflated import MarketStream
+from services.marketdata.servicer.conflated import Subscription, market_stream
 from services.marketdata.servicer.render import (
     INTERVAL_OF_CONTRACT,
     BookState,
@@ -152,45 +151,43 @@ class MarketDataServicer(market_data_service_pb2_grpc.MarketDataServiceServicer)
         token = pages.token(candles[-1].open_second * SECOND_NS, 0) if more else ""
         return candle_api.ListCandlesResponse(candles=messages, next_page_token=token)
 
-    async def StreamQuotes(self, request: api.StreamQuotesRequest, context: Any) -> AsyncIterator[Any]:
+    def StreamQuotes(self, request: api.StreamQuotesRequest, context: Any) -> AsyncIterator[Any]:
         """Streams quotes."""
         names = [market.name for market in self._markets(request.instruments)] or None
-        quotes = self._broadcasts.quotes
-        stream = MarketStream(self._quote_frames, self._draining, quotes.snapshot, quotes.update)
-        async for message in stream.run(quotes.subscribe(names), heartbeat_seconds(request.heartbeat_interval)):
-            yield message
+        return self._stream(self._quote_frames, request, lambda: self._broadcasts.quotes.subscribe(names))
 
-    async def StreamOrderBook(self, request: book_api.StreamOrderBookRequest, context: Any) -> AsyncIterator[Any]:
+    def StreamOrderBook(self, request: book_api.StreamOrderBookRequest, context: Any) -> AsyncIterator[Any]:
         """Streams order books."""
-        markets = self._markets(request.instruments)
-        reading = self._broadcasts.books.subscribe(markets, request.depth or DEFAULT_DEPTH)
-        stream = MarketStream(self._book_frames, self._draining, books.snapshot, reading.group.update)
-        async for message in stream.run(reading, heartbeat_seconds(request.heartbeat_interval)):
-            yield message
+        markets, depth = self._markets(request.instruments), request.depth or DEFAULT_DEPTH
+        return self._stream(self._book_frames, request, lambda: self._broadcasts.books.subscribe(markets, depth))
 
-    async def StreamTrades(self, request: trade_api.StreamTradesRequest, context: Any) -> AsyncIterator[Any]:
+    def StreamTrades(self, request: trade_api.StreamTradesRequest, context: Any) -> AsyncIterator[Any]:
         """Streams public trades."""
         named = self._markets(request.instruments)
-        trades = self._broadcasts.trades
-        # Trades of this turn are handed out first: then the snapshot has them, and the reader does not get them again.
-        self._hub.flush()
-        reader = trades.subscribe([market.name for market in named] or None)
-        first = list(trades.snapshot(named or self._hub.markets.values(), request.recent_trades))
-        stream = MarketStream(self._trade_frames, self._draining, lambda _: first, trades.update, reader.lost)
-        async for message in stream.run(reader, heartbeat_seconds(request.heartbeat_interval)):
-            yield message
 
-    async def StreamCandles(self, request: candle_api.StreamCandlesRequest, context: Any) -> AsyncIterator[Any]:
+        def subscribe() -> Subscription[Any]:
+            # Trades of this turn are handed out first: the snapshot has them, and the reader does not get them again.
+            self._hub.flush()
+            names, markets = [market.name for market in named] or None, named or self._hub.markets.values()
+            return self._broadcasts.trades.subscribe(names, markets, request.recent_trades)
+
+        return self._stream(self._trade_frames, request, subscribe)
+
+    def StreamCandles(self, request: candle_api.StreamCandlesRequest, context: Any) -> AsyncIterator[Any]:
         """Streams candles."""
         names = [market.name for market in self._markets(request.instruments)] or None
-        candles = self._broadcasts.candles
-        reader = candles.subscribe(INTERVAL_OF_CONTRACT[request.interval], names)
-        stream = MarketStream(self._candle_frames, self._draining, candles.snapshot, candles.update)
-        async for message in stream.run(reader, heartbeat_seconds(request.heartbeat_interval)):
-            yield message
+        interval = INTERVAL_OF_CONTRACT[request.interval]
+        return self._stream(self._candle_frames, request, lambda: self._broadcasts.candles.subscribe(interval, names))
+
+    def _stream(
+        self, frames: Frames[Any], request: Any, subscribe: Callable[[], Subscription[Any]]
+    ) -> AsyncIterator[Any]:
+        seconds = heartbeat_seconds(request.heartbeat_interval)
+        return market_stream(frames, self._draining, seconds, subscribe)
 
     def _markets(self, names: Sequence[str]) -> list[Market]:
-        return [self._hub.market(name, f"instruments[{index}]") for index, name in enumerate(names)]
+        found = (self._hub.market(name, f"instruments[{index}]") for index, name in enumerate(names))
+        return list(dict.fromkeys(found))
 
     def _told(self, instrument: Instrument) -> Any:
         return instrument_message(instrument, self._hub.markets.get(instrument.name))

@@ -10,7 +10,7 @@ from services.kernel.drain import Wakeup
 from services.marketdata.domain.market import Market
 from services.marketdata.domain.trade import Trade
 from services.marketdata.pipeline.hub import Turn
-from services.marketdata.servicer.conflated import chunks
+from services.marketdata.servicer.conflated import Subscription, chunks
 from services.marketdata.servicer.render import trade_message
 from services.marketdata.servicer.wire import SharedEncoding, Wire
 
@@ -80,7 +80,7 @@ class TradeBroadcast:
         self._epoch_name, self._most_waiting = epoch_name, most_waiting
         self._of_all: set[TradeReader] = set()
         self._of: defaultdict[str, set[TradeReader]] = defaultdict(set)
-        self._shared: SharedEncoding[SharedTrade] = SharedEncoding(_update)
+        self._shared: SharedEncoding[SharedTrade] = SharedEncoding(_encode)
 
     def turn(self, turn: Turn) -> None:
         """Hands out the trades of a turn, in order for readers of several instruments too."""
@@ -98,8 +98,17 @@ class TradeBroadcast:
         for reader, trades in wanted.items():
             reader.offer(trades)
 
-    def subscribe(self, names: Iterable[str] | None) -> TradeReader:
-        """Returns a reader of the trades of some instruments, or of all."""
+    def subscribe(
+        self, names: Iterable[str] | None, markets: Iterable[Market], recent_trades: int
+    ) -> Subscription[SharedTrade]:
+        """Returns a reader of the trades of some instruments, or of all, that begins with the last trades of markets.
+
+        Everything that the markets know must have been handed out before.
+        """
+        reader = self._reader(names)
+        return Subscription(reader, list(self._snapshot(markets, recent_trades)), self._update, reader.lost)
+
+    def _reader(self, names: Iterable[str] | None) -> TradeReader:
         if names is None:
             reader = TradeReader(self._most_waiting, self._of_all.discard)
             self._of_all.add(reader)
@@ -114,8 +123,7 @@ class TradeBroadcast:
         """Returns a trade as a message."""
         return trade_message(market.name, trade, market.scales, self._epoch_name(trade.epoch_number))
 
-    def snapshot(self, markets: Iterable[Market], recent_trades: int) -> Iterator[tuple[int, Wire]]:
-        """Yields the messages of a snapshot: the last trades of each instrument."""
+    def _snapshot(self, markets: Iterable[Market], recent_trades: int) -> Iterator[tuple[int, Wire]]:
         trades = [
             self.message(market, trade)
             for market in markets
@@ -124,9 +132,8 @@ class TradeBroadcast:
         for part in chunks(trades):
             yield len(part), Response(snapshot=market_trade_access_pb2.MarketTradeSnapshot(trades=part))
 
-    def update(self, trades: Sequence[SharedTrade]) -> Wire:
-        """Returns the message of new trades; readers in step share its bytes."""
-        return self._shared.bytes_of(trades)
+    def _update(self, trades: Sequence[SharedTrade]) -> Wire:
+        return self._shared.bytes_of([(trade, 0) for trade in trades])
 
     def _left(self, reader: TradeReader, names: frozenset[str]) -> None:
         for name in names:
@@ -135,5 +142,5 @@ class TradeBroadcast:
                 del self._of[name]
 
 
-def _update(values: Sequence[SharedTrade]) -> Response:
-    return Response(update=market_trade_access_pb2.MarketTradeUpdate(trades=[value.message for value in values]))
+def _encode(states: Sequence[tuple[SharedTrade, int]]) -> Response:
+    return Response(update=market_trade_access_pb2.MarketTradeUpdate(trades=[trade.message for trade, _ in states]))

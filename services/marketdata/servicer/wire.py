@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -28,25 +28,34 @@ def serialize(message: Wire) -> bytes:
 
 
 class SharedEncoding(Generic[V]):
-    """Remembers the bytes that a group of values made, for as long as others are likely to want the same group."""
+    """Remembers the bytes that a group of states made, for as long as other readers are likely to want the same group.
+
+    Readers in step want the same states with nothing folded; readers that are behind by as much as one another share as
+    well.
+    """
 
     __slots__ = ("_encode", "_made")
 
-    def __init__(self, encode: Callable[[Sequence[V]], Message]) -> None:
-        self._encode = encode
-        # The values themselves are the key: they are compared by identity, and kept alive by being in it.
-        self._made: dict[tuple[V, ...], bytes] = {}
+    def __init__(self, encode: Callable[[Sequence[tuple[V, int]]], Message]) -> None:
+        """Begins with nothing made.
 
-    def bytes_of(self, values: Sequence[V]) -> bytes:
-        """Returns the message of these values, encoded now or before."""
-        key = tuple(values)
+        Args:
+            encode: Makes the message of states, each with the number of states folded into it.
+        """
+        self._encode = encode
+        # The states themselves are the key: they are compared by identity, and kept alive by being in it.
+        self._made: dict[tuple[tuple[V, int], ...], bytes] = {}
+
+    def bytes_of(self, states: Iterable[tuple[V, int]]) -> bytes:
+        """Returns the message of these states, encoded now or before."""
+        key = tuple(states)
         made = self._made.get(key)
         if made is None:
-            made = self._made[key] = self._encode(values).SerializeToString()
+            made = self._made[key] = self._encode(key).SerializeToString()
         return made
 
     def forget(self) -> None:
-        """Forgets all, because values are newer now."""
+        """Forgets all, because states are newer now."""
         self._made = {}
 
 
