@@ -64,7 +64,7 @@ void Journal::recover(Exchange& exchange) {
     segment_ = std::make_unique<File>(segment->second, File::Mode::kAppend);
     segment_size_ = end.size;
     if (end.torn) {
-      notify_("journal_torn_record_cut_off",
+      notify_(Severity::kWarning, "journal_torn_record_cut_off",
               segment->second.string() + ": offset " + std::to_string(end.size) +
                   ": a torn record was cut off; nothing of it had been told to anybody");
       segment_->truncate(end.size);
@@ -131,7 +131,7 @@ void Journal::compact_as_asked() {
       compact(before);
     } catch (const std::exception& error) {
       // The segments are still there, so nothing is lost; the next rotation tries again.
-      notify_("journal_snapshot_failed", error.what());
+      notify_(Severity::kWarning, "journal_snapshot_failed", error.what());
     }
   }
 }
@@ -165,6 +165,7 @@ void Journal::compact(std::uint64_t before_frame) {
       std::filesystem::remove(path);
     }
   }
+  notify_(Severity::kInfo, "journal_snapshot_written", snapshot_path(settings_.directory, position.next_frame).string());
 }
 
 }  // namespace ordermesh::engine::journal

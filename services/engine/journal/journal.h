@@ -19,8 +19,10 @@
 
 namespace ordermesh::engine::journal {
 
-// Tells of something the operator should know: a short name of the event, and the details.
-using Notify = std::function<void(std::string_view event, const std::string& details)>;
+enum class Severity : std::uint8_t { kInfo, kWarning };
+
+// Tells of something the operator should know: a short name of the event, and the details. Called from any thread.
+using Notify = std::function<void(Severity severity, std::string_view event, const std::string& details)>;
 
 struct Settings {
   std::filesystem::path directory;

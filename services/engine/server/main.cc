@@ -71,8 +71,9 @@ int serve(const Options& options, const sigset_t& signals) {
   Exchange exchange(options.exchange);
   const auto started = std::chrono::steady_clock::now();
   journal::Journal journal(options.journal, options.exchange, exchange,
-                           [](std::string_view event, const std::string& details) {
-                             log("warning", event, {{"details", details}});
+                           [](journal::Severity severity, std::string_view event, const std::string& details) {
+                             log(severity == journal::Severity::kInfo ? "info" : "warning", event,
+                                 {{"details", details}});
                            });
   const std::chrono::duration<double> recovery = std::chrono::steady_clock::now() - started;
   log("info", "journal_read", {{"epoch", journal.epoch()}, {"seconds", std::to_string(recovery.count())}});

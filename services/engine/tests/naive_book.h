@@ -1,0 +1,304 @@
+// A book that is slow and obviously right: a sorted map of lists. The fast one must tell and hold the same.
+#pragma once
+
+#include <algorithm>
+#include <list>
+#include <map>
+#include <utility>
+
+#include "ordermesh/engine/book_events.h"
+#include "ordermesh/engine/types.h"
+
+namespace ordermesh::engine::test {
+
+template <HandlesBookEvents Handler>
+class NaiveBook {
+ public:
+  explicit NaiveBook(Handler& handler) : handler_(handler) {}
+
+  TradingStatus status() const { return status_; }
+  void set_status(TradingStatus status) { status_ = status; }
+
+  std::size_t size() const { return orders_of(Side::kBuy) + orders_of(Side::kSell); }
+
+  const Order* find(OrderId id) const {
+    for (const auto* levels : {&bids_, &asks_}) {
+      for (const auto& [key, level] : *levels) {
+        for (const Order& order : level) {
+          if (order.id == id) {
+            return &order;
+          }
+        }
+      }
+    }
+    return nullptr;
+  }
+
+  Reason submit(const NewOrder& request) {
+    if (status_ == TradingStatus::kHalted) {
+      return Reason::kHalted;
+    }
+    Order order = to_order(request);
+    handler_.on_accepted(order);
+    if (order.time_in_force == TimeInForce::kFillOrKill && !fills_wholly(order)) {
+      cancel_rest(order, Reason::kFillOrKill);
+      return Reason::kNone;
+    }
+    match(order);
+    if (order.leaves == 0) {
+      return Reason::kNone;
+    }
+    if (order.type == OrderType::kMarket) {
+      cancel_rest(order, Reason::kNoLiquidity);
+    } else if (order.time_in_force == TimeInForce::kImmediateOrCancel) {
+      cancel_rest(order, Reason::kImmediateOrCancel);
+    } else {
+      rest(order);
+    }
+    return Reason::kNone;
+  }
+
+  Reason cancel(OrderId id, Reason reason = Reason::kRequested) {
+    const Order* found = find(id);
+    if (found == nullptr) {
+      return Reason::kUnknownOrder;
+    }
+    Order order = take_out(*found);
+    cancel_rest(order, reason);
+    return Reason::kNone;
+  }
+
+  Reason reduce(OrderId id, Quantity by) {
+    const Order* found = find(id);
+    if (found == nullptr) {
+      return Reason::kUnknownOrder;
+    }
+    if (by <= 0) {
+      return Reason::kInvalidQuantity;
+    }
+    if (by >= found->leaves) {
+      return cancel(id);
+    }
+    Order& order = const_cast<Order&>(*found);
+    order.leaves -= by;
+    handler_.on_reduced(order, Reason::kRequested, by);
+    tell_level(order.side, order.price);
+    return Reason::kNone;
+  }
+
+  Reason replace(OrderId id, Price price, Quantity quantity) {
+    const Order* found = find(id);
+    if (found == nullptr) {
+      return Reason::kUnknownOrder;
+    }
+    if (quantity <= found->cumulative && found->cumulative == 0) {
+      return Reason::kInvalidQuantity;
+    }
+    if (quantity <= found->cumulative) {
+      Order order = take_out(*found);
+      order.leaves = 0;
+      handler_.on_replaced(order);
+      return Reason::kNone;
+    }
+    const Quantity leaves = quantity - found->cumulative;
+    if (price == found->price && leaves <= found->leaves) {
+      Order& order = const_cast<Order&>(*found);
+      order.leaves = leaves;
+      handler_.on_replaced(order);
+      tell_level(order.side, order.price);
+      return Reason::kNone;
+    }
+    if (status_ == TradingStatus::kHalted) {
+      return Reason::kHalted;
+    }
+    Order order = take_out(*found);
+    order.price = price;
+    order.leaves = leaves;
+    handler_.on_replaced(order);
+    match(order);
+    if (order.leaves > 0) {
+      rest(order);
+    }
+    return Reason::kNone;
+  }
+
+  template <typename Visit>
+  void for_each_order(Side side, Visit&& visit) const {
+    for (const auto& [key, level] : levels_of(side)) {
+      for (const Order& order : level) {
+        visit(order);
+      }
+    }
+  }
+
+ private:
+  // Keyed so that the best price comes first.
+  using Levels = std::map<Price, std::list<Order>>;
+
+  static Price key(Side side, Price price) { return side == Side::kBuy ? -price : price; }
+
+  Levels& levels_of(Side side) { return side == Side::kBuy ? bids_ : asks_; }
+  const Levels& levels_of(Side side) const { return side == Side::kBuy ? bids_ : asks_; }
+
+  std::size_t orders_of(Side side) const {
+    std::size_t count = 0;
+    for (const auto& [price, level] : levels_of(side)) {
+      count += level.size();
+    }
+    return count;
+  }
+
+  static Order to_order(const NewOrder& request) {
+    Order order;
+    order.id = request.id;
+    order.price = request.price;
+    order.leaves = request.quantity;
+    order.self_trade_group = request.self_trade_group;
+    order.owner = request.owner;
+    order.side = request.side;
+    order.type = request.type;
+    order.time_in_force = request.time_in_force;
+    order.self_trade_prevention = request.self_trade_prevention;
+    order.client_order_id = request.client_order_id;
+    order.accepted_time = request.time;
+    return order;
+  }
+
+  static bool may_trade(const Order& taker, const Order& maker) {
+    if (taker.type == OrderType::kMarket) {
+      return true;
+    }
+    return taker.side == Side::kBuy ? maker.price <= taker.price : maker.price >= taker.price;
+  }
+
+  static bool prevented(const Order& taker, const Order& maker) {
+    if (taker.self_trade_prevention == SelfTradePrevention::kNone) {
+      return false;
+    }
+    if (taker.self_trade_group != maker.self_trade_group) {
+      return false;
+    }
+    return taker.self_trade_group != 0 || taker.owner == maker.owner;
+  }
+
+  bool fills_wholly(const Order& taker) const {
+    Quantity found = 0;
+    for (const auto& [key, level] : levels_of(opposite(taker.side))) {
+      for (const Order& maker : level) {
+        if (!may_trade(taker, maker) || found >= taker.leaves) {
+          return found >= taker.leaves;
+        }
+        if (!prevented(taker, maker)) {
+          found += maker.leaves;
+        } else if (taker.self_trade_prevention != SelfTradePrevention::kCancelOldest) {
+          return false;
+        }
+      }
+    }
+    return found >= taker.leaves;
+  }
+
+  void match(Order& taker) {
+    Levels& levels = levels_of(opposite(taker.side));
+    while (taker.leaves > 0 && !levels.empty() && may_trade(taker, levels.begin()->second.front())) {
+      const auto level = levels.begin();
+      const Price price = level->second.front().price;
+      bool changed = false;
+      while (taker.leaves > 0 && !level->second.empty()) {
+        changed = meet(taker, level->second) || changed;
+      }
+      if (changed) {
+        tell_level(opposite(taker.side), price);
+      }
+      if (level->second.empty()) {
+        levels.erase(level);
+      }
+    }
+  }
+
+  // The taker and the level's first order meet; whether the level changed.
+  bool meet(Order& taker, std::list<Order>& level) {
+    Order& maker = level.front();
+    const Quantity both = std::min(taker.leaves, maker.leaves);
+    if (!prevented(taker, maker)) {
+      maker.leaves -= both;
+      maker.cumulative += both;
+      taker.leaves -= both;
+      taker.cumulative += both;
+      handler_.on_trade(maker, taker, maker.price, both);
+      if (maker.leaves == 0) {
+        level.pop_front();
+      }
+      return true;
+    }
+    switch (taker.self_trade_prevention) {
+      case SelfTradePrevention::kCancelNewest:
+        cancel_rest(taker, Reason::kSelfTradePrevention);
+        return false;
+      case SelfTradePrevention::kCancelOldest:
+        cancel_rest(maker, Reason::kSelfTradePrevention);
+        level.pop_front();
+        return true;
+      case SelfTradePrevention::kCancelBoth:
+        cancel_rest(maker, Reason::kSelfTradePrevention);
+        level.pop_front();
+        cancel_rest(taker, Reason::kSelfTradePrevention);
+        return true;
+      default:
+        lose(maker, both);
+        if (maker.leaves == 0) {
+          level.pop_front();
+        }
+        lose(taker, both);
+        return true;
+    }
+  }
+
+  void lose(Order& order, Quantity by) {
+    order.leaves -= by;
+    if (order.leaves > 0) {
+      handler_.on_reduced(order, Reason::kSelfTradePrevention, by);
+    } else {
+      handler_.on_canceled(order, Reason::kSelfTradePrevention, by);
+    }
+  }
+
+  void cancel_rest(Order& order, Reason reason) {
+    const Quantity removed = std::exchange(order.leaves, 0);
+    handler_.on_canceled(order, reason, removed);
+  }
+
+  void rest(const Order& order) {
+    levels_of(order.side)[key(order.side, order.price)].push_back(order);
+    tell_level(order.side, order.price);
+  }
+
+  Order take_out(const Order& resting) {
+    const Order order = resting;
+    Levels& levels = levels_of(order.side);
+    const auto level = levels.find(key(order.side, order.price));
+    level->second.remove_if([&](const Order& each) { return each.id == order.id; });
+    tell_level(order.side, order.price);
+    if (level->second.empty()) {
+      levels.erase(level);
+    }
+    return order;
+  }
+
+  void tell_level(Side side, Price price) {
+    Quantity quantity = 0;
+    std::uint32_t count = 0;
+    for (const Order& order : levels_of(side)[key(side, price)]) {
+      quantity += order.leaves;
+      ++count;
+    }
+    handler_.on_level(side, price, quantity, count);
+  }
+
+  Handler& handler_;
+  Levels bids_;
+  Levels asks_;
+  TradingStatus status_ = TradingStatus::kOpen;
+};
+
+}  // namespace ordermesh::engine::test
