@@ -1,0 +1,1 @@
+"""OrderService: places and cancels orders, owns the order log, and tells it."""

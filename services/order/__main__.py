@@ -1,0 +1,133 @@
+"""OrderService: wires its parts, and runs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from redis.asyncio import Redis
+
+from ordermesh.event.v1 import event_log_service_pb2_grpc
+from ordermesh.order.v1 import order_service_pb2_grpc
+from services.bus.relay import Relay
+from services.kernel.errors import CodedError
+from services.mesh.service import Service, run
+from services.order.config import OrderSettings
+from services.order.peers.broker import BrokerRoute
+from services.order.peers.instruments import InstrumentCatalogue
+from services.order.peers.risk import RiskStream
+from services.order.pipeline.book import Book
+from services.order.pipeline.metrics import Metrics
+from services.order.pipeline.orders import Orders
+from services.order.pipeline.placing import Placing
+from services.order.pipeline.reconciling import Reconciling
+from services.order.pipeline.writer import Writer
+from services.order.publishing import BusLog, Publishing
+from services.order.servicer.event_log import EventLogServicer
+from services.order.servicer.orders import OrderServicer
+from services.order.servicer.streams import OrderStreams
+from services.order.store.history import History
+from services.order.store.listing import Listing
+from services.order.store.log import OrderLog
+from services.order.store.postgres import PostgresStore
+from services.order.wire_events import TOPIC_OF_NAME
+from services.storage.database import Database, PoolOptions
+from services.storage.migrations import migrate
+
+SCHEMA = "orders"
+_RETRY_SECONDS = 0.2
+
+
+async def main(service: Service[OrderSettings]) -> None:
+    """Wires OrderService."""
+    settings = service.settings
+    url = settings.postgres_url.get_secret_value()
+    await migrate(url, settings.service, schema=SCHEMA)
+    database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
+    log = OrderLog(database, settings.shard, commit_seconds=settings.commit_timeout_seconds)
+    service.on_close(log.close)
+    book = Book(settings.shard, most_remembered=settings.most_remembered_orders)
+    store = PostgresStore(database, log, book)
+    await _start(store, settings.start_timeout_seconds)
+
+    metrics = Metrics(service.telemetry.registry)
+    history = History(database, settings.shard)
+    writer = Writer(
+        book,
+        store,
+        service.clock,
+        service.identifiers,
+        metrics,
+        most_per_batch=settings.most_events_per_commit,
+        most_waiting=settings.most_waiting_orders,
+    )
+    channels = service.channels
+    instruments = InstrumentCatalogue(
+        channels.to(settings.marketdata_address, "ordermesh.marketdata.v1.MarketDataService"),
+        refresh_seconds=settings.instrument_refresh_seconds,
+    )
+    risk = RiskStream(channels.to(settings.risk_address), book, history, timeout_seconds=settings.risk_timeout_seconds)
+    reconciling = Reconciling(book, store, metrics)
+    broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock)
+    streams = OrderStreams(
+        book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
+    )
+    redis = Redis.from_url(settings.redis_url.get_secret_value())
+    service.on_close(redis.aclose)
+    relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard)
+    for listener in (broker, risk, streams, Publishing(relay, book), reconciling):
+        writer.listen(listener)
+    placing = Placing(
+        book,
+        writer,
+        store,
+        risk=risk,
+        instruments=instruments,
+        clock=service.clock,
+        metrics=metrics,
+        most_per_batch=settings.most_orders_per_check,
+        most_waiting=settings.most_waiting_orders,
+    )
+    metrics.live.set_function(lambda: len(book.live))
+    metrics.waiting.set_function(lambda: placing.in_flight)
+
+    for name, coroutine in (
+        ("writer", writer.run()),
+        ("placing", placing.run()),
+        ("risk", risk.run()),
+        ("broker", broker.run()),
+        ("instruments", instruments.run()),
+        ("relay", relay.run()),
+    ):
+        service.spawn(name, coroutine)
+    servicer = OrderServicer(
+        placing,
+        Orders(book, writer, store),
+        Listing(database),
+        streams,
+        clock=service.clock,
+        identifiers=service.identifiers,
+        metrics=metrics,
+    )
+    service.server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, servicer)
+    service.server.add(
+        event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(book, history)
+    )
+
+
+async def _start(store: PostgresStore, timeout_seconds: float) -> None:
+    """Becomes the writer; the one before may still be finishing."""
+    give_up_at = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            await store.start()
+        except CodedError:
+            if time.monotonic() > give_up_at:
+                raise
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+if __name__ == "__main__":
+    run(OrderSettings, main)

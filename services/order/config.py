@@ -1,0 +1,47 @@
+"""Settings of OrderService."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from services.mesh.config import Address, BusSettings, StoreSettings
+
+
+class OrderSettings(StoreSettings, BusSettings):
+    """What OrderService can be told; `ORDERMESH_ORDER_<NAME>` in the environment."""
+
+    service: ClassVar[str] = "order"
+
+    shard: int = Field(default=0, ge=0, le=32_767)
+    """Which shard of the accounts this process owns."""
+    shard_count: int = Field(default=1, ge=1, le=32_768)
+    """How many shards there are."""
+    risk_address: Address = "127.0.0.1:7002"
+    broker_address: Address = "127.0.0.1:7003"
+    marketdata_address: Address = "127.0.0.1:7005"
+    risk_timeout_seconds: float = Field(default=1.0, gt=0, le=60)
+    """How long a risk check may take before the order is refused."""
+    commit_timeout_seconds: float = Field(default=10.0, gt=0, le=600)
+    """How long a transaction may take before the connection counts as lost."""
+    start_timeout_seconds: float = Field(default=30.0, gt=0, le=3600)
+    """How long to wait, at the start, for Postgres and for another writer of the shard to be gone."""
+    instrument_refresh_seconds: float = Field(default=2.0, gt=0, le=3600)
+    """How often instruments are read again, for their halts."""
+    most_waiting_orders: int = Field(default=20_000, ge=1)
+    """Orders taken in and not committed yet; more are answered with OVERLOADED."""
+    most_orders_per_check: int = Field(default=512, ge=1, le=10_000)
+    """Orders in one message to RiskService."""
+    most_events_per_commit: int = Field(default=2_000, ge=1)
+    """Events in one transaction, about."""
+    most_remembered_orders: int = Field(default=20_000, ge=0)
+    """Ended orders kept in memory, to answer repeated requests without the store."""
+    most_waiting_per_stream: int = Field(default=10_000, ge=1)
+    """Reports that may wait for a reader before its stream is ended."""
+
+    @model_validator(mode="after")
+    def _shard_exists(self) -> Self:
+        if self.shard >= self.shard_count:
+            raise ValueError(f"shard must be below shard_count: {self.shard} is not below {self.shard_count}")
+        return self

@@ -1,0 +1,1 @@
+"""What the business says about orders: terms, rules, states and events. Pure: no I/O, no clock."""

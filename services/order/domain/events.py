@@ -1,0 +1,228 @@
+"""What happens to orders: how an order begins, how a venue's report and a request to cancel change it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import Enum
+
+from services.order.domain.breach import RiskBreach
+from services.order.domain.order import Order
+from services.order.domain.terms import OrderTerms
+from services.order.domain.values import ExecutionType, OrderStatus
+from services.order.domain.venue import VenueReport
+
+
+class Ignored(Enum):
+    """Why a venue's report changes nothing."""
+
+    ENDED = "ended"
+    """The order has ended; what ends or refuses a cancel after that is late, by FIX."""
+    FILL_AFTER_END = "fill_after_end"
+    """A fill of an order that has ended: never expected, to be looked into."""
+    REPEATED_FILL = "repeated_fill"
+    """The venue's own count says that this fill is already in it."""
+    REPEATED_ACCEPT = "repeated_accept"
+    """The order is known to be accepted."""
+    NO_CANCEL_PENDING = "no_cancel_pending"
+    """A cancel is refused that nobody waits for."""
+
+
+class OrderEvent:
+    """One change of one order; an entry of the log to be.
+
+    Attributes:
+        type: What happened.
+        order: The order afterwards.
+        report: The venue's report that caused it; None when the venue did not.
+        reason: Why, out of the contract's error reasons; empty when there is nothing to say.
+        text: The same in words.
+    """
+
+    __slots__ = ("order", "reason", "report", "text", "type")
+
+    def __init__(
+        self,
+        type: ExecutionType,  # noqa: A002 - the contract's name
+        order: Order,
+        report: VenueReport | None = None,
+        reason: str = "",
+        text: str = "",
+    ) -> None:
+        self.type = type
+        self.order = order
+        self.report = report
+        self.reason = reason
+        self.text = text
+
+    @property
+    def is_fill(self) -> bool:
+        """Whether the order traded."""
+        return self.type is ExecutionType.TRADE
+
+
+def place(terms: OrderTerms, sequence: int, at_ns: int) -> OrderEvent:
+    """Returns the event that an order begins with."""
+    order = Order(terms, OrderStatus.PENDING_NEW, sequence=sequence, created_at_ns=at_ns)
+    return OrderEvent(ExecutionType.PENDING_NEW, order)
+
+
+def refuse(
+    terms: OrderTerms, sequence: int, at_ns: int, *, reason: str, text: str, breach: RiskBreach | None
+) -> OrderEvent:
+    """Returns the only event of an order that risk refuses."""
+    order = Order(
+        terms,
+        OrderStatus.REJECTED,
+        sequence=sequence,
+        created_at_ns=at_ns,
+        reason=reason,
+        text=text,
+        breach=breach,
+    )
+    return OrderEvent(ExecutionType.REJECTED, order, reason=reason, text=text)
+
+
+def request_cancel(order: Order, sequence: int, at_ns: int) -> OrderEvent | None:
+    """Returns the event of a request to cancel, or None when the order has ended or one is on its way."""
+    if not order.live or order.status is OrderStatus.PENDING_CANCEL:
+        return None
+    after = order.successor(OrderStatus.PENDING_CANCEL, live=True, sequence=sequence, at_ns=at_ns)
+    after.cancel_sequence = sequence
+    return OrderEvent(ExecutionType.PENDING_CANCEL, after)
+
+
+def lose(order: Order, sequence: int, at_ns: int, text: str) -> OrderEvent | None:
+    """Returns the event of an order that its venue has lost, or None when it has ended."""
+    if not order.live:
+        return None
+    return _end(
+        order,
+        OrderStatus.CANCELED,
+        ExecutionType.CANCELED,
+        None,
+        sequence,
+        at_ns,
+        reason="VENUE_UNAVAILABLE",
+        text=text,
+    )
+
+
+def apply(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
+    """Returns what a venue's report makes of an order.
+
+    Args:
+        order: The order as it stands.
+        report: The report.
+        sequence: What the event will have in the log, if there is one.
+        at_ns: Time of the event.
+    """
+    return _APPLIERS[report.type](order, report, sequence, at_ns)
+
+
+def _accepted(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
+    if not order.live:
+        return Ignored.ENDED
+    if order.accepted:
+        return Ignored.REPEATED_ACCEPT
+    pending_cancel = order.status is OrderStatus.PENDING_CANCEL
+    status = OrderStatus.PENDING_CANCEL if pending_cancel else OrderStatus.NEW
+    return OrderEvent(ExecutionType.NEW, _after(order, report, status, True, sequence, at_ns), report)
+
+
+def _traded(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
+    if not order.live:
+        return Ignored.FILL_AFTER_END
+    told, last, price = report.cumulative_quantity, report.last_quantity, report.last_price
+    if told is not None and told <= order.cumulative:
+        return Ignored.REPEATED_FILL
+    if last is None or price is None:
+        raise ValueError("a fill without price or quantity")
+    cumulative = order.cumulative + last
+    live = cumulative < order.terms.quantity
+    after = _after(order, report, _status_after_fill(order, live=live), live, sequence, at_ns)
+    after.cumulative = cumulative
+    after.notional = order.notional + last * price
+    return OrderEvent(ExecutionType.TRADE, after, report)
+
+
+def _status_after_fill(order: Order, *, live: bool) -> OrderStatus:
+    if not live:
+        return OrderStatus.FILLED
+    # A pending cancel takes precedence over a partial fill; only a full one ends the wait.
+    return OrderStatus.PENDING_CANCEL if order.status is OrderStatus.PENDING_CANCEL else OrderStatus.PARTIALLY_FILLED
+
+
+def _canceled(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
+    return _ended(order, report, OrderStatus.CANCELED, ExecutionType.CANCELED, sequence, at_ns)
+
+
+def _expired(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
+    return _ended(order, report, OrderStatus.EXPIRED, ExecutionType.EXPIRED, sequence, at_ns)
+
+
+def _rejected(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
+    if order.cumulative:
+        # REJECTED says that nothing has traded; what is left of an order that has traded is canceled.
+        return _canceled(order, report, sequence, at_ns)
+    return _ended(order, report, OrderStatus.REJECTED, ExecutionType.REJECTED, sequence, at_ns)
+
+
+def _cancel_rejected(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
+    if not order.live:
+        return Ignored.ENDED
+    if order.status is not OrderStatus.PENDING_CANCEL:
+        return Ignored.NO_CANCEL_PENDING
+    after = order.successor(order.resting_status, live=True, sequence=sequence, at_ns=at_ns)
+    return OrderEvent(ExecutionType.CANCEL_REJECTED, after, report, report.reason, report.text)
+
+
+def _ended(
+    order: Order, report: VenueReport, status: OrderStatus, type_: ExecutionType, sequence: int, at_ns: int
+) -> OrderEvent | Ignored:
+    if not order.live:
+        return Ignored.ENDED
+    return _end(order, status, type_, report, sequence, at_ns, reason=report.reason, text=report.text)
+
+
+def _end(
+    order: Order,
+    status: OrderStatus,
+    type_: ExecutionType,
+    report: VenueReport | None,
+    sequence: int,
+    at_ns: int,
+    *,
+    reason: str,
+    text: str,
+) -> OrderEvent:
+    after = order.successor(status, live=False, sequence=sequence, at_ns=at_ns)
+    if report is not None:
+        _learn(after, report)
+    after.reason = reason
+    after.text = text
+    return OrderEvent(type_, after, report, reason, text)
+
+
+def _after(order: Order, report: VenueReport, status: OrderStatus, live: bool, sequence: int, at_ns: int) -> Order:
+    after = order.successor(status, live=live, sequence=sequence, at_ns=at_ns)
+    after.accepted = True
+    _learn(after, report)
+    return after
+
+
+def _learn(order: Order, report: VenueReport) -> None:
+    order.connection_id = report.connection_id
+    if report.venue_order_id:
+        order.venue_order_id = report.venue_order_id
+
+
+def fill_of(event: OrderEvent) -> tuple[Decimal, Decimal]:
+    """Returns price and quantity of a fill."""
+    report = event.report
+    if report is None or report.last_price is None or report.last_quantity is None:
+        raise ValueError("not a fill")
+    return report.last_price, report.last_quantity
+
+
+_APPLIERS = (_accepted, _accepted, _traded, _canceled, _cancel_rejected, _rejected, _expired)
+"""By number of the report's type; there is no type 0."""

@@ -1,0 +1,33 @@
+"""What an instrument allows, as far as an order is concerned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """The steps and bounds of an instrument.
+
+    Attributes:
+        name: `SYMBOL.VENUE`.
+        tick_size: Every price is a multiple of it.
+        lot_size: Every quantity is a multiple of it.
+        min_quantity: Smallest quantity of an order.
+        max_quantity: Largest quantity of an order.
+        trading: Whether it trades now.
+        expires_at_ns: When it ceases to trade, nanoseconds since 1970; None for never.
+    """
+
+    name: str
+    tick_size: Decimal
+    lot_size: Decimal
+    min_quantity: Decimal
+    max_quantity: Decimal
+    trading: bool = True
+    expires_at_ns: int | None = None
+
+    def trades_at(self, at_ns: int) -> bool:
+        """Tells whether it takes orders at a time."""
+        return self.trading and (self.expires_at_ns is None or at_ns < self.expires_at_ns)

@@ -1,0 +1,71 @@
+"""The errors that the order path answers with, beside those of the rules."""
+
+from __future__ import annotations
+
+from services.kernel.errors import (
+    CodedError,
+    already_exists,
+    exhausted,
+    not_found,
+    precondition,
+    unavailable,
+)
+from services.order.domain.order import Order
+from services.order.domain.terms import OrderTerms
+
+RETRY_SECONDS = 0.5
+
+
+def duplicate(terms: OrderTerms, order_id: str) -> CodedError:
+    """Returns the error for a client order id that was used for another request."""
+    return already_exists(
+        "DUPLICATE_CLIENT_ORDER_ID",
+        f"client_order_id {terms.client_order_id} was used in account {terms.account_id} for another request",
+        client_order_id=terms.client_order_id,
+        order_id=order_id,
+    )
+
+
+def unknown_order(order_id: str) -> CodedError:
+    """Returns the error for an order that does not exist."""
+    return not_found("UNKNOWN_ORDER", f"no order {order_id} is known", order_id=order_id)
+
+
+def not_live(order: Order) -> CodedError:
+    """Returns the error for an order that has ended."""
+    name = order.status.name
+    return precondition(
+        "ORDER_NOT_LIVE",
+        f"the order has ended: {name}",
+        order_id=order.terms.order_id,
+        order_status=name,
+    )
+
+
+def risk_unavailable() -> CodedError:
+    """Returns the error for a risk check that was not answered."""
+    message = "the risk check was not answered in time; the order was refused and may be sent again under the same id"
+    return unavailable("RISK_UNAVAILABLE", message, retry_after_seconds=RETRY_SECONDS)
+
+
+def store_unavailable() -> CodedError:
+    """Returns the error for a commit that was not confirmed."""
+    message = "the store does not answer; send the same request under the same id to learn whether it was committed"
+    return unavailable("STORE_UNAVAILABLE", message, retry_after_seconds=RETRY_SECONDS)
+
+
+def overloaded(waiting: int) -> CodedError:
+    """Returns the error for a full queue."""
+    return exhausted("OVERLOADED", f"{waiting} orders are waiting already", retry_after_seconds=RETRY_SECONDS)
+
+
+def draining() -> CodedError:
+    """Returns the error for a service that is about to stop."""
+    return unavailable("DRAINING", "the service is draining", retry_after_seconds=RETRY_SECONDS)
+
+
+def outcome(order: Order, terms: OrderTerms) -> Order | CodedError:
+    """Returns what a request is answered with whose client order id belongs to an order already."""
+    if order.terms.fingerprint != terms.fingerprint:
+        return duplicate(terms, order.terms.order_id)
+    return order

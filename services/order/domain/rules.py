@@ -1,0 +1,66 @@
+"""What an order must satisfy before it is entered, beyond the constraints of the contract."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from services.kernel.decimals import format_decimal, is_multiple
+from services.kernel.errors import CodedError, invalid_field, precondition
+from services.order.domain.instruments import Instrument
+from services.order.domain.terms import OrderTerms
+from services.order.domain.values import OrderType, TimeInForce
+
+MAX_TICKS: Final = 2**63 - 1
+"""Engines count prices in ticks, in 64 bits."""
+
+
+def check(terms: OrderTerms, instrument: Instrument, at_ns: int) -> None:
+    """Refuses an order that its type or its instrument does not allow.
+
+    Raises:
+        CodedError: LIMIT_PRICE_MISMATCH, TIME_IN_FORCE_MISMATCH, PRICE_OFF_TICK, PRICE_OUT_OF_RANGE, QUANTITY_OFF_LOT,
+            QUANTITY_OUT_OF_RANGE (each names the field) or INSTRUMENT_NOT_TRADING.
+    """
+    _check_type(terms)
+    _check_quantity(terms.quantity, instrument)
+    if terms.limit_price is not None:
+        _check_price(terms.limit_price, instrument)
+    if not instrument.trades_at(at_ns):
+        raise precondition(
+            "INSTRUMENT_NOT_TRADING", f"{instrument.name} does not trade now", instrument=instrument.name
+        )
+
+
+def unknown_instrument(name: str) -> CodedError:
+    """Returns the error for an instrument that does not exist."""
+    return invalid_field("instrument", f"no instrument {name} is known", reason="UNKNOWN_INSTRUMENT")
+
+
+def _check_type(terms: OrderTerms) -> None:
+    if terms.type is OrderType.LIMIT:
+        if terms.limit_price is None:
+            raise invalid_field("limit_price", "must be given for a limit order", reason="LIMIT_PRICE_MISMATCH")
+        return
+    if terms.limit_price is not None:
+        raise invalid_field("limit_price", "must be absent for a market order", reason="LIMIT_PRICE_MISMATCH")
+    if terms.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK):
+        raise invalid_field("time_in_force", "must be IOC or FOK for a market order", reason="TIME_IN_FORCE_MISMATCH")
+
+
+def _check_quantity(quantity: Decimal, instrument: Instrument) -> None:
+    if not is_multiple(quantity, instrument.lot_size):
+        rule = f"must be a multiple of {format_decimal(instrument.lot_size)}, the lot of {instrument.name}"
+        raise invalid_field("quantity", rule, reason="QUANTITY_OFF_LOT")
+    if not instrument.min_quantity <= quantity <= instrument.max_quantity:
+        least, most = format_decimal(instrument.min_quantity), format_decimal(instrument.max_quantity)
+        rule = f"must be from {least} to {most} for {instrument.name}"
+        raise invalid_field("quantity", rule, reason="QUANTITY_OUT_OF_RANGE")
+
+
+def _check_price(price: Decimal, instrument: Instrument) -> None:
+    if not is_multiple(price, instrument.tick_size):
+        rule = f"must be a multiple of {format_decimal(instrument.tick_size)}, the tick of {instrument.name}"
+        raise invalid_field("limit_price", rule, reason="PRICE_OFF_TICK")
+    if price > instrument.tick_size * MAX_TICKS:
+        raise invalid_field("limit_price", f"is more than {instrument.name} can carry", reason="PRICE_OUT_OF_RANGE")

@@ -1,0 +1,90 @@
+"""What was ordered: fixed when the order is placed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from hashlib import blake2b
+
+from services.kernel.decimals import format_decimal
+from services.order.domain.values import OrderType, Side, TimeInForce
+
+FINGERPRINT_BYTES = 16
+
+
+class OrderTerms:
+    """What was ordered, by whom, under which ids; never changed once made.
+
+    Attributes:
+        order_id: Our id, a UUIDv7.
+        client_order_id: The caller's id, unique in the account.
+        account_id: Account that the order trades for.
+        instrument: `SYMBOL.VENUE`.
+        side: Buy or sell.
+        type: Market or limit.
+        time_in_force: How long it lives.
+        quantity: Quantity ordered.
+        limit_price: Worst price; None for a market order.
+        connection_id: Broker connection asked for; empty for the account's own.
+        fingerprint: Digest of what was asked, to tell a repeated request from another one.
+        received_at_ns: When the request came in, nanoseconds since 1970.
+        encoded: The part of every report that the terms decide, kept by whoever encodes reports.
+    """
+
+    __slots__ = (
+        "account_id",
+        "client_order_id",
+        "connection_id",
+        "encoded",
+        "fingerprint",
+        "instrument",
+        "limit_price",
+        "order_id",
+        "quantity",
+        "received_at_ns",
+        "side",
+        "time_in_force",
+        "type",
+    )
+
+    def __init__(
+        self,
+        *,
+        order_id: str,
+        client_order_id: str,
+        account_id: str,
+        instrument: str,
+        side: Side,
+        type: OrderType,  # noqa: A002 - the contract's name
+        time_in_force: TimeInForce,
+        quantity: Decimal,
+        limit_price: Decimal | None,
+        connection_id: str = "",
+        fingerprint: bytes = b"",
+        received_at_ns: int = 0,
+    ) -> None:
+        self.order_id = order_id
+        self.client_order_id = client_order_id
+        self.account_id = account_id
+        self.instrument = instrument
+        self.side = side
+        self.type = type
+        self.time_in_force = time_in_force
+        self.quantity = quantity
+        self.limit_price = limit_price
+        self.connection_id = connection_id
+        self.fingerprint = fingerprint or fingerprint_of(self)
+        self.received_at_ns = received_at_ns
+        self.encoded: bytes | None = None
+
+
+def fingerprint_of(terms: OrderTerms) -> bytes:
+    """Returns a digest of what the caller asked for: equal for equal values, whatever way they were written.
+
+    Terms that come to orders later are added only when they are set, so that old digests stay valid.
+    """
+    limit = "" if terms.limit_price is None else format_decimal(terms.limit_price)
+    text = (
+        f"{terms.instrument}|{terms.side:d}|{terms.type:d}|{terms.time_in_force:d}|"
+        f"{format_decimal(terms.quantity)}|{limit}|{terms.connection_id}"
+    )
+    return blake2b(text.encode(), digest_size=FINGERPRINT_BYTES).digest()

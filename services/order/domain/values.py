@@ -1,0 +1,87 @@
+"""The enumerations of an order. Their numbers are the contract's, which a test proves."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Side(IntEnum):
+    """Side of an order or a fill (FIX tag 54)."""
+
+    BUY = 1
+    SELL = 2
+
+
+class OrderType(IntEnum):
+    """How the price of an order is set (FIX tag 40)."""
+
+    MARKET = 1
+    LIMIT = 2
+
+
+class TimeInForce(IntEnum):
+    """How long an order lives (FIX tag 59)."""
+
+    DAY = 1
+    GTC = 2
+    IOC = 3
+    FOK = 4
+
+
+class OrderStatus(IntEnum):
+    """State of an order (FIX tag 39)."""
+
+    PENDING_NEW = 1
+    NEW = 2
+    PARTIALLY_FILLED = 3
+    FILLED = 4
+    PENDING_CANCEL = 5
+    CANCELED = 6
+    REJECTED = 7
+    EXPIRED = 8
+
+
+class ExecutionType(IntEnum):
+    """What happened to an order (FIX tag 150), apart from the state it is in afterwards."""
+
+    PENDING_NEW = 1
+    NEW = 2
+    TRADE = 3
+    PENDING_CANCEL = 4
+    CANCELED = 5
+    CANCEL_REJECTED = 6
+    REJECTED = 7
+    EXPIRED = 8
+
+
+class Topic(IntEnum):
+    """Topic of the bus that an event belongs to."""
+
+    PLACED = 1
+    EXECUTED = 2
+    CANCELED = 3
+    TRADE = 4
+
+
+LIVE_STATUSES = frozenset(
+    {OrderStatus.PENDING_NEW, OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.PENDING_CANCEL}
+)
+"""States of an order that may still trade."""
+
+
+def topic_of(execution_type: ExecutionType) -> Topic:
+    """Returns the topic that an event of this type belongs to; a fill is told on `Topic.TRADE` besides."""
+    return _TOPICS[execution_type]
+
+
+_TOPICS = (
+    Topic.PLACED,
+    Topic.PLACED,
+    Topic.PLACED,
+    Topic.EXECUTED,
+    Topic.CANCELED,
+    Topic.CANCELED,
+    Topic.CANCELED,
+    Topic.PLACED,
+    Topic.CANCELED,
+)

@@ -1,0 +1,1 @@
+"""Other services, as ports that the pipeline needs."""

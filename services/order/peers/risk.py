@@ -1,0 +1,217 @@
+"""RiskService: one stream that reserves, settles and lets go, brought up to date each time it is opened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Final, cast
+
+import structlog
+
+from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
+from ordermesh.risk.v1.reservation_service_pb2 import (
+    Reservation,
+    ReservationBatch,
+    ReservationDecision,
+    ReservationRelease,
+    ReservationSync,
+    ReserveOpen,
+    ReserveRequest,
+    Settlement,
+)
+from ordermesh.risk.v1.reservation_service_pb2_grpc import ReservationServiceStub
+from services.kernel.decimals import format_decimal
+from services.kernel.drain import Drain
+from services.mesh.client import Channel, StreamCall
+from services.mesh.context import detached
+from services.order.domain import refusals
+from services.order.domain.order import Order
+from services.order.domain.terms import OrderTerms
+from services.order.domain.values import ExecutionType
+from services.order.peers.session import SessionEndedError, keep_up
+from services.order.pipeline.book import Book
+from services.order.pipeline.entries import Draft
+from services.order.pipeline.ports import ACCEPTED, Decision, SettlementLog
+from services.order.wire import REASON_OF_NUMBER, breach_of, decimal_text
+
+_log = structlog.stdlib.get_logger(__name__)
+
+_PER_MESSAGE: Final = 1_000
+_SETTLING: Final = frozenset(
+    {ExecutionType.TRADE, ExecutionType.CANCELED, ExecutionType.REJECTED, ExecutionType.EXPIRED}
+)
+
+
+class RiskStream:
+    """The stream of one shard to RiskService; also a listener of the writer, whose fills and ends it hands on.
+
+    A session brings RiskService up to date before it reserves: what settled since it last heard, then all orders that
+    may still trade, those reserved and on their way to the commit among them.
+    """
+
+    def __init__(self, channel: Channel, book: Book, history: SettlementLog, *, timeout_seconds: float = 1.0) -> None:
+        self._stub = ReservationServiceStub(channel)
+        self._book, self._history, self._timeout_seconds = book, history, timeout_seconds
+        self._outgoing: Drain[ReserveRequest] | None = None
+        self._ready = False
+        self._batch_number = 0
+        self._answers: dict[int, asyncio.Future[Sequence[ReservationDecision]]] = {}
+        self._reserved: dict[str, OrderTerms] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether orders can be checked now."""
+        return self._ready
+
+    async def run(self) -> None:
+        """Keeps the stream up for ever."""
+        await keep_up("risk", self._session)
+
+    async def reserve(self, terms: Sequence[OrderTerms]) -> Sequence[Decision]:
+        """Checks orders; returns one decision for each.
+
+        Raises:
+            CodedError: RISK_UNAVAILABLE; nothing is reserved then, or will be let go.
+        """
+        if not self._ready or self._outgoing is None:
+            raise refusals.risk_unavailable()
+        self._batch_number += 1
+        number = self._batch_number
+        answer: asyncio.Future[Sequence[ReservationDecision]] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        batch = ReservationBatch(batch_number=number, reservations=map(_reservation, terms))
+        self._outgoing.put(ReserveRequest(reserve=batch))
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                decisions = await answer
+        except TimeoutError:
+            self.release([each.order_id for each in terms])
+            raise refusals.risk_unavailable() from None
+        finally:
+            self._answers.pop(number, None)
+        return [self._decision(each, decision) for each, decision in zip(terms, decisions, strict=True)]
+
+    def release(self, order_ids: Sequence[str]) -> None:
+        """Lets reservations go whose orders were not committed."""
+        for order_id in order_ids:
+            self._reserved.pop(order_id, None)
+        if self._outgoing is not None:
+            self._outgoing.put(ReserveRequest(release=ReservationRelease(order_ids=order_ids)))
+
+    def committed(self, draft: Draft) -> None:
+        """Hands fills and ends of orders on."""
+        if self._reserved:
+            for order in draft.placed:
+                self._reserved.pop(order.terms.order_id, None)
+        if self._outgoing is None:
+            return
+        payloads = [entry.payload for entry in draft.entries if _settles(entry.event.type, entry.event.order)]
+        if payloads:
+            self._outgoing.put(_settlement(payloads, draft.last_sequence))
+
+    def _decision(self, terms: OrderTerms, decision: ReservationDecision) -> Decision:
+        if not decision.reason:
+            self._reserved[terms.order_id] = terms
+            return ACCEPTED
+        breach = breach_of(decision.breach) if decision.HasField("breach") else None
+        return Decision(REASON_OF_NUMBER.get(decision.reason, "RISK_LIMIT_EXCEEDED"), decision.text, breach)
+
+    async def _session(self) -> None:
+        self._end()
+        call = cast("StreamCall", self._stub.Reserve())
+        try:
+            await call.write(ReserveRequest(open=ReserveOpen(shard=self._book.shard, epoch=self._book.epoch)))
+            first = await call.read()
+            if first is None or first.WhichOneof("item") != "opened":
+                raise SessionEndedError("risk did not open the stream")
+            await self._bring_up_to_date(call, first.opened.sequence)
+        finally:
+            self._end()
+            call.cancel()
+
+    async def _bring_up_to_date(self, call: StreamCall, consumed: int) -> None:
+        sequence = self._book.sequence
+        if consumed > sequence:
+            _log.error("risk has consumed more than the log holds", consumed=consumed, sequence=sequence)
+        # Without a pause in between: what is committed from here on queues behind the sync of what is live now.
+        outgoing: Drain[ReserveRequest] = Drain()
+        outgoing.put_many(self._sync(sequence))
+        self._outgoing = outgoing
+        await self._settle_up_to(call, consumed, sequence)
+        self._ready = True
+        _log.info("risk is up to date", sequence=sequence)
+        writing = detached(_write(call, outgoing), name="risk writer")
+        try:
+            await self._listen(call)
+        finally:
+            writing.cancel()
+            with suppress(asyncio.CancelledError):
+                await writing
+
+    async def _settle_up_to(self, call: StreamCall, consumed: int, sequence: int) -> None:
+        after = consumed
+        while after < sequence:
+            rows = await self._history.settling(after, sequence, _PER_MESSAGE)
+            after = rows[-1].sequence if len(rows) == _PER_MESSAGE else sequence
+            await call.write(_settlement([row.payload for row in rows], after))
+
+    def _sync(self, sequence: int) -> Iterable[ReserveRequest]:
+        reservations = [_remaining(order) for order in self._book.live.values()]
+        reservations += [_reservation(terms) for terms in self._reserved.values()]
+        for first in range(0, max(len(reservations), 1), _PER_MESSAGE):
+            part = reservations[first : first + _PER_MESSAGE]
+            last = first + _PER_MESSAGE >= len(reservations)
+            yield ReserveRequest(sync=ReservationSync(reservations=part, sequence=sequence, last=last))
+
+    async def _listen(self, call: StreamCall) -> None:
+        while (response := await call.read()) is not None:
+            answer = self._answers.get(response.decisions.batch_number)
+            if answer is not None and not answer.done():
+                answer.set_result(response.decisions.decisions)
+
+    def _end(self) -> None:
+        """Fails whoever waits for risk, and lets nobody ask."""
+        self._ready = False
+        self._outgoing = None
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(refusals.risk_unavailable())
+
+
+async def _write(call: StreamCall, outgoing: Drain[ReserveRequest]) -> None:
+    try:
+        while True:
+            for request in await outgoing.take(64):
+                await call.write(request)
+    finally:
+        # A stream that cannot be written to is of no use; ending it ends the session.
+        call.cancel()
+
+
+def _settles(type_: ExecutionType, order: Order) -> bool:
+    return type_ in _SETTLING and not order.refused_at_entry
+
+
+def _settlement(payloads: Sequence[bytes], sequence: int) -> ReserveRequest:
+    reports = [ExecutionReport.FromString(payload) for payload in payloads]
+    return ReserveRequest(settle=Settlement(reports=reports, sequence=sequence))
+
+
+def _reservation(terms: OrderTerms) -> Reservation:
+    return Reservation(
+        order_id=terms.order_id,
+        account_id=terms.account_id,
+        instrument=terms.instrument,
+        side=terms.side,  # type: ignore[arg-type]
+        type=terms.type,  # type: ignore[arg-type]
+        quantity=format_decimal(terms.quantity),
+        limit_price=decimal_text(terms.limit_price),
+    )
+
+
+def _remaining(order: Order) -> Reservation:
+    reservation = _reservation(order.terms)
+    if order.cumulative:
+        reservation.quantity = format_decimal(order.leaves)
+    return reservation

@@ -1,0 +1,1 @@
+"""What happens in which order: the domain decides, the store commits, callers and peers are told."""

@@ -1,0 +1,166 @@
+"""Entries of the order log, and a batch of them before it is committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.order.domain.events import OrderEvent
+from services.order.domain.order import Order
+from services.order.domain.values import Topic, topic_of
+
+if TYPE_CHECKING:
+    from services.order.pipeline.book import Book
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedReport:
+    """An entry as it is read back: its sequence and the serialised execution report."""
+
+    sequence: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """An entry as the bus needs it when it is read back."""
+
+    sequence: int
+    previous_sequence: int
+    topic: Topic
+    at_ns: int
+    payload: bytes
+
+
+class Entry:
+    """One entry of the log.
+
+    Attributes:
+        event: What happened.
+        sequence: Place in the log.
+        account_sequence: Place among the entries of the account.
+        previous_sequence: Sequence of the entry before it in the same topic.
+        topic: Topic of the bus.
+        execution_id: Our id of it.
+        at_ns: When it was handed to the commit, nanoseconds since 1970.
+        payload: The serialised execution report, once encoded; the same bytes in the log, on streams and on the bus.
+    """
+
+    __slots__ = (
+        "account_sequence",
+        "at_ns",
+        "event",
+        "execution_id",
+        "payload",
+        "previous_sequence",
+        "sequence",
+        "topic",
+    )
+
+    def __init__(
+        self,
+        event: OrderEvent,
+        *,
+        sequence: int,
+        account_sequence: int,
+        previous_sequence: int,
+        topic: Topic,
+        execution_id: str,
+        at_ns: int,
+    ) -> None:
+        self.event = event
+        self.sequence = sequence
+        self.account_sequence = account_sequence
+        self.previous_sequence = previous_sequence
+        self.topic = topic
+        self.execution_id = execution_id
+        self.at_ns = at_ns
+        self.payload = b""
+
+    @property
+    def order(self) -> Order:
+        """The order afterwards."""
+        return self.event.order
+
+
+class Draft:
+    """A transaction being prepared: entries on top of what is committed, which it does not touch.
+
+    Thrown away when the transaction fails, so that memory and log never differ.
+
+    Attributes:
+        at_ns: Time of all its events.
+        entries: What it appends to the log.
+        placed: Orders that begin with it.
+        orders: Every order that it changes, as it stands afterwards.
+        cursors: Connections whose cursor it moves: epoch and sequence.
+        accounts: Accounts that it appends to: their last account sequence.
+        topics: Last sequence per topic.
+    """
+
+    __slots__ = ("_book", "accounts", "at_ns", "cursors", "entries", "first_sequence", "orders", "placed", "topics")
+
+    def __init__(self, book: Book, at_ns: int) -> None:
+        self._book = book
+        self.at_ns = at_ns
+        self.first_sequence = book.sequence + 1
+        self.entries: list[Entry] = []
+        self.placed: list[Order] = []
+        self.orders: dict[str, Order] = {}
+        self.cursors: dict[str, tuple[str, int]] = {}
+        self.accounts: dict[str, int] = {}
+        self.topics = list(book.topics)
+
+    @property
+    def next_sequence(self) -> int:
+        """What the next entry will have."""
+        return self.first_sequence + len(self.entries)
+
+    @property
+    def last_sequence(self) -> int:
+        """The log's last sequence once this is committed."""
+        return self.next_sequence - 1
+
+    def order(self, order_id: str) -> Order | None:
+        """Returns an order that is or was live at the beginning of this draft, as it stands now."""
+        return self.orders.get(order_id) or self._book.live.get(order_id)
+
+    def live_orders(self, account_id: str) -> list[Order]:
+        """Returns the orders of an account that are live now, those begun by this draft left out."""
+        orders = (self.orders.get(key, order) for key, order in self._book.live_of(account_id).items())
+        return [order for order in orders if order.live]
+
+    def orders_at(self, connection_id: str) -> list[Order]:
+        """Returns the live orders that a connection has taken, those begun by this draft left out."""
+        orders = (self.orders.get(key, order) for key, order in self._book.live.items())
+        return [order for order in orders if order.live and order.connection_id == connection_id]
+
+    def cursor(self, connection_id: str) -> tuple[str, int]:
+        """Returns epoch and sequence reached of a connection; an empty epoch and 0 when none was seen."""
+        return self.cursors.get(connection_id) or self._book.cursors.get(connection_id, ("", 0))
+
+    def append(self, event: OrderEvent, execution_id: str) -> Entry:
+        """Adds an event, which must have been made with `next_sequence`."""
+        order = event.order
+        account_id = order.terms.account_id
+        account_sequence = self.accounts.get(account_id)
+        if account_sequence is None:
+            account_sequence = self._book.account_sequence(account_id)
+        self.accounts[account_id] = account_sequence = account_sequence + 1
+        topic = topic_of(event.type)
+        sequence = self.next_sequence
+        entry = Entry(
+            event,
+            sequence=sequence,
+            account_sequence=account_sequence,
+            previous_sequence=self.topics[topic],
+            topic=topic,
+            execution_id=execution_id,
+            at_ns=self.at_ns,
+        )
+        self.topics[topic] = sequence
+        self.orders[order.terms.order_id] = order
+        if order.version == 1:
+            self.placed.append(order)
+        self.entries.append(entry)
+        return entry

@@ -1,0 +1,220 @@
+"""The way in of an order: known already, allowed, checked by risk; then it is the writer's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from services.kernel.clock import Clock
+from services.kernel.drain import Drain
+from services.kernel.errors import CodedError
+from services.kernel.identifiers import Identifiers
+from services.order.domain import refusals, rules
+from services.order.domain.events import place, refuse
+from services.order.domain.order import Order
+from services.order.domain.terms import OrderTerms
+from services.order.pipeline.book import Book, Key
+from services.order.pipeline.entries import Draft
+from services.order.pipeline.metrics import Metrics
+from services.order.pipeline.ports import Instruments, Risk, Store
+from services.order.pipeline.tickets import Outcome, Placement, Ticket
+from services.order.pipeline.writer import Writer
+
+
+class Placing:
+    """Takes orders in. `place` is for callers, `run` is the stage that asks risk, a batch at a time."""
+
+    def __init__(
+        self,
+        book: Book,
+        writer: Writer,
+        store: Store,
+        *,
+        risk: Risk,
+        instruments: Instruments,
+        clock: Clock,
+        metrics: Metrics,
+        most_per_batch: int = 512,
+        most_waiting: int = 20_000,
+    ) -> None:
+        self._book, self._writer, self._store = book, writer, store
+        self._risk, self._instruments, self._clock, self._metrics = risk, instruments, clock, metrics
+        self._most_per_batch, self._most_waiting = most_per_batch, most_waiting
+        self._in_flight: dict[Key, Placement] = {}
+        self._waiting: Drain[Placement] = Drain()
+
+    @property
+    def in_flight(self) -> int:
+        """Orders that were taken in and are not committed yet."""
+        return len(self._in_flight)
+
+    async def place(self, orders: Sequence[OrderTerms]) -> list[Outcome]:
+        """Places orders, each for itself, and returns their outcomes once they are committed or refused.
+
+        Raises:
+            CodedError: OVERLOADED or STORE_UNAVAILABLE; nothing was taken in then.
+        """
+        self._writer.check_available()
+        if len(self._in_flight) + len(orders) > self._most_waiting:
+            raise refusals.overloaded(len(self._in_flight))
+        ticket = Ticket(len(orders))
+        doubtful = [(terms, index) for index, terms in enumerate(orders) if not self._enter(terms, ticket, index)]
+        if doubtful:
+            await asyncio.gather(*(self._look_closer(terms, ticket, index) for terms, index in doubtful))
+        return await ticket.wait()
+
+    async def run(self) -> None:
+        """Asks risk, batch after batch, for ever."""
+        while True:
+            batch = await self._waiting.take(self._most_per_batch)
+            await self._ask(batch)
+
+    def _enter(self, terms: OrderTerms, ticket: Ticket, index: int) -> bool:
+        """Takes an order in, or answers it; returns False when it is neither known nor obviously allowed."""
+        if self._known(terms, ticket, index):
+            return True
+        instrument = self._instruments.known(terms.instrument)
+        if instrument is None:
+            return False
+        try:
+            rules.check(terms, instrument, self._clock.now_ns())
+        except CodedError:
+            return False
+        self._queue(terms, ticket, index)
+        return True
+
+    def _known(self, terms: OrderTerms, ticket: Ticket, index: int) -> bool:
+        key = (terms.account_id, terms.client_order_id)
+        if (placement := self._in_flight.get(key)) is not None:
+            if placement.terms.fingerprint == terms.fingerprint:
+                placement.join(ticket, index)
+            else:
+                ticket.settle(index, refusals.duplicate(terms, placement.terms.order_id))
+            return True
+        if (order := self._book.find(key)) is not None:
+            ticket.settle(index, refusals.outcome(order, terms))
+            return True
+        return False
+
+    async def _look_closer(self, terms: OrderTerms, ticket: Ticket, index: int) -> None:
+        """Answers an order that is not allowed now; but a repeated one gets its first answer all the same."""
+        try:
+            key = (terms.account_id, terms.client_order_id)
+            if (order := (await self._store.find([key])).get(key)) is not None:
+                ticket.settle(index, refusals.outcome(order, terms))
+                return
+            instrument = await self._instruments.find(terms.instrument)
+            if instrument is None:
+                raise rules.unknown_instrument(terms.instrument)
+            rules.check(terms, instrument, self._clock.now_ns())
+        except CodedError as error:
+            self._metrics.refused(error.reason)
+            ticket.settle(index, error)
+            return
+        if not self._known(terms, ticket, index):
+            self._queue(terms, ticket, index)
+
+    def _queue(self, terms: OrderTerms, ticket: Ticket, index: int) -> None:
+        placement = Placement(terms, ticket, index)
+        self._in_flight[terms.account_id, terms.client_order_id] = placement
+        self._waiting.put(placement)
+
+    async def _ask(self, batch: list[Placement]) -> None:
+        batch = self._still_wanted(batch)
+        if not batch:
+            return
+        try:
+            accounts = self._book.unknown_accounts({placement.terms.account_id for placement in batch})
+            if accounts:
+                self._book.load_accounts(await self._store.account_sequences(accounts))
+            decisions = await self._risk.reserve([placement.terms for placement in batch])
+        except CodedError as error:
+            self.fail(batch, error)
+            return
+        for placement, decision in zip(batch, decisions, strict=True):
+            placement.decision = decision
+        self._writer.put(PlaceOrders(self, batch))
+
+    def _still_wanted(self, batch: list[Placement]) -> list[Placement]:
+        """Leaves out what nobody waits for any more: under load, it is not worth risk's and the store's time."""
+        given_up = [placement for placement in batch if placement.given_up]
+        for placement in given_up:
+            self.done(placement)
+        return [placement for placement in batch if not placement.given_up] if given_up else batch
+
+    def done(self, placement: Placement) -> None:
+        """Forgets a placement that is committed or refused; the book or the store know it from now on."""
+        del self._in_flight[placement.terms.account_id, placement.terms.client_order_id]
+
+    def fail(self, batch: Sequence[Placement], error: CodedError) -> None:
+        """Answers placements with an error."""
+        for placement in batch:
+            if not placement.settled:
+                self._metrics.refused(error.reason)
+                self.done(placement)
+                placement.settle(error)
+
+    def release(self, batch: Sequence[Placement]) -> None:
+        """Lets the reservations of placements go."""
+        order_ids = [placement.terms.order_id for placement in batch if not placement.decision.reason]
+        if order_ids:
+            self._risk.release(order_ids)
+
+
+class PlaceOrders:
+    """Placements that risk has decided on."""
+
+    kept = False
+
+    def __init__(self, placing: Placing, batch: list[Placement]) -> None:
+        self._placing = placing
+        self._batch = batch
+
+    @property
+    def weight(self) -> int:
+        """One entry for each order."""
+        return len(self._batch)
+
+    def prepare(self, draft: Draft, identifiers: Identifiers) -> None:
+        """Begins each order, or refuses it as risk said."""
+        for placement in self._batch:
+            decision = placement.decision
+            if decision.reason:
+                event = refuse(
+                    placement.terms,
+                    draft.next_sequence,
+                    draft.at_ns,
+                    reason=decision.reason,
+                    text=decision.text,
+                    breach=decision.breach,
+                )
+            else:
+                event = place(placement.terms, draft.next_sequence, draft.at_ns)
+            placement.order = draft.append(event, identifiers.new_id()).order
+
+    def resolve(self, existing: Mapping[Key, Order]) -> None:
+        """Answers repeated requests with the first outcome, and goes on with the others."""
+        repeated = [placement for placement in self._batch if placement.key in existing]
+        if not repeated:
+            return
+        self._batch = [placement for placement in self._batch if placement.key not in existing]
+        self._placing.release(repeated)
+        for placement in repeated:
+            self._placing.done(placement)
+            placement.settle(refusals.outcome(existing[placement.key], placement.terms))
+
+    def committed(self) -> None:
+        """Answers the callers."""
+        for placement in self._batch:
+            if placement.order is None or placement.settled:
+                continue
+            self._placing.done(placement)
+            placement.settle(placement.order)
+
+    def failed(self, error: CodedError) -> None:
+        """Answers the callers with an error."""
+        self._placing.fail(self._batch, error)
+
+    def abandoned(self) -> None:
+        """Lets the reservations go."""
+        self._placing.release(self._batch)

@@ -1,0 +1,144 @@
+"""What the pipeline needs of others; adapters and fakes implement it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.order.domain.breach import RiskBreach
+from services.order.domain.instruments import Instrument
+from services.order.domain.order import Order
+from services.order.domain.terms import OrderTerms
+from services.order.pipeline.book import Key
+from services.order.pipeline.entries import Draft, LoggedReport
+
+
+class DuplicateKeyError(Exception):
+    """Nothing was committed: a client order id of the draft exists in the store."""
+
+
+class NotCommittedError(Exception):
+    """Nothing was committed: the store refused the transaction, for example because its disk is full."""
+
+
+class InDoubtError(Exception):
+    """The store was lost during the transaction: it may have been committed or not."""
+
+
+class Store(Protocol):
+    """The truth."""
+
+    def encode(self, draft: Draft) -> None:
+        """Sets the payload of each entry."""
+        ...
+
+    async def commit(self, draft: Draft) -> None:
+        """Commits a draft as a whole.
+
+        Raises:
+            DuplicateKeyError, NotCommittedError, InDoubtError.
+        """
+        ...
+
+    async def recover(self) -> int:
+        """Connects anew, as the only writer, and returns the last sequence of the log.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE; to be tried again.
+        """
+        ...
+
+    async def find(self, keys: Collection[Key]) -> Mapping[Key, Order]:
+        """Returns the orders of client order ids.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        ...
+
+    async def order(self, order_id: str) -> Order | None:
+        """Returns an order.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        ...
+
+    async def account_sequences(self, account_ids: Collection[str]) -> Mapping[str, int]:
+        """Returns the last account sequence of accounts, 0 for one without entries.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What risk says of an order.
+
+    Attributes:
+        reason: Empty: accepted and reserved. Else why it was refused, out of the contract's error reasons.
+        text: The same in words.
+        breach: The rule that refused it.
+    """
+
+    reason: str = ""
+    text: str = ""
+    breach: RiskBreach | None = None
+
+
+ACCEPTED = Decision()
+
+
+class Risk(Protocol):
+    """Checks and reserves."""
+
+    async def reserve(self, terms: Sequence[OrderTerms]) -> Sequence[Decision]:
+        """Checks orders, each against the state that the ones before it leave; returns one decision for each.
+
+        Raises:
+            CodedError: RISK_UNAVAILABLE; nothing is reserved then, or will be let go.
+        """
+        ...
+
+    def release(self, order_ids: Sequence[str]) -> None:
+        """Lets reservations go whose orders were not committed."""
+        ...
+
+
+class Instruments(Protocol):
+    """Knows what can be traded."""
+
+    def known(self, name: str) -> Instrument | None:
+        """Returns an instrument if it is known already."""
+        ...
+
+    async def find(self, name: str) -> Instrument | None:
+        """Returns an instrument, asking for it when it is not known; None when there is none of that name.
+
+        Raises:
+            CodedError: SERVICE_UNAVAILABLE.
+        """
+        ...
+
+
+class Listener(Protocol):
+    """Is told what was committed, in the order of the log. Must not block and must not fail."""
+
+    def committed(self, draft: Draft) -> None:
+        """Takes note of a committed draft; the book has it already."""
+        ...
+
+
+class SettlementLog(Protocol):
+    """The log as risk needs it when it is brought up to date."""
+
+    async def settling(self, after: int, up_to: int, limit: int) -> Sequence[LoggedReport]:
+        """Returns fills and ends of orders after one sequence up to another, oldest first.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        ...

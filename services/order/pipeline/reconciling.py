@@ -1,0 +1,136 @@
+"""Compares what a venue holds with the book whenever a connection comes up, and tells what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from services.kernel.drain import Wakeup
+from services.kernel.errors import CodedError
+from services.order.domain.order import Order
+from services.order.domain.venue import VenueReport, VenueReportType
+from services.order.pipeline.book import Book
+from services.order.pipeline.entries import Draft
+from services.order.pipeline.metrics import Metrics
+from services.order.pipeline.ports import Store
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class VenueOrders:
+    """Orders open at a venue.
+
+    Attributes:
+        order_ids: Our id by the venue's id; empty for an order that is not ours.
+        as_of: Sequence of reports that they reflect.
+    """
+
+    order_ids: Mapping[str, str]
+    as_of: int
+
+
+class Reconciling:
+    """Finds what differs. What it finds is logged and counted; reports and resent commands are what mends it."""
+
+    def __init__(self, book: Book, store: Store, metrics: Metrics) -> None:
+        self._book, self._store, self.metrics = book, store, metrics
+        self._waiters: list[Wakeup] = []
+
+    def committed(self, draft: Draft) -> None:
+        """Lets those look again who wait for a cursor."""
+        if draft.cursors:
+            for waiter in self._waiters:
+                waiter.call()
+
+    async def compare(
+        self, connection_id: str, up_to: int, ask: Callable[[str], Awaitable[VenueOrders]]
+    ) -> frozenset[str] | None:
+        """Waits until the reports of the time away are consumed, then compares; returns our ids that the venue holds.
+
+        Returns:
+            None when the venue cannot be asked; the next opening of the connection tries again.
+        """
+        before = self._book.cursors.get(connection_id, ("", 0))[1]
+        await self._consumed(connection_id, up_to)
+        self.metrics.found("reports_while_away", max(0, up_to - before))
+        candidates = [order for order in self._book.live.values() if _held_by(order, connection_id)]
+        try:
+            told = await ask(connection_id)
+            await self._consumed(connection_id, told.as_of)
+            await self._find_unknown(connection_id, told)
+        except CodedError as error:
+            _log.warning("reconciliation is put off", connection=connection_id, error=str(error))
+            return None
+        self._find_missing(connection_id, candidates, told)
+        return frozenset(told.order_ids.values())
+
+    def lost(self, connection_id: str, order_ids: Sequence[str]) -> None:
+        """Takes note of orders that ended because their venue has lost them."""
+        self.metrics.found("lost_by_venue", len(order_ids))
+        for order_id in order_ids:
+            _log.error("the venue has lost the order; it is canceled", connection=connection_id, order_id=order_id)
+
+    def resent(self, connection_id: str, count: int) -> None:
+        """Takes note of commands sent again."""
+        self.metrics.found("commands_resent", count)
+        _log.info("commands sent again", connection=connection_id, count=count)
+
+    async def investigate(self, reports: Sequence[VenueReport]) -> None:
+        """Tells late reports of orders that have ended from reports of orders that nobody knows."""
+        for report in reports:
+            try:
+                order = await self._store.order(report.order_id) if report.order_id else None
+            except CodedError as error:
+                _log.warning("a report cannot be looked into", order_id=report.order_id, error=str(error))
+                continue
+            if order is None:
+                self.metrics.ignored("unknown_order")
+                _log.error(
+                    "the venue reports an order that is not ours", order_id=report.order_id, type=report.type.name
+                )
+            elif report.type is VenueReportType.TRADE:
+                self.metrics.ignored("fill_after_end")
+                _log.error("the venue reports a fill of an order that has ended", order_id=report.order_id)
+            else:
+                self.metrics.ignored("ended")
+
+    async def _consumed(self, connection_id: str, sequence: int) -> None:
+        waiter = Wakeup()
+        self._waiters.append(waiter)
+        try:
+            while self._book.cursors.get(connection_id, ("", 0))[1] < sequence:
+                await waiter.wait()
+        finally:
+            self._waiters.remove(waiter)
+
+    async def _find_unknown(self, connection_id: str, told: VenueOrders) -> None:
+        for venue_order_id, order_id in told.order_ids.items():
+            if order_id in self._book.live:
+                continue
+            order = await self._store.order(order_id) if order_id else None
+            finding = "unknown_at_venue" if order is None else "open_at_venue_ended_here"
+            self.metrics.found(finding)
+            _log.error(
+                "the venue holds an order that is not live here",
+                connection=connection_id,
+                venue_order_id=venue_order_id,
+                order_id=order_id,
+                finding=finding,
+            )
+
+    def _find_missing(self, connection_id: str, candidates: Sequence[Order], told: VenueOrders) -> None:
+        held = set(told.order_ids.values())
+        for candidate in candidates:
+            order_id = candidate.terms.order_id
+            if order_id not in held and order_id in self._book.live:
+                self.metrics.found("missing_at_venue")
+                _log.error(
+                    "an order is live here and unknown to its venue", connection=connection_id, order_id=order_id
+                )
+
+
+def _held_by(order: Order, connection_id: str) -> bool:
+    return order.accepted and order.connection_id == connection_id

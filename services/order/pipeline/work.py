@@ -1,0 +1,125 @@
+"""What the writer puts into transactions, besides placements: requests to cancel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from services.kernel.errors import CodedError
+from services.kernel.identifiers import Identifiers
+from services.order.domain.events import request_cancel
+from services.order.domain.order import Order
+from services.order.domain.values import Side
+from services.order.pipeline.book import Key
+from services.order.pipeline.entries import Draft
+
+
+class Work(Protocol):
+    """A piece of a transaction. `prepare` may be called again, on another draft, when a transaction has failed."""
+
+    @property
+    def weight(self) -> int:
+        """About how many entries it makes."""
+        ...
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is tried again until it is committed, rather than failed, when the store does not take it."""
+        ...
+
+    def prepare(self, draft: Draft, identifiers: Identifiers) -> None:
+        """Adds its entries to a draft."""
+        ...
+
+    def resolve(self, existing: Mapping[Key, Order]) -> None:
+        """Drops, and answers, what has been committed before under these keys."""
+        ...
+
+    def committed(self) -> None:
+        """The draft it was last prepared on is committed and installed."""
+        ...
+
+    def failed(self, error: CodedError) -> None:
+        """Answers its callers with an error; whether it was committed may not be known yet."""
+        ...
+
+    def abandoned(self) -> None:
+        """It is known not to be committed, and will not be tried again."""
+        ...
+
+
+class Caller:
+    """The part of a work that one caller waits for."""
+
+    kept = False
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def resolve(self, existing: Mapping[Key, Order]) -> None:
+        """Nothing of it can exist already."""
+
+    def committed(self) -> None:
+        """Lets the caller look at the result."""
+        if not self.future.done():
+            self.future.set_result(None)
+
+    def failed(self, error: CodedError) -> None:
+        """Raises at the caller."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def abandoned(self) -> None:
+        """Nothing is held that would have to be let go."""
+
+
+class CancelOrder(Caller):
+    """A request to cancel one order.
+
+    Attributes:
+        order: The order afterwards; None when it was not live.
+    """
+
+    weight = 1
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__()
+        self._order_id = order_id
+        self.order: Order | None = None
+
+    def prepare(self, draft: Draft, identifiers: Identifiers) -> None:
+        """Asks for the cancel, unless the order has ended or one is on its way."""
+        order = draft.order(self._order_id)
+        event = request_cancel(order, draft.next_sequence, draft.at_ns) if order is not None else None
+        if event is not None:
+            order = draft.append(event, identifiers.new_id()).order
+        self.order = order
+
+
+class CancelOrders(Caller):
+    """A request to cancel the live orders of an account.
+
+    Attributes:
+        order_ids: The orders that were live, those whose cancel was on its way already among them.
+    """
+
+    weight = 16
+
+    def __init__(self, account_id: str, instrument: str, side: Side | None) -> None:
+        super().__init__()
+        self._account_id, self._instrument, self._side = account_id, instrument, side
+        self.order_ids: list[str] = []
+
+    def prepare(self, draft: Draft, identifiers: Identifiers) -> None:
+        """Asks for the cancel of each."""
+        orders = [order for order in draft.live_orders(self._account_id) if self._wanted(order)]
+        for order in orders:
+            event = request_cancel(order, draft.next_sequence, draft.at_ns)
+            if event is not None:
+                draft.append(event, identifiers.new_id())
+        self.order_ids = [order.terms.order_id for order in orders]
+
+    def _wanted(self, order: Order) -> bool:
+        terms = order.terms
+        return self._instrument in ("", terms.instrument) and self._side in (None, terms.side)

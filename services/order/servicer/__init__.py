@@ -1,0 +1,1 @@
+"""The RPCs: protobuf in, one call, protobuf out."""

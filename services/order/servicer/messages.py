@@ -1,0 +1,137 @@
+"""Requests into terms and filters, outcomes into answers and errors."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ordermesh.order.v1 import order_entry_pb2, order_query_pb2
+from services.kernel.clock import from_ns
+from services.kernel.decimals import parse_positive
+from services.kernel.errors import CodedError, invalid_field, precondition
+from services.mesh.status import to_status
+from services.order.domain.order import Order
+from services.order.domain.terms import OrderTerms
+from services.order.pipeline.queries import FillFilter, OrderFilter
+from services.order.pipeline.tickets import Outcome
+from services.order.wire import (
+    ORDER_TYPES,
+    SIDES,
+    STATUSES,
+    TIMES_IN_FORCE,
+    breach_message,
+    nanoseconds,
+    order_message,
+)
+
+DEFAULT_PAGE_SIZE = 100
+
+
+def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received_at_ns: int) -> OrderTerms:
+    """Returns what a request orders.
+
+    Raises:
+        CodedError: INVALID_FIELD.
+    """
+    side, type_, time_in_force = SIDES[request.side], ORDER_TYPES[request.type], TIMES_IN_FORCE[request.time_in_force]
+    if side is None or type_ is None or time_in_force is None:
+        raise invalid_field("side, type, time_in_force", "must be given")
+    return OrderTerms(
+        order_id=order_id,
+        client_order_id=request.client_order_id,
+        account_id=request.account_id,
+        instrument=request.instrument,
+        side=side,
+        type=type_,
+        time_in_force=time_in_force,
+        quantity=_number(request.quantity, "quantity"),
+        limit_price=_number(request.limit_price, "limit_price") if request.limit_price else None,
+        connection_id=request.connection_id,
+        received_at_ns=received_at_ns,
+    )
+
+
+def _number(text: str, field: str) -> Decimal:
+    # The contract's pattern has been checked: digits and a point are what it is. Zeros at the end are taken off.
+    if "." not in text and text.isascii() and text.isdigit():
+        return Decimal(text)
+    return parse_positive(text.rstrip("0").rstrip(".") if "." in text else text, field)
+
+
+def placed(outcome: Outcome) -> order_entry_pb2.PlaceOrderResponse:
+    """Returns the answer to one order.
+
+    Raises:
+        CodedError: The order was refused.
+    """
+    if isinstance(outcome, CodedError):
+        raise outcome
+    if outcome.refused_at_entry:
+        raise refusal(outcome)
+    return order_entry_pb2.PlaceOrderResponse(order=order_message(outcome))
+
+
+def result(outcome: Outcome) -> order_entry_pb2.PlaceOrderResult:
+    """Returns the answer to one order of a batch."""
+    if isinstance(outcome, CodedError):
+        return order_entry_pb2.PlaceOrderResult(error=to_status(outcome))
+    if outcome.refused_at_entry:
+        return order_entry_pb2.PlaceOrderResult(error=to_status(refusal(outcome)))
+    return order_entry_pb2.PlaceOrderResult(order=order_message(outcome))
+
+
+def refusal(order: Order) -> CodedError:
+    """Returns the error for an order that risk refused: the same each time it is asked about."""
+    details = () if order.breach is None else (breach_message(order.breach),)
+    return precondition(order.reason, order.text, *details, order_id=order.terms.order_id)
+
+
+def order_filter(request: order_query_pb2.ListOrdersRequest) -> OrderFilter:
+    """Returns which orders a request wants.
+
+    Raises:
+        CodedError: INVALID_FIELD, when the time ends before it begins.
+    """
+    begin, end = _span(request)
+    return OrderFilter(
+        account_id=request.account_id,
+        instrument=request.instrument,
+        statuses=tuple(status for number in request.status if (status := STATUSES[number]) is not None),
+        client_order_id=request.client_order_id,
+        begin=begin,
+        end=end,
+    )
+
+
+def fill_filter(request: order_query_pb2.ListTradesRequest) -> FillFilter:
+    """Returns which fills a request wants.
+
+    Raises:
+        CodedError: INVALID_FIELD, when the time ends before it begins.
+    """
+    begin, end = _span(request)
+    return FillFilter(request.account_id, request.instrument, request.order_id, begin, end)
+
+
+def page_size(asked: int) -> int:
+    """Returns how many entries a page has."""
+    return asked or DEFAULT_PAGE_SIZE
+
+
+def _span(
+    request: order_query_pb2.ListOrdersRequest | order_query_pb2.ListTradesRequest,
+) -> tuple[datetime | None, datetime | None]:
+    begin = _time(getattr(request, "from"), "from") if request.HasField("from") else None
+    end = _time(request.to, "to") if request.HasField("to") else None
+    if begin is not None and end is not None and end < begin:
+        raise invalid_field("to", "must not be before from")
+    return begin, end
+
+
+def _time(message: Timestamp, field: str) -> datetime:
+    try:
+        return from_ns(nanoseconds(message))
+    except (OverflowError, ValueError):
+        raise invalid_field(field, "must be a time from the year 1 to 9999") from None

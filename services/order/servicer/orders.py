@@ -1,0 +1,140 @@
+"""OrderService."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ordermesh.order.v1 import order_entry_pb2, order_query_pb2, order_service_pb2_grpc, order_stream_pb2
+from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
+from services.kernel.clock import Clock, from_ns, to_ns
+from services.kernel.identifiers import Identifiers
+from services.mesh.tokens import PageTokens, filters_of
+from services.order.pipeline.metrics import Metrics
+from services.order.pipeline.orders import Orders
+from services.order.pipeline.placing import Placing
+from services.order.pipeline.queries import Lists
+from services.order.servicer.messages import (
+    fill_filter,
+    order_filter,
+    page_size,
+    placed,
+    result,
+    terms_of,
+)
+from services.order.servicer.streams import OrderStreams
+from services.order.wire import SIDES, order_message, trade_message
+
+
+class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
+    """Serves callers."""
+
+    def __init__(
+        self,
+        placing: Placing,
+        orders: Orders,
+        lists: Lists,
+        streams: OrderStreams,
+        *,
+        clock: Clock,
+        identifiers: Identifiers,
+        metrics: Metrics,
+    ) -> None:
+        self._placing, self._orders, self._lists, self._streams = placing, orders, lists, streams
+        self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
+
+    async def PlaceOrder(
+        self, request: order_entry_pb2.PlaceOrderRequest, context: Any
+    ) -> order_entry_pb2.PlaceOrderResponse:
+        """Places one order."""
+        started = time.perf_counter()
+        terms = terms_of(request, self._identifiers.new_id(), self._clock.now_ns())
+        (outcome,) = await self._placing.place((terms,))
+        response = placed(outcome)
+        self._metrics.acknowledged(time.perf_counter() - started)
+        return response
+
+    async def PlaceOrders(
+        self, request: order_entry_pb2.PlaceOrdersRequest, context: Any
+    ) -> order_entry_pb2.PlaceOrdersResponse:
+        """Places several orders, each for itself."""
+        started = time.perf_counter()
+        new_id, now_ns = self._identifiers.new_id, self._clock.now_ns()
+        terms = [terms_of(each, new_id(), now_ns) for each in request.orders]
+        outcomes = await self._placing.place(terms)
+        response = order_entry_pb2.PlaceOrdersResponse(results=map(result, outcomes))
+        self._metrics.acknowledged(time.perf_counter() - started)
+        return response
+
+    async def CancelOrder(
+        self, request: order_entry_pb2.CancelOrderRequest, context: Any
+    ) -> order_entry_pb2.CancelOrderResponse:
+        """Asks the venue to cancel an order."""
+        order = await self._orders.cancel(request.order_id.lower())
+        return order_entry_pb2.CancelOrderResponse(order=order_message(order))
+
+    async def CancelAllOrders(
+        self, request: order_entry_pb2.CancelAllOrdersRequest, context: Any
+    ) -> order_entry_pb2.CancelAllOrdersResponse:
+        """Asks for the cancel of an account's live orders."""
+        order_ids = await self._orders.cancel_all(request.account_id, request.instrument, SIDES[request.side])
+        return order_entry_pb2.CancelAllOrdersResponse(count=len(order_ids), order_ids=order_ids)
+
+    async def GetOrder(
+        self, request: order_query_pb2.GetOrderRequest, context: Any
+    ) -> order_query_pb2.GetOrderResponse:
+        """Tells one order."""
+        order, as_of = await self._orders.get(request.order_id.lower())
+        return order_query_pb2.GetOrderResponse(order=order_message(order), as_of=as_of)
+
+    async def ListOrders(
+        self, request: order_query_pb2.ListOrdersRequest, context: Any
+    ) -> order_query_pb2.ListOrdersResponse:
+        """Lists orders, newest first."""
+        size, tokens = page_size(request.page_size), PageTokens(filters_of(request))
+        position = tokens.read(request.page_token)
+        as_of = self._orders.as_of
+        orders = await self._lists.orders(order_filter(request), position[0] if position else None, size + 1)
+        return order_query_pb2.ListOrdersResponse(
+            orders=map(order_message, orders[:size]),
+            next_page_token=tokens.make(orders[size - 1].terms.order_id) if len(orders) > size else "",
+            as_of=as_of,
+        )
+
+    async def ListTrades(
+        self, request: order_query_pb2.ListTradesRequest, context: Any
+    ) -> order_query_pb2.ListTradesResponse:
+        """Lists fills, newest first."""
+        size, tokens = page_size(request.page_size), PageTokens(filters_of(request))
+        position = tokens.read(request.page_token, parts=2)
+        before = (from_ns(int(position[0])), int(position[1])) if position else None
+        as_of = self._orders.as_of
+        rows = await self._lists.fills(fill_filter(request), before, size + 1)
+        last = rows[size - 1] if len(rows) > size else None
+        return order_query_pb2.ListTradesResponse(
+            trades=(trade_message(ExecutionReport.FromString(row.payload)) for row in rows[:size]),
+            next_page_token=tokens.make(str(to_ns(last.executed_at)), str(last.sequence)) if last else "",
+            as_of=as_of,
+        )
+
+    async def GetOrderHistory(
+        self, request: order_query_pb2.GetOrderHistoryRequest, context: Any
+    ) -> order_query_pb2.GetOrderHistoryResponse:
+        """Lists what happened to one order, oldest first."""
+        size, tokens = page_size(request.page_size), PageTokens(filters_of(request))
+        position = tokens.read(request.page_token)
+        _, as_of = await self._orders.get(request.order_id.lower())
+        rows = await self._lists.history(request.order_id, int(position[0]) if position else 0, size + 1)
+        return order_query_pb2.GetOrderHistoryResponse(
+            reports=(ExecutionReport.FromString(row.payload) for row in rows[:size]),
+            next_page_token=tokens.make(str(rows[size - 1].sequence)) if len(rows) > size else "",
+            as_of=as_of,
+        )
+
+    async def StreamOrders(
+        self, request: order_stream_pb2.StreamOrdersRequest, context: Any
+    ) -> AsyncIterator[order_stream_pb2.StreamOrdersResponse]:
+        """Streams an account's orders."""
+        async for message in self._streams.stream(request):
+            yield message

@@ -1,0 +1,106 @@
+"""StreamOrders, in the shape that every private stream has."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from ordermesh.order.v1.order_stream_pb2 import (
+    OrderSnapshot,
+    OrderUpdate,
+    StreamOrdersRequest,
+    StreamOrdersResponse,
+)
+from services.kernel.clock import Clock
+from services.mesh.draining import Draining
+from services.mesh.streams import Frames, Hub, PrivateStream, Snapshot, Source, heartbeat_seconds, resume_tokens
+from services.mesh.tokens import filters_of
+from services.order.pipeline.book import Book
+from services.order.pipeline.entries import Draft, Entry, LoggedReport
+from services.order.pipeline.queries import Log
+from services.order.wire import order_message
+
+Told = Entry | LoggedReport
+"""What an update is made of: as it was committed, or as it was read back."""
+
+_PER_CHUNK: Final = 200
+
+
+class OrderStreams:
+    """Makes the streams; a listener of the writer."""
+
+    def __init__(
+        self, book: Book, history: Log, clock: Clock, draining: Draining, *, most_waiting: int = 10_000
+    ) -> None:
+        self._book, self._history, self._draining = book, history, draining
+        self._frames = Frames(StreamOrdersResponse, clock)
+        self._hub: Hub[Told] = Hub(book.sequence, limit=most_waiting)
+
+    def committed(self, draft: Draft) -> None:
+        """Hands what was committed to the streams."""
+        self._hub.publish(draft.entries)
+
+    def stream(self, request: StreamOrdersRequest) -> AsyncIterator[StreamOrdersResponse]:
+        """Returns the messages of one stream.
+
+        Raises:
+            CodedError: INVALID_RESUME_TOKEN or STREAM_GAP.
+        """
+        wanted = _Wanted(request.account_id, request.instrument, self._book, self._history)
+        source = Source(
+            hub=self._hub,
+            accepts=wanted.accepts,
+            snapshot=wanted.snapshot,
+            read_after=wanted.read_after,
+            encode=encode,
+        )
+        stream = PrivateStream(
+            self._frames,
+            source,
+            resume_tokens(self._book.epoch, filters_of(request)),
+            self._draining,
+            heartbeat_seconds=heartbeat_seconds(request.heartbeat_interval),
+        )
+        return stream.run(request.resume_token)
+
+
+class _Wanted:
+    """What one stream tells."""
+
+    __slots__ = ("_account_id", "_book", "_history", "_instrument")
+
+    def __init__(self, account_id: str, instrument: str, book: Book, history: Log) -> None:
+        self._account_id, self._instrument = account_id, instrument
+        self._book, self._history = book, history
+
+    def accepts(self, entry: Told) -> bool:
+        if isinstance(entry, LoggedReport):
+            return True
+        terms = entry.event.order.terms
+        return terms.account_id == self._account_id and self._instrument in ("", terms.instrument)
+
+    async def snapshot(self) -> Snapshot[StreamOrdersResponse]:
+        # No pause between the two: the orders are as of the sequence.
+        sequence = self._book.sequence
+        orders = [o for o in self._book.live_of(self._account_id).values() if self._is_of(o.terms.instrument)]
+        chunks = (
+            StreamOrdersResponse(snapshot=OrderSnapshot(orders=map(order_message, orders[first : first + _PER_CHUNK])))
+            for first in range(0, len(orders), _PER_CHUNK)
+        )
+        return Snapshot(sequence, chunks, len(orders))
+
+    async def read_after(self, sequence: int, limit: int) -> tuple[Sequence[Told], int]:
+        up_to = self._book.sequence
+        rows = await self._history.of_account(self._account_id, self._instrument, sequence, up_to, limit)
+        return rows, rows[-1].sequence if len(rows) == limit else up_to
+
+    def _is_of(self, instrument: str) -> bool:
+        return self._instrument in ("", instrument)
+
+
+def encode(entries: Sequence[Told], token: str) -> StreamOrdersResponse:
+    """Returns the update of some entries."""
+    update = OrderUpdate(resume_token=token)
+    for entry in entries:
+        update.reports.add().MergeFromString(entry.payload)
+    return StreamOrdersResponse(update=update)

@@ -1,0 +1,173 @@
+"""Between the contract's messages and the domain's values: reasons, times, breaches, orders, fills."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ordermesh.order.v1 import execution_report_pb2, order_pb2
+from ordermesh.type.v1 import error_pb2, risk_breach_pb2
+from services.kernel.decimals import ZERO, format_decimal
+from services.order.domain.breach import RiskBreach
+from services.order.domain.order import Order
+from services.order.domain.terms import OrderTerms
+from services.order.domain.values import OrderStatus, OrderType, Side, TimeInForce
+
+_PREFIX = "ERROR_REASON_"
+
+NUMBER_OF_REASON: dict[str, int] = {
+    value.name.removeprefix(_PREFIX) if value.number else "": value.number
+    for value in error_pb2.ErrorReason.DESCRIPTOR.values
+}
+"""Numbers of error reasons by name without prefix; the empty name is "none"."""
+REASON_OF_NUMBER: dict[int, str] = {number: name for name, number in NUMBER_OF_REASON.items()}
+
+SIDES = (None, *Side)
+ORDER_TYPES = (None, *OrderType)
+TIMES_IN_FORCE = (None, *TimeInForce)
+STATUSES = (None, *OrderStatus)
+"""Members by number; None stands for unspecified."""
+
+_BILLION = 1_000_000_000
+
+
+def timestamp(at_ns: int) -> Timestamp:
+    """Returns the message of a time in nanoseconds since 1970."""
+    seconds, nanos = divmod(at_ns, _BILLION)
+    return Timestamp(seconds=seconds, nanos=nanos)
+
+
+def nanoseconds(at: Timestamp) -> int:
+    """Returns the nanoseconds since 1970 of a time; 0 when it is absent."""
+    return at.seconds * _BILLION + at.nanos
+
+
+def reason_number(reason: str) -> int:
+    """Returns the number of a reason; one that the contract does not know is an internal one."""
+    return NUMBER_OF_REASON.get(reason, error_pb2.ERROR_REASON_INTERNAL)
+
+
+def decimal_text(value: Decimal | None) -> str:
+    """Returns the canonical string of a number, empty for none."""
+    return "" if value is None else format_decimal(value)
+
+
+def decimal_or_none(text: str) -> Decimal | None:
+    """Returns the number of a canonical string, None for an empty one."""
+    return Decimal(text) if text else None
+
+
+def breach_message(breach: RiskBreach) -> risk_breach_pb2.RiskBreach:
+    """Returns the message of a breach."""
+    return risk_breach_pb2.RiskBreach(
+        rule=breach.rule,  # type: ignore[arg-type]
+        limit=breach.limit,
+        observed=breach.observed,
+        unit=breach.unit,
+        text=breach.text,
+    )
+
+
+def breach_of(message: risk_breach_pb2.RiskBreach) -> RiskBreach:
+    """Returns the breach of a message."""
+    return RiskBreach(message.rule, message.limit, message.observed, message.unit, message.text)
+
+
+def order_message(order: Order) -> order_pb2.Order:
+    """Returns the message of an order."""
+    terms = order.terms
+    message = order_pb2.Order(
+        order_id=terms.order_id,
+        client_order_id=terms.client_order_id,
+        account_id=terms.account_id,
+        instrument=terms.instrument,
+        side=terms.side,  # type: ignore[arg-type]
+        type=terms.type,  # type: ignore[arg-type]
+        time_in_force=terms.time_in_force,  # type: ignore[arg-type]
+        quantity=format_decimal(terms.quantity),
+        limit_price=decimal_text(terms.limit_price),
+        order_status=order.status,  # type: ignore[arg-type]
+        cumulative_quantity=format_decimal(order.cumulative),
+        leaves_quantity=format_decimal(order.leaves),
+        connection_id=order.connection_id,
+        venue_order_id=order.venue_order_id,
+        version=order.version,
+        sequence=order.sequence,
+        created_at=timestamp(order.created_at_ns),
+        updated_at=timestamp(order.updated_at_ns),
+    )
+    if order.cumulative:
+        message.average_price = decimal_text(order.average)
+    if order.reason:
+        message.reason = reason_number(order.reason)  # type: ignore[assignment]
+        message.text = order.text
+    if order.breach is not None:
+        message.risk_breach.CopyFrom(breach_message(order.breach))
+    return message
+
+
+def order_of(
+    report: execution_report_pb2.ExecutionReport,
+    *,
+    fingerprint: bytes,
+    notional: Decimal,
+    accepted: bool,
+    placed_sequence: int,
+    cancel_sequence: int,
+    created_at_ns: int,
+) -> Order:
+    """Returns the order that its newest report and its row tell."""
+    status = OrderStatus(report.order_status)
+    terms = OrderTerms(
+        order_id=report.order_id,
+        client_order_id=report.client_order_id,
+        account_id=report.account_id,
+        instrument=report.instrument,
+        side=Side(report.side),
+        type=OrderType(report.type),
+        time_in_force=TimeInForce(report.time_in_force),
+        quantity=Decimal(report.quantity),
+        limit_price=decimal_or_none(report.limit_price),
+        fingerprint=fingerprint,
+        received_at_ns=nanoseconds(report.times.received_at),
+    )
+    order = Order(
+        terms,
+        status,
+        sequence=report.sequence,
+        created_at_ns=created_at_ns,
+        placed_sequence=placed_sequence,
+        cancel_sequence=cancel_sequence,
+        accepted=accepted,
+        cumulative=Decimal(report.cumulative_quantity) if report.cumulative_quantity else ZERO,
+        notional=notional,
+        connection_id=report.connection_id,
+        venue_order_id=report.venue_order_id,
+        version=report.version,
+        updated_at_ns=nanoseconds(report.times.committed_at),
+    )
+    if not order.live:
+        order.reason, order.text = REASON_OF_NUMBER.get(report.reason, ""), report.text
+    if report.HasField("risk_breach"):
+        order.breach = breach_of(report.risk_breach)
+    return order
+
+
+def trade_message(report: execution_report_pb2.ExecutionReport) -> order_pb2.Trade:
+    """Returns the fill that a report tells."""
+    return order_pb2.Trade(
+        trade_id=report.execution_id,
+        order_id=report.order_id,
+        client_order_id=report.client_order_id,
+        account_id=report.account_id,
+        instrument=report.instrument,
+        side=report.side,
+        price=report.last_price,
+        quantity=report.last_quantity,
+        fee=report.fee,
+        connection_id=report.connection_id,
+        venue_execution_id=report.venue_execution_id,
+        sequence=report.sequence,
+        executed_at=report.times.venue_at,
+    )

@@ -1,0 +1,273 @@
+"""An order load: batches as fast as they are taken, or single orders by many callers, or at a fixed rate.
+
+`python -m tests.bench.orders ADDRESS batches|unary|paced [--orders N] …` prints one JSON line. The functions are what
+`make bench` uses. Latencies are from request to answer; with streams, also how long until every order was told as ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import grpc
+import uvloop
+
+from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_service_pb2_grpc, order_stream_pb2
+from services.mesh.options import CLIENT_OPTIONS
+
+ENDED = frozenset(
+    {
+        order_pb2.ORDER_STATUS_FILLED,
+        order_pb2.ORDER_STATUS_CANCELED,
+        order_pb2.ORDER_STATUS_REJECTED,
+        order_pb2.ORDER_STATUS_EXPIRED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is sent.
+
+    Attributes:
+        orders: Number of orders.
+        accounts: Accounts that they are spread over.
+        instrument: What they trade.
+        price: Their limit price; buys and sells alternate at it, so that they fill one another.
+        batch: Orders in one request.
+        in_flight: Requests that are open at once.
+        rate: Orders a second; 0 for as fast as they are taken.
+        streams: Whether the accounts' order streams are read, until all orders have ended.
+    """
+
+    orders: int = 20_000
+    accounts: Sequence[str] = tuple(f"bench-{number}" for number in range(20))
+    instrument: str = "AAPL.XNAS"
+    price: str = "187.25"
+    batch: int = 100
+    in_flight: int = 8
+    rate: float = 0.0
+    streams: bool = True
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        orders: Orders accepted.
+        refused: Orders refused.
+        acknowledged_seconds: Time until the last one was answered.
+        ended_seconds: Time until the last one was told as ended; 0 without streams.
+        latencies: Seconds from request to answer, one for each order.
+    """
+
+    orders: int = 0
+    refused: int = 0
+    acknowledged_seconds: float = 0.0
+    ended_seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+
+    def figures(self) -> dict[str, float]:
+        """Returns rates per second and latencies in milliseconds."""
+        seconds = self.ended_seconds or self.acknowledged_seconds
+        ordered = sorted(self.latencies)
+        return {
+            "orders": self.orders,
+            "refused": self.refused,
+            "orders_per_second": round(self.orders / seconds, 1),
+            "acknowledged_per_second": round(self.orders / self.acknowledged_seconds, 1),
+            "ack_p50_ms": round(quantile(ordered, 0.5) * 1e3, 3),
+            "ack_p99_ms": round(quantile(ordered, 0.99) * 1e3, 3),
+        }
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """Returns the value that a share of the others is below."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+
+
+async def batches(address: str, load: Load) -> Outcome:
+    """Sends batches, several at once, and waits until every order has ended."""
+    async with _stub(address) as stub, _Endings.following(stub, load) as endings:
+        outcome, numbers = Outcome(), iter(range(0, load.orders, load.batch))
+        run, start = uuid.uuid4().hex[:12], time.perf_counter()
+
+        async def sender() -> None:
+            for first in numbers:
+                await _until(start, first, load.rate)
+                requests = [_order(load, run, first + offset) for offset in range(min(load.batch, load.orders - first))]
+                sent = time.perf_counter()
+                response = await stub.PlaceOrders(order_entry_pb2.PlaceOrdersRequest(orders=requests))
+                taken = time.perf_counter() - sent
+                accepted = sum(result.HasField("order") for result in response.results)
+                outcome.orders += accepted
+                outcome.refused += len(requests) - accepted
+                outcome.latencies += [taken] * accepted
+
+        await asyncio.gather(*(sender() for _ in range(load.in_flight)))
+        outcome.acknowledged_seconds = time.perf_counter() - start
+        if load.streams:
+            await endings.reached(outcome.orders)
+            outcome.ended_seconds = time.perf_counter() - start
+        return outcome
+
+
+async def unary(address: str, load: Load) -> Outcome:
+    """Sends single orders, `in_flight` callers at once."""
+    async with _stub(address) as stub:
+        outcome, numbers = Outcome(), iter(range(load.orders))
+        run, start = uuid.uuid4().hex[:12], time.perf_counter()
+
+        async def caller() -> None:
+            for number in numbers:
+                await _place(stub, load, run, number, outcome)
+
+        await asyncio.gather(*(caller() for _ in range(load.in_flight)))
+        outcome.acknowledged_seconds = time.perf_counter() - start
+        return outcome
+
+
+async def paced(address: str, load: Load) -> Outcome:
+    """Sends single orders at the load's rate, whether or not the ones before are answered."""
+    async with _stub(address) as stub:
+        outcome, run, start = Outcome(), uuid.uuid4().hex[:12], time.perf_counter()
+        sent: list[asyncio.Task[None]] = []
+        for number in range(load.orders):
+            await _until(start, number, load.rate)
+            sent.append(asyncio.create_task(_place(stub, load, run, number, outcome)))
+        await asyncio.gather(*sent)
+        outcome.acknowledged_seconds = time.perf_counter() - start
+        return outcome
+
+
+class _Endings:
+    """Counts the orders that the streams tell as ended."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._wanted: int | None = None
+        self._enough = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def following(cls, stub: order_service_pb2_grpc.OrderServiceAsyncStub, load: Load) -> AsyncIterator[_Endings]:
+        endings = cls()
+        accounts = load.accounts if load.streams else ()
+        ready = [asyncio.Event() for _ in accounts]
+        tasks = [
+            asyncio.create_task(endings._follow(stub, account, event))
+            for account, event in zip(accounts, ready, strict=True)
+        ]
+        await asyncio.gather(*(event.wait() for event in ready))
+        try:
+            yield endings
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def reached(self, wanted: int) -> None:
+        self._wanted = wanted
+        self._look()
+        await self._enough.wait()
+
+    async def _follow(
+        self, stub: order_service_pb2_grpc.OrderServiceAsyncStub, account: str, ready: asyncio.Event
+    ) -> None:
+        token = ""
+        while True:
+            request = order_stream_pb2.StreamOrdersRequest(account_id=account, resume_token=token)
+            async for message in stub.StreamOrders(request):
+                match message.WhichOneof("item"):
+                    case "update":
+                        self.count += sum(report.order_status in ENDED for report in message.update.reports)
+                        token = message.update.resume_token
+                        self._look()
+                    case "snapshot_end":
+                        token = message.snapshot_end.resume_token
+                        ready.set()
+                    case "going_away":
+                        token = message.going_away.resume_token
+
+    def _look(self) -> None:
+        if self._wanted is not None and self.count >= self._wanted:
+            self._enough.set()
+
+
+@asynccontextmanager
+async def _stub(address: str) -> AsyncIterator[order_service_pb2_grpc.OrderServiceAsyncStub]:
+    async with grpc.aio.insecure_channel(address, options=list(CLIENT_OPTIONS)) as channel:
+        yield order_service_pb2_grpc.OrderServiceStub(channel)
+
+
+async def _place(
+    stub: order_service_pb2_grpc.OrderServiceAsyncStub, load: Load, run: str, number: int, outcome: Outcome
+) -> None:
+    sent = time.perf_counter()
+    try:
+        await stub.PlaceOrder(_order(load, run, number))
+    except grpc.aio.AioRpcError as error:
+        if error.code() not in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.RESOURCE_EXHAUSTED):
+            raise
+        outcome.refused += 1
+    else:
+        outcome.orders += 1
+        outcome.latencies.append(time.perf_counter() - sent)
+
+
+async def _until(start: float, number: int, rate: float) -> None:
+    if rate and (ahead := start + number / rate - time.perf_counter()) > 0:
+        await asyncio.sleep(ahead)
+
+
+def _order(load: Load, run: str, number: int) -> order_entry_pb2.PlaceOrderRequest:
+    return order_entry_pb2.PlaceOrderRequest(
+        client_order_id=f"{run}-{number}",
+        account_id=load.accounts[number // 2 % len(load.accounts)],
+        instrument=load.instrument,
+        side=1 + number % 2,  # type: ignore[arg-type]
+        type=2,  # type: ignore[arg-type]
+        time_in_force=2,  # type: ignore[arg-type]
+        quantity="100",
+        limit_price=load.price,
+    )
+
+
+def main() -> None:
+    """Runs one load and prints its figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("address")
+    parser.add_argument("kind", choices=("batches", "unary", "paced"))
+    parser.add_argument("--orders", type=int, default=20_000)
+    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--in-flight", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=0.0)
+    parser.add_argument("--instrument", default="AAPL.XNAS")
+    parser.add_argument("--price", default="187.25")
+    parser.add_argument("--accounts", default="")
+    parser.add_argument("--no-streams", action="store_true")
+    chosen = parser.parse_args()
+    load = Load(
+        orders=chosen.orders,
+        batch=chosen.batch,
+        in_flight=chosen.in_flight,
+        rate=chosen.rate,
+        instrument=chosen.instrument,
+        price=chosen.price,
+        streams=not chosen.no_streams,
+        **({"accounts": tuple(chosen.accounts.split(","))} if chosen.accounts else {}),
+    )
+    kinds = {"batches": batches, "unary": unary, "paced": paced}
+    outcome = uvloop.run(kinds[chosen.kind](chosen.address, load))
+    print(json.dumps(outcome.figures()))
+
+
+if __name__ == "__main__":
+    main()

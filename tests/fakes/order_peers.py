@@ -1,0 +1,354 @@
+"""The peers of OrderService in memory, behind real gRPC: risk, broker with a venue, market data."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ordermesh.broker.v1 import routing_service_pb2 as routing
+from ordermesh.broker.v1 import routing_service_pb2_grpc
+from ordermesh.marketdata.v1 import instrument_pb2, market_data_service_pb2, market_data_service_pb2_grpc
+from ordermesh.risk.v1 import reservation_service_pb2 as reserving
+from ordermesh.risk.v1 import reservation_service_pb2_grpc
+from ordermesh.type.v1 import error_pb2, risk_breach_pb2
+from services.mesh.options import SERVER_OPTIONS
+
+CONNECTION = "simulation"
+
+Decide = Callable[[reserving.Reservation], reserving.ReservationDecision]
+React = Callable[[routing.NewVenueOrder], Iterable[routing.VenueReport]]
+
+
+def accept(_: reserving.Reservation) -> reserving.ReservationDecision:
+    return reserving.ReservationDecision()
+
+
+def refuse(_: reserving.Reservation) -> reserving.ReservationDecision:
+    return reserving.ReservationDecision(
+        reason=error_pb2.ERROR_REASON_RISK_LIMIT_EXCEEDED,
+        breach=risk_breach_pb2.RiskBreach(
+            rule=risk_breach_pb2.RISK_RULE_MAX_ORDER_SIZE, limit="10", observed="100", unit="units", text="too much"
+        ),
+        text="too much",
+    )
+
+
+@dataclass
+class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
+    """Reserves as told, and remembers what it was told."""
+
+    decide: Decide = accept
+    consumed: int = 0
+    silent: bool = False
+    reserved: dict[str, reserving.Reservation] = field(default_factory=dict)
+    settled: list[int] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    synced: list[str] = field(default_factory=list)
+    sync_sequence: int = 0
+    checks: int = 0
+    _end: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def Reserve(self, requests: AsyncIterator[reserving.ReserveRequest], context: Any) -> AsyncIterator[Any]:
+        self._end = end = asyncio.Event()
+        iterator = aiter(requests)
+        await anext(iterator)
+        yield reserving.ReserveResponse(opened=reserving.ReserveOpened(sequence=self.consumed))
+        ending = asyncio.ensure_future(end.wait())
+        while True:
+            coming = asyncio.ensure_future(anext(iterator, None))
+            await asyncio.wait({coming, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                coming.cancel()
+                return
+            request = coming.result()
+            if request is None:
+                ending.cancel()
+                return
+            answer = self._answer(request)
+            if answer is not None and not self.silent:
+                yield answer
+
+    def cut(self) -> None:
+        self._end.set()
+
+    def _answer(self, request: reserving.ReserveRequest) -> reserving.ReserveResponse | None:
+        match request.WhichOneof("item"):
+            case "sync":
+                self.synced = [each.order_id for each in request.sync.reservations]
+                self.reserved = {each.order_id: each for each in request.sync.reservations}
+                self.sync_sequence = request.sync.sequence
+            case "settle":
+                self.settled += [report.sequence for report in request.settle.reports]
+                self.consumed = request.settle.sequence
+                for report in request.settle.reports:
+                    if report.leaves_quantity == "0":
+                        self.reserved.pop(report.order_id, None)
+            case "release":
+                self.released += request.release.order_ids
+                for order_id in request.release.order_ids:
+                    self.reserved.pop(order_id, None)
+            case "reserve":
+                return self._decide(request.reserve)
+        return None
+
+    def _decide(self, batch: reserving.ReservationBatch) -> reserving.ReserveResponse:
+        decisions = []
+        for reservation in batch.reservations:
+            decision = self.decide(reservation)
+            if not decision.reason:
+                self.reserved[reservation.order_id] = reservation
+            decisions.append(decision)
+        self.checks += len(decisions)
+        answer = reserving.ReservationDecisions(batch_number=batch.batch_number, decisions=decisions)
+        return reserving.ReserveResponse(decisions=answer)
+
+
+def fill(order: routing.NewVenueOrder) -> Iterable[routing.VenueReport]:
+    """Accepts and fills at once."""
+    price = order.limit_price or "100"
+    yield routing.VenueReport(type=routing.VENUE_REPORT_TYPE_ACCEPTED, cumulative_quantity="0")
+    yield routing.VenueReport(
+        type=routing.VENUE_REPORT_TYPE_TRADE,
+        last_price=price,
+        last_quantity=order.quantity,
+        cumulative_quantity=order.quantity,
+        fee="0",
+    )
+
+
+def rest(_: routing.NewVenueOrder) -> Iterable[routing.VenueReport]:
+    """Accepts, and lets the order rest."""
+    yield routing.VenueReport(type=routing.VENUE_REPORT_TYPE_ACCEPTED, cumulative_quantity="0")
+
+
+def ignore(_: routing.NewVenueOrder) -> Iterable[routing.VenueReport]:
+    """Takes the order and says nothing yet."""
+    return ()
+
+
+@dataclass
+class FakeVenue:
+    """A venue that numbers its reports, ignores commands it has seen, and keeps all."""
+
+    react: React = fill
+    epoch: str = field(default_factory=lambda: str(uuid.uuid4()))
+    last_command: int = 0
+    ignored: int = 0
+    commands: list[routing.VenueCommand] = field(default_factory=list)
+    reports: list[routing.VenueReport] = field(default_factory=list)
+    open: dict[str, routing.NewVenueOrder] = field(default_factory=dict)
+    strangers: list[routing.VenueOrder] = field(default_factory=list)
+
+    def apply(self, command: routing.VenueCommand) -> list[routing.VenueReport]:
+        if command.command_sequence <= self.last_command:
+            self.ignored += 1
+            return []
+        self.last_command = command.command_sequence
+        self.commands.append(command)
+        if command.HasField("new_order"):
+            order = command.new_order
+            self.open[order.order_id] = order
+            return [self.report(order.order_id, report) for report in self.react(order)]
+        return [self.cancel(command.cancel.order_id)]
+
+    def cancel(self, order_id: str) -> routing.VenueReport:
+        if order_id in self.open:
+            reason = error_pb2.ERROR_REASON_CANCELED_ON_REQUEST
+            return self.report(
+                order_id, routing.VenueReport(type=routing.VENUE_REPORT_TYPE_CANCELED, reason=reason)
+            )
+        reason = error_pb2.ERROR_REASON_UNKNOWN_ORDER
+        return self.report(
+            order_id, routing.VenueReport(type=routing.VENUE_REPORT_TYPE_CANCEL_REJECTED, reason=reason)
+        )
+
+    def report(self, order_id: str, report: routing.VenueReport) -> routing.VenueReport:
+        report.connection_id = CONNECTION
+        report.sequence = len(self.reports) + 1
+        report.order_id = order_id
+        report.venue_order_id = f"v-{order_id[-8:]}"
+        seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
+        report.venue_time.CopyFrom(Timestamp(seconds=seconds, nanos=nanos))
+        if report.type == routing.VENUE_REPORT_TYPE_TRADE:
+            report.venue_execution_id = f"x-{report.sequence}"
+        self.reports.append(report)
+        self._close(order_id, report)
+        return report
+
+    def _close(self, order_id: str, report: routing.VenueReport) -> None:
+        order = self.open.get(order_id)
+        if order is None:
+            return
+        filled = report.type == routing.VENUE_REPORT_TYPE_TRADE and Decimal(report.cumulative_quantity) >= Decimal(
+            order.quantity
+        )
+        ended = report.type in (
+            routing.VENUE_REPORT_TYPE_CANCELED,
+            routing.VENUE_REPORT_TYPE_REJECTED,
+            routing.VENUE_REPORT_TYPE_EXPIRED,
+        )
+        if filled or ended:
+            del self.open[order_id]
+
+    def lose_history(self) -> None:
+        self.epoch = str(uuid.uuid4())
+        self.last_command = 0
+        self.reports.clear()
+        self.open.clear()
+
+
+@dataclass
+class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
+    """One connection to a venue. Commands before `ready` are dropped, as the contract says."""
+
+    venue: FakeVenue = field(default_factory=FakeVenue)
+    deduplicates: bool = True
+    connected: bool = True
+    dropped: int = 0
+    cursors: list[int] = field(default_factory=list)
+    _outbox: asyncio.Queue[routing.RouteResponse | None] | None = None
+    _opened: int = 0
+    _ready: bool = False
+
+    async def Route(self, requests: AsyncIterator[routing.RouteRequest], context: Any) -> AsyncIterator[Any]:
+        first = await anext(aiter(requests))
+        outbox = self._outbox = asyncio.Queue()
+        self._opened, self._ready = 0, False
+        cursor = next((c for c in first.open.cursors if c.connection_id == CONNECTION), routing.ConnectionCursor())
+        self.cursors.append(cursor.sequence)
+        after = cursor.sequence if cursor.epoch in ("", self.venue.epoch) else 0
+        if self.connected:
+            self._say_opened()
+            self.tell(self.venue.reports[after:])
+        reading = asyncio.ensure_future(self._read(requests, outbox))
+        try:
+            while (response := await outbox.get()) is not None:
+                yield response
+        finally:
+            reading.cancel()
+            if self._outbox is outbox:
+                self._outbox = None
+
+    async def QueryVenueOrders(self, request: Any, context: Any) -> routing.QueryVenueOrdersResponse:
+        orders = [
+            routing.VenueOrder(order_id=order_id, venue_order_id=f"v-{order_id[-8:]}", quantity=order.quantity)
+            for order_id, order in self.venue.open.items()
+        ]
+        return routing.QueryVenueOrdersResponse(orders=orders + self.venue.strangers, as_of=len(self.venue.reports))
+
+    def tell(self, reports: Iterable[routing.VenueReport]) -> None:
+        reports = list(reports)
+        if self._outbox is not None and self.connected and reports:
+            batch = routing.VenueReportBatch(reports=reports)
+            self._outbox.put_nowait(routing.RouteResponse(reports=batch))
+
+    def cut(self) -> None:
+        if self._outbox is not None:
+            self._outbox.put_nowait(None)
+
+    def disconnect(self) -> None:
+        self.connected, self._ready = False, False
+        if self._outbox is not None:
+            down = routing.ConnectionDown(connection_id=CONNECTION, text="cut by the test")
+            self._outbox.put_nowait(routing.RouteResponse(down=down))
+
+    def connect(self) -> None:
+        told = len(self.venue.reports)
+        self.connected = True
+        if self._outbox is not None:
+            self._say_opened()
+            self.tell(self.venue.reports[:told])
+
+    def _say_opened(self) -> None:
+        self._opened += 1
+        opened = routing.ConnectionOpened(
+            connection_id=CONNECTION,
+            epoch=self.venue.epoch,
+            last_command_sequence=self.venue.last_command if self.deduplicates else 0,
+            last_report_sequence=len(self.venue.reports),
+            deduplicates_commands=self.deduplicates,
+            opened_number=self._opened,
+        )
+        if self._outbox is not None:
+            self._outbox.put_nowait(routing.RouteResponse(opened=opened))
+
+    async def _read(
+        self, requests: AsyncIterator[routing.RouteRequest], outbox: asyncio.Queue[routing.RouteResponse | None]
+    ) -> None:
+        async for request in requests:
+            if request.HasField("ready"):
+                self._ready = self.connected and request.ready.opened_number == self._opened
+            elif not self._ready:
+                self.dropped += len(request.commands.commands)
+            else:
+                self.tell([report for command in request.commands.commands for report in self.venue.apply(command)])
+        outbox.put_nowait(None)
+
+
+def instrument(name: str, **changes: Any) -> instrument_pb2.Instrument:
+    message = instrument_pb2.Instrument(
+        instrument=name,
+        symbol=name.split(".", maxsplit=1)[0],
+        venue=name.split(".", maxsplit=1)[1],
+        currency="USD",
+        tick_size="0.01",
+        lot_size="1",
+        min_quantity="1",
+        max_quantity="1000000",
+        contract_multiplier="1",
+        status=instrument_pb2.INSTRUMENT_STATUS_TRADING,
+        version=1,
+    )
+    for key, value in changes.items():
+        setattr(message, key, value)
+    return message
+
+
+@dataclass
+class FakeMarketData(market_data_service_pb2_grpc.MarketDataServiceServicer):
+    """Knows some instruments."""
+
+    instruments: dict[str, instrument_pb2.Instrument] = field(
+        default_factory=lambda: {name: instrument(name) for name in ("AAPL.XNAS", "MSFT.XNAS")}
+    )
+
+    async def GetInstrument(self, request: Any, context: Any) -> Any:
+        found = self.instruments.get(request.instrument)
+        if found is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such instrument")
+        return market_data_service_pb2.GetInstrumentResponse(instrument=found)
+
+    async def ListInstruments(self, request: Any, context: Any) -> Any:
+        return market_data_service_pb2.ListInstrumentsResponse(instruments=self.instruments.values())
+
+
+@dataclass
+class Peers:
+    """All of them in one server."""
+
+    risk: FakeRisk = field(default_factory=FakeRisk)
+    broker: FakeBroker = field(default_factory=FakeBroker)
+    market_data: FakeMarketData = field(default_factory=FakeMarketData)
+    address: str = ""
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Peers]:
+        server = grpc.aio.server(options=list(SERVER_OPTIONS))
+        reservation_service_pb2_grpc.add_ReservationServiceServicer_to_server(self.risk, server)
+        routing_service_pb2_grpc.add_RoutingServiceServicer_to_server(self.broker, server)
+        market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server(self.market_data, server)
+        self.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        await server.start()
+        try:
+            yield self
+        finally:
+            await server.stop(None)
