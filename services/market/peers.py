@@ -137,16 +137,14 @@ class EngineSession:
         return int(response.opened.last_command_sequence)
 
     async def _executions_so_far(self) -> int:
-        request = order_entry_service_pb2.QueryExecutionsRequest(
-            participant=self._participant, after_execution_sequence=(1 << 63) - 1, limit=1
-        )
+        request = order_entry_service_pb2.QueryOpenOrdersRequest(participant=self._participant)
         try:
-            response = await self._stub.QueryExecutions(request)
+            async for response in self._stub.QueryOpenOrders(request):
+                return int(response.last_execution_sequence)
         except CodedError as error:
-            if error.kind is ErrorKind.NOT_FOUND:
-                return 0
-            raise
-        return int(response.last_execution_sequence)
+            if error.kind is not ErrorKind.NOT_FOUND:
+                raise
+        return 0
 
     def _command(self, action: Action) -> order_pb2.Command:
         match action:
