@@ -1,0 +1,1 @@
+"""Limits, exposure, checks, circuit breakers and alerts. No I/O, no clock."""

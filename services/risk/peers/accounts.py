@@ -1,0 +1,38 @@
+"""Which accounts there are, asked of PortfolioService and remembered: an account never goes away."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ordermesh.portfolio.v1 import account_admin_pb2, portfolio_service_pb2_grpc
+from services.kernel.errors import CodedError, ErrorKind
+from services.mesh.client import Channel
+from services.risk.pipeline.ports import Standing
+
+SERVICE: Final = "ordermesh.portfolio.v1.PortfolioService"
+
+
+class PortfolioAccounts:
+    """Remembers accounts that are there. One that is not is asked for again each time: it may be opened meanwhile."""
+
+    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
+        self._stub = portfolio_service_pb2_grpc.PortfolioServiceStub(channel)
+        self._timeout = timeout_seconds
+        self._known: set[str] = set()
+
+    def known(self, account_id: str) -> bool:
+        """Tells whether an account is known to be there."""
+        return account_id in self._known
+
+    async def find(self, account_id: str) -> Standing:
+        """Asks for an account that is not known."""
+        if account_id in self._known:
+            return Standing.KNOWN
+        request = account_admin_pb2.GetAccountRequest(account_id=account_id)
+        try:
+            await self._stub.GetAccount(request, timeout=self._timeout)
+        except CodedError as error:
+            nobody = error.kind in (ErrorKind.NOT_FOUND, ErrorKind.INVALID)
+            return Standing.UNKNOWN if nobody else Standing.UNREACHABLE
+        self._known.add(account_id)
+        return Standing.KNOWN

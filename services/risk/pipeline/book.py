@@ -1,0 +1,255 @@
+"""The book of reservations, positions and counters: decides, in memory, in microseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from services.kernel.clock import Clock
+from services.kernel.decimals import ZERO
+from services.risk.domain.breach import Breach, Rule
+from services.risk.domain.checks import check
+from services.risk.domain.exposure import Account, Exposure, Reserved
+from services.risk.domain.limits import FIRM, Limits, Parameters, effective
+from services.risk.domain.market import Market
+from services.risk.domain.values import Proposal, Settled
+from services.risk.pipeline.ports import Changes, Kept, LogCursor, SavedDay, SavedExposure
+
+_log = structlog.stdlib.get_logger(__name__)
+
+UNKNOWN_ACCOUNT = "UNKNOWN_ACCOUNT"
+UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
+UNAVAILABLE = "RISK_UNAVAILABLE"
+LIMIT_EXCEEDED = "RISK_LIMIT_EXCEEDED"
+BREAKER_OPEN = "CIRCUIT_BREAKER_OPEN"
+NO_REFERENCE_PRICE = "NO_REFERENCE_PRICE"
+_REASON = {Rule.CIRCUIT_BREAKER: BREAKER_OPEN, Rule.REFERENCE_PRICE: NO_REFERENCE_PRICE}
+
+
+class Decision(NamedTuple):
+    """Whether an order may go on.
+
+    Attributes:
+        reason: Name out of the contract's `ErrorReason`; empty when it may.
+    """
+
+    reason: str = ""
+    breach: Breach | None = None
+    text: str = ""
+
+
+ACCEPTED = Decision()
+
+
+class Gate(Protocol):
+    """What stands before the checks, and is told of refusals: the circuit breakers."""
+
+    def blocks(self, account: Account, limits: Limits, now_ns: int) -> Breach | None:
+        """Returns why the account may not trade at all; None when it may."""
+        ...
+
+    def refused(self, proposal: Proposal, decision: Decision, limits: Limits, now_ns: int) -> None:
+        """Takes note of a refusal."""
+        ...
+
+
+class Book:
+    """Everything that checks need, for all shards."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.accounts: dict[str, Account] = {}
+        self._reserved: dict[str, Reserved] = {}
+        self._cursors: dict[int, LogCursor] = {}
+        self._parameters: dict[str, Parameters] = {FIRM: Parameters(FIRM)}
+        self._limits: dict[str, Limits] = {}
+        self._moved: set[int] = set()
+        self._begun_anew: set[int] = set()
+        self._changed: set[str] = set()
+        self._synced: set[int] = set()
+        self._day = 0
+
+    # --- Limits ---------------------------------------------------------------------------------------------------
+
+    def set_parameters(self, parameters: Mapping[str, Parameters]) -> None:
+        """Takes parameters; they hold from now on."""
+        self._parameters.update(parameters)
+        if FIRM in parameters:
+            self._limits.clear()
+        for account_id in parameters:
+            self._limits.pop(account_id, None)
+
+    def parameters(self, account_id: str) -> Parameters:
+        """Returns what is set for an account, or for the firm."""
+        return self._parameters.get(account_id) or Parameters(account_id)
+
+    def limits(self, account_id: str) -> Limits:
+        """Returns what holds for an account."""
+        if (limits := self._limits.get(account_id)) is None:
+            limits = effective(self._parameters.get(account_id), self._parameters[FIRM])
+            self._limits[account_id] = limits
+        return limits
+
+    # --- Orders ---------------------------------------------------------------------------------------------------
+
+    def reserve(
+        self, shard: int, proposal: Proposal, market: Market, gate: Gate, now_ns: int, *, fresh: bool
+    ) -> Decision:
+        """Checks an order and, if it may go on, reserves for it. An order that holds a reservation keeps it."""
+        if proposal.order_id in self._reserved:
+            return ACCEPTED
+        account = self._account(proposal.account_id, shard)
+        limits = self.limits(proposal.account_id)
+        exposure = account.exposures.get(proposal.instrument) or Exposure(market)
+        breach = gate.blocks(account, limits, now_ns) or check(proposal, account, exposure, limits, fresh=fresh)
+        if breach is not None:
+            decision = Decision(_REASON.get(breach.rule, LIMIT_EXCEEDED), breach, breach.text)
+            gate.refused(proposal, decision, limits, now_ns)
+            return decision
+        self._hold(shard, proposal, account, market)
+        return ACCEPTED
+
+    def release(self, order_ids: Iterable[str]) -> None:
+        """Lets reservations go; those that are not there do not matter."""
+        for order_id in order_ids:
+            if (reserved := self._reserved.pop(order_id, None)) is not None:
+                reserved.let_go()
+
+    def sync(self, shard: int, proposals: Iterable[tuple[Proposal, Market]]) -> None:
+        """Replaces all reservations of a shard, whose log is booked as far as these reflect it."""
+        self._synced.add(shard)
+        self.release([order_id for order_id, reserved in self._reserved.items() if reserved.shard == shard])
+        for proposal, market in proposals:
+            self.release((proposal.order_id,))
+            self._hold(shard, proposal, self._account(proposal.account_id, shard), market)
+
+    # --- The log --------------------------------------------------------------------------------------------------
+
+    def cursor(self, shard: int, epoch: str) -> int:
+        """Returns how far the log of a shard was consumed; a log that is another one than before begins at 0."""
+        cursor = self._cursors.get(shard)
+        if cursor is not None and cursor.epoch == epoch:
+            return cursor.sequence
+        if cursor is not None:
+            _log.error("the order log of a shard has begun anew; what it held is forgotten", shard=shard, epoch=epoch)
+            self._begin_anew(shard)
+        self._cursors[shard] = LogCursor(shard, epoch, 0)
+        self._moved.add(shard)
+        return 0
+
+    def settle(self, shard: int, settled: Iterable[tuple[Settled, Market]], sequence: int) -> None:
+        """Books what the log says; what was booked before is left out."""
+        cursor = self._cursors[shard]
+        for each, market in settled:
+            if each.sequence > cursor.sequence:
+                self._settle(shard, each, market)
+        if sequence > cursor.sequence:
+            self._cursors[shard] = LogCursor(shard, cursor.epoch, sequence)
+            self._moved.add(shard)
+
+    def sequence(self, shard: int) -> int:
+        """Returns how far the log of a shard was consumed."""
+        cursor = self._cursors.get(shard)
+        return cursor.sequence if cursor is not None else 0
+
+    def begin_day(self, day: int) -> None:
+        """Begins a day, if it is a later one, for the accounts whose fills of the days before are all booked."""
+        if day <= self._day or not self._synced:
+            return
+        self._day = day
+        for account in self.accounts.values():
+            if account.shard in self._synced:
+                account.begin_day(day)
+                self._changed.add(account.account_id)
+
+    # --- What is kept ---------------------------------------------------------------------------------------------
+
+    def restore(self, kept: Kept, markets: Mapping[str, Market]) -> None:
+        """Takes what was saved; reservations come from OrderService."""
+        for cursor in kept.cursors:
+            self._cursors[cursor.shard] = cursor
+        for day in kept.days:
+            account = self.accounts[day.account_id] = Account(day.account_id, day.shard, day.day)
+            account.day_trades, account.day_volume = day.trades, day.volume
+        for saved in kept.exposures:
+            exposure = self._account(saved.account_id, saved.shard).exposure(markets[saved.instrument])
+            exposure.position, exposure.day_cash = saved.position, saved.day_cash
+            exposure.start_position, exposure.start_price = saved.start_position, saved.start_price
+            exposure.last_price = saved.last_price
+
+    def take_changes(self) -> Changes | None:
+        """Returns what changed since the last time, as one picture; None when nothing did."""
+        if not (self._changed or self._moved or self._begun_anew):
+            return None
+        exposures: list[SavedExposure] = []
+        days: list[SavedDay] = []
+        for account_id in self._changed:
+            if (account := self.accounts.get(account_id)) is not None:
+                exposures += (_saved(account, name) for name in account.changed)
+                days.append(SavedDay(account_id, account.shard, account.day, account.day_trades, account.day_volume))
+                account.changed = set()
+        cursors = tuple(self._cursors[shard] for shard in self._moved)
+        changes = Changes(tuple(exposures), tuple(days), cursors, tuple(self._begun_anew))
+        self._changed, self._moved, self._begun_anew = set(), set(), set()
+        return changes
+
+    def put_back(self, changes: Changes) -> None:
+        """Counts changes that could not be saved as changes again."""
+        self._moved |= {cursor.shard for cursor in changes.cursors}
+        self._begun_anew |= set(changes.begun_anew)
+        for saved in changes.exposures:
+            if (account := self.accounts.get(saved.account_id)) is not None:
+                account.changed.add(saved.instrument)
+                self._changed.add(saved.account_id)
+        self._changed |= {day.account_id for day in changes.days}
+
+    # --- Within ---------------------------------------------------------------------------------------------------
+
+    def _account(self, account_id: str, shard: int) -> Account:
+        account = self.accounts.get(account_id)
+        if account is None:
+            today = self._clock.now().toordinal()
+            account = self.accounts[account_id] = Account(account_id, shard, today)
+        return account
+
+    def _hold(self, shard: int, proposal: Proposal, account: Account, market: Market) -> None:
+        reserved = Reserved(account, account.exposure(market), proposal.side, proposal.quantity, shard)
+        reserved.hold()
+        self._reserved[proposal.order_id] = reserved
+
+    def _settle(self, shard: int, settled: Settled, market: Market) -> None:
+        if settled.last_quantity:
+            account = self._account(settled.account_id, shard)
+            account.fill(settled, market)
+            self._changed.add(settled.account_id)
+        if (reserved := self._reserved.get(settled.order_id)) is None:
+            return
+        if settled.leaves > ZERO:
+            reserved.change(settled.leaves)
+        else:
+            reserved.let_go()
+            del self._reserved[settled.order_id]
+
+    def _begin_anew(self, shard: int) -> None:
+        self.release([order_id for order_id, reserved in self._reserved.items() if reserved.shard == shard])
+        gone = [name for name, account in self.accounts.items() if account.shard == shard]
+        for name in gone:
+            del self.accounts[name]
+            self._changed.discard(name)
+        self._begun_anew.add(shard)
+
+
+def _saved(account: Account, instrument: str) -> SavedExposure:
+    exposure = account.exposures[instrument]
+    return SavedExposure(
+        account.account_id,
+        account.shard,
+        instrument,
+        exposure.position,
+        exposure.day_cash,
+        exposure.start_position,
+        exposure.start_price,
+        exposure.last_price,
+    )

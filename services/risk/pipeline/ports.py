@@ -1,0 +1,187 @@
+"""What the pipeline needs of the outside."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from services.risk.domain.alert import Alert, AlertKind
+from services.risk.domain.breaker import Breaker
+from services.risk.domain.limits import Parameters
+from services.risk.domain.market import Market
+
+
+class Standing(enum.Enum):
+    """What is known of an account."""
+
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    UNREACHABLE = "unreachable"
+
+
+class Accounts(Protocol):
+    """Which accounts there are."""
+
+    def known(self, account_id: str) -> bool:
+        """Tells whether an account is known to be there, without asking anybody."""
+        ...
+
+    async def find(self, account_id: str) -> Standing:
+        """Asks for an account, within a time that an order can wait."""
+        ...
+
+
+class Markets(Protocol):
+    """The instruments there are, with their newest prices."""
+
+    def get(self, instrument: str) -> Market | None:
+        """Returns an instrument that is known, without asking anybody."""
+        ...
+
+    async def find(self, instrument: str) -> Standing:
+        """Asks for an instrument, within a time that an order can wait."""
+        ...
+
+    async def require(self, instruments: Iterable[str]) -> None:
+        """Waits until all of these instruments are known."""
+        ...
+
+    def fresh(self, now_ns: int) -> bool:
+        """Tells whether prices are fresh: the feed lives, or was heard a short while ago."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SavedExposure:
+    """What is kept of an exposure."""
+
+    account_id: str
+    shard: int
+    instrument: str
+    position: Decimal
+    day_cash: Decimal
+    start_position: Decimal
+    start_price: Decimal
+    last_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedDay:
+    """What is kept of an account's day."""
+
+    account_id: str
+    shard: int
+    day: int
+    trades: int
+    volume: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LogCursor:
+    """How far the log of a shard was consumed."""
+
+    shard: int
+    epoch: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed since it was last saved; saved in one transaction.
+
+    Attributes:
+        begun_anew: Shards whose log is another one than before: what they had is forgotten.
+    """
+
+    exposures: tuple[SavedExposure, ...] = ()
+    days: tuple[SavedDay, ...] = ()
+    cursors: tuple[LogCursor, ...] = ()
+    begun_anew: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that is kept of the book."""
+
+    exposures: Sequence[SavedExposure]
+    days: Sequence[SavedDay]
+    cursors: Sequence[LogCursor]
+
+
+class BookStore(Protocol):
+    """Where positions and counters are kept."""
+
+    async def load(self) -> Kept:
+        """Returns everything."""
+        ...
+
+    async def save(self, changes: Changes) -> None:
+        """Saves what changed, in one transaction.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        ...
+
+
+class ParameterStore(Protocol):
+    """Where parameters are kept."""
+
+    async def load_parameters(self) -> Mapping[str, Parameters]:
+        """Returns all parameters, by account; the firm's under the empty name."""
+        ...
+
+    async def save_parameters(self, parameters: Parameters) -> bool:
+        """Saves parameters if those stored are at the version before; returns whether they were."""
+        ...
+
+
+class BreakerStore(Protocol):
+    """Where circuit breakers are kept."""
+
+    async def load_breakers(self) -> Mapping[str, Breaker]:
+        """Returns all breakers that ever tripped, by account."""
+        ...
+
+    async def save_breakers(self, breakers: Sequence[Breaker]) -> None:
+        """Saves breakers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Which alerts are wanted. Empty and None: all.
+
+    Attributes:
+        before_sequence: Only alerts before it; 0 for all.
+    """
+
+    account_id: str = ""
+    kinds: tuple[AlertKind, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    before_sequence: int = 0
+
+
+class AlertStore(Protocol):
+    """Where alerts are kept."""
+
+    async def last_alert(self) -> int:
+        """Returns the sequence of the last alert, 0 when there is none."""
+        ...
+
+    async def append_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Stores alerts, in one transaction."""
+        ...
+
+    async def list_alerts(self, wanted: AlertFilter, limit: int) -> list[Alert]:
+        """Returns up to a number of alerts, newest first."""
+        ...
+
+    async def alerts_after(self, sequence: int, limit: int) -> list[Alert]:
+        """Returns up to a number of alerts after a sequence, oldest first."""
+        ...

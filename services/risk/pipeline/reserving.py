@@ -1,0 +1,201 @@
+"""The Reserve stream of one shard: settlements, a sync, then checks, each in the order in which it came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import structlog
+
+from services.kernel.clock import Clock
+from services.risk.domain.market import Market
+from services.risk.domain.values import Proposal, Settled
+from services.risk.pipeline.book import (
+    UNAVAILABLE,
+    UNKNOWN_ACCOUNT,
+    UNKNOWN_INSTRUMENT,
+    Book,
+    Decision,
+    Gate,
+)
+from services.risk.pipeline.ports import Accounts, Markets, Standing
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Batch(NamedTuple):
+    """Orders to check."""
+
+    number: int
+    proposals: Sequence[Proposal]
+
+
+class Sync(NamedTuple):
+    """A part of all open orders."""
+
+    proposals: Sequence[Proposal]
+    sequence: int
+    last: bool
+
+
+class Settlement(NamedTuple):
+    """What was committed since."""
+
+    settled: Sequence[Settled]
+    sequence: int
+
+
+class Release(NamedTuple):
+    """Reservations to let go."""
+
+    order_ids: Sequence[str]
+
+
+Message = Batch | Sync | Settlement | Release
+
+
+class Answer(NamedTuple):
+    """The decisions on a batch."""
+
+    number: int
+    decisions: list[Decision]
+
+
+class _Found(NamedTuple):
+    """What had to be asked for a batch, and what the answer was: refusals by account and by instrument."""
+
+    accounts: dict[str, Decision]
+    instruments: dict[str, Decision]
+
+
+@dataclass(slots=True)
+class Reserving:
+    """What all streams share."""
+
+    book: Book
+    accounts: Accounts
+    markets: Markets
+    gate: Gate
+    clock: Clock
+
+    def begin(self, shard: int, epoch: str) -> ShardStream:
+        """Begins the stream of a shard."""
+        return ShardStream(self, shard, self.book.cursor(shard, epoch))
+
+
+@dataclass(slots=True)
+class ShardStream:
+    """One stream.
+
+    Attributes:
+        opened: Settlements after this sequence are wanted.
+    """
+
+    shared: Reserving
+    shard: int
+    opened: int
+    _parts: list[Proposal] = field(default_factory=list)
+    _synced_to: int | None = None
+    _held: list[Batch] = field(default_factory=list)
+
+    async def handle(self, message: Message) -> list[Answer]:
+        """Does what a message says, and returns the answers that are ready.
+
+        Batches wait until the log is booked as far as the sync reflects it.
+        """
+        match message:
+            case Batch():
+                if not self._ready:
+                    self._held.append(message)
+                    return []
+                return [await self._check(message)]
+            case Settlement():
+                await self._settle(message)
+            case Sync():
+                await self._sync(message)
+            case Release():
+                self.shared.book.release(message.order_ids)
+        return await self._check_held()
+
+    @property
+    def _ready(self) -> bool:
+        return self._synced_to is not None and self.shared.book.sequence(self.shard) >= self._synced_to
+
+    async def _check_held(self) -> list[Answer]:
+        if not self._held or not self._ready:
+            return []
+        held, self._held = self._held, []
+        return [await self._check(batch) for batch in held]
+
+    async def _settle(self, settlement: Settlement) -> None:
+        markets = await self._markets({each.instrument for each in settlement.settled})
+        booked = ((each, markets[each.instrument]) for each in settlement.settled)
+        self.shared.book.settle(self.shard, booked, settlement.sequence)
+
+    async def _sync(self, sync: Sync) -> None:
+        self._parts += sync.proposals
+        if not sync.last:
+            return
+        proposals, self._parts = self._parts, []
+        markets = await self._markets({each.instrument for each in proposals})
+        self.shared.book.sync(self.shard, ((each, markets[each.instrument]) for each in proposals))
+        self._synced_to = sync.sequence
+        _log.info("open orders are reserved", shard=self.shard, count=len(proposals), sequence=sync.sequence)
+
+    async def _check(self, batch: Batch) -> Answer:
+        found = await self._find(batch.proposals)
+        shared = self.shared
+        now_ns = shared.clock.now_ns()
+        shared.book.begin_day(shared.clock.now().toordinal())
+        fresh = shared.markets.fresh(now_ns)
+        return Answer(batch.number, [self._decide(each, found, now_ns, fresh=fresh) for each in batch.proposals])
+
+    def _decide(self, proposal: Proposal, found: _Found | None, now_ns: int, *, fresh: bool) -> Decision:
+        if found is not None:
+            refusal = found.accounts.get(proposal.account_id) or found.instruments.get(proposal.instrument)
+            if refusal is not None:
+                return refusal
+        shared = self.shared
+        market = shared.markets.get(proposal.instrument)
+        assert market is not None  # noqa: S101 - found, or refused above
+        return shared.book.reserve(self.shard, proposal, market, shared.gate, now_ns, fresh=fresh)
+
+    async def _find(self, proposals: Sequence[Proposal]) -> _Found | None:
+        """Asks for accounts and instruments that are not known yet; returns None when all are."""
+        known, market = self.shared.accounts.known, self.shared.markets.get
+        accounts = {each.account_id for each in proposals if not known(each.account_id)}
+        instruments = {each.instrument for each in proposals if market(each.instrument) is None}
+        if not accounts and not instruments:
+            return None
+        told = await asyncio.gather(*(self._account(name) for name in sorted(accounts)))
+        listed = await asyncio.gather(*(self._instrument(name) for name in sorted(instruments)))
+        return _Found(
+            {name: refusal for name, refusal in zip(sorted(accounts), told, strict=True) if refusal},
+            {name: refusal for name, refusal in zip(sorted(instruments), listed, strict=True) if refusal},
+        )
+
+    async def _account(self, account_id: str) -> Decision | None:
+        match await self.shared.accounts.find(account_id):
+            case Standing.KNOWN:
+                return None
+            case Standing.UNKNOWN:
+                return Decision(UNKNOWN_ACCOUNT, None, f"there is no account {account_id}")
+            case Standing.UNREACHABLE:
+                return Decision(UNAVAILABLE, None, "whether the account exists cannot be found out now")
+
+    async def _instrument(self, instrument: str) -> Decision | None:
+        match await self.shared.markets.find(instrument):
+            case Standing.KNOWN:
+                return None
+            case Standing.UNKNOWN:
+                return Decision(UNKNOWN_INSTRUMENT, None, f"there is no instrument {instrument}")
+            case Standing.UNREACHABLE:
+                return Decision(UNAVAILABLE, None, "the terms of the instrument cannot be found out now")
+
+    async def _markets(self, instruments: set[str]) -> dict[str, Market]:
+        markets = self.shared.markets
+        if missing := {name for name in instruments if markets.get(name) is None}:
+            await markets.require(missing)
+        return {name: market for name in instruments if (market := markets.get(name)) is not None}

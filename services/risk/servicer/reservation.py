@@ -1,0 +1,169 @@
+"""ReservationService: the stream of OrderService."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any, Final
+
+from ordermesh.order.v1 import execution_report_pb2
+from ordermesh.risk.v1 import reservation_service_pb2, reservation_service_pb2_grpc
+from services.kernel.decimals import ZERO
+from services.kernel.drain import Drain, DrainClosedError
+from services.kernel.errors import invalid_field
+from services.mesh.draining import Draining
+from services.risk.domain.values import Proposal, Settled
+from services.risk.pipeline.reserving import (
+    Answer,
+    Batch,
+    Message,
+    Release,
+    Reserving,
+    Settlement,
+    ShardStream,
+    Sync,
+)
+from services.risk.wire import REASON, breach_to_proto
+
+_MOST_WAITING: Final = 1_000
+_EPOCH_DAY: Final = 719_163
+"""Proleptic ordinal of 1970-01-01."""
+_DAY_SECONDS: Final = 86_400
+
+Responses = Drain[reservation_service_pb2.ReserveResponse]
+
+
+class ReservationServicer(reservation_service_pb2_grpc.ReservationServiceServicer):
+    """Serves OrderService: one stream for each shard, a newer one ends the one before."""
+
+    def __init__(self, reserving: Reserving, draining: Draining) -> None:
+        self._reserving = reserving
+        self._draining = draining
+        self._workers: dict[int, asyncio.Task[None]] = {}
+
+    async def Reserve(
+        self, request_iterator: AsyncIterator[reservation_service_pb2.ReserveRequest], context: Any
+    ) -> AsyncIterator[reservation_service_pb2.ReserveResponse]:
+        """Checks and reserves until OrderService ends the stream or opens another."""
+        opening = await anext(request_iterator, None)
+        if opening is None or not opening.HasField("open"):
+            raise invalid_field("open", "must be the first message of the stream")
+        shard = opening.open.shard
+        await self._end_before(shard)
+        stream = self._reserving.begin(shard, opening.open.epoch)
+        responses: Responses = Drain()
+        worker = self._workers[shard] = asyncio.create_task(_work(request_iterator, stream, responses))
+        stop_listening = self._draining.listen(responses.close)
+        try:
+            yield reservation_service_pb2.ReserveResponse(
+                opened=reservation_service_pb2.ReserveOpened(sequence=stream.opened)
+            )
+            with suppress(DrainClosedError):
+                while True:
+                    for response in await responses.take(_MOST_WAITING):
+                        yield response
+        finally:
+            stop_listening()
+            worker.cancel()
+            if self._workers.get(shard) is worker:
+                del self._workers[shard]
+        with suppress(asyncio.CancelledError):
+            await worker
+
+    async def _end_before(self, shard: int) -> None:
+        """Sees to it that no earlier stream of the shard works on: two must not book the same log."""
+        if (worker := self._workers.pop(shard, None)) is not None:
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
+
+
+async def _work(
+    requests: AsyncIterator[reservation_service_pb2.ReserveRequest], stream: ShardStream, responses: Responses
+) -> None:
+    """Does what comes, in its order, until there is no more or it is nonsense; then the stream ends."""
+    try:
+        async for request in requests:
+            for answer in await stream.handle(_message(request)):
+                responses.put(_decisions(answer))
+    finally:
+        responses.close()
+
+
+def _message(request: reservation_service_pb2.ReserveRequest) -> Message:
+    match request.WhichOneof("item"):
+        case "reserve":
+            return Batch(request.reserve.batch_number, [_proposal(each) for each in request.reserve.reservations])
+        case "settle":
+            return Settlement(
+                [_settled(report) for report in request.settle.reports if _concerns(report)], request.settle.sequence
+            )
+        case "release":
+            return Release(list(request.release.order_ids))
+        case "sync":
+            proposals = [_proposal(each) for each in request.sync.reservations]
+            return Sync(proposals, request.sync.sequence, request.sync.last)
+        case _:
+            raise invalid_field("open", "must come once only")
+
+
+def _proposal(told: reservation_service_pb2.Reservation) -> Proposal:
+    price = told.limit_price
+    return Proposal(
+        told.order_id,
+        told.account_id,
+        told.instrument,
+        told.side,
+        Decimal(told.quantity),
+        Decimal(price) if price else None,
+    )
+
+
+_ENDED: Final = frozenset(
+    {
+        execution_report_pb2.EXECUTION_TYPE_CANCELED,
+        execution_report_pb2.EXECUTION_TYPE_REJECTED,
+        execution_report_pb2.EXECUTION_TYPE_EXPIRED,
+    }
+)
+_TRADE: Final = execution_report_pb2.EXECUTION_TYPE_TRADE
+
+
+def _concerns(report: execution_report_pb2.ExecutionReport) -> bool:
+    return report.execution_type == _TRADE or report.execution_type in _ENDED
+
+
+def _settled(report: execution_report_pb2.ExecutionReport) -> Settled:
+    filled = report.execution_type == _TRADE
+    return Settled(
+        report.sequence,
+        report.order_id,
+        report.account_id,
+        report.instrument,
+        report.side,
+        _EPOCH_DAY + report.times.committed_at.seconds // _DAY_SECONDS,
+        Decimal(report.last_quantity) if filled else ZERO,
+        Decimal(report.last_price) if filled else ZERO,
+        Decimal(report.fee) if filled and report.fee else ZERO,
+        Decimal(report.leaves_quantity) if filled and report.leaves_quantity else ZERO,
+    )
+
+
+def _decisions(answer: Answer) -> reservation_service_pb2.ReserveResponse:
+    decisions = [
+        _ACCEPTED
+        if not decision.reason
+        else reservation_service_pb2.ReservationDecision(
+            reason=REASON[decision.reason],  # type: ignore[arg-type]
+            breach=breach_to_proto(decision.breach) if decision.breach is not None else None,
+            text=decision.text,
+        )
+        for decision in answer.decisions
+    ]
+    return reservation_service_pb2.ReserveResponse(
+        decisions=reservation_service_pb2.ReservationDecisions(batch_number=answer.number, decisions=decisions)
+    )
+
+
+_ACCEPTED: Final = reservation_service_pb2.ReservationDecision()

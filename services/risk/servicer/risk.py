@@ -1,0 +1,198 @@
+"""RiskService: parameters, circuit breakers, metrics, alerts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from decimal import Decimal
+from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ordermesh.risk.v1 import risk_parameters_pb2, risk_service_pb2, risk_service_pb2_grpc
+from services.kernel.clock import Clock, from_ns
+from services.kernel.errors import precondition
+from services.mesh.draining import Draining
+from services.mesh.streams import Frames, Hub, PrivateStream, Snapshot, Source, heartbeat_seconds, resume_tokens
+from services.mesh.tokens import PageTokens, filters_of
+from services.risk.domain.alert import Alert, AlertKind
+from services.risk.domain.limits import Parameters
+from services.risk.pipeline.book import Book
+from services.risk.pipeline.breakers import Breakers, StandingCauseError
+from services.risk.pipeline.metrics import metrics_of
+from services.risk.pipeline.parameters import ParameterKeeper
+from services.risk.pipeline.ports import AlertFilter, AlertStore
+from services.risk.servicer.metrics import metrics_to_proto
+from services.risk.wire import (
+    DECIMALS,
+    OTHERS,
+    alert_to_proto,
+    breach_to_proto,
+    breaker_to_proto,
+    limits_to_proto,
+    parameters_to_proto,
+)
+
+_DEFAULT_PAGE: Final = 100
+_SNAPSHOT: Final = 100
+
+AlertStream = PrivateStream[Alert, risk_service_pb2.StreamAlertsResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """Where alerts come from."""
+
+    store: AlertStore
+    hub: Hub[Alert]
+    epoch: str
+
+
+class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
+    """Serves whoever looks after risk."""
+
+    def __init__(
+        self,
+        book: Book,
+        parameters: ParameterKeeper,
+        breakers: Breakers,
+        alerts: Alerts,
+        clock: Clock,
+        draining: Draining,
+    ) -> None:
+        self._book = book
+        self._parameters = parameters
+        self._breakers = breakers
+        self._alerts = alerts
+        self._clock = clock
+        self._draining = draining
+        self._frames = Frames(risk_service_pb2.StreamAlertsResponse, clock)
+
+    async def GetRiskParameters(
+        self, request: risk_service_pb2.GetRiskParametersRequest, context: Any
+    ) -> risk_service_pb2.GetRiskParametersResponse:
+        """Tells parameters."""
+        if request.account_id:
+            await self._parameters.check_account(request.account_id)
+        parameters = self._book.parameters(request.account_id)
+        return risk_service_pb2.GetRiskParametersResponse(
+            parameters=parameters_to_proto(parameters), effective=self._effective(request.account_id)
+        )
+
+    async def UpdateRiskParameters(
+        self, request: risk_service_pb2.UpdateRiskParametersRequest, context: Any
+    ) -> risk_service_pb2.UpdateRiskParametersResponse:
+        """Sets parameters."""
+        after = await self._parameters.update(_parameters(request.parameters))
+        return risk_service_pb2.UpdateRiskParametersResponse(
+            parameters=parameters_to_proto(after), effective=self._effective(after.account_id)
+        )
+
+    async def GetCircuitBreaker(
+        self, request: risk_service_pb2.GetCircuitBreakerRequest, context: Any
+    ) -> risk_service_pb2.GetCircuitBreakerResponse:
+        """Tells a circuit breaker."""
+        await self._parameters.check_account(request.account_id)
+        breaker = self._breakers.get(request.account_id)
+        enabled = self._book.limits(request.account_id).breaker_enabled
+        return risk_service_pb2.GetCircuitBreakerResponse(circuit_breaker=breaker_to_proto(breaker, enabled=enabled))
+
+    async def ResetCircuitBreaker(
+        self, request: risk_service_pb2.ResetCircuitBreakerRequest, context: Any
+    ) -> risk_service_pb2.ResetCircuitBreakerResponse:
+        """Closes a circuit breaker."""
+        await self._parameters.check_account(request.account_id)
+        try:
+            breaker = await self._breakers.reset(request.account_id, request.text)
+        except StandingCauseError as error:
+            text = f"the circuit breaker stays open: {error.cause.text}"
+            raise precondition("CIRCUIT_BREAKER_OPEN", text, breach_to_proto(error.cause)) from None
+        enabled = self._book.limits(request.account_id).breaker_enabled
+        return risk_service_pb2.ResetCircuitBreakerResponse(circuit_breaker=breaker_to_proto(breaker, enabled=enabled))
+
+    async def GetRiskMetrics(
+        self, request: risk_service_pb2.GetRiskMetricsRequest, context: Any
+    ) -> risk_service_pb2.GetRiskMetricsResponse:
+        """Tells what an account risks."""
+        await self._parameters.check_account(request.account_id)
+        metrics = metrics_of(self._book, self._clock, request.account_id)
+        return risk_service_pb2.GetRiskMetricsResponse(metrics=metrics_to_proto(metrics), as_of=metrics.as_of)
+
+    async def ListAlerts(
+        self, request: risk_service_pb2.ListAlertsRequest, context: Any
+    ) -> risk_service_pb2.ListAlertsResponse:
+        """Lists alerts, newest first."""
+        tokens = PageTokens(filters_of(request))
+        position = tokens.read(request.page_token)
+        size = request.page_size or _DEFAULT_PAGE
+        wanted = AlertFilter(
+            request.account_id,
+            tuple(AlertKind(kind) for kind in request.kinds),
+            _time(request, "from"),
+            _time(request, "to"),
+            int(position[0]) if position else 0,
+        )
+        as_of = self._alerts.hub.last_sequence
+        found = await self._alerts.store.list_alerts(wanted, size + 1)
+        token = tokens.make(str(found[size - 1].sequence)) if len(found) > size else ""
+        return risk_service_pb2.ListAlertsResponse(
+            alerts=[alert_to_proto(alert) for alert in found[:size]], next_page_token=token, as_of=as_of
+        )
+
+    async def StreamAlerts(
+        self, request: risk_service_pb2.StreamAlertsRequest, context: Any
+    ) -> AsyncIterator[risk_service_pb2.StreamAlertsResponse]:
+        """Streams alerts."""
+        interval = request.heartbeat_interval if request.HasField("heartbeat_interval") else None
+        stream: AlertStream = PrivateStream(
+            self._frames,
+            self._source(request.account_id),
+            resume_tokens(self._alerts.epoch, filters_of(request)),
+            self._draining,
+            heartbeat_seconds=heartbeat_seconds(interval),
+        )
+        async for message in stream.run(request.resume_token):
+            yield message
+
+    def _effective(self, account_id: str) -> risk_parameters_pb2.RiskParameters:
+        return limits_to_proto(account_id, self._book.limits(account_id))
+
+    def _source(self, account_id: str) -> Source[Alert, risk_service_pb2.StreamAlertsResponse]:
+        store, hub = self._alerts.store, self._alerts.hub
+
+        def accepts(alert: Alert) -> bool:
+            return alert.account_id == account_id
+
+        async def snapshot() -> Snapshot[risk_service_pb2.StreamAlertsResponse]:
+            sequence = hub.last_sequence
+            newest = await store.list_alerts(AlertFilter(account_id, before_sequence=sequence + 1), _SNAPSHOT)
+            chunk = risk_service_pb2.AlertSnapshot(alerts=[alert_to_proto(alert) for alert in reversed(newest)])
+            chunks = [risk_service_pb2.StreamAlertsResponse(snapshot=chunk)] if newest else []
+            return Snapshot(sequence, chunks, len(newest))
+
+        async def read_after(sequence: int, limit: int) -> tuple[Sequence[Alert], int]:
+            alerts = await store.alerts_after(sequence, limit)
+            reached = alerts[-1].sequence if alerts else sequence
+            return [alert for alert in alerts if not account_id or accepts(alert)], reached
+
+        return Source(hub, accepts if account_id else None, snapshot, read_after, _update)
+
+
+def _update(alerts: Sequence[Alert], token: str) -> risk_service_pb2.StreamAlertsResponse:
+    told = [alert_to_proto(alert) for alert in alerts]
+    return risk_service_pb2.StreamAlertsResponse(update=risk_service_pb2.AlertUpdate(alerts=told, resume_token=token))
+
+
+def _parameters(told: risk_parameters_pb2.RiskParameters) -> Parameters:
+    """Returns parameters to set; an empty decimal is one that is not set."""
+    values: dict[str, Any] = {name: Decimal(text) for name in DECIMALS if (text := getattr(told, name))}
+    values |= {name: getattr(told, name) for name in OTHERS if told.HasField(name)}
+    return Parameters(told.account_id, version=told.version, **values)
+
+
+def _time(request: risk_service_pb2.ListAlertsRequest, name: str) -> Any:
+    if not request.HasField(name):  # type: ignore[arg-type]
+        return None
+    moment: Timestamp = getattr(request, name)
+    return from_ns(moment.ToNanoseconds()).astimezone(UTC)

@@ -1,0 +1,1 @@
+"""The schema `risk`: SQL in and out of the domain's objects."""
