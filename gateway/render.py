@@ -20,6 +20,17 @@ from gateway.settings import Settings, SettingsError, from_environment
 from gateway.tables import GEN, WEB, Tables, load_tables
 
 
+# More than the streams that one machine is built for; beyond it new connections are refused rather than all slowed.
+_CONNECTION_LIMIT = {
+    "name": "envoy.resource_monitors.global_downstream_max_connections",
+    "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3"
+        ".DownstreamConnectionsConfig",
+        "max_active_downstream_connections": 50_000,
+    },
+}
+
+
 def render(settings: Settings, tables: Tables | None = None) -> str:
     """The configuration as JSON (which Envoy reads as YAML), the same text for the same settings and contracts."""
     return json.dumps(_bootstrap(settings, tables or load_tables()), indent=1) + "\n"
@@ -38,6 +49,7 @@ def _bootstrap(settings: Settings, tables: Tables) -> dict[str, Any]:
         "node": {"id": "gateway", "cluster": "ordermesh"},
         "admin": {"address": socket_address(settings.admin)},
         "static_resources": {"listeners": [listener], "clusters": clusters(settings)},
+        "overload_manager": {"resource_monitors": [_CONNECTION_LIMIT]},
     }
 
 
