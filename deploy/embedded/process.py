@@ -14,6 +14,9 @@ import psutil
 from deploy.embedded.errors import DeployError
 
 ROTATE_LOG_AT_BYTES = 16 * 1024 * 1024
+TAIL_BYTES = 256 * 1024
+# A logged error carries its whole traceback in its line; what happened stands at the line's beginning.
+WIDEST_LINE = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,9 @@ class Process:
         """Return the last lines that this process wrote to its log."""
         with self._command.log.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
-            log.seek(max(self._log_from, end - lines * 400))
-            return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
+            log.seek(max(self._log_from, end - TAIL_BYTES))
+            last = log.read().decode(errors="replace").splitlines()[-lines:]
+        return "\n".join(line if len(line) <= WIDEST_LINE else f"{line[:WIDEST_LINE]} ..." for line in last)
 
     async def wait(self) -> int:
         """Wait for the end of the process and return its exit code (negative: the signal that ended it)."""

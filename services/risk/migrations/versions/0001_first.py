@@ -75,7 +75,7 @@ _CREATE = (
     "create index alert_by_account on alert (account_id, sequence desc)",
     """
     create table alert_epoch (
-        only boolean primary key default true check (only),
+        single boolean primary key default true check (single),
         epoch uuid not null default gen_random_uuid()
     )
     """,
