@@ -31,6 +31,8 @@ class EventSource(Protocol):
     async def read_events(self, after_sequence: int, limit: int, topics: Sequence[str]) -> Sequence[Event]:
         """Returns about `limit` committed events of some topics after a sequence, by sequence; none when no more.
 
+        Events of one sequence in several topics come in one answer.
+
         Raises:
             CodedError: The owner does not answer.
         """
@@ -68,6 +70,8 @@ class Consumer:
         self._cursors = {topic: cursors.get(topic, 0) for topic in self._topic_of_key.values()}
         self._options = options or ConsumerOptions()
         self._backoff = Backoff()
+        # While the bus is away: the sequence up to which the log was read for all topics.
+        self._scanned: int | None = None
         self.connected = False
 
     @property
@@ -101,7 +105,7 @@ class Consumer:
             )
         except (RedisError, OSError) as error:
             return await self._poll(error)
-        self.connected = True
+        self.connected, self._scanned = True, None
         return await self._accept(cast("Answer", answer or ()))
 
     async def _accept(self, answer: Answer) -> list[Event]:
@@ -140,15 +144,17 @@ class Consumer:
         return filled
 
     async def _poll(self, error: Exception) -> list[Event]:
-        if self.connected:
+        if self._scanned is None:
             _log.warning("the bus is away; polling the log", error=str(error))
+            self._scanned = min(self._cursors.values())
         self.connected = False
-        topics = list(self._cursors)
-        events = await self._source.read_events(min(self._cursors.values()), self._options.most_per_batch, topics)
-        fresh = [event for event in events if event.sequence > self._cursors[NAME_OF_TOPIC[event.topic]]]
-        if not fresh:
+        events = await self._source.read_events(self._scanned, self._options.most_per_batch, list(self._cursors))
+        if not events:
             await asyncio.sleep(self._options.poll_seconds)
-        return self._advance(fresh)
+            return []
+        # Not only the cursors move on: a page may hold nothing but what another topic's cursor is far beyond.
+        self._scanned = events[-1].sequence
+        return self._advance([event for event in events if event.sequence > self._cursors[NAME_OF_TOPIC[event.topic]]])
 
     def _advance(self, batch: list[Event]) -> list[Event]:
         batch.sort(key=lambda event: event.sequence)

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError, ResponseError
 from services.bus.backoff import Backoff
 from services.bus.topics import FIELD, entry_id, sequence_of, stream_key
 from services.kernel.drain import Wakeup
+from services.kernel.errors import CodedError, ErrorKind
 
 MARKER: Final = "relay"
 """Part of the key of the marker, before the first of the relay's topics."""
@@ -48,7 +49,10 @@ class CommittedLog(Protocol):
     """The log that the relay publishes, as its owner reads it."""
 
     async def read_after(self, sequence: int, limit: int, topics: Sequence[str]) -> Sequence[Published]:
-        """Returns about `limit` committed events after a sequence, by sequence; none when there are no more."""
+        """Returns about `limit` committed events after a sequence, by sequence; none when there are no more.
+
+        Events of one sequence in several topics come in one answer.
+        """
         ...
 
     async def last_sequence(self) -> int:
@@ -105,7 +109,7 @@ class Relay:
         self._wakeup.call()
 
     async def run(self) -> None:
-        """Publishes for ever; a Redis that is away is tried again and again."""
+        """Publishes for ever; a Redis or a store that is away is tried again and again."""
         while True:
             try:
                 await self._session()
@@ -113,9 +117,13 @@ class Relay:
                 if self.connected:
                     _log.warning("the bus is away; events wait in the log", error=str(error))
                 self.connected = False
-                self._behind = True
-                self._waiting.clear()
-                await self._backoff.wait()
+            except CodedError as error:
+                if error.kind is not ErrorKind.UNAVAILABLE:
+                    raise
+                _log.warning("the log cannot be read; publishing later", error=str(error))
+            self._behind = True
+            self._waiting.clear()
+            await self._backoff.wait()
 
     async def _session(self) -> None:
         await self._catch_up()
