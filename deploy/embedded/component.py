@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deploy.embedded.errors import ComponentFailedError, NotReadyError
 from deploy.embedded.process import Command, Process
 
-PROBE_EVERY_SECONDS = 0.05
+PROBE_EVERY_SECONDS = 0.1
 
 
 async def nothing_to_prepare() -> None:
@@ -19,6 +19,8 @@ async def nothing_to_prepare() -> None:
 class Component:
     """What the supervisor needs to know of one process of the mesh.
 
+    What it `needs` serves before it starts; it stops before that and before what it `uses`.
+
     `probe` raises `NotReadyError` until the component serves. `prepare` runs before each start of the process,
     `prepare_once_ready` after it serves and before anything that needs it starts.
     """
@@ -28,6 +30,7 @@ class Component:
     command: Command
     probe: Callable[[], Awaitable[None]]
     needs: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     prepare: Callable[[], Awaitable[None]] = nothing_to_prepare
     prepare_once_ready: Callable[[], Awaitable[None]] = nothing_to_prepare
     start_seconds: float = 60.0

@@ -121,6 +121,7 @@ class LocalMesh:
             name=service.name,
             title=service.title,
             needs=service.needs,
+            uses=service.uses,
             command=Command(
                 arguments=(sys.executable, "-m", service.module),
                 log=self.logs / f"{service.name}.log",

@@ -12,22 +12,28 @@ DEFAULT_BASE_PORT = 8080
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A Python service: run as `python -m <module>`, found at `ORDERMESH_<NAME>_ADDRESS`."""
+    """A Python service: run as `python -m <module>`, found at `ORDERMESH_<NAME>_ADDRESS`.
+
+    What it `needs` serves before it starts. What it `uses` it waits for by itself, so both start beside each other; it
+    stops before either.
+    """
 
     name: str
     title: str
     module: str
     needs: tuple[str, ...]
+    uses: tuple[str, ...] = ()
 
 
+STORES = ("postgres", "redis")
 SERVICES = (
-    Service("marketdata", "MarketDataService", "services.marketdata", ("postgres", "redis", "engine")),
-    Service("portfolio", "PortfolioService", "services.portfolio", ("postgres", "redis", "marketdata")),
-    Service("risk", "RiskService", "services.risk", ("postgres", "redis", "marketdata", "portfolio")),
-    Service("broker", "BrokerService", "services.broker", ("postgres", "redis", "engine", "marketdata")),
-    Service("order", "OrderService", "services.order", ("postgres", "redis", "risk", "broker")),
-    Service("system", "SystemService", "services.system", ("postgres", "redis")),
-    Service("market", "Simulated market", "services.market", ("engine", "marketdata")),
+    Service("marketdata", "MarketDataService", "services.marketdata", (*STORES, "engine")),
+    Service("portfolio", "PortfolioService", "services.portfolio", STORES, uses=("marketdata",)),
+    Service("risk", "RiskService", "services.risk", STORES, uses=("marketdata", "portfolio")),
+    Service("broker", "BrokerService", "services.broker", (*STORES, "engine"), uses=("marketdata",)),
+    Service("order", "OrderService", "services.order", STORES, uses=("marketdata", "risk", "broker")),
+    Service("system", "SystemService", "services.system", STORES),
+    Service("market", "Simulated market", "services.market", ("engine",), uses=("marketdata",)),
 )
 NAMES = ("postgres", "redis", "engine", *(service.name for service in SERVICES), "gateway")
 
@@ -91,7 +97,7 @@ def with_needs(names: Iterable[str]) -> tuple[str, ...]:
     Raises:
         DeployError: a name is not that of a part.
     """
-    needs = {service.name: service.needs for service in SERVICES}
+    needs = {service.name: service.needs + service.uses for service in SERVICES}
     wanted: set[str] = set()
     waiting = list(names)
     if unknown := sorted(set(waiting) - set(NAMES)):

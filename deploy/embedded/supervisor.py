@@ -127,7 +127,7 @@ class Supervisor:
     ) -> None:
         """Take charge of `components`; `told` hears of every change of state, with a detail where there is one."""
         self.runners = {component.name: Runner(component, told, backoff or Backoff()) for component in components}
-        unknown = {need for c in components for need in c.needs} - self.runners.keys()
+        unknown = {need for c in components for need in c.needs + c.uses} - self.runners.keys()
         if unknown:
             raise DeployError(f"needed, but not among the components: {', '.join(sorted(unknown))}")
 
@@ -194,7 +194,7 @@ class Supervisor:
 
     async def _stop(self, runner: Runner) -> None:
         for other in self.runners.values():
-            if runner.component.name in other.component.needs:
+            if runner.component.name in other.component.needs + other.component.uses:
                 await other.stopped.wait()
         await runner.stop()
 

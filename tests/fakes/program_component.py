@@ -11,7 +11,12 @@ PROGRAM = Path(__file__).with_name("program.py")
 
 
 def program_component(
-    folder: Path, name: str, *traits: str, needs: tuple[str, ...] = (), stop_seconds: float = 10.0
+    folder: Path,
+    name: str,
+    *traits: str,
+    needs: tuple[str, ...] = (),
+    uses: tuple[str, ...] = (),
+    stop_seconds: float = 10.0,
 ) -> Component:
     """Return a component called `name` that works in `folder`."""
     ready = folder / f"{name}.pid"
@@ -27,6 +32,7 @@ def program_component(
         name=name,
         title=name.capitalize(),
         needs=needs,
+        uses=uses,
         command=Command(
             arguments=(sys.executable, "-IS", str(PROGRAM), str(folder), name, *traits),
             log=folder / "logs" / f"{name}.log",

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.embedded.errors import ComponentFailedError, DeployError
+from deploy.embedded.errors import ComponentFailedError, DeployError, NotReadyError
 from deploy.embedded.supervisor import Backoff, Runner, State, Supervisor
 from tests.fakes.program_component import journal, process_id, program_component
 
@@ -34,6 +34,28 @@ async def test_components_start_after_what_they_need_and_stop_before_it(tmp_path
         "middle drained",
         "bottom drained",
     ]
+
+
+async def test_a_component_starts_beside_what_it_uses_and_stops_before_it(tmp_path: Path) -> None:
+    """Two components that use one another's answers do not wait for one another's start; the user drains first."""
+    peer = program_component(tmp_path, "peer")
+    user_serves = asyncio.Event()
+
+    async def probe_after_the_user() -> None:
+        if not user_serves.is_set():
+            raise NotReadyError
+        await peer.probe()
+
+    def listen(runner: Runner, _detail: str) -> None:
+        if runner.component.name == "user" and runner.state is State.SERVING:
+            user_serves.set()
+
+    late_peer = type(peer)(
+        name="peer", title="Peer", command=peer.command, probe=probe_after_the_user, prepare=peer.prepare
+    )
+    async with Supervisor([program_component(tmp_path, "user", uses=("peer",)), late_peer], told=listen):
+        pass
+    assert journal(tmp_path)[2:] == ["user drained", "peer drained"]
 
 
 async def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
