@@ -75,7 +75,7 @@ async def main(service: Service[OrderSettings]) -> None:
     redis = Redis.from_url(settings.redis_url.get_secret_value())
     service.on_close(redis.aclose)
     relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard)
-    for listener in (broker, risk, streams, Publishing(relay, book), reconciling):
+    for listener in (broker, risk, streams, Publishing(relay, book.epoch), reconciling):
         writer.listen(listener)
     placing = Placing(
         book,

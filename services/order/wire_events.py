@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from ordermesh.event.v1.event_pb2 import Event
@@ -19,37 +19,51 @@ TOPIC_NAMES: Final = {
 }
 TOPIC_OF_NAME: Final = {name: topic for topic, name in TOPIC_NAMES.items()}
 
+ALL: Final = tuple(Topic)
+
+_SEQUENCE_TAG: Final = bytes([Event.SEQUENCE_FIELD_NUMBER << 3])
+_PREVIOUS_TAG: Final = bytes([Event.PREVIOUS_SEQUENCE_FIELD_NUMBER << 3])
+_REPORT_TAG: Final = bytes([Event.EXECUTION_REPORT_FIELD_NUMBER << 3 | 2])
+_TRADE_TAG: Final = bytes([Event.TRADE_FIELD_NUMBER << 3 | 2])
 _SEVEN_BITS: Final = 0x7F
 _MORE: Final = 0x80
 
 
-def events_of(row: LoggedEntry | Entry, epoch: str, topics: Collection[Topic] = ()) -> Iterable[tuple[Topic, bytes]]:
-    """Yields the serialised events of the bus that an entry stands for, one for each of its topics that is wanted."""
-    if not topics or row.topic in topics:
-        yield row.topic, _event(row, epoch, row.topic, _REPORT_TAG, row.payload)
-    if row.topic is Topic.EXECUTED and (not topics or Topic.TRADE in topics):
-        trade = trade_message(ExecutionReport.FromString(row.payload)).SerializeToString()
-        yield Topic.TRADE, _event(row, epoch, Topic.TRADE, _TRADE_TAG, trade)
+class EventEncoder:
+    """Makes the serialised events of the bus out of entries of one log."""
 
+    __slots__ = ("_epoch", "_heads")
 
-_REPORT_TAG: Final = bytes([Event.EXECUTION_REPORT_FIELD_NUMBER << 3 | 2])
-_TRADE_TAG: Final = bytes([Event.TRADE_FIELD_NUMBER << 3 | 2])
+    def __init__(self, epoch: str) -> None:
+        self._epoch = epoch
+        self._heads: dict[Topic, tuple[int, bytes]] = {}
 
+    def events_of(self, entry: Entry | LoggedEntry, topics: Collection[Topic] = ALL) -> Iterator[tuple[Topic, bytes]]:
+        """Yields the events that an entry stands for, one for each of its topics that is wanted."""
+        topic, payload = entry.topic, entry.payload
+        if topic in topics:
+            yield topic, self._event(entry, topic, _REPORT_TAG, payload)
+        if topic is Topic.EXECUTED and Topic.TRADE in topics:
+            trade = trade_message(ExecutionReport.FromString(payload)).SerializeToString()
+            yield Topic.TRADE, self._event(entry, Topic.TRADE, _TRADE_TAG, trade)
 
-def _event(row: LoggedEntry | Entry, epoch: str, topic: Topic, tag: bytes, payload: bytes) -> bytes:
-    """Wraps bytes of a payload as they are: the event's own fields, then the payload's tag, length and bytes."""
-    head = Event(
-        epoch=epoch,
-        sequence=row.sequence,
-        previous_sequence=row.previous_sequence,
-        topic=topic,  # type: ignore[arg-type]
-        time=timestamp(row.at_ns),
-    ).SerializeToString()
-    return head + tag + varint(len(payload)) + payload
+    def _event(self, entry: Entry | LoggedEntry, topic: Topic, tag: bytes, payload: bytes) -> bytes:
+        """Wraps bytes of a payload as they are: the event's own fields, then the payload's tag, length and bytes."""
+        numbers = _SEQUENCE_TAG + varint(entry.sequence) + _PREVIOUS_TAG + varint(entry.previous_sequence)
+        return self._head(topic, entry.at_ns) + numbers + tag + varint(len(payload)) + payload
+
+    def _head(self, topic: Topic, at_ns: int) -> bytes:
+        """Returns what all events of a topic have that were committed together."""
+        known = self._heads.get(topic)
+        if known is not None and known[0] == at_ns:
+            return known[1]
+        head = Event(epoch=self._epoch, topic=topic, time=timestamp(at_ns)).SerializeToString()  # type: ignore[arg-type]
+        self._heads[topic] = (at_ns, head)
+        return head
 
 
 def varint(value: int) -> bytes:
-    """Returns a length as protobuf writes it."""
+    """Returns a number as protobuf writes it."""
     out = bytearray()
     while value > _SEVEN_BITS:
         out.append(value & _SEVEN_BITS | _MORE)

@@ -1,7 +1,8 @@
 """An order load: batches as fast as they are taken, or single orders by many callers, or at a fixed rate.
 
 `python -m tests.bench.orders ADDRESS batches|unary|paced [--orders N] …` prints one JSON line. The functions are what
-`make bench` uses. Latencies are from request to answer; with streams, also how long until every order was told as ended.
+`make bench` uses. Latencies are from request to answer; with streams, it is also measured how long it takes until every
+order was told as ended.
 """
 
 from __future__ import annotations

@@ -29,10 +29,12 @@ React = Callable[[routing.NewVenueOrder], Iterable[routing.VenueReport]]
 
 
 def accept(_: reserving.Reservation) -> reserving.ReservationDecision:
+    """Lets every order pass."""
     return reserving.ReservationDecision()
 
 
 def refuse(_: reserving.Reservation) -> reserving.ReservationDecision:
+    """Lets none pass."""
     return reserving.ReservationDecision(
         reason=error_pb2.ERROR_REASON_RISK_LIMIT_EXCEEDED,
         breach=risk_breach_pb2.RiskBreach(
@@ -163,13 +165,9 @@ class FakeVenue:
     def cancel(self, order_id: str) -> routing.VenueReport:
         if order_id in self.open:
             reason = error_pb2.ERROR_REASON_CANCELED_ON_REQUEST
-            return self.report(
-                order_id, routing.VenueReport(type=routing.VENUE_REPORT_TYPE_CANCELED, reason=reason)
-            )
+            return self.report(order_id, routing.VenueReport(type=routing.VENUE_REPORT_TYPE_CANCELED, reason=reason))
         reason = error_pb2.ERROR_REASON_UNKNOWN_ORDER
-        return self.report(
-            order_id, routing.VenueReport(type=routing.VENUE_REPORT_TYPE_CANCEL_REJECTED, reason=reason)
-        )
+        return self.report(order_id, routing.VenueReport(type=routing.VENUE_REPORT_TYPE_CANCEL_REJECTED, reason=reason))
 
     def report(self, order_id: str, report: routing.VenueReport) -> routing.VenueReport:
         report.connection_id = CONNECTION
@@ -295,6 +293,7 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
 
 
 def instrument(name: str, **changes: Any) -> instrument_pb2.Instrument:
+    """Returns an instrument with a tick of a cent and a lot of one."""
     message = instrument_pb2.Instrument(
         instrument=name,
         symbol=name.split(".", maxsplit=1)[0],

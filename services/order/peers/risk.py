@@ -9,7 +9,6 @@ from typing import Final, cast
 
 import structlog
 
-from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from ordermesh.risk.v1.reservation_service_pb2 import (
     Reservation,
     ReservationBatch,
@@ -18,9 +17,9 @@ from ordermesh.risk.v1.reservation_service_pb2 import (
     ReservationSync,
     ReserveOpen,
     ReserveRequest,
+    ReserveResponse,
     Settlement,
 )
-from ordermesh.risk.v1.reservation_service_pb2_grpc import ReservationServiceStub
 from services.kernel.decimals import format_decimal
 from services.kernel.drain import Drain
 from services.mesh.client import Channel, StreamCall
@@ -34,9 +33,16 @@ from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.ports import ACCEPTED, Decision, SettlementLog
 from services.order.wire import REASON_OF_NUMBER, breach_of, decimal_text
+from services.order.wire_events import varint
 
 _log = structlog.stdlib.get_logger(__name__)
 
+Message = ReserveRequest | bytes
+"""A message to RiskService; settlements are serialised already."""
+
+_METHOD: Final = "/ordermesh.risk.v1.ReservationService/Reserve"
+_SETTLE_TAG: Final = bytes([ReserveRequest.SETTLE_FIELD_NUMBER << 3 | 2])
+_REPORT_TAG: Final = bytes([Settlement.REPORTS_FIELD_NUMBER << 3 | 2])
 _PER_MESSAGE: Final = 1_000
 _SETTLING: Final = frozenset(
     {ExecutionType.TRADE, ExecutionType.CANCELED, ExecutionType.REJECTED, ExecutionType.EXPIRED}
@@ -51,9 +57,11 @@ class RiskStream:
     """
 
     def __init__(self, channel: Channel, book: Book, history: SettlementLog, *, timeout_seconds: float = 1.0) -> None:
-        self._stub = ReservationServiceStub(channel)
+        self._open = channel.stream_stream(
+            _METHOD, request_serializer=_serialised, response_deserializer=ReserveResponse.FromString
+        )
         self._book, self._history, self._timeout_seconds = book, history, timeout_seconds
-        self._outgoing: Drain[ReserveRequest] | None = None
+        self._outgoing: Drain[Message] | None = None
         self._ready = False
         self._batch_number = 0
         self._answers: dict[int, asyncio.Future[Sequence[ReservationDecision]]] = {}
@@ -119,7 +127,7 @@ class RiskStream:
 
     async def _session(self) -> None:
         self._end()
-        call = cast("StreamCall", self._stub.Reserve())
+        call = cast("StreamCall", self._open())
         try:
             await call.write(ReserveRequest(open=ReserveOpen(shard=self._book.shard, epoch=self._book.epoch)))
             first = await call.read()
@@ -135,7 +143,7 @@ class RiskStream:
         if consumed > sequence:
             _log.error("risk has consumed more than the log holds", consumed=consumed, sequence=sequence)
         # Without a pause in between: what is committed from here on queues behind the sync of what is live now.
-        outgoing: Drain[ReserveRequest] = Drain()
+        outgoing: Drain[Message] = Drain()
         outgoing.put_many(self._sync(sequence))
         self._outgoing = outgoing
         await self._settle_up_to(call, consumed, sequence)
@@ -179,7 +187,7 @@ class RiskStream:
                 answer.set_exception(refusals.risk_unavailable())
 
 
-async def _write(call: StreamCall, outgoing: Drain[ReserveRequest]) -> None:
+async def _write(call: StreamCall, outgoing: Drain[Message]) -> None:
     try:
         while True:
             for request in await outgoing.take(64):
@@ -193,9 +201,17 @@ def _settles(type_: ExecutionType, order: Order) -> bool:
     return type_ in _SETTLING and not order.refused_at_entry
 
 
-def _settlement(payloads: Sequence[bytes], sequence: int) -> ReserveRequest:
-    reports = [ExecutionReport.FromString(payload) for payload in payloads]
-    return ReserveRequest(settle=Settlement(reports=reports, sequence=sequence))
+def _settlement(payloads: Sequence[bytes], sequence: int) -> bytes:
+    """Returns the serialised message of some reports, out of their bytes as they stand in the log."""
+    parts = [Settlement(sequence=sequence).SerializeToString()]
+    for payload in payloads:
+        parts += (_REPORT_TAG, varint(len(payload)), payload)
+    settlement = b"".join(parts)
+    return _SETTLE_TAG + varint(len(settlement)) + settlement
+
+
+def _serialised(message: Message) -> bytes:
+    return message if isinstance(message, bytes) else message.SerializeToString()
 
 
 def _reservation(terms: OrderTerms) -> Reservation:

@@ -6,10 +6,9 @@ from typing import Any, Final
 
 from ordermesh.event.v1 import event_log_service_pb2, event_log_service_pb2_grpc, event_pb2
 from services.kernel.errors import invalid_field
-from services.order.domain.values import Topic
 from services.order.pipeline.book import Book
 from services.order.pipeline.queries import Log
-from services.order.wire_events import events_of
+from services.order.wire_events import ALL, EventEncoder
 
 DEFAULT_LIMIT: Final = 1_000
 
@@ -17,8 +16,8 @@ DEFAULT_LIMIT: Final = 1_000
 class EventLogServicer(event_log_service_pb2_grpc.EventLogServiceServicer):
     """Serves consumers of the bus that have a gap."""
 
-    def __init__(self, book: Book, history: Log) -> None:
-        self._book, self._history = book, history
+    def __init__(self, book: Book, log: Log) -> None:
+        self._book, self._log = book, log
 
     async def ReadEvents(
         self, request: event_log_service_pb2.ReadEventsRequest, context: Any
@@ -26,17 +25,15 @@ class EventLogServicer(event_log_service_pb2_grpc.EventLogServiceServicer):
         """Reads committed events after a sequence."""
         if request.shard != self._book.shard:
             raise invalid_field("shard", f"must be {self._book.shard}, the shard of this server")
-        topics = [topic for topic in Topic if int(topic) in set(map(int, request.topics))]
+        asked = set(map(int, request.topics))
+        topics = [topic for topic in ALL if int(topic) in asked] if asked else ALL
         last = self._book.sequence
         limit = request.limit or DEFAULT_LIMIT
         events: list[event_pb2.Event] = []
-        if topics or not request.topics:
-            rows = await self._history.after(request.after_sequence, limit, topics, last)
-            events = [
-                event_pb2.Event.FromString(event)
-                for row in rows
-                for _, event in events_of(row, self._book.epoch, topics)
-            ]
+        if topics:
+            encoder = EventEncoder(self._book.epoch)
+            rows = await self._log.after(request.after_sequence, limit, topics, last)
+            events = [event_pb2.Event.FromString(event) for row in rows for _, event in encoder.events_of(row, topics)]
         return event_log_service_pb2.ReadEventsResponse(
             events=_cut(events, limit), epoch=self._book.epoch, last_sequence=last
         )

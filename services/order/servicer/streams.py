@@ -34,7 +34,7 @@ class OrderStreams:
     ) -> None:
         self._book, self._history, self._draining = book, history, draining
         self._frames = Frames(StreamOrdersResponse, clock)
-        self._hub: Hub[Told] = Hub(book.sequence, limit=most_waiting)
+        self._hub: Hub[Told] = Hub(book.sequence, limit=most_waiting, key=_account_of)
 
     def committed(self, draft: Draft) -> None:
         """Hands what was committed to the streams."""
@@ -49,7 +49,8 @@ class OrderStreams:
         wanted = _Wanted(request.account_id, request.instrument, self._book, self._history)
         source = Source(
             hub=self._hub,
-            accepts=wanted.accepts,
+            key=request.account_id,
+            accepts=wanted.accepts if request.instrument else None,
             snapshot=wanted.snapshot,
             read_after=wanted.read_after,
             encode=encode,
@@ -74,10 +75,7 @@ class _Wanted:
         self._book, self._history = book, history
 
     def accepts(self, entry: Told) -> bool:
-        if isinstance(entry, LoggedReport):
-            return True
-        terms = entry.event.order.terms
-        return terms.account_id == self._account_id and self._instrument in ("", terms.instrument)
+        return isinstance(entry, LoggedReport) or entry.event.order.terms.instrument == self._instrument
 
     async def snapshot(self) -> Snapshot[StreamOrdersResponse]:
         # No pause between the two: the orders are as of the sequence.
@@ -96,6 +94,10 @@ class _Wanted:
 
     def _is_of(self, instrument: str) -> bool:
         return self._instrument in ("", instrument)
+
+
+def _account_of(entry: Told) -> str:
+    return "" if isinstance(entry, LoggedReport) else entry.event.order.terms.account_id
 
 
 def encode(entries: Sequence[Told], token: str) -> StreamOrdersResponse:

@@ -1,0 +1,162 @@
+"""OrderService's store and peers as plain objects that a test can break at any point."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from services.kernel.errors import CodedError
+from services.order.domain import refusals
+from services.order.domain.instruments import Instrument
+from services.order.domain.order import Order
+from services.order.domain.terms import OrderTerms
+from services.order.pipeline.book import Book, Key
+from services.order.pipeline.entries import Draft, Entry
+from services.order.pipeline.ports import ACCEPTED, Decision, DuplicateKeyError, InDoubtError, NotCommittedError
+from tests.fakes.orders import AAPL
+
+Fault = Callable[["FakeStore", Draft], None]
+
+
+def refused(store: FakeStore, draft: Draft) -> None:
+    """The store says no; nothing is committed."""
+    raise NotCommittedError
+
+
+def lost_before(store: FakeStore, draft: Draft) -> None:
+    """The connection is lost, and the transaction was rolled back."""
+    raise InDoubtError
+
+
+def lost_after(store: FakeStore, draft: Draft) -> None:
+    """The connection is lost, but the transaction was committed."""
+    store.keep(draft)
+    raise InDoubtError
+
+
+@dataclass
+class FakeStore:
+    """Keeps what is committed. The faults at the front of `faults` are met one commit each; None is none."""
+
+    entries: list[Entry] = field(default_factory=list)
+    orders: dict[str, Order] = field(default_factory=dict)
+    cursors: dict[str, tuple[str, int]] = field(default_factory=dict)
+    faults: list[Fault | None] = field(default_factory=list)
+    away: int = 0
+    commits: list[int] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+
+    def encode(self, draft: Draft) -> None:
+        for entry in draft.entries:
+            entry.payload = b"%d" % entry.sequence
+
+    async def commit(self, draft: Draft) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
+        await asyncio.sleep(0)
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is not None:
+            fault(self, draft)
+        self.keep(draft)
+
+    def keep(self, draft: Draft) -> None:
+        keys = self._keys()
+        if any((o.terms.account_id, o.terms.client_order_id) in keys for o in draft.placed):
+            raise DuplicateKeyError
+        assert [e.sequence for e in draft.entries] == [
+            len(self.entries) + 1 + offset for offset in range(len(draft.entries))
+        ]
+        self.entries += draft.entries
+        self.orders |= draft.orders
+        self.cursors |= draft.cursors
+        self.commits.append(len(draft.entries))
+
+    async def recover(self) -> int:
+        await asyncio.sleep(0)
+        if self.away:
+            self.away -= 1
+            raise refusals.store_unavailable()
+        return len(self.entries)
+
+    async def find(self, keys: Collection[Key]) -> Mapping[Key, Order]:
+        await asyncio.sleep(0)
+        known = self._keys()
+        return {key: known[key] for key in keys if key in known}
+
+    async def order(self, order_id: str) -> Order | None:
+        await asyncio.sleep(0)
+        return self.orders.get(order_id)
+
+    async def account_sequences(self, account_ids: Collection[str]) -> Mapping[str, int]:
+        await asyncio.sleep(0)
+        return {
+            account: max((e.account_sequence for e in self.entries if _account(e) == account), default=0)
+            for account in account_ids
+        }
+
+    def load(self, book: Book) -> None:
+        """Fills a book as at the start of a process."""
+        book.sequence = len(self.entries)
+        book.cursors = dict(self.cursors)
+        for entry in self.entries:
+            book.topics[entry.topic] = entry.sequence
+        book.load(sorted((o for o in self.orders.values() if o.live), key=lambda order: order.placed_sequence))
+        book.load_accounts({_account(e): e.account_sequence for e in self.entries})
+
+    def _keys(self) -> dict[Key, Order]:
+        return {(o.terms.account_id, o.terms.client_order_id): o for o in self.orders.values()}
+
+
+@dataclass
+class FakeRiskPort:
+    """Decides as told."""
+
+    decide: Callable[[OrderTerms], Decision] = lambda _: ACCEPTED
+    error: CodedError | None = None
+    gate: asyncio.Event | None = None
+    reserved: set[str] = field(default_factory=set)
+    batches: list[int] = field(default_factory=list)
+
+    async def reserve(self, terms: Sequence[OrderTerms]) -> Sequence[Decision]:
+        if self.gate is not None:
+            await self.gate.wait()
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        self.batches.append(len(terms))
+        decisions = [self.decide(each) for each in terms]
+        self.reserved |= {each.order_id for each, d in zip(terms, decisions, strict=True) if not d.reason}
+        return decisions
+
+    def release(self, order_ids: Sequence[str]) -> None:
+        self.reserved -= set(order_ids)
+
+
+@dataclass
+class FakeInstruments:
+    """Knows some at once, and finds others when asked."""
+
+    at_once: dict[str, Instrument] = field(default_factory=lambda: {AAPL.name: AAPL})
+    asked: dict[str, Instrument] = field(default_factory=dict)
+
+    def known(self, name: str) -> Instrument | None:
+        return self.at_once.get(name)
+
+    async def find(self, name: str) -> Instrument | None:
+        await asyncio.sleep(0)
+        return self.at_once.get(name) or self.asked.get(name)
+
+
+@dataclass
+class Heard:
+    """A listener that remembers."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    def committed(self, draft: Draft) -> None:
+        self.entries += draft.entries
+
+
+def _account(entry: Entry) -> str:
+    return entry.order.terms.account_id
