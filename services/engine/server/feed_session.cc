@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "log.h"
+
 namespace ordermesh::engine::server {
 
 void FeedSession::begin(std::deque<pb::SubscribeResponse> opening) {
@@ -18,7 +20,7 @@ void FeedSession::flush() {
   {
     const std::lock_guard guard(mutex_);
     if (!is_ending()) {
-      too_slow = waiting_.size() + staged_.size() > kMostWaiting;
+      too_slow = waiting_.size() + staged_.size() > most_waiting_;
       if (!too_slow) {
         waiting_.insert(waiting_.end(), staged_.begin(), staged_.end());
       }
@@ -26,6 +28,7 @@ void FeedSession::flush() {
   }
   staged_.clear();
   if (too_slow) {
+    log("warning", "feed_reader_too_slow");
     end({grpc::StatusCode::RESOURCE_EXHAUSTED,
          "SLOW_READER: too many events wait; subscribe again from the last sequence seen"});
     return;

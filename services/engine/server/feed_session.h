@@ -20,7 +20,9 @@ class FeedSession final : public callback::ServerWriteReactor<pb::SubscribeRespo
                           public Outbox<pb::SubscribeResponse>,
                           public std::enable_shared_from_this<FeedSession> {
  public:
-  explicit FeedSession(std::chrono::milliseconds heartbeat_interval) : heartbeat_interval_(heartbeat_interval) {}
+  // A reader for whom more than `most_waiting` events wait is given up.
+  FeedSession(std::chrono::milliseconds heartbeat_interval, std::size_t most_waiting)
+      : heartbeat_interval_(heartbeat_interval), most_waiting_(most_waiting) {}
 
   void start() { self_ = shared_from_this(); }
 
@@ -39,8 +41,6 @@ class FeedSession final : public callback::ServerWriteReactor<pb::SubscribeRespo
   [[nodiscard]] std::chrono::milliseconds heartbeat_interval() const override { return heartbeat_interval_; }
 
  private:
-  // Events that wait for a reader before it is given up.
-  static constexpr std::size_t kMostWaiting = std::size_t{1} << 18U;
   static constexpr std::size_t kEventsInMessage = 4096;
 
   bool take() override;
@@ -51,6 +51,7 @@ class FeedSession final : public callback::ServerWriteReactor<pb::SubscribeRespo
   void note_positions(const pb::SubscribeResponse& response);
 
   const std::chrono::milliseconds heartbeat_interval_;
+  const std::size_t most_waiting_;
   std::shared_ptr<FeedSession> self_;  // until OnDone
   std::vector<FeedEvent> staged_;      // of the publisher's thread
 

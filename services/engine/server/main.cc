@@ -83,7 +83,7 @@ int serve(const Options& options, const sigset_t& signals) {
   SessionRegistry sessions;
   OrderEntryService order_entry(matcher, sessions);
   InstrumentService instruments(matcher);
-  MarketFeedService market_feed(matcher, publisher, sessions);
+  MarketFeedService market_feed(matcher, publisher, sessions, options.feed_events_waiting);
 
   grpc::ServerBuilder builder;
   int port = 0;

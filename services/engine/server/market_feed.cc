@@ -75,7 +75,8 @@ void add_events_after(const Market& market, std::uint64_t after, Opening& openin
 callback::ServerWriteReactor<pb::SubscribeResponse>* MarketFeedService::Subscribe(
     callback::CallbackServerContext* /*context*/, const pb::SubscribeRequest* request) {
   const std::uint32_t interval = request->heartbeat_interval_milliseconds();
-  const auto session = std::make_shared<FeedSession>(std::chrono::milliseconds(interval == 0 ? 1000 : interval));
+  const auto session =
+      std::make_shared<FeedSession>(std::chrono::milliseconds(interval == 0 ? 1000 : interval), most_waiting_);
   session->start();
   if (const auto wrong = wrong_with(*request)) {
     session->refuse(invalid(*wrong));

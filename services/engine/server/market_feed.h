@@ -11,8 +11,8 @@ namespace ordermesh::engine::server {
 
 class MarketFeedService final : public CallbackService<pb::MarketFeedService> {
  public:
-  MarketFeedService(Matcher& matcher, FeedPublisher& publisher, SessionRegistry& sessions)
-      : matcher_(matcher), publisher_(publisher), sessions_(sessions) {}
+  MarketFeedService(Matcher& matcher, FeedPublisher& publisher, SessionRegistry& sessions, std::size_t most_waiting)
+      : matcher_(matcher), publisher_(publisher), sessions_(sessions), most_waiting_(most_waiting) {}
 
   callback::ServerWriteReactor<pb::SubscribeResponse>* Subscribe(callback::CallbackServerContext* context,
                                                                  const pb::SubscribeRequest* request) override;
@@ -24,6 +24,7 @@ class MarketFeedService final : public CallbackService<pb::MarketFeedService> {
   Matcher& matcher_;
   FeedPublisher& publisher_;
   SessionRegistry& sessions_;
+  std::size_t most_waiting_;
 };
 
 }  // namespace ordermesh::engine::server

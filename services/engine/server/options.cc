@@ -43,7 +43,7 @@ void set_sync(Options& options, const std::string& name, const std::string& valu
   options.journal.sync = value == "on";
 }
 
-constexpr std::array<Flag, 7> kFlags{{
+constexpr std::array<Flag, 8> kFlags{{
     {"--listen", "ORDERMESH_ENGINE_LISTEN", "host:port to serve at; port 0 lets the system choose (127.0.0.1:7100)",
      set_listen},
     {"--journal-directory", "ORDERMESH_ENGINE_JOURNAL_DIRECTORY", "where the journal is kept (required)",
@@ -66,6 +66,11 @@ constexpr std::array<Flag, 7> kFlags{{
      "recent feed events kept in memory per instrument (65536)",
      [](Options& options, const std::string& name, const std::string& value) {
        options.exchange.feed_events_kept = number(name, value, 1, std::uint64_t{1} << 26U);
+     }},
+    {"--feed-events-waiting", "ORDERMESH_ENGINE_FEED_EVENTS_WAITING",
+     "a feed reader for whom more events than this wait is ended (262144)",
+     [](Options& options, const std::string& name, const std::string& value) {
+       options.feed_events_waiting = number(name, value, 1, std::uint64_t{1} << 26U);
      }},
 }};
 

@@ -18,6 +18,7 @@ struct Options {
   std::filesystem::path port_file;  // empty: none
   journal::Settings journal;
   Exchange::Settings exchange;
+  std::size_t feed_events_waiting = 262'144;  // for one reader, before it is given up
 };
 
 // Looks up an environment variable.

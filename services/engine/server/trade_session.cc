@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "log.h"
 #include "status.h"
 
 namespace ordermesh::engine::server {
@@ -180,6 +181,7 @@ void TradeSession::on_executions(std::vector<Execution> executions) {
     }
   }
   if (too_slow) {
+    log("warning", "execution_reader_too_slow");
     end({grpc::StatusCode::RESOURCE_EXHAUSTED, "SLOW_READER: too many executions wait; open again to go on"});
     return;
   }
