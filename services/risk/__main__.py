@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from redis.asyncio import Redis
-
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.risk.v1 import reservation_service_pb2_grpc, risk_service_pb2_grpc
+from services.bus.connection import connect
 from services.bus.relay import Relay
 from services.mesh.service import Service, run
 from services.mesh.streams import Hub
@@ -87,7 +86,7 @@ async def _alerts(service: Service[RiskSettings], database: Database) -> tuple[A
     store = PostgresAlertStore(database)
     epoch = await store.epoch()
     publication = AlertPublication(store, epoch)
-    redis = Redis.from_url(service.settings.redis_url.get_secret_value())
+    redis = connect(service.settings.redis_url.get_secret_value())
     service.on_close(redis.aclose)
     relay = Relay(redis, publication, [TOPIC], shard=service.settings.shard)
     log = AlertLog(store, service.identifiers)

@@ -33,10 +33,10 @@ class RiskSettings(StoreSettings, BusSettings):
 
     first_max_order_size: Decimal = Field(default=Decimal(1_000_000), ge=0)
     first_max_position_size: Decimal = Field(default=Decimal(10_000_000), ge=0)
-    first_max_order_value: Decimal = Field(default=Decimal(10_000_000), ge=0)
-    first_max_position_value: Decimal = Field(default=Decimal(50_000_000), ge=0)
+    first_max_order_value: Decimal = Field(default=Decimal(20_000_000), ge=0)
+    first_max_position_value: Decimal = Field(default=Decimal(100_000_000), ge=0)
     first_price_band_percent: Decimal = Field(default=Decimal(20), ge=0)
-    first_max_daily_loss: Decimal = Field(default=Decimal(250_000), ge=0)
+    first_max_daily_loss: Decimal = Field(default=Decimal(500_000), ge=0)
     first_max_daily_trades: int = Field(default=0, ge=0)
     first_max_daily_volume: Decimal = Field(default=Decimal(0), ge=0)
     first_circuit_breaker_enabled: bool = True

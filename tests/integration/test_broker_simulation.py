@@ -1,0 +1,264 @@
+"""BrokerService between the real engine and a real Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from ordermesh.broker.v1 import (
+    broker_connection_pb2,
+    broker_service_pb2,
+    broker_service_pb2_grpc,
+    routing_service_pb2,
+    venue_account_pb2,
+)
+from ordermesh.engine.v1 import instrument_pb2, instrument_service_pb2, instrument_service_pb2_grpc
+from ordermesh.marketdata.v1 import market_data_service_pb2_grpc
+from ordermesh.type.v1 import trading_pb2
+from services.broker.__main__ import main
+from services.broker.config import BrokerSettings
+from services.kernel.errors import CodedError
+from tests.fakes.broker_world import RouteClient, cancel, new_order, order_id, until
+from tests.fakes.engine import serving
+from tests.fakes.market_data import FakeMarketData
+from tests.fixtures.engine import Engine
+from tests.fixtures.services import RunningService, running_service
+
+SELL = trading_pb2.SIDE_SELL
+TRADE = routing_service_pb2.VENUE_REPORT_TYPE_TRADE
+ACCEPTED = routing_service_pb2.VENUE_REPORT_TYPE_ACCEPTED
+
+
+@dataclass
+class World:
+    """What BrokerService lives in."""
+
+    engine: Engine
+    settings: BrokerSettings
+    postgres_url: str
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[RunningService]:
+        """Runs BrokerService."""
+        assert self.settings.port_file is not None
+        async with running_service(self.settings, main, self.settings.port_file) as running:
+            yield running
+
+
+@pytest_asyncio.fixture
+async def world(tmp_path: Path, postgres_url: str) -> AsyncIterator[World]:
+    market = FakeMarketData()
+    async with AsyncExitStack() as stack:
+        add = market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server
+        port = await stack.enter_async_context(serving(add, market))
+        engine = await Engine(tmp_path, "--listen=127.0.0.1:0").start()
+        stack.push_async_callback(engine.stop)
+        async with engine.channel() as channel:
+            stub: Any = instrument_service_pb2_grpc.InstrumentServiceStub(channel)
+            for each in market.instruments.values():
+                number, symbol = each.engine_instrument_id, each.instrument
+                instrument = instrument_pb2.Instrument(instrument_id=number, symbol=symbol)
+                await stub.DefineInstrument(instrument_service_pb2.DefineInstrumentRequest(instrument=instrument))
+        settings = BrokerSettings(
+            postgres_url=SecretStr(postgres_url),
+            engine_address=engine.address,
+            marketdata_address=f"127.0.0.1:{port}",
+            credentials_key_file=tmp_path / "keys" / "credentials.key",
+            taker_fee_rate=Decimal("0.001"),
+            port_file=tmp_path / "broker-port",
+            drain_seconds=0,
+        )
+        yield World(engine, settings, postgres_url)
+
+
+def stub_of(running: RunningService) -> Any:
+    return broker_service_pb2_grpc.BrokerServiceStub(running.channel)
+
+
+async def cross(route: RouteClient) -> list[routing_service_pb2.VenueReport]:
+    """Lets account `a` buy 10 of `b` at 187.25, and 5 more rest."""
+    await route.up()
+    await route.send(
+        new_order(1, account_id="a", quantity="15"),
+        new_order(2, account_id="b", side=SELL, quantity="10", limit_price="187"),
+    )
+    return await route.reported(4)
+
+
+async def test_two_accounts_trade_with_each_other(world: World) -> None:
+    """Two accounts of one connection trade; each gets its report, the taker pays the fee."""
+    async with world.running() as running, RouteClient(running.channel) as route:
+        reports = await cross(route)
+    assert [report.sequence for report in reports] == [1, 2, 3, 4]
+    trades = {report.order_id: report for report in reports if report.type == TRADE}
+    maker, taker = trades[order_id(1)], trades[order_id(2)]
+    assert (maker.last_price, maker.last_quantity, maker.cumulative_quantity, maker.fee) == ("187.25", "10", "10", "")
+    assert (taker.last_price, taker.fee) == ("187.25", "1.8725")
+    assert maker.venue_execution_id.split("-")[0] == taker.venue_execution_id.split("-")[0]
+
+
+async def test_orders_of_one_account_do_not_trade_with_each_other(world: World) -> None:
+    """An order that would meet one of its own account is canceled with its reason; the resting one stays."""
+    async with world.running() as running, RouteClient(running.channel) as route:
+        await route.up()
+        await route.send(new_order(1, account_id="a"), new_order(2, account_id="a", side=SELL, limit_price="187"))
+        reports = await route.reported(3)
+    assert reports[2].type == routing_service_pb2.VENUE_REPORT_TYPE_CANCELED
+    assert reports[2].order_id == order_id(2)
+
+
+async def test_books_tell_positions_funds_and_orders(world: World) -> None:
+    """Positions and funds follow from the fills, open orders from the engine; all survive a restart."""
+    for attempt in range(2):
+        async with world.running() as running:
+            if not attempt:
+                async with RouteClient(running.channel) as route:
+                    await cross(route)
+            stub = stub_of(running)
+            funds = await stub.GetFunds(venue_account_pb2.GetFundsRequest(connection_id="simulation"))
+            positions = await stub.ListVenuePositions(
+                venue_account_pb2.ListVenuePositionsRequest(connection_id="simulation")
+            )
+            orders = await stub.ListVenueOrders(venue_account_pb2.ListVenueOrdersRequest(connection_id="simulation"))
+        # Both sides went through the connection: bought and sold are the same, the fee remains.
+        assert [(each.currency, each.balance, each.fees) for each in funds.funds] == [("USD", "-1.8725", "1.8725")]
+        [position] = positions.positions
+        assert (position.instrument, position.quantity, position.average_price) == ("AAPL.XNAS", "0", "")
+        assert (position.bought_quantity, position.sold_quantity) == ("10", "10")
+        [order] = orders.orders
+        assert (order.order_id, order.leaves_quantity, order.cumulative_quantity) == (order_id(1), "5", "10")
+
+
+async def test_killed_engine_loses_and_doubles_nothing(world: World, tmp_path: Path) -> None:
+    """The engine is killed under a stream of orders; after what it missed is sent again, each is accepted once."""
+    count = 400
+    async with world.running() as running, RouteClient(running.channel) as route:
+        await route.up()
+        for number in range(1, count // 2 + 1):
+            await route.send(new_order(number, account_id=f"a{number}"))
+        await route.reported(50)
+        port = int(world.engine.address.rpartition(":")[2])
+        await world.engine.kill()
+        await until(lambda: route.down)
+        for number in range(count // 2 + 1, count + 1):
+            await route.send(new_order(number, account_id=f"a{number}"))
+        again = Engine(tmp_path, f"--listen=127.0.0.1:{port}")
+        await again.start()
+        try:
+            opened = await route.up(2)
+            assert opened.deduplicates_commands
+            # One below what the engine has seen is sent again on purpose.
+            first = max(opened.last_command_sequence, 1)
+            await route.send(*(new_order(number, account_id=f"a{number}") for number in range(first, count + 1)))
+            reports = await route.reported(count)
+        finally:
+            await again.stop()
+    assert [report.sequence for report in reports] == list(range(1, count + 1))
+    assert sorted(report.order_id for report in reports) == sorted(order_id(n) for n in range(1, count + 1))
+    assert {report.type for report in reports} == {ACCEPTED}
+
+
+async def test_restarted_broker_goes_on_from_the_cursor(world: World) -> None:
+    """After a restart of BrokerService a stream opened with a cursor gets what follows it, and no command twice."""
+    async with world.running() as running, RouteClient(running.channel) as route:
+        reports = await cross(route)
+        epoch = route.opened[0].epoch
+    async with (
+        world.running() as running,
+        RouteClient(running.channel, cursors={"simulation": (epoch, 2)}) as route,
+    ):
+        opened = await route.up()
+        missed = await route.reported(2)
+        await route.send(new_order(2, account_id="b", side=SELL), cancel(3, 1))
+        await route.reported(3)
+    assert (opened.last_command_sequence, opened.last_report_sequence, opened.epoch) == (2, 4, epoch)
+    assert [report.SerializeToString() for report in missed[:2]] == [r.SerializeToString() for r in reports[2:]]
+    assert [report.sequence for report in route.reports] == [3, 4, 5]
+
+
+async def test_credentials_are_sealed_at_rest_and_never_told(world: World) -> None:
+    """A credential is in no answer and in no row as it is; the key file is its owner's alone."""
+    secret = "an-open-secret-of-nobody"
+    async with world.running() as running:
+        stub = stub_of(running)
+        made = await stub.CreateConnection(
+            broker_service_pb2.CreateConnectionRequest(
+                connection_id="second",
+                adapter="simulation",
+                environment=trading_pb2.ENVIRONMENT_SIMULATION,
+                credentials={"api_key": "k", "api_secret": secret},
+                default_account_ids=["b", "a"],
+            )
+        )
+        listed = await stub.ListConnections(broker_service_pb2.ListConnectionsRequest())
+    assert list(made.connection.credential_names) == ["api_key", "api_secret"]
+    assert list(made.connection.default_account_ids) == ["a", "b"]
+    assert secret not in str(made)
+    assert [each.connection_id for each in listed.connections] == ["second", "simulation"]
+    connection = await asyncpg.connect(world.postgres_url)
+    try:
+        rows = await connection.fetch("select name, sealed from broker.credential order by name")
+    finally:
+        await connection.close()
+    assert [name for name, _ in rows] == ["api_key", "api_secret"]
+    assert all(secret.encode() not in sealed for _, sealed in rows)
+    path = world.settings.credentials_key_file
+    assert path.stat().st_mode & 0o777 == 0o600
+    async with world.running() as running:
+        told = await stub_of(running).GetConnection(broker_service_pb2.GetConnectionRequest(connection_id="second"))
+    assert told.connection.state == broker_connection_pb2.CONNECTION_STATE_UP
+    assert list(told.connection.credential_names) == ["api_key", "api_secret"]
+
+
+async def test_connection_with_open_orders_cannot_be_deleted(world: World) -> None:
+    """While an order is open at the venue its connection can be neither switched off nor deleted; afterwards it can."""
+    async with world.running() as running, RouteClient(running.channel) as route:
+        stub = stub_of(running)
+        request = broker_service_pb2.CreateConnectionRequest(
+            connection_id="second", adapter="simulation", environment=trading_pb2.ENVIRONMENT_SIMULATION
+        )
+        await stub.CreateConnection(request)
+        await route.up(connection_id="second")
+        await route.send(new_order(1, "second"))
+        await route.reported(1)
+        delete = broker_service_pb2.DeleteConnectionRequest(connection_id="second")
+        switch_off = broker_service_pb2.UpdateConnectionRequest(connection_id="second", disabled=True)
+        for call, used in ((stub.DeleteConnection, delete), (stub.UpdateConnection, switch_off)):
+            with pytest.raises(CodedError) as failure:
+                await call(used)
+            assert failure.value.reason == "CONNECTION_IN_USE"
+        await route.send(cancel(2, 1, "second"))
+        await route.reported(2)
+        changed = await stub.UpdateConnection(switch_off)
+        assert changed.connection.state == broker_connection_pb2.CONNECTION_STATE_DISABLED
+        await route.send(new_order(3, "second"))
+        refused = (await route.reported(3))[2]
+        assert (refused.type, refused.sequence) == (routing_service_pb2.VENUE_REPORT_TYPE_REJECTED, 0)
+        await stub.DeleteConnection(delete)
+        with pytest.raises(CodedError) as failure:
+            await stub.GetConnection(broker_service_pb2.GetConnectionRequest(connection_id="second"))
+    assert failure.value.reason == "UNKNOWN_CONNECTION"
+
+
+async def test_books_of_a_busy_connection_are_saved_while_it_trades(world: World) -> None:
+    """What the books hold is saved behind the orders, so that little is asked for again after a crash."""
+    world.settings = world.settings.model_copy(update={"books_interval_seconds": 0.05})
+    async with world.running() as running, RouteClient(running.channel) as route:
+        await cross(route)
+        connection = await asyncpg.connect(world.postgres_url)
+        try:
+            async with asyncio.timeout(10):
+                while await connection.fetchval("select max(sequence) from broker.venue_book") != 4:
+                    await asyncio.sleep(0.02)
+        finally:
+            await connection.close()
