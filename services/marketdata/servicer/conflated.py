@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -28,8 +29,8 @@ class Reading(Protocol[T_co]):
         """Makes the reader look around."""
         ...
 
-    async def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Waits for something; returns False when nothing came in that time."""
+    async def wait(self) -> object:
+        """Waits for something, or to be woken."""
         ...
 
     def take(self) -> Sequence[T_co]:
@@ -63,6 +64,46 @@ class Subscription(Generic[T]):
     too_slow: Callable[[], bool] = never
 
 
+class Silence:
+    """Tells when nothing was said for an interval.
+
+    One timer for each interval, not one for each message: at a thousand readers timers cost as much as their messages.
+    """
+
+    __slots__ = ("_last", "_loop", "_seconds", "_timer", "_wake", "over_long")
+
+    def __init__(self, seconds: float, wake: Callable[[], None]) -> None:
+        """Begins to listen.
+
+        Args:
+            seconds: The interval.
+            wake: Called when it is over and nothing was said.
+        """
+        self._loop, self._seconds, self._wake = asyncio.get_running_loop(), seconds, wake
+        self.over_long = False
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def broken(self) -> None:
+        """Is told that something is being said."""
+        self._last = self._loop.time()
+        if self.over_long:
+            self.over_long = False
+            self._timer = self._loop.call_later(self._seconds, self._look)
+
+    def close(self) -> None:
+        """Ends the listening."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left = self._last + self._seconds - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self.over_long = True
+            self._wake()
+
+
 async def market_stream(
     frames: Frames[M], draining: Draining, heartbeat_seconds: float, subscribe: Callable[[], Subscription[T]]
 ) -> AsyncIterator[Wire]:
@@ -77,6 +118,7 @@ async def market_stream(
     subscription = subscribe()
     reader, update, too_slow = subscription.reader, subscription.update, subscription.too_slow
     stop_listening = draining.listen(reader.wake)
+    silence = Silence(heartbeat_seconds, reader.wake)
     try:
         yield frames.subscribed(heartbeat_seconds)
         yield frames.snapshot_begin()
@@ -86,18 +128,21 @@ async def market_stream(
             yield message
         yield frames.snapshot_end(count)
         while True:
-            woken = await reader.wait(heartbeat_seconds)
+            await reader.wait()
             if changed := reader.take():
+                silence.broken()
                 yield update(changed)
             elif too_slow():
                 yield frames.going_away(stream_pb2.GOING_AWAY_REASON_SLOW_READER)
                 return
-            elif not woken:
+            elif silence.over_long:
+                silence.broken()
                 yield frames.heartbeat()
             if draining.begun:
                 yield frames.going_away(stream_pb2.GOING_AWAY_REASON_DRAINING)
                 return
     finally:
+        silence.close()
         stop_listening()
         reader.close()
 

@@ -55,9 +55,9 @@ class TradeReader:
         """Makes the reader look around, though nothing has come."""
         self._wakeup.call()
 
-    async def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Waits for a trade; returns False when none came in that time."""
-        return bool(self._waiting) or await self._wakeup.wait(timeout_seconds)
+    async def wait(self) -> bool:
+        """Waits for a trade, or to be woken."""
+        return bool(self._waiting) or await self._wakeup.wait()
 
     def take(self) -> list[SharedTrade]:
         """Returns what waits, up to what fits into one message."""
