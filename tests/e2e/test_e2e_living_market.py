@@ -112,7 +112,7 @@ async def test_a_book_is_told_to_the_depth_asked_for(living_mesh: Mesh) -> None:
     async with trader(living_mesh.address("gateway")) as someone:
         await _quoted(someone, "MSFT.XNAS")
         request = book_access_pb2.GetOrderBookRequest(instrument="MSFT.XNAS", depth=3)
-        book = (await someone.market_data.GetOrderBook(request)).order_book
+        book = (await someone.market_data.GetOrderBook(request)).book
         assert len(book.bids) == len(book.asks) == 3
         prices = [float(level.price) for level in (*reversed(book.bids), *book.asks)]
         assert prices == sorted(prices)

@@ -193,7 +193,7 @@ async def test_cancel_all_cancels_what_was_asked_for(mesh: Mesh) -> None:
     async with trader(mesh.address("gateway")) as someone:
         instrument = await new_instrument(someone)
         buys = [await someone.place(BUY, instrument, "1", "10") for _ in range(3)]
-        sell = await someone.place(SELL, instrument, "1", "90")
+        sell = await someone.place(SELL, instrument, "1", "11")
         for order in (*buys, sell):
             await someone.reports.until(order.order_id, ORDER_STATUS_NEW)
         answer = await someone.orders.CancelAllOrders(

@@ -45,11 +45,11 @@ async def new_account(rest: httpx.AsyncClient) -> str:
     return account_id
 
 
-def order(account_id: str, side: str = "SIDE_BUY", **changes: Any) -> dict[str, Any]:
+def order(account: str, side: str = "SIDE_BUY", **changes: Any) -> dict[str, Any]:
     """Returns the JSON of a limit order, changed as asked; a field that is None is left out."""
     fields = {
         "client_order_id": uuid.uuid4().hex,
-        "account_id": account_id,
+        "account_id": account,
         "instrument": INSTRUMENT,
         "side": side,
         "type": "ORDER_TYPE_LIMIT",
@@ -134,7 +134,7 @@ async def test_orders_are_streamed_as_events(rest: httpx.AsyncClient) -> None:
         placed: asyncio.Task[httpx.Response] | None = None
         async for event in events(stream):
             if "snapshot_end" in event:
-                placed = asyncio.create_task(rest.post("/api/v1/orders", json=order(account, limit_price="200")))
+                placed = asyncio.create_task(rest.post("/api/v1/orders", json=order(account, limit_price="305")))
             reports = event.get("update", {}).get("reports", [])
             seen += [report["execution_type"].removeprefix("EXECUTION_TYPE_") for report in reports]
             if "NEW" in seen:
