@@ -9,7 +9,7 @@ from typing import Any, Self, TypeAlias
 
 import asyncpg
 from sqlalchemy import URL, make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from services.storage.errors import store_errors
 
@@ -67,10 +67,16 @@ class Database:
         """
         with store_errors():
             async with self.engine.connect() as borrowed:
-                raw = await borrowed.get_raw_connection()
-                driver = raw.driver_connection
-                assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - the engine is asyncpg's
-                yield driver
+                driver = await _driver(borrowed)
+                if driver.is_closed():
+                    # Lost while it waited in the pool, which only watches what goes through SQLAlchemy.
+                    await borrowed.invalidate()
+                    driver = await _driver(borrowed)
+                try:
+                    yield driver
+                finally:
+                    if driver.is_closed():
+                        await borrowed.invalidate()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -94,6 +100,12 @@ class Database:
     async def close(self) -> None:
         """Closes all connections."""
         await self.engine.dispose()
+
+
+async def _driver(borrowed: AsyncConnection) -> Connection:
+    driver = (await borrowed.get_raw_connection()).driver_connection
+    assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - the engine is asyncpg's
+    return driver
 
 
 def driver_url(url: str) -> URL:

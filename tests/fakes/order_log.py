@@ -1,0 +1,98 @@
+"""OrderService's log, played: fills that a test makes, on the bus and over RPC."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+
+import grpc
+from redis.asyncio import Redis
+
+from ordermesh.event.v1 import event_log_service_pb2, event_log_service_pb2_grpc, event_pb2
+from ordermesh.order.v1 import order_pb2
+from ordermesh.type.v1 import trading_pb2
+from services.bus.topics import FIELD, entry_id, stream_key
+
+TOPIC = "trade.executed"
+
+
+class FakeOrderLog(event_log_service_pb2_grpc.EventLogServiceServicer):
+    """A log of fills.
+
+    Attributes:
+        epoch: Its incarnation.
+        events: What it holds.
+        last_sequence: How far it has got, with or without a fill.
+        answers: Whether it answers over RPC.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self.begin_anew()
+        self.answers = True
+
+    def begin_anew(self) -> None:
+        """Becomes another log, an empty one."""
+        self.epoch = str(uuid.uuid4())
+        self.events: list[event_pb2.Event] = []
+        self.last_sequence = 0
+
+    async def fill(
+        self, account_id: str, instrument: str, quantity: str, price: str, *, fee: str = "0", step: int = 1
+    ) -> order_pb2.Trade:
+        """Adds a fill, a negative quantity sells, and publishes it."""
+        trade = self.add(account_id, instrument, quantity, price, fee=fee, step=step)
+        await self.publish(self.events[-1])
+        return trade
+
+    def add(
+        self, account_id: str, instrument: str, quantity: str, price: str, *, fee: str = "0", step: int = 1
+    ) -> order_pb2.Trade:
+        """Adds a fill without publishing it; `step` leaves room for events that are no fills."""
+        self.last_sequence += step
+        trade = order_pb2.Trade(
+            trade_id=str(uuid.uuid4()),
+            order_id=str(uuid.uuid4()),
+            client_order_id="c",
+            account_id=account_id,
+            instrument=instrument,
+            side=trading_pb2.SIDE_SELL if Decimal(quantity) < 0 else trading_pb2.SIDE_BUY,
+            price=price,
+            quantity=quantity.removeprefix("-"),
+            fee=fee,
+            sequence=self.last_sequence,
+        )
+        trade.executed_at.FromNanoseconds(1_700_000_000_000_000_000 + self.last_sequence)
+        self.repeat(trade)
+        return trade
+
+    def repeat(self, trade: order_pb2.Trade) -> None:
+        """Adds a fill as the next event, whatever it is."""
+        event = event_pb2.Event(
+            epoch=self.epoch,
+            sequence=self.last_sequence,
+            previous_sequence=self.events[-1].sequence if self.events else 0,
+            topic=event_pb2.TOPIC_TRADE_EXECUTED,
+            trade=trade,
+        )
+        self.events.append(event)
+
+    async def publish(self, event: event_pb2.Event) -> None:
+        """Publishes an event on the bus."""
+        fields = {FIELD: event.SerializeToString()}
+        await self._redis.xadd(stream_key(0, TOPIC), fields, id=entry_id(event.sequence))  # type: ignore[arg-type]
+
+    async def ReadEvents(
+        self,
+        request: event_log_service_pb2.ReadEventsRequest,
+        context: grpc.aio.ServicerContext[
+            event_log_service_pb2.ReadEventsRequest, event_log_service_pb2.ReadEventsResponse
+        ],
+    ) -> event_log_service_pb2.ReadEventsResponse:
+        """Reads events after a sequence."""
+        if not self.answers:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        events = [event for event in self.events if event.sequence > request.after_sequence][: request.limit]
+        return event_log_service_pb2.ReadEventsResponse(
+            events=events, epoch=self.epoch, last_sequence=self.last_sequence
+        )
