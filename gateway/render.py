@@ -19,7 +19,6 @@ from gateway.routes import page, virtual_host
 from gateway.settings import Settings, SettingsError, from_environment
 from gateway.tables import GEN, WEB, Tables, load_tables
 
-
 # More than the streams that one machine is built for; beyond it new connections are refused rather than all slowed.
 _CONNECTION_LIMIT = {
     "name": "envoy.resource_monitors.global_downstream_max_connections",
