@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from ordermesh.broker.v1 import (
@@ -17,7 +17,6 @@ from ordermesh.broker.v1 import (
 from ordermesh.engine.v1 import order_entry_service_pb2_grpc
 from ordermesh.marketdata.v1 import market_data_service_pb2_grpc
 from ordermesh.type.v1 import trading_pb2
-
 from services.broker.peers.engine_codec import EngineCodec
 from services.broker.peers.instruments import Instruments
 from services.broker.peers.simulation import SimulationAdapter
@@ -88,6 +87,7 @@ class RouteClient:
     def __init__(self, channel: Channel, shard: int = 0, cursors: dict[str, tuple[str, int]] | None = None) -> None:
         self._call: Any = routing_service_pb2_grpc.RoutingServiceStub(channel).Route()
         self._shard, self._cursors = shard, cursors or {}
+        self._writing = asyncio.Lock()
         self.opened: list[routing_service_pb2.ConnectionOpened] = []
         self.down: list[routing_service_pb2.ConnectionDown] = []
         self.reports: list[routing_service_pb2.VenueReport] = []
@@ -95,7 +95,7 @@ class RouteClient:
         self.answering = True
         self.ended: BaseException | None = None
 
-    async def __aenter__(self) -> RouteClient:
+    async def __aenter__(self) -> Self:
         cursors = [
             routing_service_pb2.ConnectionCursor(connection_id=name, epoch=epoch, sequence=sequence)
             for name, (epoch, sequence) in self._cursors.items()
@@ -113,12 +113,12 @@ class RouteClient:
     async def send(self, *commands: routing_service_pb2.VenueCommand) -> None:
         """Sends commands as one batch."""
         batch = routing_service_pb2.CommandBatch(commands=commands)
-        await self._call.write(routing_service_pb2.RouteRequest(commands=batch))
+        await self._write(commands=batch)
 
     async def ready(self, connection_id: str, number: int) -> None:
         """Answers an opening."""
         ready = routing_service_pb2.ConnectionReady(connection_id=connection_id, opened_number=number)
-        await self._call.write(routing_service_pb2.RouteRequest(ready=ready))
+        await self._write(ready=ready)
 
     async def up(self, times: int = 1, connection_id: str = "simulation") -> routing_service_pb2.ConnectionOpened:
         """Waits until a connection was opened so many times, and returns the last opening."""
@@ -129,6 +129,11 @@ class RouteClient:
         """Waits for so many reports, and returns all."""
         await until(lambda: len(self.reports) >= count)
         return self.reports
+
+    async def _write(self, **item: Any) -> None:
+        # gRPC takes one message of a stream at a time.
+        async with self._writing:
+            await self._call.write(routing_service_pb2.RouteRequest(**item))
 
     async def _read(self) -> None:
         try:
@@ -141,9 +146,9 @@ class RouteClient:
     async def _take(self, message: routing_service_pb2.RouteResponse) -> None:
         match message.WhichOneof("item"):
             case "opened":
-                self.opened.append(message.opened)
                 if self.answering:
                     await self.ready(message.opened.connection_id, message.opened.opened_number)
+                self.opened.append(message.opened)
             case "down":
                 self.down.append(message.down)
             case "reports":

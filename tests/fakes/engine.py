@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import grpc
+
 from ordermesh.engine.v1 import (
     execution_pb2,
     order_entry_service_pb2,
@@ -229,9 +230,7 @@ def _refusal(new: order_pb2.NewOrder) -> execution_pb2.ExecutionReason.ValueType
 
 
 def _batch(executions: list[execution_pb2.Execution]) -> order_entry_service_pb2.TradeResponse:
-    return order_entry_service_pb2.TradeResponse(
-        batch=order_entry_service_pb2.ExecutionBatch(executions=executions)
-    )
+    return order_entry_service_pb2.TradeResponse(batch=order_entry_service_pb2.ExecutionBatch(executions=executions))
 
 
 @asynccontextmanager

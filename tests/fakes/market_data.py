@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 from google.protobuf.any_pb2 import Any as Packed
 from google.rpc import error_details_pb2, status_pb2
+
 from ordermesh.marketdata.v1 import instrument_pb2, market_data_service_pb2_grpc, quote_pb2
 from ordermesh.marketdata.v1 import market_data_service_pb2 as market_data
 from ordermesh.type.v1 import stream_pb2

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import execution_report_pb2
 from ordermesh.risk.v1 import reservation_service_pb2, reservation_service_pb2_grpc, risk_service_pb2_grpc
 from ordermesh.type.v1 import trading_pb2
-
 from services.kernel.errors import unavailable
 from services.kernel.identifiers import UuidV7
 from services.mesh.client import Channel, Channels
@@ -218,7 +217,11 @@ def fill(sequence: int, number: int | str, clock: FakeClock, **values: Any) -> e
 
 def ended(sequence: int, number: int | str, clock: FakeClock, **values: Any) -> execution_report_pb2.ExecutionReport:
     """Returns the report of a cancel."""
-    values = {"execution_type": execution_report_pb2.EXECUTION_TYPE_CANCELED, "last_quantity": "", "last_price": ""} | values
+    values = {
+        "execution_type": execution_report_pb2.EXECUTION_TYPE_CANCELED,
+        "last_quantity": "",
+        "last_price": "",
+    } | values
     return fill(sequence, number, clock, **values)
 
 
@@ -233,7 +236,7 @@ class ReserveClient:
         self.decisions: dict[int, list[reservation_service_pb2.ReservationDecision]] = {}
         self.ended: BaseException | None = None
 
-    async def __aenter__(self) -> ReserveClient:
+    async def __aenter__(self) -> Self:
         await self._send(open=reservation_service_pb2.ReserveOpen(shard=self._shard, epoch=self._epoch))
         self._reader = asyncio.create_task(self._read())
         await until(lambda: self.opened >= 0 or self._reader.done())

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+
 from ordermesh.broker.v1 import routing_service_pb2
 from ordermesh.engine.v1 import execution_pb2, order_pb2
 from ordermesh.type.v1 import error_pb2, trading_pb2
-
 from services.broker.domain.capabilities import Environment
 from services.broker.pipeline.connections import Wish
 from services.kernel.errors import CodedError
@@ -290,7 +290,7 @@ async def test_second_open_ends_the_stream_with_an_error(world: BrokerWorld) -> 
     """An opening in the middle of a stream is refused."""
     async with world.route() as route:
         await route.up()
-        await route._call.write(routing_service_pb2.RouteRequest(open=routing_service_pb2.RouteOpen()))
+        await route._write(open=routing_service_pb2.RouteOpen())
         await until(lambda: route.ended is not None)
     assert isinstance(route.ended, CodedError)
     assert route.ended.reason == "INVALID_FIELD"
@@ -336,7 +336,10 @@ async def test_report_of_unknown_kind_moves_the_cursor(world: BrokerWorld) -> No
         await route.send(new_order(1))
         await route.reported(1)
         world.engine.tell(
-            "simulation/0", execution_type=execution_pb2.EXECUTION_TYPE_REDUCED, order_id=order_bytes(1), instrument_id=1
+            "simulation/0",
+            execution_type=execution_pb2.EXECUTION_TYPE_REDUCED,
+            order_id=order_bytes(1),
+            instrument_id=1,
         )
         _, other = await route.reported(2)
     assert (other.type, other.sequence, other.order_id) == (

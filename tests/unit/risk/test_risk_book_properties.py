@@ -238,7 +238,7 @@ class BookMachine(RuleBasedStateMachine):
         buys = self.naive.open_quantity(account.account_id, name, Side.BUY)
         sells = self.naive.open_quantity(account.account_id, name, Side.SELL)
         if exposure is None:
-            assert not (position or buys or sells)
+            assert (position, buys, sells) == (0, 0, 0)
             return
         assert (exposure.position, exposure.open_buy, exposure.open_sell) == (position, buys, sells)
         # Nothing but fills moves the position, and it never leaves what reservations allowed.

@@ -46,7 +46,7 @@ async def breaker_of(world: RiskWorld, account_id: str = "demo") -> circuit_brea
 
 
 async def test_daily_loss_trips_the_breaker(world: RiskWorld) -> None:
-    """Once the day's loss reaches its limit the breaker opens: orders are refused, the cause is told, an alert comes."""
+    """Once the day's loss reaches its limit the breaker opens: orders are refused, and an alert comes."""
     world.limit(max_daily_loss="100")
     async with world.stream() as stream:
         await lose(world, stream)

@@ -164,7 +164,7 @@ def test_stale_prices_still_make_the_band() -> None:
 def test_reference_and_taking_price(
     quote: tuple[str, str, str], reference: str | None, buying: str | None, selling: str | None
 ) -> None:
-    """The reference is the last trade's price within bid and ask; a market order takes the other side, else the last."""
+    """The reference is the last trade's price within bid and ask; a market order takes the other side's."""
     market = Market("AAPL.XNAS", "USD", Decimal(1))
     market.quote(*quote)
     told = (market.reference(), market.taking(Side.BUY), market.taking(Side.SELL))

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 import pytest_asyncio
+
 from ordermesh.risk.v1 import reservation_service_pb2
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
-
 from services.kernel.errors import CodedError
 from services.risk.domain.market import Market
 from tests.fakes.broker_world import until
