@@ -15,6 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from ordermesh.event.v1 import event_pb2
 from services.bus.backoff import Backoff
+from services.bus.connection import ANSWER_SECONDS
 from services.bus.consumer import Answer
 from services.bus.fanout import Fanout
 from services.bus.topics import FIELD, entry_id, sequence_of, stream_key
@@ -76,8 +77,9 @@ class Broadcaster:
                     maxlen=MOST_KEPT,
                     approximate=True,
                 )
-            for answer in await pipeline.execute(raise_on_error=False):
-                await self._accept(answer)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                for answer in await pipeline.execute(raise_on_error=False):
+                    await self._accept(answer)
 
     async def _accept(self, answer: object) -> None:
         if isinstance(answer, ResponseError) and "equal or smaller" in str(answer):
@@ -95,7 +97,8 @@ async def listen(redis: Redis, topic: str, *, shard: int = 0) -> AsyncIterator[l
     key, after, backoff = stream_key(shard, topic), "$", Backoff()
     while True:
         try:
-            answer = cast("Answer", await redis.xread({key: after}, block=BLOCK_MILLISECONDS) or ())
+            async with asyncio.timeout(BLOCK_MILLISECONDS / 1000 + ANSWER_SECONDS):
+                answer = cast("Answer", await redis.xread({key: after}, block=BLOCK_MILLISECONDS) or ())
         except (RedisError, OSError) as error:
             _log.debug("the bus is away; hearing nothing", error=str(error))
             after = "$"

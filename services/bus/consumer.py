@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import structlog
 from redis.asyncio import Redis
@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from ordermesh.event.v1 import event_pb2
 from services.bus.backoff import Backoff
+from services.bus.connection import ANSWER_SECONDS
 from services.bus.topics import FIELD, NAME_OF_TOPIC, entry_id, stream_key
 from services.kernel.errors import CodedError
 
@@ -97,12 +98,11 @@ class Consumer:
                 yield batch
 
     async def _next(self) -> list[Event]:
+        wanted: dict[Any, Any] = {key: entry_id(self._cursors[topic]) for key, topic in self._topic_of_key.items()}
+        block = self._options.block_milliseconds
         try:
-            answer = await self._redis.xread(
-                {key: entry_id(self._cursors[topic]) for key, topic in self._topic_of_key.items()},
-                count=self._options.most_per_batch,
-                block=self._options.block_milliseconds,
-            )
+            async with asyncio.timeout(block / 1000 + ANSWER_SECONDS):
+                answer = await self._redis.xread(wanted, count=self._options.most_per_batch, block=block)
         except (RedisError, OSError) as error:
             return await self._poll(error)
         self.connected, self._scanned = True, None

@@ -10,6 +10,7 @@ streams are made anew from the log.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -19,6 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from services.bus.backoff import Backoff
+from services.bus.connection import ANSWER_SECONDS
 from services.bus.topics import FIELD, entry_id, sequence_of, stream_key
 from services.kernel.drain import Wakeup
 from services.kernel.errors import CodedError, ErrorKind
@@ -145,8 +147,9 @@ class Relay:
     async def _catch_up(self) -> None:
         """Publishes from the log what Redis lacks, then takes events as they are committed."""
         epoch = await self._log.epoch()
-        if await self._redis.get(self._marker) != epoch.encode():
-            await self._begin_anew(epoch)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            if await self._redis.get(self._marker) != epoch.encode():
+                await self._begin_anew(epoch)
         if not self.connected:
             _log.info("the bus is there")
         self.connected = True
@@ -174,7 +177,8 @@ class Relay:
         async with self._redis.pipeline(transaction=False) as pipeline:
             for key in self._keys.values():
                 await pipeline.xrevrange(key, count=1)
-            answers = await pipeline.execute()
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answers = await pipeline.execute()
         return {t: sequence_of(rows[0][0]) if rows else 0 for t, rows in zip(self._keys, answers, strict=True)}
 
     async def _add(self, events: Sequence[Published]) -> bool:
@@ -189,7 +193,8 @@ class Relay:
                     approximate=True,
                 )
             await pipeline.exists(self._marker)
-            *answers, marked = await pipeline.execute(raise_on_error=False)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                *answers, marked = await pipeline.execute(raise_on_error=False)
         for answer in answers:
             _check(answer)
         _check(marked)

@@ -92,7 +92,8 @@ class Channel(grpc.aio.Channel):
             CodedError: SERVICE_UNAVAILABLE, when the time ran out first.
         """
         try:
-            await asyncio.wait_for(self._channel.channel_ready(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                await self._channel.channel_ready()
         except TimeoutError:
             raise unavailable("SERVICE_UNAVAILABLE", f"{self.address} does not answer") from None
 

@@ -27,6 +27,8 @@ from services.mesh.telemetry import Telemetry, configure_logging
 C = TypeVar("C", bound=ServiceSettings)
 T = TypeVar("T")
 
+CANCEL_AGAIN_SECONDS = 1.0
+
 EXIT_FAILED = 1
 EXIT_MISCONFIGURED = 2
 
@@ -127,9 +129,12 @@ class Service(Generic[C]):
     async def _end(self) -> None:
         self._stopping = True
         await self.server.stop(self.settings.drain_seconds)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:
+            # Again and again: libraries lose a cancellation now and then (asyncio.wait_for of Python 3.11 does).
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
         _log.info("stopped")
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
