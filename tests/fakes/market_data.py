@@ -42,12 +42,14 @@ class FakeMarketData(market_data_service_pb2_grpc.MarketDataServiceServicer):
     Attributes:
         asked: Instruments that were asked for one by one.
         readers: Number of quote streams that are open.
+        refusing: Streams of quotes are refused.
     """
 
     def __init__(self, *instruments: instrument_pb2.Instrument) -> None:
         self.instruments = {each.instrument: each for each in instruments or (AAPL, BTC, ES)}
         self.quotes: dict[str, quote_pb2.Quote] = {}
         self.asked: list[str] = []
+        self.refusing = False
         self._streams: set[asyncio.Queue[market_data.StreamQuotesResponse | None]] = set()
 
     @property
@@ -76,6 +78,8 @@ class FakeMarketData(market_data_service_pb2_grpc.MarketDataServiceServicer):
 
     async def StreamQuotes(self, request: Any, context: Any) -> AsyncIterator[Any]:
         stream: asyncio.Queue[market_data.StreamQuotesResponse | None] = asyncio.Queue()
+        if self.refusing:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "no quotes now")
         self._streams.add(stream)
         try:
             yield market_data.StreamQuotesResponse(subscribed=stream_pb2.Subscribed())

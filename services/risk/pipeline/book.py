@@ -101,6 +101,9 @@ class Book:
         if proposal.order_id in self._reserved:
             return ACCEPTED
         account = self._account(proposal.account_id, shard)
+        if account.day < self._day:
+            account.begin_day(self._day)
+            self._changed.add(account.account_id)
         limits = self.limits(proposal.account_id)
         exposure = account.exposures.get(proposal.instrument) or Exposure(market)
         breach = gate.blocks(account, limits, now_ns) or check(proposal, account, exposure, limits, fresh=fresh)
@@ -120,6 +123,7 @@ class Book:
     def sync(self, shard: int, proposals: Iterable[tuple[Proposal, Market]]) -> None:
         """Replaces all reservations of a shard, whose log is booked as far as these reflect it."""
         self._synced.add(shard)
+        self._day = 0
         self.release([order_id for order_id, reserved in self._reserved.items() if reserved.shard == shard])
         for proposal, market in proposals:
             self.release((proposal.order_id,))
@@ -156,11 +160,11 @@ class Book:
 
     def begin_day(self, day: int) -> None:
         """Begins a day, if it is a later one, for the accounts whose fills of the days before are all booked."""
-        if day <= self._day or not self._synced:
+        if day <= self._day:
             return
         self._day = day
         for account in self.accounts.values():
-            if account.shard in self._synced:
+            if account.shard in self._synced and account.day < day:
                 account.begin_day(day)
                 self._changed.add(account.account_id)
 
@@ -207,11 +211,12 @@ class Book:
 
     # --- Within ---------------------------------------------------------------------------------------------------
 
-    def _account(self, account_id: str, shard: int) -> Account:
+    def _account(self, account_id: str, shard: int, day: int | None = None) -> Account:
+        """Returns an account; a new one begins in the day given, else today."""
         account = self.accounts.get(account_id)
         if account is None:
-            today = self._clock.now().toordinal()
-            account = self.accounts[account_id] = Account(account_id, shard, today)
+            day = day or self._clock.now().toordinal()
+            account = self.accounts[account_id] = Account(account_id, shard, day)
         return account
 
     def _hold(self, shard: int, proposal: Proposal, account: Account, market: Market) -> None:
@@ -221,7 +226,7 @@ class Book:
 
     def _settle(self, shard: int, settled: Settled, market: Market) -> None:
         if settled.last_quantity:
-            account = self._account(settled.account_id, shard)
+            account = self._account(settled.account_id, shard, settled.day)
             account.fill(settled, market)
             self._changed.add(settled.account_id)
         if (reserved := self._reserved.get(settled.order_id)) is None:

@@ -1,0 +1,27 @@
+"""PortfolioService, played as far as it tells which accounts there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from ordermesh.portfolio.v1 import account_admin_pb2, account_pb2, portfolio_service_pb2_grpc
+
+
+class FakePortfolio(portfolio_service_pb2_grpc.PortfolioServiceServicer):
+    """Tells the accounts it was given.
+
+    Attributes:
+        asked: Accounts that were asked for.
+    """
+
+    def __init__(self, *accounts: str) -> None:
+        self.accounts = set(accounts)
+        self.asked: list[str] = []
+
+    async def GetAccount(self, request: Any, context: Any) -> Any:
+        self.asked.append(request.account_id)
+        if request.account_id not in self.accounts:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such account")
+        return account_admin_pb2.GetAccountResponse(account=account_pb2.Account(account_id=request.account_id))
