@@ -1,6 +1,6 @@
 """Quotes: from the engine's tick to a client's stream, and handed to a thousand readers.
 
-`python -m tests.bench.quotes [latency|fanout]` prints one JSON line each. The processes that are compared take turns, so
+`python -m tests.bench.quotes [latency|fanout]` prints one JSON line each. Processes that are compared take turns, so
 that each has the machine to itself; the load is the same for both, and goes on when every reader has what was sent.
 """
 
@@ -169,7 +169,7 @@ class NoHistory:
     def add(self, number: int, trade: Trade) -> None:
         """Lets it go."""
 
-    def restarted(self, number: int, before: int, after: int) -> None:
+    def restarted(self, number: int, before: int, after: int, last_trade_id: int) -> None:
         """Has nothing to recover."""
 
 

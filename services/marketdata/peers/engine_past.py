@@ -68,8 +68,7 @@ class _Parts:
             case "heartbeat" if response.heartbeat.positions:
                 return Recovered([], response.heartbeat.positions[0].feed_sequence)
             case "snapshot" if response.snapshot.complete:
-                snapshot = response.snapshot
-                return Recovered([], snapshot.feed_sequence, snapshot.last_trade.trade_id)
+                return Recovered([], response.snapshot.feed_sequence, forgotten=True)
             case _:
                 return None
 

@@ -38,8 +38,15 @@ class TradeSink(Protocol):
         """Takes a trade of the live feed."""
         ...
 
-    def restarted(self, number: int, before: int, after: int) -> None:
-        """Is told that the live feed of an instrument jumped from one position to another."""
+    def restarted(self, number: int, before: int, after: int, last_trade_id: int) -> None:
+        """Is told that the live feed of an instrument jumped from one position to another.
+
+        Args:
+            number: The instrument.
+            before: Where it was.
+            after: Where it goes on.
+            last_trade_id: The venue's number of the last trade up to there; 0 when there was none.
+        """
         ...
 
 
@@ -121,7 +128,8 @@ class Hub:
         market.restore(snapshot, self.epoch_number)
         if snapshot.last_trade is not None:
             self._time(snapshot.last_trade.time_ns)
-        self._sink.restarted(market.number, before, market.position)
+        last = snapshot.last_trade.trade_id if snapshot.last_trade is not None else 0
+        self._sink.restarted(market.number, before, market.position, last)
         self._books[market.number] = market
         self._touch(market)
 

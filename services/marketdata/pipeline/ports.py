@@ -44,13 +44,12 @@ class Recovered:
     Attributes:
         trades: Trades, oldest first.
         sequence: How far the part reaches: no other trade came up to this event.
-        last_trade_id: Set when events before it are no longer kept: the venue's number of the last trade among all
-            events, 0 when there was none; whoever does not know that trade has missed some.
+        forgotten: Whether events before it are no longer kept; the part then holds no trades.
     """
 
     trades: list[Trade]
     sequence: int
-    last_trade_id: int | None = None
+    forgotten: bool = False
 
 
 class PastFeed(Protocol):

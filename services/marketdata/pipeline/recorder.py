@@ -32,10 +32,10 @@ class State(enum.Enum):
 
     FOLLOWING = enum.auto()
     """Live trades are queued."""
+    HOLDING = enum.auto()
+    """What lies before the live trades is to be recovered, up to a target; live trades are held back."""
     BEHIND = enum.auto()
-    """Something is missing before the live trades; they are let go, to be recovered with it."""
-    RECOVERING = enum.auto()
-    """What is missing is being recovered; live trades are held back."""
+    """Too many wait: live trades are let go, to be recovered as well."""
 
 
 class LiveMarkets(Protocol):
@@ -72,7 +72,9 @@ class Line:
         last_trade_id: The venue's number of the last trade in either; 0 when there is none.
         state: How the queue stands to the live feed.
         queued: Trades after the cursor, in order, those being written included.
-        held: Live trades while recovering.
+        target: Position up to which is to be recovered, while holding.
+        held: Live trades after the target.
+        jumps: Counts what makes a recovery in progress worthless.
     """
 
     instrument: Instrument
@@ -81,7 +83,14 @@ class Line:
     last_trade_id: int
     state: State = State.FOLLOWING
     queued: deque[Trade] = field(default_factory=deque)
+    target: int = 0
     held: list[Trade] = field(default_factory=list)
+    jumps: int = 0
+
+    def jump(self, state: State, target: int = 0) -> None:
+        """Begins another state; what was held before is let go."""
+        self.state, self.target, self.held = state, target, []
+        self.jumps += 1
 
     def queue(self, trades: Iterable[Trade]) -> None:
         """Adds trades to the queue."""
@@ -171,25 +180,27 @@ class Recorder:
             case State.FOLLOWING:
                 line.queue((trade,))
                 self._work.call()
-            case State.RECOVERING:
+            case State.HOLDING:
                 line.held.append(trade)
             case State.BEHIND:
                 return
         if len(line.queued) + len(line.held) > self._options.most_waiting:
             self._fall_behind(line)
 
-    def restarted(self, number: int, before: int, after: int) -> None:
+    def restarted(self, number: int, before: int, after: int, last_trade_id: int) -> None:
         """Is told that the live feed of an instrument jumped from one position to another."""
         line = self._lines[number]
         if line.state is State.FOLLOWING:
             line.reached = max(line.reached, before)
-        line.held.clear()
         if epoch_number_of(line.reached) != epoch_number_of(after):
             if line.state is not State.FOLLOWING:
                 self._gap(line, "the feed began a new epoch before its past was recovered")
             line.reached = position_of(epoch_number_of(after), 0)
             line.last_trade_id = 0
-        line.state = State.BEHIND if line.reached < after else State.FOLLOWING
+        if line.last_trade_id == last_trade_id:
+            # Whatever happened in between, no trade did.
+            line.reached = max(line.reached, after)
+        line.jump(State.HOLDING if line.reached < after else State.FOLLOWING, after)
         self._missing.call()
 
     def pending(self, number: int) -> list[Trade]:
@@ -213,8 +224,8 @@ class Recorder:
         """Recovers what is missing, for ever."""
         while True:
             await self._missing.wait()
-            while behind := [line for line in self._lines.values() if line.state is State.BEHIND]:
-                for line in behind:
+            while missing := [line for line in self._lines.values() if line.state is not State.FOLLOWING]:
+                for line in missing:
                     await self._retry.until_done(partial(self._recover, line), self._failed)
 
     def _batch(self) -> HistoryBatch:
@@ -249,47 +260,36 @@ class Recorder:
         self.counts.stored += batch.trade_count
 
     async def _recover(self, line: Line) -> None:
-        if line.state is not State.BEHIND:
-            return
-        number = line.instrument.number
-        # From here on live trades are held; what came before is asked for. Nothing runs in between.
-        line.state, after, to = State.RECOVERING, line.reached, self._live.live_position(number)
-        try:
-            async for part in self._past.recover(number, after, to):
-                if line.state is not State.RECOVERING:
+        if line.state is State.BEHIND:
+            # From here on live trades are held; what came before is asked for.
+            line.jump(State.HOLDING, self._live.live_position(line.instrument.number))
+        jumps = line.jumps
+        if line.state is State.HOLDING and line.reached < line.target:
+            async for part in self._past.recover(line.instrument.number, line.reached, line.target):
+                if line.jumps != jumps:
                     return
-                self._take(line, part, to)
-                if line.reached >= to:
+                self._take(line, part)
+                if line.reached >= line.target:
                     break
-        finally:
-            if line.state is State.RECOVERING:
-                self._recovery_ended(line, to)
+        if line.state is State.HOLDING and line.reached >= line.target:
+            line.queue(line.held)
+            line.jump(State.FOLLOWING)
+            self._work.call()
 
-    def _take(self, line: Line, part: Recovered, to: int) -> None:
-        if part.last_trade_id is not None and part.last_trade_id != line.last_trade_id:
+    def _take(self, line: Line, part: Recovered) -> None:
+        if part.forgotten:
             self._gap(line, "the feed no longer keeps the events that are missing")
-        trades = [trade for trade in part.trades if line.reached < trade.position <= to]
+        trades = [trade for trade in part.trades if line.reached < trade.position <= line.target]
         line.queue(trades)
-        line.reached = max(line.reached, min(to, position_of(epoch_number_of(to), part.sequence)))
+        told = position_of(epoch_number_of(line.target), part.sequence)
+        line.reached = max(line.reached, min(line.target, told))
         self.counts.recovered += len(trades)
         self._live.recovered(line.instrument.number, trades)
         self._work.call()
 
-    def _recovery_ended(self, line: Line, to: int) -> None:
-        if line.reached >= to:
-            line.queue(line.held)
-            line.state = State.FOLLOWING
-            self._work.call()
-        else:
-            line.state = State.BEHIND
-            self._missing.call()
-        line.held = []
-
     def _fall_behind(self, line: Line) -> None:
         _log.warning("too many trades wait for the store; they will be recovered", instrument=line.instrument.name)
-        if line.state is State.RECOVERING:
-            line.held.clear()
-        line.state = State.BEHIND
+        line.jump(State.BEHIND)
         self._missing.call()
 
     def _gap(self, line: Line, text: str) -> None:
