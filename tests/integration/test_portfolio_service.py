@@ -102,28 +102,26 @@ async def test_a_live_account_has_no_virtual_cash(running: Running) -> None:
     assert opened.account.environment == LIVE
 
 
-@pytest.mark.parametrize(
-    ("changed", "field"),
-    [
-        ({"account_id": ""}, "account_id"),
-        ({"account_id": "no spaces"}, "account_id"),
-        ({"environment": 0}, "environment"),
-        ({"environment": 9}, "environment"),
-        ({"base_currency": "usd"}, "base_currency"),
-        ({"balances": [("USD", "0")]}, "balances[0].amount"),
-        ({"balances": [("USD", "-1")]}, "balances[0].amount"),
-        ({"balances": [("USD", "1e3")]}, "balances[0].amount"),
-        ({"balances": [("USD", "1"), ("USD", "2")]}, "balances[1].currency"),
-    ],
-)
-async def test_a_bad_account_is_refused_by_name_of_the_field(
-    running: Running, changed: dict[str, Any], field: str
-) -> None:
+BAD_ACCOUNTS: list[tuple[dict[str, Any], str]] = [
+    ({"account_id": ""}, "account_id"),
+    ({"account_id": "no spaces"}, "account_id"),
+    ({"environment": 0}, "environment"),
+    ({"environment": 9}, "environment"),
+    ({"base_currency": "usd"}, "base_currency"),
+    ({"balances": [("USD", "0")]}, "balances[0].amount"),
+    ({"balances": [("USD", "-1")]}, "balances[0].amount"),
+    ({"balances": [("USD", "1e3")]}, "balances[0].amount"),
+    ({"balances": [("USD", "1"), ("USD", "2")]}, "balances[1].currency"),
+]
+
+
+async def test_a_bad_account_is_refused_by_name_of_the_field(running: Running) -> None:
     """Nothing is opened, and the field at fault is named."""
-    values: dict[str, Any] = {"account_id": "x", "environment": SIMULATION, **changed}
-    values["balances"] = [accounts.OpeningBalance(currency=c, amount=a) for c, a in values.get("balances", [])]
-    kind, reason, fields = await refused(running.stub.CreateAccount(accounts.CreateAccountRequest(**values)))
-    assert (kind, reason, fields) == (ErrorKind.INVALID, "INVALID_FIELD", [field])
+    for changed, field in BAD_ACCOUNTS:
+        values: dict[str, Any] = {"account_id": "x", "environment": SIMULATION, **changed}
+        values["balances"] = [accounts.OpeningBalance(currency=c, amount=a) for c, a in values.get("balances", [])]
+        kind, reason, fields = await refused(running.stub.CreateAccount(accounts.CreateAccountRequest(**values)))
+        assert (kind, reason, fields) == (ErrorKind.INVALID, "INVALID_FIELD", [field])
     listed = await running.stub.ListAccounts(accounts.ListAccountsRequest())
     assert [account.account_id for account in listed.accounts] == ["demo"]
 
@@ -145,21 +143,19 @@ async def test_accounts_are_listed_by_pages_and_environment(running: Running) ->
     assert seen == ["a0", "a1", "a2", "a3", "a4", "demo"]
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda stub: stub.GetAccount(accounts.GetAccountRequest(account_id="nobody")),
-        lambda stub: stub.ListPositions(positions.ListPositionsRequest(account_id="nobody")),
-        lambda stub: stub.GetPosition(positions.GetPositionRequest(account_id="nobody", instrument=AAPL)),
-        lambda stub: stub.GetBalances(query.GetBalancesRequest(account_id="nobody")),
-        lambda stub: stub.GetPortfolio(query.GetPortfolioRequest(account_id="nobody")),
-        lambda stub: stub.ListPortfolios(query.ListPortfoliosRequest(account_id="nobody")),
-        lambda stub: stub.CreatePortfolio(admin.CreatePortfolioRequest(account_id="nobody", name="n")),
-    ],
-)
-async def test_an_unknown_account_is_not_found(running: Running, call: Any) -> None:
+async def test_an_unknown_account_is_not_found(running: Running) -> None:
     """Every method that names one says so."""
-    assert (await refused(call(running.stub)))[:2] == (ErrorKind.NOT_FOUND, "UNKNOWN_ACCOUNT")
+    stub = running.stub
+    for call in (
+        stub.GetAccount(accounts.GetAccountRequest(account_id="nobody")),
+        stub.ListPositions(positions.ListPositionsRequest(account_id="nobody")),
+        stub.GetPosition(positions.GetPositionRequest(account_id="nobody", instrument=AAPL)),
+        stub.GetBalances(query.GetBalancesRequest(account_id="nobody")),
+        stub.GetPortfolio(query.GetPortfolioRequest(account_id="nobody")),
+        stub.ListPortfolios(query.ListPortfoliosRequest(account_id="nobody")),
+        stub.CreatePortfolio(admin.CreatePortfolioRequest(account_id="nobody", name="n")),
+    ):
+        assert (await refused(call))[:2] == (ErrorKind.NOT_FOUND, "UNKNOWN_ACCOUNT")
 
 
 async def test_positions_are_valued_at_the_middle_of_the_market(world: PortfolioWorld, running: Running) -> None:

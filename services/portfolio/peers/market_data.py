@@ -85,7 +85,9 @@ class PriceFeed:
 
     async def _next(self, call: StreamCall) -> market_data_service_pb2.StreamQuotesResponse | None:
         try:
-            message = await asyncio.wait_for(call.read(), SILENCE_SECONDS)
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with a message.
+            async with asyncio.timeout(SILENCE_SECONDS):
+                message = await call.read()
         except TimeoutError:
             raise unavailable("SERVICE_UNAVAILABLE", "the stream of quotes is silent") from None
         return cast("market_data_service_pb2.StreamQuotesResponse | None", message)

@@ -118,6 +118,7 @@ def _may_resume(tokens: ResumeTokens, token: str, last_sequence: int) -> bool:
 async def _pause(seconds: float, draining: Draining) -> None:
     """Lets the time between two updates pass, unless the service is about to stop."""
     try:
-        await asyncio.wait_for(draining.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await draining.wait()
     except TimeoutError:
         return
