@@ -47,8 +47,7 @@ File::~File() {
   }
 }
 
-File::File(File&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+File::File(File&& other) noexcept : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 File& File::operator=(File&& other) noexcept {
   std::swap(path_, other.path_);
@@ -95,7 +94,7 @@ DirectoryLock::~DirectoryLock() { ::close(descriptor_); }
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
   const int descriptor = open_or_fail(path, O_RDONLY);
   const Closing closing(descriptor);
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor, &status) != 0) {
     fail("cannot stat", path);
   }

@@ -1,4 +1,5 @@
-// Files as the journal needs them: whole writes, durable renames, a lock. Failures throw std::system_error naming the file.
+// Files as the journal needs them: whole writes, durable renames, a lock. Failures throw std::system_error naming the
+// file.
 #pragma once
 
 #include <cstdint>

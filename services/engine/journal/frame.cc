@@ -177,8 +177,9 @@ FramesEnd read_frames(std::span<const std::uint8_t> file, std::uint64_t first_fr
       return end;
     }
     if (header->number != end.next_frame) {
-      throw CorruptFile(name, end.size, "frame " + std::to_string(header->number) + " stands where frame " +
-                                            std::to_string(end.next_frame) + " should");
+      throw CorruptFile(name, end.size,
+                        "frame " + std::to_string(header->number) + " stands where frame " +
+                            std::to_string(end.next_frame) + " should");
     }
     visit(rest.subspan(kFrameHeaderBytes, header->length), end.size);
     end.size += kFrameHeaderBytes + header->length;

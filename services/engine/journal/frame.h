@@ -1,9 +1,9 @@
 // The framing of journal segments and snapshots.
 //
-// A file is a header and frames. The header: magic (8 bytes), version (u32), epoch (16 bytes), number of the first frame
-// (u64), CRC-32C of the header so far (u32). A frame: magic (u32), payload length (u32), frame number (u64), CRC-32C of the
-// payload (u32), CRC-32C of the frame header so far (u32), payload. All little-endian. A frame is what one write put
-// there, so at most the last one of a file can be torn.
+// A file is a header and frames. The header: magic (8 bytes), version (u32), epoch (16 bytes), number of the first
+// frame (u64), CRC-32C of the header so far (u32). A frame: magic (u32), payload length (u32), frame number (u64),
+// CRC-32C of the payload (u32), CRC-32C of the frame header so far (u32), payload. All little-endian. A frame is what
+// one write put there, so at most the last one of a file can be torn.
 #pragma once
 
 #include <array>
@@ -57,8 +57,8 @@ struct FramesEnd {
 // Calls visit(payload, offset) for each frame. A torn last frame ends the reading; any other damage throws CorruptFile.
 //
 // Damage is taken for a torn write only when that is what it looks like: no intact frame follows, and the frame either
-// runs past the end of the file or has a disk sector of zeros in it, which was never written. A last frame that is whole
-// but wrong may have been told to somebody, so it is corruption.
+// runs past the end of the file or has a disk sector of zeros in it, which was never written. A last frame that is
+// whole but wrong may have been told to somebody, so it is corruption.
 using FrameVisitor = std::function<void(std::span<const std::uint8_t> payload, std::uint64_t offset)>;
 FramesEnd read_frames(std::span<const std::uint8_t> file, std::uint64_t first_frame, const std::string& name,
                       const FrameVisitor& visit);

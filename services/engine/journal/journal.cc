@@ -59,8 +59,7 @@ void Journal::recover(Exchange& exchange) {
   }
   for (; segment != listing.segments.end(); ++segment) {
     const bool last = std::next(segment) == listing.segments.end();
-    const FramesEnd end =
-        replay_segment(segment->second, last ? Tail::kMayBeTorn : Tail::kWhole, exchange, position_);
+    const FramesEnd end = replay_segment(segment->second, last ? Tail::kMayBeTorn : Tail::kWhole, exchange, position_);
     segment_ = std::make_unique<File>(segment->second, File::Mode::kAppend);
     segment_size_ = end.size;
     if (end.torn) {
@@ -165,7 +164,8 @@ void Journal::compact(std::uint64_t before_frame) {
       std::filesystem::remove(path);
     }
   }
-  notify_(Severity::kInfo, "journal_snapshot_written", snapshot_path(settings_.directory, position.next_frame).string());
+  notify_(Severity::kInfo, "journal_snapshot_written",
+          snapshot_path(settings_.directory, position.next_frame).string());
 }
 
 }  // namespace ordermesh::engine::journal

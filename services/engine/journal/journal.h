@@ -32,8 +32,8 @@ struct Settings {
   std::uint64_t segment_bytes = std::uint64_t{128} << 20U;
 };
 
-// One thread appends. Snapshots are made by a thread of their own, which replays the closed segments into an exchange of
-// its own: appending never waits for it.
+// One thread appends. Snapshots are made by a thread of their own, which replays the closed segments into an exchange
+// of its own: appending never waits for it.
 class Journal {
  public:
   // Reads the directory into an exchange that must be empty, made with `exchange_settings`; cuts off a torn end. Throws

@@ -38,8 +38,8 @@ std::optional<std::uint64_t> number_in(std::string_view name, std::string_view p
 // The epoch of a file must be that of the files before it.
 void check_header(const FileHeader& header, Position& position, const std::string& name) {
   if (position.epoch && *position.epoch != header.epoch) {
-    throw CorruptFile(name, 0, "the file belongs to epoch " + to_text(header.epoch) + ", not to " +
-                                   to_text(*position.epoch));
+    throw CorruptFile(name, 0,
+                      "the file belongs to epoch " + to_text(header.epoch) + ", not to " + to_text(*position.epoch));
   }
   position.epoch = header.epoch;
 }
@@ -127,8 +127,9 @@ FramesEnd replay_segment(const std::filesystem::path& path, Tail tail, Exchange&
   const FileHeader header = read_file_header(FileKind::kSegment, file, name);
   check_header(header, position, name);
   if (header.first_frame != position.next_frame) {
-    throw CorruptFile(name, 0, "the segment begins with frame " + std::to_string(header.first_frame) +
-                                   ", but frame " + std::to_string(position.next_frame) + " is next");
+    throw CorruptFile(name, 0,
+                      "the segment begins with frame " + std::to_string(header.first_frame) + ", but frame " +
+                          std::to_string(position.next_frame) + " is next");
   }
   const FramesEnd end =
       read_frames(file, header.first_frame, name, [&](std::span<const std::uint8_t> payload, std::uint64_t offset) {

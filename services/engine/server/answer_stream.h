@@ -30,7 +30,9 @@ class AnswerStream final : public callback::ServerWriteReactor<Response>,
   void OnCancel() override { this->end({grpc::StatusCode::CANCELLED, "the client is gone"}); }
   void OnDone() override { const auto self = std::move(self_); }
 
-  [[nodiscard]] std::chrono::milliseconds heartbeat_interval() const override { return std::chrono::milliseconds::max(); }
+  [[nodiscard]] std::chrono::milliseconds heartbeat_interval() const override {
+    return std::chrono::milliseconds::max();
+  }
 
  private:
   bool take() override {

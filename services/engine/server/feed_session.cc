@@ -64,9 +64,9 @@ void FeedSession::build(pb::SubscribeResponse& response) {
       return;
     case Next::kHeartbeat: {
       pb::FeedHeartbeat& heartbeat = *response.mutable_heartbeat();
-      heartbeat.set_time_ns(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                std::chrono::system_clock::now().time_since_epoch())
-                                .count());
+      heartbeat.set_time_ns(
+          std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+              .count());
       for (const auto& [instrument, sequence] : positions_) {
         pb::FeedPosition& position = *heartbeat.add_positions();
         position.set_instrument_id(instrument);

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "callback_api.h"
+#include "ordermesh/engine/v1/market_feed_service.grpc.pb.h"
 #include "outbox.h"
 #include "translate.h"
-#include "ordermesh/engine/v1/market_feed_service.grpc.pb.h"
 
 namespace ordermesh::engine::server {
 

@@ -1,5 +1,5 @@
-// The one thread that owns the exchange. What waits is taken together: one write to the journal, then each task in turn.
-// Alone, a task meets no delay.
+// The one thread that owns the exchange. What waits is taken together: one write to the journal, then each task in
+// turn. Alone, a task meets no delay.
 #pragma once
 
 #include <condition_variable>

@@ -97,8 +97,8 @@ class Outbox : public Stream {
 
   // Guards what take() and wish_heartbeat() use; also held by derived classes while they add something to send.
   std::mutex mutex_;
-  [[nodiscard]] bool is_ending() const { return ending_.has_value(); }    // under the lock
-  [[nodiscard]] bool is_finished() const { return finished_; }           // under the lock
+  [[nodiscard]] bool is_ending() const { return ending_.has_value(); }  // under the lock
+  [[nodiscard]] bool is_finished() const { return finished_; }          // under the lock
 
  private:
   // Under the lock: moves what is to be sent next to where build() finds it; false when there is nothing.

@@ -14,8 +14,8 @@ namespace ordermesh::engine::server {
 
 namespace pb = ::ordermesh::engine::v1;
 
-// Why a command is malformed, with the field that is; nothing when it is well formed. What a well formed command asks for
-// may still be refused by the exchange.
+// Why a command is malformed, with the field that is; nothing when it is well formed. What a well formed command asks
+// for may still be refused by the exchange.
 [[nodiscard]] std::optional<std::string> to_command(const pb::Command& from, Command& to);
 
 // Fills in the limits that are not given; or says what is wrong with which field.

@@ -168,8 +168,7 @@ void Exchange::load_orders(ByteReader& reader) {
       throw DecodeError("names an unknown participant");
     }
     loading_->book.restore(order);
-    reporter_.participants[order.owner]->open_orders.insert(order.client_order_id,
-                                                            {loading_->instrument.id, order.id});
+    reporter_.participants[order.owner]->open_orders.insert(order.client_order_id, {loading_->instrument.id, order.id});
   }
 }
 

@@ -57,8 +57,8 @@ TYPED_TEST(BookTest, WhatIsLeftOfACrossingOrderRests) {
   this->sell(1, 5, 100);
   this->told();
   this->buy(2, 8, 101);
-  EXPECT_EQ(this->told(), (Lines{"accepted 2 8@101", "trade 1 with 2 5@100 leaves 0 3", "ask 100: 0 in 0",
-                                 "bid 101: 3 in 1"}));
+  EXPECT_EQ(this->told(),
+            (Lines{"accepted 2 8@101", "trade 1 with 2 5@100 leaves 0 3", "ask 100: 0 in 0", "bid 101: 3 in 1"}));
 }
 
 TYPED_TEST(BookTest, ACancelTakesTheOrderOut) {
@@ -179,9 +179,8 @@ TYPED_TEST(BookTest, AMarketOrderTakesAnyPriceAndNeverRests) {
   NewOrder order = this->order(3, Side::kSell, 12, 0);
   order.type = OrderType::kMarket;
   this->book.submit(order);
-  EXPECT_EQ(this->told(),
-            (Lines{"accepted 3 12@0", "trade 1 with 3 5@100 leaves 0 7", "bid 100: 0 in 0",
-                   "trade 2 with 3 5@1 leaves 0 2", "bid 1: 0 in 0", "canceled 3 -2 reason 5 leaves 0"}));
+  EXPECT_EQ(this->told(), (Lines{"accepted 3 12@0", "trade 1 with 3 5@100 leaves 0 7", "bid 100: 0 in 0",
+                                 "trade 2 with 3 5@1 leaves 0 2", "bid 1: 0 in 0", "canceled 3 -2 reason 5 leaves 0"}));
 }
 
 TYPED_TEST(BookTest, WhileHaltedOnlyWhatReducesIsTaken) {

@@ -91,8 +91,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadOrder{"price_too_low", [](Command& c) { c.price = 0; }, Reason::kPriceOutOfBand},
         BadOrder{"price_too_high", [](Command& c) { c.price = 1'000'000'000'001; }, Reason::kPriceOutOfBand},
         BadOrder{"no_quantity", [](Command& c) { c.quantity = 0; }, Reason::kInvalidQuantity},
-        BadOrder{"quantity_too_large", [](Command& c) { c.quantity = kQuantityLimit + 1; },
-                 Reason::kInvalidQuantity}),
+        BadOrder{"quantity_too_large", [](Command& c) { c.quantity = kQuantityLimit + 1; }, Reason::kInvalidQuantity}),
     [](const auto& refused) { return std::string(refused.param.name); });
 
 TEST_F(ExchangeTest, AnOpenOrdersIdIsRefusedAndFreeAgainWhenItIsDone) {

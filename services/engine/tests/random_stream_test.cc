@@ -13,8 +13,8 @@ namespace {
 struct Shape {
   const char* name;
   Price middle;
-  Price spread;    // prices lie this far around the middle
-  Price far;       // now and then they lie this far
+  Price spread;  // prices lie this far around the middle
+  Price far;     // now and then they lie this far
   int steps;
 };
 
@@ -127,15 +127,15 @@ TEST_P(RandomStream, BothBooksTellAndHoldTheSame) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, RandomStream,
-    ::testing::Combine(::testing::Values(Shape{"narrow", 100, 5, 20, 3000},
-                                         Shape{"wide", 10'000, 300, 20'000, 3000},
-                                         Shape{"beyond_the_window", 0, 20'000, kPriceLimit, 3000}),
-                       ::testing::Range(1U, 5U)),
-    [](const auto& shaped) {
-      return std::string(std::get<0>(shaped.param).name) + "_" + std::to_string(std::get<1>(shaped.param));
-    });
+INSTANTIATE_TEST_SUITE_P(Shapes, RandomStream,
+                         ::testing::Combine(::testing::Values(Shape{"narrow", 100, 5, 20, 3000},
+                                                              Shape{"wide", 10'000, 300, 20'000, 3000},
+                                                              Shape{"beyond_the_window", 0, 20'000, kPriceLimit, 3000}),
+                                            ::testing::Range(1U, 5U)),
+                         [](const auto& shaped) {
+                           return std::string(std::get<0>(shaped.param).name) + "_" +
+                                  std::to_string(std::get<1>(shaped.param));
+                         });
 
 TEST(Ladder, TheWindowFollowsTheMarket) {
   // Enough levels opened far away make the window move; nothing may be lost or out of order.

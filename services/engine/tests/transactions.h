@@ -81,12 +81,12 @@ class RandomTransactions {
 
   Command command() {
     const std::uint64_t sequence = draw(0, 50) == 0 ? sequence_ : ++sequence_;
-    const auto order = static_cast<std::uint64_t>(draw(static_cast<std::int64_t>(last_order_) - 40,
-                                                       static_cast<std::int64_t>(last_order_)));
+    const auto order = static_cast<std::uint64_t>(
+        draw(static_cast<std::int64_t>(last_order_) - 40, static_cast<std::int64_t>(last_order_)));
     const std::int64_t kind = draw(0, 99);
     if (kind < 60) {
-      Command command = new_order(sequence, draw(0, 50) == 0 ? order : ++last_order_,
-                                  static_cast<Side>(draw(1, 2)), draw(draw(0, 50) == 0 ? -1 : 1, 40), draw(90, 110),
+      Command command = new_order(sequence, draw(0, 50) == 0 ? order : ++last_order_, static_cast<Side>(draw(1, 2)),
+                                  draw(draw(0, 50) == 0 ? -1 : 1, 40), draw(90, 110),
                                   static_cast<InstrumentId>(draw(1, draw(0, 20) == 0 ? 4 : 2)));
       command.type = draw(0, 9) == 0 ? OrderType::kMarket : OrderType::kLimit;
       command.price = command.type == OrderType::kMarket ? draw(0, 20) / 20 : command.price;

@@ -1,5 +1,5 @@
-// What a book tells its handler. A handler derives from BookEvents and hides what it wants to hear; calls are resolved at
-// compile time.
+// What a book tells its handler. A handler derives from BookEvents and hides what it wants to hear; calls are resolved
+// at compile time.
 #pragma once
 
 #include <concepts>

@@ -1,5 +1,5 @@
-// The exchange: instruments, participants, and what their commands do. A deterministic machine: the same transactions at
-// the same times give the same books, executions and feed, which is what the journal relies on.
+// The exchange: instruments, participants, and what their commands do. A deterministic machine: the same transactions
+// at the same times give the same books, executions and feed, which is what the journal relies on.
 #pragma once
 
 #include <cstddef>

@@ -65,13 +65,12 @@ struct ExpireDayOrders {
   friend bool operator==(const ExpireDayOrders&, const ExpireDayOrders&) = default;
 };
 
-using Transaction =
-    std::variant<DefineInstrument, RegisterParticipant, ParticipantCommand, SetStatus, ExpireDayOrders>;
+using Transaction = std::variant<DefineInstrument, RegisterParticipant, ParticipantCommand, SetStatus, ExpireDayOrders>;
 
 // What became of a transaction.
 enum class Outcome : std::uint8_t {
   kDone,
-  kIgnored,             // a command that had been taken before
+  kIgnored,  // a command that had been taken before
   kUnknownInstrument,
   kInstrumentConflict,  // number and symbol do not belong together
   kTooMany,             // no room for another instrument or participant

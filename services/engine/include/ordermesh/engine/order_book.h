@@ -13,8 +13,8 @@
 
 namespace ordermesh::engine {
 
-// Does no I/O, reads no clock, and is not thread-safe. Every change is told to the handler before the call returns. Calls
-// that can refuse return the reason; Reason::kNone says that the call took effect.
+// Does no I/O, reads no clock, and is not thread-safe. Every change is told to the handler before the call returns.
+// Calls that can refuse return the reason; Reason::kNone says that the call took effect.
 template <HandlesBookEvents Handler>
 class OrderBook {
  public:
@@ -39,7 +39,7 @@ class OrderBook {
     if (resting_.size() >= kBookCapacity) [[unlikely]] {
       return Reason::kCapacity;
     }
-    Order& taker = admit(request);
+    Order& taker = resting_.admit(request);
     handler_.on_accepted(taker);
     if (taker.time_in_force == TimeInForce::kFillOrKill && !can_fill(taker)) {
       discard(taker, Reason::kFillOrKill);
@@ -61,14 +61,13 @@ class OrderBook {
 
   // Cancels a resting order; `reason` is passed on to the handler.
   Reason cancel(OrderId id, Reason reason = Reason::kRequested) {
-    Order* found = resting_.find(id);
-    if (found == nullptr) {
+    Order* order = resting_.find(id);
+    if (order == nullptr) {
       return Reason::kUnknownOrder;
     }
-    Order& order = *found;
-    leave_level(order);
-    discard(order, reason);
-    resting_.forget(order);
+    leave_level(*order);
+    discard(*order, reason);
+    resting_.forget(*order);
     return Reason::kNone;
   }
 
@@ -99,10 +98,10 @@ class OrderBook {
     }
     Order& order = *found;
     const Quantity leaves = quantity - order.cumulative;
+    if (leaves <= 0 && order.cumulative == 0) {
+      return Reason::kInvalidQuantity;
+    }
     if (leaves <= 0) {
-      if (order.cumulative == 0) {
-        return Reason::kInvalidQuantity;
-      }
       finish(order);
     } else if (price == order.price && leaves <= order.leaves) {
       shrink(order, order.leaves - leaves);
@@ -128,7 +127,8 @@ class OrderBook {
     resting_.for_each_order(side, std::forward<Visit>(visit));
   }
 
-  // Puts a resting order back as it was, behind those of its level, without telling the handler: how a book is restored.
+  // Puts a resting order back as it was, behind those of its level, without telling the handler: how a book is
+  // restored.
   void restore(const Order& saved) {
     Order& order = resting_.pool().allocate();
     const std::uint32_t slot = order.slot;
@@ -139,23 +139,6 @@ class OrderBook {
   }
 
  private:
-  [[nodiscard]] Order& admit(const NewOrder& request) {
-    Order& order = resting_.pool().allocate();
-    order.id = request.id;
-    order.price = request.price;
-    order.leaves = request.quantity;
-    order.cumulative = 0;
-    order.self_trade_group = request.self_trade_group;
-    order.owner = request.owner;
-    order.side = request.side;
-    order.type = request.type;
-    order.time_in_force = request.time_in_force;
-    order.self_trade_prevention = request.self_trade_prevention;
-    order.client_order_id = request.client_order_id;
-    order.accepted_time = request.time;
-    return order;
-  }
-
   // The worst key of the other side that the order may trade at.
   [[nodiscard]] PriceLadder::Key limit_of(const Order& taker, const PriceLadder& makers) const noexcept {
     return taker.type == OrderType::kMarket ? PriceLadder::kNoKey - 1 : makers.key(taker.price);
@@ -233,8 +216,8 @@ class OrderBook {
     }
   }
 
-  // Whether the whole order would trade now. Orders of its own group count for nothing; but for kCancelOldest, which steps
-  // over them, the first of them ends the search.
+  // Whether the whole order would trade now. Orders of its own group count for nothing; but for kCancelOldest, which
+  // steps over them, the first of them ends the search.
   [[nodiscard]] bool can_fill(const Order& taker) const {
     const PriceLadder& makers = resting_.ladder(opposite(taker.side));
     const OrderPool& pool = resting_.pool();
@@ -249,7 +232,8 @@ class OrderBook {
         missing -= level.quantity;
         return missing > 0;
       }
-      for (std::uint32_t slot = level.head; slot != OrderPool::kNone && missing > 0 && !stopped; slot = pool[slot].next) {
+      for (std::uint32_t slot = level.head; slot != OrderPool::kNone && missing > 0 && !stopped;
+           slot = pool[slot].next) {
         if (!same_group(pool[slot], taker)) {
           missing -= pool[slot].leaves;
         } else {

@@ -1,5 +1,5 @@
-// Storage of orders in chunks: a slot keeps its address for life, growing copies nothing, and freed slots are used again
-// last-in first-out, so that a busy book stays in the cache.
+// Storage of orders in chunks: a slot keeps its address for life, growing copies nothing, and freed slots are used
+// again last-in first-out, so that a busy book stays in the cache.
 #pragma once
 
 #include <cstdint>

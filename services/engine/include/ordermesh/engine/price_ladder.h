@@ -1,6 +1,6 @@
 // The price levels of one side of a book. Levels near the touch lie in an array, one per tick, with a two-level bitmap
-// that finds the best in two instructions; levels outside the array's window lie in an ordered map. The window follows the
-// market when enough levels were opened outside of it.
+// that finds the best in two instructions; levels outside the array's window lie in an ordered map. The window follows
+// the market when enough levels were opened outside of it.
 #pragma once
 
 #include <array>

@@ -29,6 +29,24 @@ class RestingOrders {
     return slot == nullptr ? nullptr : &pool_[*slot];
   }
 
+  // A slot for a new order, which is not known by its id yet and in no level.
+  [[nodiscard]] Order& admit(const NewOrder& request) {
+    Order& order = pool_.allocate();
+    order.id = request.id;
+    order.price = request.price;
+    order.leaves = request.quantity;
+    order.cumulative = 0;
+    order.self_trade_group = request.self_trade_group;
+    order.owner = request.owner;
+    order.side = request.side;
+    order.type = request.type;
+    order.time_in_force = request.time_in_force;
+    order.self_trade_prevention = request.self_trade_prevention;
+    order.client_order_id = request.client_order_id;
+    order.accepted_time = request.time;
+    return order;
+  }
+
   // Makes an order known by its id. It is in no level yet.
   void remember(const Order& order) { index_.insert(order.id, order.slot); }
 

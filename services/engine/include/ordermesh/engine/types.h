@@ -7,12 +7,12 @@
 
 namespace ordermesh::engine {
 
-using Price = std::int64_t;         // ticks
-using Quantity = std::int64_t;      // lots
-using OrderId = std::uint64_t;      // the engine's own id of an order ("venue order id"), never zero
+using Price = std::int64_t;     // ticks
+using Quantity = std::int64_t;  // lots
+using OrderId = std::uint64_t;  // the engine's own id of an order ("venue order id"), never zero
 using InstrumentId = std::uint32_t;
 using ParticipantIndex = std::uint32_t;
-using Nanoseconds = std::int64_t;   // since 1970 UTC
+using Nanoseconds = std::int64_t;  // since 1970 UTC
 
 // No price may leave this band, whatever an instrument says: sums and negations stay far from overflow.
 inline constexpr Price kPriceLimit = 1'000'000'000'000'000;
@@ -93,9 +93,7 @@ enum class Liquidity : std::uint8_t { kUnspecified = 0, kMaker = 1, kTaker = 2 }
 
 enum class TradingStatus : std::uint8_t { kUnspecified = 0, kOpen = 1, kHalted = 2 };
 
-[[nodiscard]] constexpr Side opposite(Side side) noexcept {
-  return side == Side::kBuy ? Side::kSell : Side::kBuy;
-}
+[[nodiscard]] constexpr Side opposite(Side side) noexcept { return side == Side::kBuy ? Side::kSell : Side::kBuy; }
 
 // Whether what is left of a limit order may rest in the book.
 [[nodiscard]] constexpr bool rests(TimeInForce time_in_force) noexcept {
@@ -134,8 +132,7 @@ static_assert(sizeof(Order) == 128);
 
 // Whether two orders belong to the same self-trade group: the same number, or, without one, the same participant.
 [[nodiscard]] constexpr bool same_group(const Order& one, const Order& other) noexcept {
-  return one.self_trade_group == other.self_trade_group &&
-         (one.self_trade_group != 0 || one.owner == other.owner);
+  return one.self_trade_group == other.self_trade_group && (one.self_trade_group != 0 || one.owner == other.owner);
 }
 
 // What a book needs to know of a new order. The caller has checked that the id was never used, that the enums are
