@@ -213,14 +213,14 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
     connected: bool = True
     dropped: int = 0
     cursors: list[int] = field(default_factory=list)
+    ready: bool = False
     _outbox: asyncio.Queue[routing.RouteResponse | None] | None = None
     _opened: int = 0
-    _ready: bool = False
 
     async def Route(self, requests: AsyncIterator[routing.RouteRequest], context: Any) -> AsyncIterator[Any]:
         first = await anext(aiter(requests))
         outbox = self._outbox = asyncio.Queue()
-        self._opened, self._ready = 0, False
+        self._opened, self.ready = 0, False
         cursor = next((c for c in first.open.cursors if c.connection_id == CONNECTION), routing.ConnectionCursor())
         self.cursors.append(cursor.sequence)
         after = cursor.sequence if cursor.epoch in ("", self.venue.epoch) else 0
@@ -254,7 +254,7 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
             self._outbox.put_nowait(None)
 
     def disconnect(self) -> None:
-        self.connected, self._ready = False, False
+        self.connected, self.ready = False, False
         if self._outbox is not None:
             down = routing.ConnectionDown(connection_id=CONNECTION, text="cut by the test")
             self._outbox.put_nowait(routing.RouteResponse(down=down))
@@ -284,8 +284,8 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
     ) -> None:
         async for request in requests:
             if request.HasField("ready"):
-                self._ready = self.connected and request.ready.opened_number == self._opened
-            elif not self._ready:
+                self.ready = self.connected and request.ready.opened_number == self._opened
+            elif not self.ready:
                 self.dropped += len(request.commands.commands)
             else:
                 self.tell([report for command in request.commands.commands for report in self.venue.apply(command)])

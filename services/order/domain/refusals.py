@@ -15,6 +15,9 @@ from services.order.domain.terms import OrderTerms
 
 RETRY_SECONDS = 0.5
 
+RISK_UNAVAILABLE = "RISK_UNAVAILABLE"
+"""Reason of a risk decision that says nothing of the order: risk could not find out what it needs."""
+
 
 def duplicate(terms: OrderTerms, order_id: str) -> CodedError:
     """Returns the error for a client order id that was used for another request."""
@@ -42,10 +45,10 @@ def not_live(order: Order) -> CodedError:
     )
 
 
-def risk_unavailable() -> CodedError:
-    """Returns the error for a risk check that was not answered."""
-    message = "the risk check was not answered in time; the order was refused and may be sent again under the same id"
-    return unavailable("RISK_UNAVAILABLE", message, retry_after_seconds=RETRY_SECONDS)
+def risk_unavailable(why: str = "the risk check was not answered in time") -> CodedError:
+    """Returns the error for an order that risk could not decide on now."""
+    message = f"{why}; the order was refused and may be sent again under the same id"
+    return unavailable(RISK_UNAVAILABLE, message, retry_after_seconds=RETRY_SECONDS)
 
 
 def store_unavailable() -> CodedError:

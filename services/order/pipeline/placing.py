@@ -133,7 +133,16 @@ class Placing:
             return
         for placement, decision in zip(batch, decisions, strict=True):
             placement.decision = decision
-        self._writer.put(PlaceOrders(self, batch))
+        if decided := self._decided(batch):
+            self._writer.put(PlaceOrders(self, decided))
+
+    def _decided(self, batch: list[Placement]) -> list[Placement]:
+        """Leaves out what risk could not decide on now: nothing of it is stored, so that it may be sent again."""
+        undecided = [placement for placement in batch if placement.decision.reason == refusals.RISK_UNAVAILABLE]
+        if not undecided:
+            return batch
+        self.fail(undecided, refusals.risk_unavailable(undecided[0].decision.text))
+        return [placement for placement in batch if placement.decision.reason != refusals.RISK_UNAVAILABLE]
 
     def _still_wanted(self, batch: list[Placement]) -> list[Placement]:
         """Leaves out what nobody waits for any more: under load, it is not worth risk's and the store's time."""

@@ -22,6 +22,8 @@ from services.order.pipeline.work import Work
 
 _log = structlog.stdlib.get_logger(__name__)
 
+_MICROSECOND = 1_000
+
 
 class LogDivergedError(Exception):
     """Somebody else has written to the log: memory cannot be trusted any more, and the process must end."""
@@ -133,8 +135,9 @@ class Writer:
                 return
 
     def _prepare(self, works: Sequence[Work]) -> Draft:
-        # Time in the log never goes back, whatever the clock does.
-        draft = Draft(self._book, max(self._clock.now_ns(), self._book.at_ns))
+        # Time in the log never goes back, whatever the clock does, and is whole microseconds, as Postgres keeps it.
+        now_ns = -(-self._clock.now_ns() // _MICROSECOND) * _MICROSECOND
+        draft = Draft(self._book, max(now_ns, self._book.at_ns))
         for work in works:
             work.prepare(draft, self._identifiers)
         self._store.encode(draft)

@@ -1,0 +1,365 @@
+"""OrderService over a real Postgres and Redis: what callers see of orders, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from ordermesh.event.v1 import event_log_service_pb2, event_pb2
+from ordermesh.order.v1 import order_entry_pb2, order_query_pb2
+from ordermesh.order.v1.order_pb2 import (
+    ORDER_STATUS_CANCELED,
+    ORDER_STATUS_FILLED,
+    ORDER_STATUS_NEW,
+    ORDER_STATUS_PENDING_CANCEL,
+    ORDER_STATUS_PENDING_NEW,
+    ORDER_STATUS_REJECTED,
+)
+from ordermesh.type.v1 import error_pb2, risk_breach_pb2
+from services.kernel.errors import CodedError, ErrorKind
+from services.mesh.status import from_status
+from tests.fakes.order_peers import Peers, ignore, refuse, rest
+from tests.fakes.order_world import Client, eventually, ready, request, serving
+
+
+@pytest.fixture
+async def peers() -> AsyncIterator[Peers]:
+    """Peers that accept and fill everything."""
+    async with Peers().serving() as running:
+        yield running
+
+
+@pytest.fixture
+async def client(postgres_url: str, redis_url: str, peers: Peers) -> AsyncIterator[Client]:
+    """A client of a running OrderService."""
+    async with serving(postgres_url, redis_url, peers) as running:
+        await ready(running, peers)
+        yield running
+
+
+async def test_an_order_from_request_to_fill(client: Client) -> None:
+    """The answer is the committed order; the fill is in the order, its history and the list of fills."""
+    placed = await client.place("c-1")
+    assert placed.order_status == ORDER_STATUS_PENDING_NEW
+    assert (placed.quantity, placed.leaves_quantity, placed.cumulative_quantity) == ("100", "100", "0")
+    filled = await client.until(placed.order_id, ORDER_STATUS_FILLED)
+    assert (filled.average_price, filled.leaves_quantity, filled.version) == ("187.25", "0", 3)
+    reports = await client.history(placed.order_id)
+    assert [report.version for report in reports] == [1, 2, 3]
+    assert [report.account_sequence for report in reports] == [1, 2, 3]
+    trades = await client.orders.ListTrades(order_query_pb2.ListTradesRequest(order_id=placed.order_id))
+    (trade,) = trades.trades
+    assert (trade.price, trade.quantity, trade.trade_id) == ("187.25", "100", reports[2].execution_id)
+    assert trades.as_of >= trade.sequence
+
+
+async def test_every_stage_leaves_its_time(client: Client) -> None:
+    """A fill tells when the request came in, the venue matched, the report came back, and it was committed."""
+    placed = await client.place()
+    await client.until(placed.order_id, ORDER_STATUS_FILLED)
+    times = (await client.history(placed.order_id))[2].times
+    stages = [times.received_at, times.venue_at, times.reported_at, times.committed_at]
+    assert all(stage.seconds for stage in stages)
+    assert [s.ToNanoseconds() for s in stages] == sorted(s.ToNanoseconds() for s in stages)
+
+
+async def test_numbers_are_told_in_their_shortest_form(client: Client) -> None:
+    """Zeros at the end of a number are the same number, and the same request."""
+    placed = await client.place("c-1", quantity="100.00", limit_price="187.250")
+    assert (placed.quantity, placed.limit_price) == ("100", "187.25")
+    assert (await client.place("c-1")).order_id == placed.order_id
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "field"),
+    [
+        ({"client_order_id": " "}, "INVALID_FIELD", "client_order_id"),
+        ({"account_id": ""}, "INVALID_FIELD", "account_id"),
+        ({"instrument": "AAPL"}, "INVALID_FIELD", "instrument"),
+        ({"side": 0}, "INVALID_FIELD", "side"),
+        ({"side": 9}, "INVALID_FIELD", "side"),
+        ({"type": 0}, "INVALID_FIELD", "type"),
+        ({"time_in_force": 77}, "INVALID_FIELD", "time_in_force"),
+        ({"quantity": ""}, "INVALID_FIELD", "quantity"),
+        ({"quantity": "0"}, "INVALID_FIELD", "quantity"),
+        ({"quantity": "-1"}, "INVALID_FIELD", "quantity"),
+        ({"quantity": "1e3"}, "INVALID_FIELD", "quantity"),
+        ({"quantity": "many"}, "INVALID_FIELD", "quantity"),
+        ({"limit_price": "NaN"}, "INVALID_FIELD", "limit_price"),
+        ({"limit_price": "0"}, "INVALID_FIELD", "limit_price"),
+        ({"limit_price": "187.255"}, "PRICE_OFF_TICK", "limit_price"),
+        ({"quantity": "0.5"}, "QUANTITY_OFF_LOT", "quantity"),
+        ({"quantity": "99999999"}, "QUANTITY_OUT_OF_RANGE", "quantity"),
+        ({"limit_price": ""}, "LIMIT_PRICE_MISMATCH", "limit_price"),
+        ({"type": 1}, "LIMIT_PRICE_MISMATCH", "limit_price"),
+        ({"type": 1, "limit_price": ""}, "TIME_IN_FORCE_MISMATCH", "time_in_force"),
+        ({"instrument": "NONE.XNAS"}, "UNKNOWN_INSTRUMENT", "instrument"),
+    ],
+)
+async def test_bad_input_is_refused_by_field_and_leaves_no_trace(
+    client: Client, changes: dict[str, Any], reason: str, field: str
+) -> None:
+    """INVALID_ARGUMENT with a reason of the contract and the field; no order exists afterwards."""
+    before = len(await client.all_orders())
+    with pytest.raises(CodedError) as caught:
+        await client.orders.PlaceOrder(request(**({"client_order_id": "c-1"} | changes)))
+    error = caught.value
+    assert (error.kind, error.reason) == (ErrorKind.INVALID, reason)
+    assert [violation.field for violation in error.violations] == [field]
+    assert len(await client.all_orders()) == before
+
+
+async def test_a_refusal_by_risk_is_told_in_full_and_again(client: Client, peers: Peers) -> None:
+    """FAILED_PRECONDITION with the rule, its limit and what was observed; the order is kept as REJECTED."""
+    peers.risk.decide = refuse
+    errors = []
+    for _ in range(2):
+        with pytest.raises(CodedError) as caught:
+            await client.place("c-1")
+        errors.append(caught.value)
+    for error in errors:
+        assert (error.kind, error.reason) == (ErrorKind.PRECONDITION, "RISK_LIMIT_EXCEEDED")
+        (breach,) = error.details
+        assert isinstance(breach, risk_breach_pb2.RiskBreach)
+        assert (breach.rule, breach.limit, breach.observed) == (risk_breach_pb2.RISK_RULE_MAX_ORDER_SIZE, "10", "100")
+    assert errors[0].metadata["order_id"] == errors[1].metadata["order_id"]
+    kept = await client.order(errors[0].metadata["order_id"])
+    assert (kept.order_status, kept.reason) == (
+        ORDER_STATUS_REJECTED,
+        error_pb2.ERROR_REASON_RISK_LIMIT_EXCEEDED,
+    )
+
+
+async def test_a_batch_tells_the_outcome_of_each_order(client: Client) -> None:
+    """In the order of the request: an order, or the status that PlaceOrder would have failed with."""
+    orders = [request("a"), request("b", limit_price="1.001"), request("a"), request("a", quantity="1")]
+    response = await client.orders.PlaceOrders(order_entry_pb2.PlaceOrdersRequest(orders=orders))
+    first, second, third, fourth = response.results
+    assert first.order.client_order_id == "a"
+    assert from_status(second.error).reason == "PRICE_OFF_TICK"
+    assert third.order.order_id == first.order.order_id
+    assert from_status(fourth.error).reason == "DUPLICATE_CLIENT_ORDER_ID"
+
+
+async def test_an_empty_or_oversized_batch_is_refused(client: Client) -> None:
+    """The bounds are the contract's."""
+    for orders in ([], [request() for _ in range(501)]):
+        with pytest.raises(CodedError) as caught:
+            await client.orders.PlaceOrders(order_entry_pb2.PlaceOrdersRequest(orders=orders))
+        assert [violation.field for violation in caught.value.violations] == ["orders"]
+
+
+async def test_cancel_on_request(client: Client, peers: Peers) -> None:
+    """PENDING_CANCEL at once, CANCELED when the venue has done it, ORDER_NOT_LIVE after that."""
+    peers.broker.venue.react = rest
+    placed = await client.place()
+    await client.until(placed.order_id, ORDER_STATUS_NEW)
+    response = await client.orders.CancelOrder(order_entry_pb2.CancelOrderRequest(order_id=placed.order_id))
+    assert response.order.order_status == ORDER_STATUS_PENDING_CANCEL
+    ended = await client.until(placed.order_id, ORDER_STATUS_CANCELED)
+    assert ended.reason == error_pb2.ERROR_REASON_CANCELED_ON_REQUEST
+    with pytest.raises(CodedError, match="ORDER_NOT_LIVE"):
+        await client.orders.CancelOrder(order_entry_pb2.CancelOrderRequest(order_id=placed.order_id))
+
+
+async def test_an_unknown_order_is_not_found(client: Client) -> None:
+    """Told, canceled or looked into: NOT_FOUND with UNKNOWN_ORDER."""
+    nobody = "00000000-0000-7000-8000-000000000000"
+    calls = (
+        client.orders.GetOrder(order_query_pb2.GetOrderRequest(order_id=nobody)),
+        client.orders.CancelOrder(order_entry_pb2.CancelOrderRequest(order_id=nobody)),
+        client.orders.GetOrderHistory(order_query_pb2.GetOrderHistoryRequest(order_id=nobody)),
+    )
+    for call in calls:
+        with pytest.raises(CodedError, match="UNKNOWN_ORDER") as caught:
+            await call
+        assert caught.value.kind is ErrorKind.NOT_FOUND
+
+
+async def test_cancel_all_of_an_account(client: Client, peers: Peers) -> None:
+    """Every live order of the account, no other."""
+    peers.broker.venue.react = rest
+    mine = [(await client.place(account_id="mine")).order_id for _ in range(3)]
+    other = await client.place(account_id="other")
+    response = await client.orders.CancelAllOrders(order_entry_pb2.CancelAllOrdersRequest(account_id="mine"))
+    assert (response.count, set(response.order_ids)) == (3, set(mine))
+    for order_id in mine:
+        await client.until(order_id, ORDER_STATUS_CANCELED)
+    assert (await client.order(other.order_id)).order_status in (ORDER_STATUS_PENDING_NEW, ORDER_STATUS_NEW)
+
+
+async def test_orders_are_listed_newest_first_page_by_page(client: Client) -> None:
+    """Pages join without a gap or an overlap, though orders come in between."""
+    placed = [(await client.place(account_id="pages")).order_id for _ in range(7)]
+    found, token = [], ""
+    while True:
+        wanted = order_query_pb2.ListOrdersRequest(account_id="pages", page_size=3, page_token=token)
+        page = await client.orders.ListOrders(wanted)
+        found += [order.order_id for order in page.orders]
+        token = page.next_page_token
+        if not token:
+            break
+        await client.place(account_id="pages")
+    assert found == placed[::-1]
+
+
+async def test_lists_can_be_filtered(client: Client, peers: Peers) -> None:
+    """By status, instrument, client order id and time; a status set of live ones too."""
+    filled = await client.place("f", account_id="filters")
+    await client.until(filled.order_id, ORDER_STATUS_FILLED)
+    peers.broker.venue.react = rest
+    live = await client.place("l", account_id="filters", instrument="MSFT.XNAS")
+    resting = await client.until(live.order_id, ORDER_STATUS_NEW)
+
+    async def listed(**fields: Any) -> list[str]:
+        wanted = order_query_pb2.ListOrdersRequest(**{"account_id": "filters"} | fields)
+        return [order.client_order_id for order in (await client.orders.ListOrders(wanted)).orders]
+
+    assert await listed() == ["l", "f"]
+    assert await listed(status=[ORDER_STATUS_NEW, ORDER_STATUS_PENDING_NEW]) == ["l"]
+    assert await listed(status=[ORDER_STATUS_FILLED]) == ["f"]
+    assert await listed(instrument="AAPL.XNAS") == ["f"]
+    assert await listed(client_order_id="l") == ["l"]
+    assert await listed(**{"from": resting.created_at}) == ["l"]
+    assert await listed(to=resting.created_at) == ["f"]
+    assert await listed(**{"from": filled.created_at, "to": resting.created_at}) == ["f"]
+
+
+async def test_fills_are_listed_newest_first_page_by_page(client: Client) -> None:
+    """As orders are."""
+    placed = []
+    for _ in range(5):
+        placed.append((await client.place(account_id="fills")).order_id)
+        await client.until(placed[-1], ORDER_STATUS_FILLED)
+    found, token = [], ""
+    while True:
+        wanted = order_query_pb2.ListTradesRequest(account_id="fills", page_size=2, page_token=token)
+        page = await client.orders.ListTrades(wanted)
+        found += [trade.order_id for trade in page.trades]
+        token = page.next_page_token
+        if not token:
+            break
+    assert found == placed[::-1]
+
+
+async def test_a_page_token_of_other_filters_or_a_damaged_one_is_refused(client: Client) -> None:
+    """INVALID_PAGE_TOKEN names the field."""
+    for _ in range(2):
+        await client.place(account_id="pages")
+    page = await client.orders.ListOrders(order_query_pb2.ListOrdersRequest(account_id="pages", page_size=1))
+    for account, token in (("other", page.next_page_token), ("pages", page.next_page_token[:-2]), ("pages", "x")):
+        with pytest.raises(CodedError, match="INVALID_PAGE_TOKEN") as caught:
+            await client.orders.ListOrders(order_query_pb2.ListOrdersRequest(account_id=account, page_token=token))
+        assert [violation.field for violation in caught.value.violations] == ["page_token"]
+
+
+async def test_a_history_is_told_page_by_page(client: Client) -> None:
+    """Oldest first."""
+    placed = await client.place()
+    await client.until(placed.order_id, ORDER_STATUS_FILLED)
+    wanted = order_query_pb2.GetOrderHistoryRequest(order_id=placed.order_id, page_size=2)
+    first = await client.orders.GetOrderHistory(wanted)
+    wanted.page_token = first.next_page_token
+    second = await client.orders.GetOrderHistory(wanted)
+    assert [r.version for r in (*first.reports, *second.reports)] == [1, 2, 3]
+    assert not second.next_page_token
+
+
+async def test_a_halt_is_noticed_and_its_end_too(client: Client, peers: Peers) -> None:
+    """Orders are refused with INSTRUMENT_NOT_TRADING while the instrument does not trade."""
+    halted = peers.market_data.instruments["AAPL.XNAS"]
+    halted.status = 2  # type: ignore[assignment]
+
+    async def refused() -> bool:
+        try:
+            await client.place()
+        except CodedError as error:
+            return error.reason == "INSTRUMENT_NOT_TRADING"
+        return False
+
+    await eventually(refused)
+    halted.status = 1  # type: ignore[assignment]
+
+    async def taken() -> bool:
+        return not await refused()
+
+    await eventually(taken)
+
+
+async def test_the_log_and_the_bus_tell_the_same(client: Client, redis_url: str) -> None:
+    """Each topic is a chain without a gap, equal on Redis and in ReadEvents, with the sequence as the entry's id."""
+    placed = await client.place()
+    await client.until(placed.order_id, ORDER_STATUS_FILLED)
+    read = await client.events.ReadEvents(event_log_service_pb2.ReadEventsRequest())
+    assert {event.epoch for event in read.events} == {read.epoch}
+    async with redis.asyncio.Redis.from_url(redis_url) as bus:
+        for topic in ("order.placed", "order.executed", "trade.executed"):
+            number = event_pb2.Topic.Value(f"TOPIC_{topic.upper().replace('.', '_')}")
+            of_topic = [event for event in read.events if event.topic == number]
+            previous = 0
+            for event in of_topic:
+                assert event.previous_sequence == previous
+                previous = event.sequence
+            key = f"{{ordermesh:0}}:{topic}"
+            await eventually(lambda key=key, count=len(of_topic): _length(bus, key, count))
+            entries = await bus.xrange(key)
+            assert [entry_id.decode() for entry_id, _ in entries] == [f"{event.sequence}-0" for event in of_topic]
+            assert [event_pb2.Event.FromString(fields[b"event"]) for _, fields in entries] == of_topic
+    trades = [event for event in read.events if event.HasField("trade")]
+    assert trades[-1].trade.order_id == placed.order_id
+
+
+async def _length(bus: Any, key: str, count: int) -> bool:
+    return bool(await bus.xlen(key) == count)
+
+
+async def test_events_can_be_read_by_topic_and_from_a_sequence(client: Client) -> None:
+    """A page holds at most what was asked for, and the next begins after its last sequence."""
+    placed = await client.place()
+    await client.until(placed.order_id, ORDER_STATUS_FILLED)
+    everything = (await client.events.ReadEvents(event_log_service_pb2.ReadEventsRequest())).events
+    trades = await client.events.ReadEvents(
+        event_log_service_pb2.ReadEventsRequest(topics=[event_pb2.TOPIC_TRADE_EXECUTED])
+    )
+    assert list(trades.events) == [event for event in everything if event.topic == event_pb2.TOPIC_TRADE_EXECUTED]
+    found: list[event_pb2.Event] = []
+    while True:
+        after = found[-1].sequence if found else 0
+        wanted = event_log_service_pb2.ReadEventsRequest(after_sequence=after, limit=2)
+        page = await client.events.ReadEvents(wanted)
+        if not page.events:
+            break
+        found += page.events
+    assert found == list(everything)
+
+
+async def test_an_order_of_an_account_is_numbered_on_over_a_restart(
+    postgres_url: str, redis_url: str, peers: Peers
+) -> None:
+    """Sequences, ids and epoch go on where they were; what was placed before is found and not placed again."""
+    peers.broker.venue.react = ignore
+    async with serving(postgres_url, redis_url, peers) as client:
+        await ready(client, peers)
+        first = await client.place("c-1")
+        epoch = (await client.events.ReadEvents(event_log_service_pb2.ReadEventsRequest())).epoch
+    async with serving(postgres_url, redis_url, peers) as client:
+        await ready(client, peers)
+        again = await client.place("c-1")
+        second = await client.place("c-2")
+        read = await client.events.ReadEvents(event_log_service_pb2.ReadEventsRequest())
+        assert again.order_id == first.order_id
+        assert [order.order_id for order in await client.all_orders()].index(first.order_id) > 0
+        assert read.epoch == epoch
+        (report,) = await client.history(second.order_id)
+        assert report.account_sequence == 2
+
+
+async def test_a_second_writer_of_a_shard_does_not_start(postgres_url: str, redis_url: str, peers: Peers) -> None:
+    """Two processes of one shard would both number events; the second one gives up."""
+    async with serving(postgres_url, redis_url, peers):
+        with pytest.raises(CodedError, match="another process holds the log"):
+            async with serving(postgres_url, redis_url, peers, start_timeout_seconds=0.1):
+                pass
