@@ -10,6 +10,7 @@ from services.bus.connection import connect
 from services.bus.relay import Relay
 from services.mesh.service import Service, run
 from services.mesh.streams import Hub
+from services.portfolio import metrics
 from services.portfolio.codec import appraisal_to_event
 from services.portfolio.config import PortfolioSettings
 from services.portfolio.domain.account import demo_account
@@ -60,6 +61,7 @@ async def main(service: Service[PortfolioSettings]) -> None:
         redis, order_log.OrderEventLog(service.channels.to(settings.order_address, order_log.SERVICE))
     )
     bookkeeper = Bookkeeper(books, store, fills, instruments, service.clock, backoff=Backoff())
+    feed = market_data.PriceFeed(channel, instruments, board)
     valuer = Valuer(ledger, board, service.clock)
     broadcaster = Broadcaster(redis, VALUES, clock=service.clock)
     publisher = ValuePublisher(
@@ -68,7 +70,7 @@ async def main(service: Service[PortfolioSettings]) -> None:
 
     service.spawn("relay", relay.run())
     service.spawn("bookkeeper", bookkeeper.run())
-    service.spawn("prices", market_data.PriceFeed(channel, instruments, board).run(Backoff()))
+    service.spawn("prices", feed.run(Backoff()))
     service.spawn("broadcaster", broadcaster.run())
     service.spawn("values", publisher.run(settings.publish_seconds))
     desk = Desk(
@@ -82,6 +84,15 @@ async def main(service: Service[PortfolioSettings]) -> None:
         epoch=await log.epoch(),
         draining=service.draining,
         clock=service.clock,
+    )
+    metrics.PortfolioMetrics(
+        service.telemetry.registry,
+        {
+            metrics.AS_OF: lambda: ledger.as_of,
+            metrics.PRICES_CONNECTED: lambda: feed.connected,
+            metrics.FILLS_BOOKED: lambda: bookkeeper.booked,
+            metrics.FILLS_REPEATED: lambda: bookkeeper.duplicates,
+        },
     )
     service.server.add(portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server, PortfolioServicer(desk))
     service.server.add(event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, PositionLogServicer(log))
