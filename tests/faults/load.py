@@ -20,6 +20,7 @@ import grpc
 from deploy.embedded.mesh import Mesh
 from ordermesh.engine.v1 import execution_pb2, order_entry_service_pb2
 from ordermesh.engine.v1.order_entry_service_pb2_grpc import OrderEntryServiceStub
+from ordermesh.marketdata.v1 import market_data_service_pb2
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW, ORDER_STATUS_PARTIALLY_FILLED, ORDER_STATUS_PENDING_NEW
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
@@ -50,6 +51,7 @@ class Load:
     mesh: Mesh
     traders: list[Trader]
     instrument: str
+    instrument_id: int
     draw: Random
     placed: dict[str, str] = field(default_factory=dict)
     retries: Counter[str] = field(default_factory=Counter)
@@ -64,9 +66,11 @@ class Load:
             traders = [await stack.enter_async_context(trader(mesh.address("gateway"))) for _ in range(accounts)]
             channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
             instrument = await new_instrument(traders[0])
+            request = market_data_service_pb2.GetInstrumentRequest(instrument=instrument)
+            listed = (await traders[0].market_data.GetInstrument(request)).instrument
             for someone in traders:
                 someone.orders = OrderServiceStub(channel)
-            yield cls(mesh, traders, instrument, Random(seed))
+            yield cls(mesh, traders, instrument, listed.engine_instrument_id, Random(seed))
 
     @asynccontextmanager
     async def running(self, orders: int) -> AsyncIterator[None]:
@@ -147,12 +151,14 @@ class Load:
                     )
                 )
                 for execution in page.executions:
+                    after = execution.execution_sequence
+                    if execution.instrument_id != self.instrument_id:
+                        continue
                     order_id = str(uuid.UUID(bytes=execution.order_id))
                     if execution.execution_type == execution_pb2.EXECUTION_TYPE_NEW:
                         accepted[order_id] += 1
                     elif execution.execution_type == execution_pb2.EXECUTION_TYPE_TRADE:
                         traded[order_id] = traded.get(order_id, Decimal(0)) + execution.last_quantity_lots
-                    after = execution.execution_sequence
                 if not page.executions:
                     break
         assert set(accepted) == order_ids, "the engine has other orders than the log"

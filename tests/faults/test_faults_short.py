@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
+import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh, running_mesh
 from tests.faults.load import Load
 from tests.fixtures.mesh import WITHOUT_AGENTS
 
-pytestmark = [pytest.mark.mesh, pytest.mark.faults, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults")]
 
 PARTS = ("order", "risk", "broker", "portfolio", "marketdata", "engine", "redis", "postgres")
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def breakable(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
+    """A mesh of these tests' own, whose parts are killed one after the other."""
+    async with running_mesh(tmp_path_factory.mktemp("faults"), WITHOUT_AGENTS) as mesh:
+        yield mesh
+
+
 @pytest.mark.parametrize("part", PARTS)
-async def test_a_killed_part_costs_no_order(part: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_a_killed_part_costs_no_order(breakable: Mesh, part: str) -> None:
     """Every order told as placed is in the log once, at the engine once, and in the positions; no other order is."""
-    async with running_mesh(tmp_path_factory.mktemp(part), WITHOUT_AGENTS) as mesh:
-        await _survives(mesh, part)
-
-
-async def _survives(mesh: Mesh, part: str) -> None:
-    async with Load.open(mesh, seed=42, accounts=4) as load:
+    async with Load.open(breakable, seed=42, accounts=4) as load:
         async with load.running(orders=400):
             await load.until_placed(120)
-            await mesh.kill(part)
-        await mesh.until_serving(part)
+            await breakable.kill(part)
+        await breakable.until_serving(part)
         await load.settle()
         await load.assert_counts_agree()

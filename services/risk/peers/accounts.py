@@ -30,7 +30,7 @@ class PortfolioAccounts:
             return Standing.KNOWN
         request = account_admin_pb2.GetAccountRequest(account_id=account_id)
         try:
-            await self._stub.GetAccount(request, timeout=self._timeout)
+            await self._stub.GetAccount(request, timeout=self._timeout, wait_for_ready=True)
         except CodedError as error:
             nobody = error.kind in (ErrorKind.NOT_FOUND, ErrorKind.INVALID)
             return Standing.UNKNOWN if nobody else Standing.UNREACHABLE

@@ -67,7 +67,7 @@ class QuotedMarkets:
             return Standing.KNOWN
         request = market_data_service_pb2.GetInstrumentRequest(instrument=instrument)
         try:
-            response = await self._stub.GetInstrument(request, timeout=self._timeout)
+            response = await self._stub.GetInstrument(request, timeout=self._timeout, wait_for_ready=True)
         except CodedError as error:
             nothing = error.kind in (ErrorKind.NOT_FOUND, ErrorKind.INVALID)
             return Standing.UNKNOWN if nothing else Standing.UNREACHABLE

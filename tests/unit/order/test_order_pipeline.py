@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.kernel.errors import CodedError
+from services.kernel.errors import CodedError, ErrorKind
 from services.order.domain import refusals
 from services.order.domain.breach import RiskBreach
 from services.order.domain.order import Order
@@ -188,6 +188,19 @@ async def test_orders_of_a_batch_stand_for_themselves(world: World) -> None:
     assert risky.breach == REFUSAL.breach
     assert isinstance(good, Order)
     assert good.status is OrderStatus.PENDING_NEW
+
+
+async def test_what_risk_cannot_decide_on_is_not_stored(world: World) -> None:
+    """An order whose account or instrument risk cannot look up now may be sent again; the others of its batch go on."""
+    undecided = Decision("RISK_UNAVAILABLE", "the instrument cannot be found out now")
+    world.risk.decide = lambda each: undecided if each.quantity == 7 else Decision()
+    error, good = await world.place(terms("later", quantity="7"), terms())
+    assert isinstance(error, CodedError)
+    assert (error.kind, error.reason) == (ErrorKind.UNAVAILABLE, "RISK_UNAVAILABLE")
+    assert isinstance(good, Order)
+    world.risk.decide = lambda _: Decision()
+    assert (await world.place_one(terms("later", quantity="7"))).status is OrderStatus.PENDING_NEW
+    assert len(world.store.entries) == 2
 
 
 async def test_the_same_request_again_gets_the_same_order(world: World) -> None:
