@@ -288,8 +288,21 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
             elif not self.ready:
                 self.dropped += len(request.commands.commands)
             else:
-                self.tell([report for command in request.commands.commands for report in self.venue.apply(command)])
+                self.tell([report for command in request.commands.commands for report in self._apply(command)])
         outbox.put_nowait(None)
+
+    def _apply(self, command: routing.VenueCommand) -> list[routing.VenueReport]:
+        if command.connection_id in {"", CONNECTION}:
+            return self.venue.apply(command)
+        return [
+            routing.VenueReport(
+                connection_id=command.connection_id,
+                type=routing.VENUE_REPORT_TYPE_REJECTED,
+                order_id=command.new_order.order_id,
+                reason=error_pb2.ERROR_REASON_UNKNOWN_CONNECTION,
+                text="there is no such connection",
+            )
+        ]
 
 
 def instrument(name: str, **changes: Any) -> instrument_pb2.Instrument:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -304,7 +305,7 @@ async def test_the_log_and_the_bus_tell_the_same(client: Client, redis_url: str)
                 assert event.previous_sequence == previous
                 previous = event.sequence
             key = f"{{ordermesh:0}}:{topic}"
-            await eventually(lambda key=key, count=len(of_topic): _length(bus, key, count))
+            await eventually(partial(_length, bus, key, len(of_topic)))
             entries = await bus.xrange(key)
             assert [entry_id.decode() for entry_id, _ in entries] == [f"{event.sequence}-0" for event in of_topic]
             assert [event_pb2.Event.FromString(fields[b"event"]) for _, fields in entries] == of_topic

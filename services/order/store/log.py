@@ -16,6 +16,7 @@ from services.order.domain.order import Order
 from services.order.pipeline.entries import Draft, Entry
 from services.order.pipeline.ports import DuplicateKeyError, InDoubtError, NotCommittedError
 from services.storage.database import Connection, Database
+from services.storage.errors import store_errors
 
 _ORDER_COLUMNS: Final = (
     "order_id",
@@ -83,13 +84,14 @@ class OrderLog:
         Raises:
             CodedError: STORE_UNAVAILABLE; also while another writer holds the log.
         """
-        await self.close()
-        connection = await self._resources.enter_async_context(self._database.connection())
-        try:
-            await self._lock(connection)
-        except BaseException:
+        with store_errors():
             await self.close()
-            raise
+            connection = await self._resources.enter_async_context(self._database.connection())
+            try:
+                await self._lock(connection)
+            except BaseException:
+                await self.close()
+                raise
         self._connection = connection
 
     async def close(self) -> None:
@@ -105,11 +107,9 @@ class OrderLog:
         """
         if self._connection is None:
             raise refusals.store_unavailable()
-        try:
+        with store_errors():
             async with asyncio.timeout(self._commit_seconds):
                 return int(await self._connection.fetchval(_HEAD, self._shard))
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise refusals.store_unavailable() from error
 
     async def commit(self, draft: Draft) -> None:
         """Commits a draft as a whole.
