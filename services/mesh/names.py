@@ -14,13 +14,6 @@ class Metric:
     SERVER_CALLS: Final = "ordermesh_server_calls_total"
     SERVER_CALL_SECONDS: Final = "ordermesh_server_call_seconds"
     SERVER_OPEN_CALLS: Final = "ordermesh_server_open_calls"
-    CLIENT_CALLS: Final = "ordermesh_client_calls_total"
-    STREAM_ENDED: Final = "ordermesh_streams_ended_total"
-    BATCH_SIZE: Final = "ordermesh_batch_size_items"
-    BATCH_SECONDS: Final = "ordermesh_batch_seconds"
-    BUS_PUBLISHED: Final = "ordermesh_bus_published_total"
-    BUS_RETRIES: Final = "ordermesh_bus_retries_total"
-    BUILD: Final = "ordermesh_build"
 
 
 class Label:
@@ -28,20 +21,11 @@ class Label:
 
     METHOD: Final = "method"
     CODE: Final = "code"
-    REASON: Final = "reason"
-    NAME: Final = "name"
-    TOPIC: Final = "topic"
-    SERVICE: Final = "service"
-    VERSION: Final = "version"
 
 
 class Attribute:
     """Attributes of spans, beside those of OpenTelemetry's own conventions."""
 
-    ACCOUNT_ID: Final = "ordermesh.account_id"
-    ORDER_ID: Final = "ordermesh.order_id"
-    INSTRUMENT: Final = "ordermesh.instrument"
-    BATCH_SIZE: Final = "ordermesh.batch_size"
     REASON: Final = "ordermesh.reason"
 
 

@@ -8,11 +8,12 @@ from typing import Any, NoReturn
 
 import grpc
 import structlog
+from opentelemetry import trace
 
 from services.kernel.errors import CodedError, ErrorKind
 from services.kernel.identifiers import Identifiers, UuidV7
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
-from services.mesh.names import Key
+from services.mesh.names import Attribute, Key
 from services.mesh.status import CODE_OF_KIND, DETAILS_KEY, to_status
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -51,6 +52,7 @@ class ErrorInterceptor:
         if isinstance(error, grpc.aio.AbortError):
             raise error
         coded = self._coded(method, error)
+        trace.get_current_span().set_attribute(Attribute.REASON, coded.reason)
         status = to_status(coded)
         details = ((DETAILS_KEY, status.SerializeToString()),)
         await context.abort(CODE_OF_KIND[coded.kind], coded.message, details)

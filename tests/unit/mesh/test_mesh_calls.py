@@ -21,6 +21,8 @@ from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc, order_st
 from ordermesh.type.v1 import risk_breach_pb2
 from services.kernel.errors import CodedError, ErrorKind, FieldViolation, exhausted, unavailable
 from services.mesh.context import TRACEPARENT, current_call
+from services.mesh.interceptors.base import Method
+from services.mesh.interceptors.calls import CallInterceptor
 from services.mesh.names import DOMAIN, Metric
 from services.mesh.server import Server
 from services.mesh.status import DETAILS_KEY
@@ -245,6 +247,34 @@ async def test_a_peer_is_not_asked_when_no_time_is_left(log: Log, served: Servin
         await nested_stub.ReadEvents(pb.ReadEventsRequest())
     assert errors[0].kind is ErrorKind.DEADLINE
     assert log.calls == 1
+
+
+class LateContext:
+    """A call that arrives when its time is up."""
+
+    def time_remaining(self) -> float:
+        return 0.0
+
+    def invocation_metadata(self) -> tuple[()]:
+        return ()
+
+
+async def test_a_call_that_arrives_too_late_is_refused_at_once() -> None:
+    """Neither a method with one answer nor a stream does any work then."""
+
+    async def answer(request: Any, context: Any) -> Any:
+        raise AssertionError
+
+    async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+        raise AssertionError
+        yield
+
+    method = Method(SERVICE, "ReadEvents", False, False, None)
+    context: Any = LateContext()
+    with pytest.raises(CodedError, match="DEADLINE_EXCEEDED"):
+        await CallInterceptor().wrap_unary(method, answer)(None, context)
+    with pytest.raises(CodedError, match="DEADLINE_EXCEEDED"):
+        await anext(CallInterceptor().wrap_stream(method, stream)(None, context))
 
 
 async def test_a_call_that_takes_too_long_is_given_up(log: Log, stub: Any) -> None:
