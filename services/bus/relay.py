@@ -13,15 +13,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from services.bus.backoff import Backoff
 from services.bus.connection import ANSWER_SECONDS
-from services.bus.topics import FIELD, entry_id, sequence_of, stream_key
+from services.bus.topics import entry_id, sequence_of, stream_key
 from services.kernel.drain import Wakeup
 from services.kernel.errors import CodedError, ErrorKind
 
@@ -29,7 +29,26 @@ MARKER: Final = "relay"
 """Part of the key of the marker, before the first of the relay's topics."""
 
 _log = structlog.stdlib.get_logger(__name__)
-_NOT_ABOVE_LAST = "equal or smaller"
+_ADD_ALL: Final = """
+local marker, reached = KEYS[#KEYS - 1], KEYS[#KEYS]
+if redis.call('EXISTS', marker) == 0 then
+  return 0
+end
+for i = 3, #ARGV, 3 do
+  local key = KEYS[tonumber(ARGV[i])]
+  local answer = redis.pcall('XADD', key, 'MAXLEN', '~', ARGV[1], ARGV[i + 1], 'event', ARGV[i + 2])
+  if type(answer) == 'table' and answer.err and not string.find(answer.err, 'equal or smaller', 1, true) then
+    return redis.error_reply(answer.err)
+  end
+end
+redis.call('SET', reached, ARGV[2])
+return 1
+"""
+"""Adds many entries in one step: a command for each costs more than everything else that is done for it.
+
+An entry that is there already is passed over. What was reached is kept beside the streams, because the last ids of
+topics in which little happens say little.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,10 @@ class Relay:
         self._redis, self._log, self._options = redis, log, options or RelayOptions()
         self._keys = {topic: stream_key(shard, topic) for topic in topics}
         self._marker = stream_key(shard, f"{MARKER}:{min(self._keys)}")
+        self._reached = f"{self._marker}:reached"
+        self._numbers = {topic: number for number, topic in enumerate(self._keys, 1)}
+        self._script_keys = [*self._keys.values(), self._marker, self._reached]
+        self._add_all = redis.register_script(_ADD_ALL)
         self._backoff = backoff or Backoff()
         self._waiting: list[Published] = []
         self._wakeup = Wakeup()
@@ -158,7 +181,8 @@ class Relay:
         # Events committed from here on wait in memory; the log is read until it has nothing more.
         self._waiting.clear()
         self._behind = False
-        after = max(min(reached.values()), await self._log.last_sequence() - self._options.most_kept, 0)
+        passed = int(await self._redis.get(self._reached) or 0)
+        after = max(passed, min(reached.values()), await self._log.last_sequence() - self._options.most_kept, 0)
         while not self._behind:
             events = await self._log.read_after(after, self._options.most_per_batch, list(self._keys))
             if not events:
@@ -170,7 +194,7 @@ class Relay:
 
     async def _begin_anew(self, epoch: str) -> None:
         _log.info("the bus is empty or holds another log; its streams are made anew from this one")
-        await self._redis.delete(*self._keys.values())
+        await self._redis.delete(*self._keys.values(), self._reached)
         await self._redis.set(self._marker, epoch)
 
     async def _last_ids(self) -> dict[str, int]:
@@ -182,28 +206,13 @@ class Relay:
         return {t: sequence_of(rows[0][0]) if rows else 0 for t, rows in zip(self._keys, answers, strict=True)}
 
     async def _add(self, events: Sequence[Published]) -> bool:
-        """Adds events; returns False when the marker is gone: Redis was flushed."""
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for event in events:
-                await pipeline.xadd(
-                    self._keys[event.topic],
-                    {FIELD: event.payload},
-                    id=entry_id(event.sequence),
-                    maxlen=self._options.most_kept,
-                    approximate=True,
-                )
-            await pipeline.exists(self._marker)
-            async with asyncio.timeout(ANSWER_SECONDS):
-                *answers, marked = await pipeline.execute(raise_on_error=False)
-        for answer in answers:
-            _check(answer)
-        _check(marked)
-        self.published += len(events)
+        """Adds events, in one step; returns False when the marker is gone: Redis was flushed, and nothing was added."""
+        # The last sequence may have events in further topics, which come in the next batch.
+        arguments: list[str | bytes | int] = [self._options.most_kept, events[-1].sequence - 1]
+        for event in events:
+            arguments += (self._numbers[event.topic], entry_id(event.sequence), event.payload)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            marked = await self._add_all(keys=self._script_keys, args=arguments)
+        if marked:
+            self.published += len(events)
         return bool(marked)
-
-
-def _check(answer: Any) -> None:
-    if isinstance(answer, ResponseError) and _NOT_ABOVE_LAST in str(answer):
-        return
-    if isinstance(answer, Exception):
-        raise answer
