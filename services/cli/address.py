@@ -1,0 +1,98 @@
+"""Where the mesh is: what the caller says, what the environment says, or what runs in this checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.kernel.errors import CodedError, unavailable
+
+PREFIX = "ORDERMESH_"
+SUFFIX = "_ADDRESS"
+GATEWAY = "gateway"
+MESH_FILE = Path(__file__).resolve().parents[2] / "var" / "run" / "mesh.json"
+"""Written by the mesh of this checkout while it runs."""
+
+ENVIRONMENT_NAMES = ("gateway", "order", "portfolio", "marketdata", "risk", "broker", "system", "engine")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where services are called.
+
+    Attributes:
+        gateway: `host:port` of the gateway, through which every public service is called; empty when there is none.
+        services: `host:port` of services by name, called directly where there is no gateway.
+    """
+
+    gateway: str
+    services: Mapping[str, str]
+
+    def of(self, service: str) -> str:
+        """Returns where a public service is called.
+
+        Raises:
+            CodedError: SERVICE_UNAVAILABLE, when nobody said.
+        """
+        address = self.gateway or self.services.get(service)
+        if not address:
+            variable = f"{PREFIX}{service.upper()}{SUFFIX}"
+            raise unavailable("SERVICE_UNAVAILABLE", f"it is not known where {service} is; set {variable} or --address")
+        return address
+
+    def variables(self) -> dict[str, str]:
+        """Returns the addresses as environment variables."""
+        named = {**self.services, GATEWAY: self.gateway}
+        return {f"{PREFIX}{name.upper()}{SUFFIX}": address for name, address in named.items() if address}
+
+
+def find_mesh(address: str = "", environment: Mapping[str, str] = os.environ, mesh_file: Path = MESH_FILE) -> Addresses:
+    """Returns where the mesh is: what `--address` says, else the environment, else the mesh of this checkout.
+
+    Raises:
+        CodedError: SERVICE_UNAVAILABLE, when nothing says where it is, or the mesh of this checkout does not run.
+    """
+    named = _named(environment)
+    if address:
+        return Addresses(address, {name: where for name, where in named.items() if name != GATEWAY})
+    if named:
+        return Addresses(named.pop(GATEWAY, ""), named)
+    return _of_checkout(mesh_file)
+
+
+def _of_checkout(mesh_file: Path) -> Addresses:
+    try:
+        state = json.loads(mesh_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise _not_running("the mesh of this checkout is not running") from None
+    except (OSError, ValueError) as error:
+        raise _not_running(f"{mesh_file} cannot be read: {error}") from None
+    if not _is_alive(state.get("supervisor")):
+        raise _not_running("the mesh of this checkout has stopped without saying so")
+    named = _named(state.get("environment", {}))
+    gateway = named.pop(GATEWAY, "")
+    return Addresses(gateway if GATEWAY in state.get("components", {}) else "", named)
+
+
+def _named(environment: Mapping[str, str]) -> dict[str, str]:
+    found = {name: environment.get(f"{PREFIX}{name.upper()}{SUFFIX}", "") for name in ENVIRONMENT_NAMES}
+    return {name: address for name, address in found.items() if address}
+
+
+def _not_running(text: str) -> CodedError:
+    return unavailable("SERVICE_UNAVAILABLE", f"{text}; start it with `make run`, or say where one is with --address")
+
+
+def _is_alive(process: object) -> bool:
+    if not isinstance(process, int):
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,28 @@
+"""All commands under one name."""
+
+from __future__ import annotations
+
+import typer
+
+from services.cli.commands import accounts, book, orders, place, positions, quotes, replay, status
+
+app = typer.Typer(
+    name="ordermesh",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Trades on an Ordermesh. Exit codes: 0 done, 1 refused, 2 wrong usage, 3 mesh not reachable.",
+)
+for command in (
+    place.order,
+    orders.orders,
+    orders.cancel,
+    orders.trades,
+    positions.positions,
+    quotes.quotes,
+    book.book,
+    accounts.accounts,
+    status.status,
+):
+    app.command()(command)
+app.command(context_settings=replay.TAKES_ANYTHING, add_help_option=False)(replay.replay)

@@ -1,0 +1,132 @@
+"""`ordermesh order buy|sell`: places an order and says what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
+from ordermesh.type.v1 import error_pb2, trading_pb2
+from services.cli import options, output
+from services.cli.failure import ExitCode
+from services.cli.mesh import Mesh, run
+from services.kernel.identifiers import UuidV7
+
+_FIRST_PAUSE_SECONDS = 0.01
+_LONGEST_PAUSE_SECONDS = 0.2
+_UNANSWERED = frozenset({order_pb2.ORDER_STATUS_PENDING_NEW})
+_AT_ONCE = frozenset({trading_pb2.TIME_IN_FORCE_IOC, trading_pb2.TIME_IN_FORCE_FOK})
+_LIVE = frozenset(
+    {
+        order_pb2.ORDER_STATUS_PENDING_NEW,
+        order_pb2.ORDER_STATUS_NEW,
+        order_pb2.ORDER_STATUS_PARTIALLY_FILLED,
+        order_pb2.ORDER_STATUS_PENDING_CANCEL,
+    }
+)
+
+
+class Side(StrEnum):
+    """Which side an order is on."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class TimeInForce(StrEnum):
+    """How long an order lives."""
+
+    DAY = "day"
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+
+
+Limit = Annotated[
+    str, typer.Option("--limit", metavar="PRICE", help="Worst price to trade at; without it, a market order.")
+]
+Tif = Annotated[
+    TimeInForce | None,
+    typer.Option("--tif", help="How long it lives. Default: day, and for a market order ioc."),
+]
+ClientOrderId = Annotated[
+    str, typer.Option("--client-order-id", metavar="ID", help="Your id: the same again never orders twice.")
+]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait for the venue's answer.")
+]
+
+
+def order(  # noqa: PLR0917 - each is a word of the command line
+    side: Annotated[Side, typer.Argument(help="Which side.")],
+    instrument: Annotated[str, typer.Argument(metavar="INSTRUMENT", help="Such as AAPL.XNAS.")],
+    quantity: Annotated[str, typer.Argument(metavar="QUANTITY", help="A decimal, a multiple of the instrument's lot.")],
+    limit: Limit = "",
+    tif: Tif = None,
+    account: options.Account = options.DEMO,
+    client_order_id: ClientOrderId = "",
+    wait: Wait = 3.0,
+    json: options.Json = False,
+    address: options.Address = "",
+) -> None:
+    """Places an order, and says what became of it."""
+    lives = tif or (TimeInForce.DAY if limit else TimeInForce.IOC)
+    request = order_entry_pb2.PlaceOrderRequest(
+        client_order_id=client_order_id or UuidV7().new_id(),
+        account_id=account,
+        instrument=instrument.upper(),
+        side=trading_pb2.Side.Value(f"SIDE_{side.upper()}"),
+        type=trading_pb2.ORDER_TYPE_LIMIT if limit else trading_pb2.ORDER_TYPE_MARKET,
+        time_in_force=trading_pb2.TimeInForce.Value(f"TIME_IN_FORCE_{lives.upper()}"),
+        quantity=quantity,
+        limit_price=limit,
+    )
+    run(address, lambda mesh: place(mesh, request, wait, as_json=json))
+
+
+async def place(mesh: Mesh, request: order_entry_pb2.PlaceOrderRequest, wait_seconds: float, *, as_json: bool) -> int:
+    """Places an order, waits for the venue's answer, and shows the order as it stands then.
+
+    Returns:
+        REFUSED, when the order was rejected, or has ended without any trade.
+    """
+    order = (await mesh.orders.PlaceOrder(request)).order
+    order = await settled(mesh, order, wait_seconds)
+    if as_json:
+        output.print_json(order)
+    else:
+        output.console().print(sentence(order))
+    ended = order.order_status not in _LIVE
+    return ExitCode.REFUSED if ended and order.cumulative_quantity in {"", "0"} else ExitCode.DONE
+
+
+async def settled(mesh: Mesh, order: order_pb2.Order, seconds: float) -> order_pb2.Order:
+    """Returns an order once the venue has answered; one that only trades at once, once it has ended."""
+    pause, until = _FIRST_PAUSE_SECONDS, asyncio.get_running_loop().time() + seconds
+    waits_for_end = order.time_in_force in _AT_ONCE
+    while order.order_status in (_LIVE if waits_for_end else _UNANSWERED):
+        if asyncio.get_running_loop().time() + pause > until:
+            break
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        order = (await mesh.orders.GetOrder(order_query_pb2.GetOrderRequest(order_id=order.order_id))).order
+    return order
+
+
+def sentence(order: order_pb2.Order) -> str:
+    """Returns an order in a sentence, with markup."""
+    status = output.word(order_pb2.OrderStatus.Name(order.order_status), "ORDER_STATUS_")
+    limit = f" at {order.limit_price} or better" if order.limit_price else " at the market"
+    what = f"{output.side(trading_pb2.Side.Name(order.side))} {order.quantity} {escape(order.instrument)}{limit}"
+    traded = f": {order.cumulative_quantity} at {order.average_price} on average" if order.average_price else ""
+    why = f" ({_reason(order)})" if order.reason or order.text else ""
+    return f"[bold]{status}[/]{traded}{why}: {what}  [dim]{order.order_id}[/]"
+
+
+def _reason(order: order_pb2.Order) -> str:
+    reason = error_pb2.ErrorReason.Name(order.reason).removeprefix("ERROR_REASON_") if order.reason else ""
+    return escape(": ".join(part for part in (reason, order.text) if part))

@@ -1,0 +1,64 @@
+"""What went wrong: one clear line that says what to do, and an exit code that a script can use."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from services.kernel.errors import CodedError, ErrorKind
+
+
+class ExitCode(IntEnum):
+    """How the command ends."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+
+
+_UNREACHABLE_REASONS = frozenset({"SERVICE_UNAVAILABLE", "DRAINING", "DEADLINE_EXCEEDED"})
+_UNREACHABLE_KINDS = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE})
+
+_ADVICE = {
+    "UNKNOWN_INSTRUMENT": "`ordermesh quotes` lists what there is",
+    "NO_MARKET_DATA": "wait until it has traded, or is quoted",
+    "UNKNOWN_ACCOUNT": "`ordermesh accounts` lists what there is",
+    "UNKNOWN_ORDER": "`ordermesh orders --all` lists them",
+    "ORDER_NOT_LIVE": "it has ended; `ordermesh orders --all` says how",
+    "DUPLICATE_CLIENT_ORDER_ID": "use another --client-order-id",
+    "LIMIT_PRICE_MISMATCH": "give --limit for a limit order, and leave it out for a market order",
+    "TIME_IN_FORCE_MISMATCH": "a market order takes --tif ioc or fok",
+    "NO_REFERENCE_PRICE": "place a limit order, or wait for a price",
+    "RISK_LIMIT_EXCEEDED": "order less, or have the limit raised",
+    "CIRCUIT_BREAKER_OPEN": "reset it once the cause is understood",
+    "SERVICE_UNAVAILABLE": "`ordermesh status` says what is down",
+}
+
+
+def exit_code(error: CodedError) -> ExitCode:
+    """Returns how the command ends with an error."""
+    if error.kind in _UNREACHABLE_KINDS and error.reason in _UNREACHABLE_REASONS:
+        return ExitCode.UNREACHABLE
+    return ExitCode.REFUSED
+
+
+def one_line(error: CodedError) -> str:
+    """Returns an error in one line: its reason, what is wrong, and what to do."""
+    parts = [f"{error.reason}: {error.message}"]
+    parts += [
+        f"{violation.field}: {violation.description}"
+        for violation in error.violations
+        if violation.description not in error.message
+    ]
+    if (advice := advice_for(error)) and advice not in error.message:
+        parts.append(advice)
+    return "; ".join(" ".join(part.split()) for part in parts)
+
+
+def advice_for(error: CodedError) -> str:
+    """Returns what to do about an error; empty where its own words say it."""
+    if error.retry_after_seconds is not None:
+        return f"try again in {error.retry_after_seconds:g} s"
+    if error.reason == "SERVICE_UNAVAILABLE" and "make run" in error.message:
+        return ""
+    return _ADVICE.get(error.reason, "")

@@ -1,0 +1,89 @@
+"""The services of the mesh, as the command calls them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from ordermesh.marketdata.v1 import market_data_service_pb2
+from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from ordermesh.order.v1 import order_service_pb2
+from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
+from ordermesh.portfolio.v1 import portfolio_service_pb2
+from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
+from ordermesh.system.v1 import component_pb2, system_service_pb2
+from ordermesh.system.v1.system_service_pb2_grpc import SystemServiceStub
+from services.cli.address import Addresses, find_mesh
+from services.cli.failure import exit_code, one_line
+from services.cli.output import complain
+from services.kernel.errors import CodedError
+from services.mesh.client import Channel, Channels
+
+if TYPE_CHECKING:
+    from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+    from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
+    from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
+    from ordermesh.system.v1.system_service_pb2_grpc import SystemServiceAsyncStub
+
+ComponentReport = component_pb2.ComponentReport
+"""Detail of a health check that fails. Errors are unpacked by type, so that its file must be loaded."""
+
+_ORDER = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
+_PORTFOLIO = portfolio_service_pb2.DESCRIPTOR.services_by_name["PortfolioService"].full_name
+_MARKET_DATA = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
+_SYSTEM = system_service_pb2.DESCRIPTOR.services_by_name["SystemService"].full_name
+_PUBLIC = (_ORDER, _PORTFOLIO, _MARKET_DATA, _SYSTEM)
+
+
+class Mesh:
+    """Stubs of the public services; failures are coded errors."""
+
+    def __init__(self, addresses: Addresses, channels: Channels) -> None:
+        self._addresses, self._channels = addresses, channels
+
+    @property
+    def orders(self) -> OrderServiceAsyncStub:
+        """OrderService."""
+        return OrderServiceStub(self._channel("order"))
+
+    @property
+    def portfolios(self) -> PortfolioServiceAsyncStub:
+        """PortfolioService."""
+        return PortfolioServiceStub(self._channel("portfolio"))
+
+    @property
+    def market_data(self) -> MarketDataServiceAsyncStub:
+        """MarketDataService."""
+        return MarketDataServiceStub(self._channel("marketdata"))
+
+    @property
+    def system(self) -> SystemServiceAsyncStub:
+        """SystemService."""
+        return SystemServiceStub(self._channel("system"))
+
+    def _channel(self, service: str) -> Channel:
+        # One channel serves all services behind a gateway: the names only say which calls may be sent again.
+        return self._channels.to(self._addresses.of(service), *_PUBLIC)
+
+
+def run(address: str, work: Callable[[Mesh], Awaitable[int]]) -> NoReturn:
+    """Does something with the mesh, and ends the command: with what it returns, or with the error in one line."""
+    try:
+        code = asyncio.run(_with_mesh(address, work))
+    except CodedError as error:
+        complain(one_line(error))
+        code = exit_code(error)
+    except KeyboardInterrupt:
+        code = 0  # how a watch is ended
+    raise typer.Exit(code)
+
+
+async def _with_mesh(address: str, work: Callable[[Mesh], Awaitable[int]]) -> int:
+    channels = Channels()
+    try:
+        return await work(Mesh(find_mesh(address), channels))
+    finally:
+        await channels.close()
