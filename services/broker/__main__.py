@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ordermesh.broker.v1 import broker_service_pb2_grpc, routing_service_pb2_grpc
 from services.broker.config import BrokerSettings
+from services.broker.metrics import BrokerMetrics
 from services.broker.peers import instruments, simulation
 from services.broker.peers.engine_codec import EngineCodec
 from services.broker.peers.instruments import Instruments
@@ -40,6 +41,7 @@ async def main(service: Service[BrokerSettings]) -> None:
     await connections.load()
     routes = Routes(connections, service.clock)
     connections.listen(routes.adjust)
+    BrokerMetrics(service.telemetry.registry, routes, connections)
     service.on_close(books.save)
     _ = service.spawn("books", books.run(adapter.catch_up, settings.books_interval_seconds))
     service.server.add(

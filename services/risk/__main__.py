@@ -10,6 +10,7 @@ from services.mesh.service import Service, run
 from services.mesh.streams import Hub
 from services.risk.config import RiskSettings
 from services.risk.domain.alert import Alert
+from services.risk.metrics import RiskMetrics
 from services.risk.peers import accounts, markets
 from services.risk.peers.accounts import PortfolioAccounts
 from services.risk.peers.markets import QuotedMarkets
@@ -65,6 +66,7 @@ async def main(service: Service[RiskSettings]) -> None:
     _ = service.spawn("watcher", watcher.run(settings.watch_interval_seconds))
 
     reserving = Reserving(book, listed, quoted, breakers, service.clock)
+    RiskMetrics(service.telemetry.registry, reserving, breakers, alert_log, service.clock)
     service.server.add(
         reservation_service_pb2_grpc.add_ReservationServiceServicer_to_server,
         ReservationServicer(reserving, service.draining),

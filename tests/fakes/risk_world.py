@@ -328,7 +328,7 @@ class RiskWorld:
         alerts = asyncio.create_task(self.alert_log.run())
         stack.callback(alerts.cancel)
         server = Server(Telemetry("risk"), draining=self.draining)
-        reserving = Reserving(self.book, self.accounts, self.markets, self.breakers, self.clock)
+        self.reserving = reserving = Reserving(self.book, self.accounts, self.markets, self.breakers, self.clock)
         server.add(
             reservation_service_pb2_grpc.add_ReservationServiceServicer_to_server,
             ReservationServicer(reserving, self.draining),

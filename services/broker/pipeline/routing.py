@@ -13,7 +13,7 @@ from services.broker.domain.connection import BUILT_IN, Connection
 from services.broker.domain.messages import CancelOrder, Command, Cursor, NewOrder, Report, ReportKind
 from services.broker.pipeline.outbox import Down, Outbox
 from services.broker.pipeline.ports import VenueAdapter
-from services.broker.pipeline.session import ConnectionSession
+from services.broker.pipeline.session import ConnectionSession, Counts
 from services.kernel.clock import Clock
 
 _MOST_REMEMBERED: Final = 100_000
@@ -53,6 +53,7 @@ class Routes:
 
     directory: Directory
     clock: Clock
+    counts: Counts = field(default_factory=Counts)
     _by_shard: dict[int, Route] = field(default_factory=dict)
 
     def open(self, shard: int, cursors: Mapping[str, Cursor]) -> Route:
@@ -60,7 +61,7 @@ class Routes:
         if (before := self._by_shard.pop(shard, None)) is not None:
             _log.info("a new route stream replaces the one before", shard=shard)
             before.close()
-        route = Route(shard, self.directory, self.clock, cursors)
+        route = Route(shard, self.directory, self.clock, self.counts, cursors)
         self._by_shard[shard] = route
         route.adjust()
         return route
@@ -89,11 +90,14 @@ class Routes:
 class Route:
     """One route stream."""
 
-    def __init__(self, shard: int, directory: Directory, clock: Clock, cursors: Mapping[str, Cursor]) -> None:
+    def __init__(
+        self, shard: int, directory: Directory, clock: Clock, counts: Counts, cursors: Mapping[str, Cursor]
+    ) -> None:
         self.shard = shard
         self.outbox = Outbox()
         self._directory = directory
         self._clock = clock
+        self._counts = counts
         self._cursors = dict(cursors)
         self._running: dict[str, _Running] = {}
         self._chosen: dict[str, str] = {}
@@ -144,7 +148,9 @@ class Route:
     def _start(self, connection: Connection) -> None:
         adapter = self._directory.adapter_of(connection)
         cursor = self._cursors.get(connection.connection_id, Cursor())
-        session = ConnectionSession(connection.connection_id, self.shard, adapter, cursor, self.outbox)
+        session = ConnectionSession(
+            connection.connection_id, self.shard, adapter, cursor, self.outbox, counts=self._counts
+        )
         task = asyncio.create_task(session.run(), name=f"session {connection.connection_id}/{self.shard}")
         task.add_done_callback(self._session_ended)
         self._running[connection.connection_id] = _Running(session, task)

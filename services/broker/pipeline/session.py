@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -23,6 +24,27 @@ _GAP_PAGE: Final = 5_000
 _log = structlog.stdlib.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class Counts:
+    """What all sessions of a process have done so far.
+
+    Attributes:
+        sent: Commands handed to venues.
+        dropped: Commands dropped because their connection was not ready.
+        told: Reports passed on.
+        repeated: Reports dropped because they had been told before.
+        filled: Reports that were missing and asked for.
+        opened: Times that a connection came up.
+    """
+
+    sent: int = 0
+    dropped: int = 0
+    told: int = 0
+    repeated: int = 0
+    filled: int = 0
+    opened: int = 0
+
+
 class ConnectionSession:
     """Keeps one connection open for one route stream.
 
@@ -30,8 +52,7 @@ class ConnectionSession:
     command that reached the venue would make it ignore the earlier ones that OrderService is about to send again.
 
     Attributes:
-        dropped: Commands dropped so far.
-        repeated: Reports dropped so far because they had been told before.
+        up: Whether the venue is reached.
     """
 
     def __init__(
@@ -42,6 +63,7 @@ class ConnectionSession:
         cursor: Cursor,
         outbox: Outbox,
         *,
+        counts: Counts | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self.connection_id = connection_id
@@ -54,9 +76,8 @@ class ConnectionSession:
         self._number = 0
         self._ready = False
         self._told_down = False
+        self._counts = counts or Counts()
         self.up = False
-        self.dropped = 0
-        self.repeated = 0
 
     @property
     def cursor(self) -> Cursor:
@@ -71,7 +92,7 @@ class ConnectionSession:
     def submit(self, commands: Sequence[Command]) -> None:
         """Hands commands to the venue, or drops them when they cannot be delivered."""
         if not self._ready:
-            self.dropped += len(commands)
+            self._counts.dropped += len(commands)
             return
         self._commands.put_many(commands)
 
@@ -110,6 +131,7 @@ class ConnectionSession:
         self._cursor = Cursor(link.position.epoch, self._cursor.sequence)
         self._number += 1
         self.up, self._told_down = True, False
+        self._counts.opened += 1
         self._backoff.reset()
         deduplicates = self._adapter.capabilities.deduplicates_commands
         self._outbox.tell(Opened(self.connection_id, link.position, self._number, deduplicates))
@@ -119,7 +141,7 @@ class ConnectionSession:
 
     def _end(self) -> None:
         self.up = self._ready = False
-        self.dropped += len(self._commands)
+        self._counts.dropped += len(self._commands)
         self._commands.take_waiting(MOST_WAITING * 2)
 
     def _break(self, text: str) -> None:
@@ -146,6 +168,7 @@ class ConnectionSession:
             if len(self._commands) > MOST_WAITING:
                 raise unavailable("VENUE_UNAVAILABLE", "the venue takes commands too slowly")
             await link.send(commands)
+            self._counts.sent += len(commands)
 
     async def _receive(self, link: VenueLink) -> None:
         async with aclosing(link.reports()) as batches:
@@ -160,7 +183,7 @@ class ConnectionSession:
             return
         for report in reports:
             if report.sequence <= self._cursor.sequence:
-                self.repeated += 1
+                self._counts.repeated += 1
                 continue
             await self._fill_gap(report.sequence)
             await self._tell([report])
@@ -176,7 +199,9 @@ class ConnectionSession:
             if not missing or missing[-1].sequence - reached != len(missing):
                 raise unavailable("VENUE_UNAVAILABLE", f"the venue does not tell its report {reached + 1}")
             await self._tell(missing)
+            self._counts.filled += len(missing)
 
     async def _tell(self, reports: list[Report]) -> None:
         await self._outbox.put(self.connection_id, reports)
         self._cursor = Cursor(self._cursor.epoch, reports[-1].sequence)
+        self._counts.told += len(reports)

@@ -44,6 +44,11 @@ class AlertLog:
         self.last_sequence = 0
         self.lost = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many alerts wait for the store."""
+        return len(self._waiting) + len(self._taken)
+
     async def load(self) -> None:
         """Finds out where the log ends."""
         self.last_sequence = await self._store.last_alert()

@@ -153,6 +153,16 @@ class Book:
             self._cursors[shard] = LogCursor(shard, cursor.epoch, sequence)
             self._moved.add(shard)
 
+    @property
+    def reservations(self) -> int:
+        """How many orders hold a reservation."""
+        return len(self._reserved)
+
+    @property
+    def cursors(self) -> Mapping[int, LogCursor]:
+        """How far the logs were consumed, by shard."""
+        return self._cursors
+
     def sequence(self, shard: int) -> int:
         """Returns how far the log of a shard was consumed."""
         cursor = self._cursors.get(shard)

@@ -52,6 +52,11 @@ class Breakers:
         """Returns the breaker of an account."""
         return self._all.get(account_id) or Breaker(account_id)
 
+    @property
+    def open_count(self) -> int:
+        """How many breakers are open."""
+        return sum(breaker.is_open for breaker in self._all.values())
+
     def blocks(self, account: Account, limits: Limits, now_ns: int) -> Breach | None:
         """Returns why the account may not trade at all: its breaker is open, or trips now for the day's loss."""
         breaker = self._all.get(account.account_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -72,13 +73,20 @@ class _Found(NamedTuple):
 
 @dataclass(slots=True)
 class Reserving:
-    """What all streams share."""
+    """What all streams share.
+
+    Attributes:
+        decided: Decisions so far, by reason; the empty reason counts what was accepted.
+        settled: Fills and ends of orders booked so far.
+    """
 
     book: Book
     accounts: Accounts
     markets: Markets
     gate: Gate
     clock: Clock
+    decided: Counter[str] = field(default_factory=Counter)
+    settled: int = 0
 
     def begin(self, shard: int, epoch: str) -> ShardStream:
         """Begins the stream of a shard."""
@@ -133,6 +141,7 @@ class ShardStream:
         markets = await self._markets({each.instrument for each in settlement.settled})
         booked = ((each, markets[each.instrument]) for each in settlement.settled)
         self.shared.book.settle(self.shard, booked, settlement.sequence)
+        self.shared.settled += len(settlement.settled)
 
     async def _sync(self, sync: Sync) -> None:
         self._parts += sync.proposals
@@ -150,7 +159,9 @@ class ShardStream:
         now_ns = shared.clock.now_ns()
         shared.book.begin_day(shared.clock.now().toordinal())
         fresh = shared.markets.fresh(now_ns)
-        return Answer(batch.number, [self._decide(each, found, now_ns, fresh=fresh) for each in batch.proposals])
+        decisions = [self._decide(each, found, now_ns, fresh=fresh) for each in batch.proposals]
+        shared.decided.update(decision.reason for decision in decisions)
+        return Answer(batch.number, decisions)
 
     def _decide(self, proposal: Proposal, found: _Found | None, now_ns: int, *, fresh: bool) -> Decision:
         if found is not None:
