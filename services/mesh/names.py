@@ -21,6 +21,7 @@ class Label:
 
     METHOD: Final = "method"
     CODE: Final = "code"
+    REASON: Final = "reason"
 
 
 class Attribute:

@@ -20,6 +20,7 @@ import grpc
 import uvloop
 
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_service_pb2_grpc
+from ordermesh.type.v1 import trading_pb2
 from services.mesh.client import Channels
 from services.mesh.server import Server
 from services.mesh.telemetry import Telemetry
@@ -58,9 +59,15 @@ async def serve_full(ready: Connection) -> None:
 async def call(stub: Any, seconds: float, callers: int) -> float:
     """Returns the calls per second of so many callers."""
     request = order_entry_pb2.PlaceOrderRequest(
-        client_order_id="c-1", account_id="demo", instrument="AAPL.XNAS", side=1, type=2, time_in_force=1,
-        quantity="100", limit_price="187.25",
-    )  # fmt: skip
+        client_order_id="c-1",
+        account_id="demo",
+        instrument="AAPL.XNAS",
+        side=trading_pb2.SIDE_BUY,
+        type=trading_pb2.ORDER_TYPE_LIMIT,
+        time_in_force=trading_pb2.TIME_IN_FORCE_DAY,
+        quantity="100",
+        limit_price="187.25",
+    )
     end, counts = time.perf_counter() + seconds, [0] * callers
 
     async def caller(number: int) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
+from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -56,9 +57,14 @@ async def running(relay: Relay) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def entries(redis: Redis, topic: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """Returns what a topic's stream holds."""
+    return cast("list[tuple[bytes, dict[bytes, bytes]]]", await redis.xrange(stream_key(0, topic)))
+
+
 async def on_bus(redis: Redis, topic: str) -> list[int]:
     """Returns the sequences that a topic's stream holds."""
-    return [sequence_of(entry) for entry, _ in await redis.xrange(stream_key(0, topic))]
+    return [sequence_of(entry) for entry, _ in await entries(redis, topic)]
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -94,7 +100,7 @@ async def test_committed_events_reach_the_bus_under_their_sequence(redis: Redis,
         await until_on_bus(redis, log, *TOPICS)
         relay.publish(log.commit("order.executed", "order.placed"))
         await until_on_bus(redis, log, *TOPICS)
-    [first, *_] = await redis.xrange(stream_key(0, "order.placed"))
+    [first, *_] = await entries(redis, "order.placed")
     assert first[0] == b"1-0"
     assert event_pb2.Event.FromString(first[1][b"event"]) == log.events[0]
 
@@ -220,7 +226,7 @@ async def test_a_consumer_goes_on_while_redis_is_away(own_redis: OwnRedis, log: 
         got += await collect(consumer, 2)
         relay.publish(log.commit(*TOPICS))
         got += await collect(consumer, 2)
-        assert consumer.connected
+        await until(lambda: consumer.connected)
     assert sorted(got) == list(range(1, 9))
     await redis.aclose()
     await own.aclose()
