@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 from services.kernel.errors import CodedError, ErrorKind
@@ -19,7 +20,10 @@ class ExitCode(IntEnum):
 _UNREACHABLE_REASONS = frozenset({"SERVICE_UNAVAILABLE", "DRAINING", "DEADLINE_EXCEEDED"})
 _UNREACHABLE_KINDS = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE})
 
-_ADVICE = {
+_NOBODY = re.compile(r"failed to connect .*ipv[46]:(\S+?):? ", re.DOTALL)
+"""What gRPC says when a connection is refused, with the address."""
+
+ADVICE = {
     "UNKNOWN_INSTRUMENT": "`ordermesh quotes` lists what there is",
     "NO_MARKET_DATA": "wait until it has traded, or is quoted",
     "UNKNOWN_ACCOUNT": "`ordermesh accounts` lists what there is",
@@ -29,7 +33,7 @@ _ADVICE = {
     "LIMIT_PRICE_MISMATCH": "give --limit for a limit order, and leave it out for a market order",
     "TIME_IN_FORCE_MISMATCH": "a market order takes --tif ioc or fok",
     "NO_REFERENCE_PRICE": "place a limit order, or wait for a price",
-    "RISK_LIMIT_EXCEEDED": "order less, or have the limit raised",
+    "RISK_LIMIT_EXCEEDED": "stay within the limit, or have it changed",
     "CIRCUIT_BREAKER_OPEN": "reset it once the cause is understood",
     "SERVICE_UNAVAILABLE": "`ordermesh status` says what is down",
 }
@@ -44,7 +48,7 @@ def exit_code(error: CodedError) -> ExitCode:
 
 def one_line(error: CodedError) -> str:
     """Returns an error in one line: its reason, what is wrong, and what to do."""
-    parts = [f"{error.reason}: {error.message}"]
+    parts = [f"{error.reason}: {_message(error)}"]
     parts += [
         f"{violation.field}: {violation.description}"
         for violation in error.violations
@@ -55,10 +59,16 @@ def one_line(error: CodedError) -> str:
     return "; ".join(" ".join(part.split()) for part in parts)
 
 
+def _message(error: CodedError) -> str:
+    if error.reason == "SERVICE_UNAVAILABLE" and (found := _NOBODY.search(error.message)) is not None:
+        return f"nobody answers at {found[1]}; start the mesh with `make run`, or say where it is with --address"
+    return error.message
+
+
 def advice_for(error: CodedError) -> str:
     """Returns what to do about an error; empty where its own words say it."""
     if error.retry_after_seconds is not None:
         return f"try again in {error.retry_after_seconds:g} s"
-    if error.reason == "SERVICE_UNAVAILABLE" and "make run" in error.message:
+    if "make run" in _message(error):
         return ""
-    return _ADVICE.get(error.reason, "")
+    return ADVICE.get(error.reason, "")

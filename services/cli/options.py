@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 Address = Annotated[
-    str, typer.Option("--address", metavar="HOST:PORT", help="The gateway; default: the mesh of this checkout.")
+    str,
+    typer.Option("--address", metavar="HOST:PORT", help="Where the gateway is; default: the mesh of this checkout."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON for scripts: one document, or one a line while watching.")]
 Account = Annotated[str, typer.Option("--account", metavar="ID", help="The account.")]

@@ -1,0 +1,261 @@
+"""The command `ordermesh`, as a person and as a script use it, against the whole mesh."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.embedded.mesh import Mesh
+from deploy.embedded.ports import unused_port
+from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW
+from tests.fixtures.trader import BUY, SELL, eventually, new_instrument, trader
+
+pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def environment(mesh: Mesh) -> dict[str, str]:
+    """Returns the variables that tell the command where the mesh is."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("ORDERMESH_")}
+    path = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "gen" / "python")))
+    return {**own, "PYTHONPATH": path, "ORDERMESH_GATEWAY_ADDRESS": mesh.address("gateway"), "TERM": "xterm"}
+
+
+async def ordermesh(mesh: Mesh, *words: str, **variables: str) -> Outcome:
+    """Runs the command to its end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.cli",
+        *words,
+        env={**environment(mesh), **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return Outcome(process.returncode, out.decode(), err.decode())
+
+
+async def test_an_order_is_placed_filled_and_in_the_position(mesh: Mesh) -> None:
+    """Somebody offers; the command buys at the market, tells the fill, and shows order, trade and position."""
+    async with trader(mesh.address("gateway")) as seller, trader(mesh.address("gateway")) as buyer:
+        instrument = await new_instrument(seller)
+        ask = await seller.place(SELL, instrument, "10", "20")
+        await seller.reports.until(ask.order_id, ORDER_STATUS_NEW)
+        mine = ("--account", buyer.account_id)
+        bought = await ordermesh(mesh, "order", "buy", instrument.lower(), "4", "--limit", "20", "--tif", "ioc", *mine)
+        assert (bought.code, bought.err) == (0, "")
+        assert bought.out.startswith(f"filled: 4 at 20 on average: buy 4 {instrument} at 20 or better")
+        listed = await ordermesh(mesh, "orders", "--all", "--json", *mine)
+        assert [order["order_status"] for order in listed.json["orders"]] == ["ORDER_STATUS_FILLED"]
+        trades = await ordermesh(mesh, "trades", *mine)
+        assert instrument in trades.out
+        await buyer.position(instrument, trades=1)
+        positions = await ordermesh(mesh, "positions", *mine)
+        assert instrument in positions.out
+        assert "total in USD" in positions.out
+        held = await ordermesh(mesh, "positions", "--json", *mine)
+        assert held.json["positions"][0]["average_cost"] == "20"
+
+
+async def test_a_resting_order_is_listed_and_canceled(mesh: Mesh) -> None:
+    """The answer waits for the venue; cancel takes one order, or all."""
+    async with trader(mesh.address("gateway")) as someone:
+        instrument = await new_instrument(someone)
+        mine = ("--account", someone.account_id)
+        placed = await ordermesh(mesh, "order", "buy", instrument, "1", "--limit", "5", "--tif", "gtc", "--json", *mine)
+        assert (placed.code, placed.json["order_status"]) == (0, "ORDER_STATUS_NEW")
+        live = await ordermesh(mesh, "orders", *mine)
+        assert placed.json["order_id"] in live.out
+        canceled = await ordermesh(mesh, "cancel", placed.json["order_id"])
+        assert canceled.code == 0
+        await ordermesh(mesh, "order", "buy", instrument, "1", "--limit", "5", *mine)
+        everything = await ordermesh(mesh, "cancel", "--all", *mine)
+        assert everything.out == "cancel of 1 order asked for\n"
+        await eventually(lambda: ordermesh(mesh, "orders", *mine), lambda outcome: not outcome.out)
+        again = await ordermesh(mesh, "cancel", placed.json["order_id"])
+        assert again.code == 1
+        assert again.err.startswith("ordermesh: ORDER_NOT_LIVE: ")
+
+
+async def test_the_same_client_order_id_never_orders_twice(mesh: Mesh) -> None:
+    """The same words again answer the same order; other words under the id are refused."""
+    async with trader(mesh.address("gateway")) as someone:
+        instrument = await new_instrument(someone)
+        words = ("order", "buy", instrument, "1", "--limit", "5", "--client-order-id", "mine", "--json")
+        mine = ("--account", someone.account_id)
+        first, second = [await ordermesh(mesh, *words, *mine) for _ in range(2)]
+        assert first.json["order_id"] == second.json["order_id"]
+        other = await ordermesh(mesh, *words[:3], "2", *words[4:], *mine)
+        assert (other.code, other.err.partition(": ")[2].partition(":")[0]) == (1, "DUPLICATE_CLIENT_ORDER_ID")
+
+
+async def test_what_does_not_trade_at_all_is_a_refusal(mesh: Mesh) -> None:
+    """An order that only trades at once, with nobody there, ends with exit code 1 and says why."""
+    async with trader(mesh.address("gateway")) as someone:
+        instrument = await new_instrument(someone)
+        outcome = await ordermesh(
+            mesh, "order", "buy", instrument, "1", "--limit", "5", "--tif", "ioc", "--account", someone.account_id
+        )
+        assert outcome.code == 1
+        assert outcome.out.startswith("canceled (NO_LIQUIDITY")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "begins"),
+    [
+        (("order", "buy", "NONE.XNAS", "1"), 1, "ordermesh: UNKNOWN_INSTRUMENT: "),
+        (("order", "buy", "AAPL.XNAS", "0.5", "--limit", "1"), 1, "ordermesh: QUANTITY_OFF_LOT: quantity: "),
+        (("order", "buy", "AAPL.XNAS", "1", "--limit", "1.001"), 1, "ordermesh: PRICE_OFF_TICK: limit_price: "),
+        (("order", "buy", "AAPL.XNAS", "abc"), 1, "ordermesh: INVALID_FIELD: quantity: "),
+        (("order", "buy", "AAPL.XNAS", "1", "--tif", "gtc"), 1, "ordermesh: TIME_IN_FORCE_MISMATCH: "),
+        (("order", "hold", "AAPL.XNAS", "1"), 2, "Usage: "),
+        (("order", "buy", "AAPL.XNAS"), 2, "Usage: "),
+        (("cancel",), 2, "Usage: "),
+        (("cancel", "7"), 1, "ordermesh: INVALID_FIELD: order_id: "),
+        (("positions", "--account", "nobody"), 1, "ordermesh: UNKNOWN_ACCOUNT: "),
+        (("quotes", "NONE.XNAS"), 1, "ordermesh: UNKNOWN_INSTRUMENT: "),
+        (("book", "NONE.XNAS"), 1, "ordermesh: UNKNOWN_INSTRUMENT: "),
+        (("book", "NONE.XNAS", "--watch"), 1, "ordermesh: UNKNOWN_INSTRUMENT: "),
+    ],
+)
+async def test_a_refusal_is_one_line_with_its_reason(
+    mesh: Mesh, words: tuple[str, ...], code: int, begins: str
+) -> None:
+    """On standard error, with an exit code that tells refused (1) from wrong usage (2)."""
+    outcome = await ordermesh(mesh, *words)
+    assert (outcome.code, outcome.out) == (code, "")
+    assert outcome.err.lstrip().startswith(begins)
+    if code == 1:
+        assert outcome.err.count("\n") == 1
+
+
+async def test_a_mesh_that_is_not_there_has_its_own_exit_code(mesh: Mesh) -> None:
+    """Exit code 3, and how to start one."""
+    outcome = await ordermesh(mesh, "orders", "--address", f"127.0.0.1:{unused_port()}")
+    assert outcome.code == 3
+    assert "make run" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+async def test_services_can_be_called_without_the_gateway(mesh: Mesh) -> None:
+    """With the services' own addresses in the environment, and none of a gateway."""
+    direct = {f"ORDERMESH_{name.upper()}_ADDRESS": mesh.address(name) for name in ("order", "portfolio")}
+    outcome = await ordermesh(mesh, "accounts", ORDERMESH_GATEWAY_ADDRESS="", **direct)
+    assert outcome.code == 0
+    assert outcome.out.split()[:3] == ["account", "name", "environment"]
+    assert "demo" in outcome.out
+
+
+async def test_status_fails_when_a_component_is_down(mesh: Mesh) -> None:
+    """The tests' mesh has no simulated market: everything that is asked for serves, or is named as down."""
+    outcome = await ordermesh(mesh, "status", "--json")
+    states = {each["name"]: each["state"] for each in outcome.json["components"]}
+    assert states["portfolio"] == "COMPONENT_STATE_SERVING"
+    assert outcome.json["healthy"] is all(state == "COMPONENT_STATE_SERVING" for state in states.values())
+    assert outcome.code == (0 if outcome.json["healthy"] else 1)
+
+
+async def test_watching_prints_lines_where_there_is_no_terminal(mesh: Mesh) -> None:
+    """A line for each change of the quote, readable by a script; as JSON on request."""
+    async with trader(mesh.address("gateway")) as someone:
+        instrument = await new_instrument(someone)
+        plain = await _watching(mesh, "quotes", "--watch", instrument)
+        as_json = await _watching(mesh, "book", "--watch", "--json", instrument)
+        resting = await someone.place(BUY, instrument, "3", "7")
+        await someone.reports.until(resting.order_id, ORDER_STATUS_NEW)
+        assert await _line(plain, "bid 3 x 7") == f"{instrument} bid 3 x 7 ask - x - last -\n"
+        book = json.loads(await _line(as_json, '"price": "7"'))
+        assert (book["instrument"], book["bids"][0]["quantity"], book["asks"]) == (instrument, "3", [])
+        for process in (plain, as_json):
+            process.terminate()
+            await process.wait()
+
+
+async def test_watching_updates_in_place_on_a_terminal(mesh: Mesh) -> None:
+    """On a terminal the table is drawn over itself, and Ctrl-C ends it with success."""
+    async with trader(mesh.address("gateway")) as someone:
+        instrument = await new_instrument(someone)
+        master, slave = pty.openpty()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "services.cli",
+            "positions",
+            "--watch",
+            "--account",
+            someone.account_id,
+            env=environment(mesh),
+            stdout=slave,
+            stderr=slave,
+        )
+        os.close(slave)
+        shown = b""
+        while b"total in USD" not in shown:
+            shown += await asyncio.to_thread(os.read, master, 4096)
+        resting = await someone.place(BUY, instrument, "1", "7")
+        await someone.reports.until(resting.order_id, ORDER_STATUS_NEW)
+        async with trader(mesh.address("gateway")) as other:
+            await other.place(SELL, instrument, "1", "7")
+            while instrument.encode() not in shown or b"\x1b[1A" not in shown:
+                shown += await asyncio.to_thread(os.read, master, 4096)
+        process.send_signal(2)
+        drain = asyncio.create_task(asyncio.to_thread(_drain, master))
+        assert await process.wait() == 0
+        await drain
+
+
+async def test_scripts_read_accounts_as_json(mesh: Mesh) -> None:
+    """A new account is in the list, its cash as the contract writes it."""
+    async with trader(mesh.address("gateway"), balance="1234.5") as someone:
+        listed = await ordermesh(mesh, "accounts", "--json")
+        own = [each for each in listed.json["accounts"] if each["account_id"] == someone.account_id]
+        assert own[0]["balances"] == [{"currency": "USD", "amount": "1234.5", "opening_amount": "1234.5"}]
+
+
+async def _watching(mesh: Mesh, *words: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.cli", *words, env=environment(mesh), stdout=asyncio.subprocess.PIPE
+    )
+
+
+async def _line(process: asyncio.subprocess.Process, holds: str) -> str:
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while holds not in (line := (await process.stdout.readline()).decode()):
+            assert line, "the command has ended"
+    return line
+
+
+def _drain(master: int) -> None:
+    """Reads what a terminal shows to the end, so that who writes to it never waits."""
+    try:
+        while os.read(master, 4096):
+            pass
+    except OSError:
+        os.close(master)

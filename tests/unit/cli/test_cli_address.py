@@ -1,0 +1,64 @@
+"""Where the command looks for the mesh."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.cli.address import Addresses, find_mesh
+from services.kernel.errors import CodedError
+
+HERE = {"ORDERMESH_GATEWAY_ADDRESS": "h:1", "ORDERMESH_ORDER_ADDRESS": "h:2", "ORDERMESH_ENGINE_ADDRESS": "h:3"}
+
+
+def mesh_file(directory: Path, **changed: Any) -> Path:
+    """Writes what a running mesh writes."""
+    state = {"supervisor": os.getpid(), "environment": HERE, "components": {"gateway": {}, "order": {}}, **changed}
+    path = directory / "mesh.json"
+    path.write_text(json.dumps(state), encoding="utf-8")
+    return path
+
+
+def test_the_option_comes_first(tmp_path: Path) -> None:
+    """`--address` wins over everything, and names the gateway."""
+    found = find_mesh("there:9", HERE, mesh_file(tmp_path))
+    assert found.of("order") == "there:9"
+    assert found.services["engine"] == "h:3"
+
+
+def test_the_environment_comes_second(tmp_path: Path) -> None:
+    """With a gateway everything goes through it; without one, each service is called where it is."""
+    assert find_mesh("", {"ORDERMESH_GATEWAY_ADDRESS": "e:1"}, mesh_file(tmp_path)).of("order") == "e:1"
+    direct = find_mesh("", {"ORDERMESH_ORDER_ADDRESS": "e:2"}, mesh_file(tmp_path))
+    assert direct.of("order") == "e:2"
+    with pytest.raises(CodedError, match="ORDERMESH_PORTFOLIO_ADDRESS"):
+        direct.of("portfolio")
+
+
+def test_the_mesh_of_the_checkout_comes_last(tmp_path: Path) -> None:
+    """Its file says where it is; a mesh that runs without a gateway is called directly."""
+    assert find_mesh("", {}, mesh_file(tmp_path)).of("order") == "h:1"
+    assert find_mesh("", {}, mesh_file(tmp_path, components={"order": {}})).of("order") == "h:2"
+
+
+def test_a_mesh_that_does_not_run_is_told_as_such(tmp_path: Path) -> None:
+    """No file, a file of a supervisor that is gone, and a file that is none: each says how to start one."""
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    broken = tmp_path / "broken.json"
+    broken.write_text("{", encoding="utf-8")
+    for path in (tmp_path / "none.json", mesh_file(tmp_path, supervisor=int(gone.stdout)), broken):
+        with pytest.raises(CodedError, match="make run") as error:
+            find_mesh("", {}, path)
+        assert error.value.reason == "SERVICE_UNAVAILABLE"
+
+
+def test_addresses_are_told_on_as_variables() -> None:
+    """What runs below the command finds the same mesh."""
+    addresses = Addresses("g:1", {"engine": "e:2"})
+    assert addresses.variables() == {"ORDERMESH_GATEWAY_ADDRESS": "g:1", "ORDERMESH_ENGINE_ADDRESS": "e:2"}
