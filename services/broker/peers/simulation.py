@@ -20,6 +20,7 @@ from services.mesh.client import Channel, StreamCall
 
 KIND: Final = "simulation"
 SERVICE: Final = "ordermesh.engine.v1.OrderEntryService"
+_QUERY_SECONDS: Final = 5.0
 
 CAPABILITIES: Final = Capabilities(
     adapter=KIND,
@@ -72,7 +73,7 @@ class SimulationAdapter:
         orders: list[order_pb2.OpenOrder] = []
         as_of = 0
         try:
-            async for batch in self._stub.QueryOpenOrders(request):
+            async for batch in self._stub.QueryOpenOrders(request, timeout=_QUERY_SECONDS):
                 orders += batch.orders
                 as_of = batch.last_execution_sequence
         except CodedError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from ordermesh.portfolio.v1 import account_admin_pb2, portfolio_service_pb2_grpc
@@ -10,6 +11,7 @@ from services.mesh.client import Channel
 from services.risk.pipeline.ports import Standing
 
 SERVICE: Final = "ordermesh.portfolio.v1.PortfolioService"
+SILENT_SECONDS: Final = 0.5
 
 
 class PortfolioAccounts:
@@ -19,20 +21,28 @@ class PortfolioAccounts:
         self._stub = portfolio_service_pb2_grpc.PortfolioServiceStub(channel)
         self._timeout = timeout_seconds
         self._known: set[str] = set()
+        self._silent_until = 0.0
 
     def known(self, account_id: str) -> bool:
         """Tells whether an account is known to be there."""
         return account_id in self._known
 
     async def find(self, account_id: str) -> Standing:
-        """Asks for an account that is not known."""
+        """Asks for an account that is not known.
+
+        After a question without an answer nobody is asked for a moment, lest every batch of orders wait in vain.
+        """
         if account_id in self._known:
             return Standing.KNOWN
+        if asyncio.get_running_loop().time() < self._silent_until:
+            return Standing.UNREACHABLE
         request = account_admin_pb2.GetAccountRequest(account_id=account_id)
         try:
             await self._stub.GetAccount(request, timeout=self._timeout, wait_for_ready=True)
         except CodedError as error:
-            nobody = error.kind in (ErrorKind.NOT_FOUND, ErrorKind.INVALID)
-            return Standing.UNKNOWN if nobody else Standing.UNREACHABLE
+            if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.INVALID):
+                return Standing.UNKNOWN
+            self._silent_until = asyncio.get_running_loop().time() + SILENT_SECONDS
+            return Standing.UNREACHABLE
         self._known.add(account_id)
         return Standing.KNOWN

@@ -29,6 +29,7 @@ from services.risk.pipeline.ports import Standing
 
 SERVICE: Final = "ordermesh.marketdata.v1.MarketDataService"
 SILENCE_SECONDS: Final = 5.0
+SILENT_SECONDS: Final = 0.5
 _PAGE: Final = 1_000
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -45,6 +46,7 @@ class QuotedMarkets:
         self._markets: dict[str, Market] = {}
         self._connected = False
         self._heard_ns: int | None = None
+        self._silent_until = 0.0
 
     @property
     def all(self) -> Mapping[str, Market]:
@@ -62,15 +64,19 @@ class QuotedMarkets:
         return self._heard_ns is not None and 0 <= now_ns - self._heard_ns <= self._most_age_ns
 
     async def find(self, instrument: str) -> Standing:
-        """Asks for an instrument that is not known."""
+        """Asks for an instrument that is not known; after a question without an answer nobody for a moment."""
         if instrument in self._markets:
             return Standing.KNOWN
+        if asyncio.get_running_loop().time() < self._silent_until:
+            return Standing.UNREACHABLE
         request = market_data_service_pb2.GetInstrumentRequest(instrument=instrument)
         try:
             response = await self._stub.GetInstrument(request, timeout=self._timeout, wait_for_ready=True)
         except CodedError as error:
-            nothing = error.kind in (ErrorKind.NOT_FOUND, ErrorKind.INVALID)
-            return Standing.UNKNOWN if nothing else Standing.UNREACHABLE
+            if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.INVALID):
+                return Standing.UNKNOWN
+            self._silent_until = asyncio.get_running_loop().time() + SILENT_SECONDS
+            return Standing.UNREACHABLE
         self._keep(response.instrument)
         return Standing.KNOWN
 

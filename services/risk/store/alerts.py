@@ -44,7 +44,10 @@ class PostgresAlertStore:
             for each in alerts
         ]
         async with self._database.transaction() as connection:
-            await connection.executemany("insert into alert values ($1, $2, $3, $4, $5)", records)
+            # An answer to a commit may have been lost: the same alerts then come again, and are there.
+            await connection.executemany(
+                "insert into alert values ($1, $2, $3, $4, $5) on conflict (sequence) do nothing", records
+            )
 
     async def list_alerts(self, wanted: AlertFilter, limit: int) -> list[Alert]:
         """Returns up to a number of alerts, newest first.
