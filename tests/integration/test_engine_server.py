@@ -185,6 +185,25 @@ async def test_a_half_closed_stream_ends_when_all_is_told(channel: grpc.aio.Chan
     assert (await trader.error())[0] == grpc.StatusCode.OK
 
 
+async def test_many_batches_in_flight_are_all_answered(channel: grpc.aio.Channel) -> None:
+    """Batches sent without waiting, read late, are each answered in order: a slow reader is held back, not ended."""
+    trader = await Trader(channel, "one").open()
+    total, size = 200_000, 250
+
+    async def send_all() -> None:
+        for first in range(1, total + 1, size):
+            await trader.send(*(cancel(number, number) for number in range(first, first + size)))
+
+    sending = asyncio.ensure_future(send_all())
+    sequence = 0
+    while sequence < total:
+        for execution in (await trader.read()).batch.executions:
+            sequence += 1
+            assert (execution.execution_sequence, execution.command_sequence) == (sequence, sequence)
+            assert execution.order_id == order_id(sequence)
+    await sending
+
+
 async def test_queries_show_open_orders_and_executions(channel: grpc.aio.Channel) -> None:
     """A participant's open orders and executions can be asked for without a stream."""
     trader = await Trader(channel, "one").open()

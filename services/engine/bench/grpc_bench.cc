@@ -127,7 +127,14 @@ int run(const std::string& address, int orders, int batch_size) {
       }
     }
   });
-  const std::uint64_t executions = read_to(*stream, source.sequence());
+  std::uint64_t executions = 0;
+  try {
+    executions = read_to(*stream, source.sequence());
+  } catch (const std::runtime_error&) {
+    writer.join();  // its next write fails
+    check(stream->Finish());
+    throw;
+  }
   const double seconds = seconds_since(start);
   writer.join();
   stream->WritesDone();

@@ -28,20 +28,22 @@ void TradeSession::OnDone() {
   }
 }
 
-// Reads the next request, unless enough is being worked on.
+// Reads the next request, unless enough is being worked on or waits for the client to read it.
 void TradeSession::read_on() {
   const std::lock_guard guard(mutex_);
-  if (!reading_ && !is_finished() && batches_ < kMostBatches) {
+  if (!reading_ && !is_finished() && batches_ < kMostBatches && waiting_.size() < kMostUnread) {
     reading_ = true;
     StartRead(&request_);
   }
 }
 
+void TradeSession::OnWriteDone(bool ok) {
+  write_done(ok);
+  read_on();
+}
+
+// The request is in use until it has been handed on: `reading_` stays set as long.
 void TradeSession::OnReadDone(bool ok) {
-  {
-    const std::lock_guard guard(mutex_);
-    reading_ = false;
-  }
   if (!ok) {
     half_close();
     return;
@@ -112,6 +114,7 @@ void TradeSession::enter(const pb::Open& request, Result result) {
     if (done_) {
       return;  // the client left meanwhile
     }
+    reading_ = false;
     participant_ = result.count;
     opened_.emplace();
     opened_->set_participant(participant.name);
@@ -156,6 +159,7 @@ void TradeSession::take_batch(const pb::CommandBatch& batch) {
   }
   {
     const std::lock_guard guard(mutex_);
+    reading_ = false;
     ++batches_;
   }
   if (!matcher_.post(std::move(task))) {

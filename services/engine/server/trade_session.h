@@ -27,7 +27,7 @@ class TradeSession final : public callback::ServerBidiReactor<pb::TradeRequest, 
   void start();
 
   void OnReadDone(bool ok) override;
-  void OnWriteDone(bool ok) override { write_done(ok); }
+  void OnWriteDone(bool ok) override;
   void OnCancel() override { end({grpc::StatusCode::CANCELLED, "the client is gone"}); }
   void OnDone() override;
 
@@ -43,7 +43,9 @@ class TradeSession final : public callback::ServerBidiReactor<pb::TradeRequest, 
   static constexpr std::size_t kMostWaiting = std::size_t{1} << 20U;
   static constexpr std::size_t kExecutionsInMessage = 4096;
   static constexpr int kMostCommandsInBatch = 8192;
-  // Batches handed to the matcher and not done: beyond this the stream is not read, and the client is held back.
+  // Batches handed to the matcher and not done, and executions that the client has not read: beyond these the stream is
+  // not read, and the client is held back.
+  static constexpr std::size_t kMostUnread = std::size_t{1} << 16U;
   static constexpr int kMostBatches = 32;
 
   void open(const pb::Open& request);
@@ -73,7 +75,7 @@ class TradeSession final : public callback::ServerBidiReactor<pb::TradeRequest, 
   std::uint64_t ignored_ = 0;
   bool progress_due_ = false;
   int batches_ = 0;
-  bool reading_ = false;
+  bool reading_ = false;  // request_ is being filled or used
   bool done_ = false;
 
   // Of whoever writes: what take() moved here.
