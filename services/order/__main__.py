@@ -50,6 +50,7 @@ async def main(service: Service[OrderSettings]) -> None:
     service.on_close(log.close)
     book = Book(settings.shard, most_remembered=settings.most_remembered_orders)
     store = PostgresStore(database, log, book)
+    gc.disable()
     await _start(store, settings.start_timeout_seconds)
     _calm_collector()
 
@@ -120,9 +121,9 @@ async def main(service: Service[OrderSettings]) -> None:
 
 def _calm_collector() -> None:
     """Lets the collector of cycles look seldom, and never at what was loaded: orders are no cycles, and are many."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS_PER_COLLECTION, 20, 50)
+    gc.enable()
 
 
 async def _start(store: PostgresStore, timeout_seconds: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,11 +197,11 @@ async def test_a_flushed_bus_is_filled_again_from_the_log(client: Client, redis_
             return bool(await bus.xlen(key) >= wanted)
 
         await eventually(lambda: length(2))
-        before = [entry_id for entry_id, _ in await bus.xrange(key)]
+        before = await entry_ids(bus, key)
         await bus.flushall()
         await client.place()
         await eventually(lambda: length(len(before) + 1))
-        assert [entry_id for entry_id, _ in await bus.xrange(key)][: len(before)] == before
+        assert (await entry_ids(bus, key))[: len(before)] == before
 
 
 async def test_postgres_goes_away_and_comes_back(own_postgres: Any, redis_url: str, peers: Peers) -> None:
@@ -221,6 +222,11 @@ async def test_postgres_goes_away_and_comes_back(own_postgres: Any, redis_url: s
         await check_log(own_postgres.url)
 
 
+async def entry_ids(bus: Any, key: str) -> list[str]:
+    """Returns the ids of a topic's entries."""
+    return [entry_id.decode() for entry_id, _ in await bus.xrange(key)]
+
+
 @pytest.mark.timeout(180)
 async def test_the_process_is_killed_again_and_again(
     tmp_path: Path, postgres_url: str, redis_url: str, peers: Peers
@@ -234,8 +240,7 @@ async def test_the_process_is_killed_again_and_again(
                 await ready(client, peers)
                 told.client = client
                 load = asyncio.create_task(told.load())
-                wanted = len(told.accepted) + 40
-                await eventually(lambda wanted=wanted: len(told.accepted) > wanted)
+                await eventually(partial(told.has_accepted, len(told.accepted) + 40))
                 if round_number < 2:
                     await process.kill()
                 load.cancel()
@@ -255,6 +260,9 @@ class Told:
         self.accepted: dict[str, order_pb2.Order] = {}
         self.unanswered: dict[str, order_entry_pb2.PlaceOrderRequest] = {}
         self.errors: set[str] = set()
+
+    def has_accepted(self, count: int) -> bool:
+        return len(self.accepted) >= count
 
     async def load(self) -> None:
         await asyncio.gather(*(self._send() for _ in range(4)))

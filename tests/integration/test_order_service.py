@@ -296,7 +296,8 @@ async def test_the_log_and_the_bus_tell_the_same(client: Client, redis_url: str)
     await client.until(placed.order_id, ORDER_STATUS_FILLED)
     read = await client.events.ReadEvents(event_log_service_pb2.ReadEventsRequest())
     assert {event.epoch for event in read.events} == {read.epoch}
-    async with redis.asyncio.Redis.from_url(redis_url) as bus:
+    connection: Any = redis.asyncio.Redis.from_url(redis_url)
+    async with connection as bus:
         for topic in ("order.placed", "order.executed", "trade.executed"):
             number = event_pb2.Topic.Value(f"TOPIC_{topic.upper().replace('.', '_')}")
             of_topic = [event for event in read.events if event.topic == number]

@@ -56,6 +56,9 @@ class Following:
     def sequences(self) -> list[int]:
         return [report.sequence for message in self.messages for report in message.update.reports]
 
+    def has_updates(self) -> bool:
+        return bool(self.sequences())
+
     def token(self) -> str:
         return next(m.update.resume_token for m in reversed(self.messages) if m.HasField("update"))
 
@@ -145,7 +148,7 @@ async def test_resuming_in_the_middle_of_a_rush_loses_nothing(client: Client, pe
     sequences: list[int] = []
     token = stream.messages[-1].snapshot_end.resume_token
     while len(sequences) < orders * 3:
-        await eventually(lambda reading=stream: bool(reading.sequences()))
+        await eventually(stream.has_updates)
         await stream.stop()
         sequences += stream.sequences()
         token = stream.token()

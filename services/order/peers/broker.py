@@ -80,7 +80,7 @@ class BrokerRoute:
         """
         request = QueryVenueOrdersRequest(connection_id=connection_id, shard=self._book.shard)
         response = await self._stub.QueryVenueOrders(request)
-        return VenueOrders({order.venue_order_id: order.order_id for order in response.orders}, response.as_of)
+        return VenueOrders([(order.venue_order_id, order.order_id) for order in response.orders], response.as_of)
 
     async def _session(self) -> None:
         self._end()
@@ -161,7 +161,7 @@ class BrokerRoute:
         known: frozenset[str] = frozenset()
         if before:
             _log.error("the venue has lost its history", connection=opened.connection_id, epoch=opened.epoch)
-            known = frozenset((await self.venue_orders(opened.connection_id)).order_ids.values())
+            known = (await self.venue_orders(opened.connection_id)).order_ids()
         adopted = asyncio.Event()
         work = AdoptEpoch(opened.connection_id, opened.epoch, known, adopted.set)
         self._writer.put(work)

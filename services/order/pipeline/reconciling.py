@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -16,6 +17,9 @@ from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.ports import Store
 
+_MOST_TOLD: Final = 100
+"""Orders that are named in the log each time, of a kind; all are counted."""
+
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -24,12 +28,16 @@ class VenueOrders:
     """Orders open at a venue.
 
     Attributes:
-        order_ids: Our id by the venue's id; empty for an order that is not ours.
+        orders: The venue's id and ours of each; ours is empty for an order that is not ours.
         as_of: Sequence of reports that they reflect.
     """
 
-    order_ids: Mapping[str, str]
+    orders: Sequence[tuple[str, str]]
     as_of: int
+
+    def order_ids(self) -> frozenset[str]:
+        """Returns our ids of them."""
+        return frozenset(order_id for _, order_id in self.orders if order_id)
 
 
 class Reconciling:
@@ -65,12 +73,12 @@ class Reconciling:
             _log.warning("reconciliation is put off", connection=connection_id, error=str(error))
             return None
         self._find_missing(connection_id, candidates, told)
-        return frozenset(told.order_ids.values())
+        return told.order_ids()
 
     def lost(self, connection_id: str, order_ids: Sequence[str]) -> None:
         """Takes note of orders that ended because their venue has lost them."""
         self.metrics.found("lost_by_venue", len(order_ids))
-        for order_id in order_ids:
+        for order_id in order_ids[:_MOST_TOLD]:
             _log.error("the venue has lost the order; it is canceled", connection=connection_id, order_id=order_id)
 
     def resent(self, connection_id: str, count: int) -> None:
@@ -107,12 +115,16 @@ class Reconciling:
             self._waiters.remove(waiter)
 
     async def _find_unknown(self, connection_id: str, told: VenueOrders) -> None:
-        for venue_order_id, order_id in told.order_ids.items():
+        told_of = 0
+        for venue_order_id, order_id in told.orders:
             if order_id in self._book.live:
                 continue
             order = await self._store.order(order_id) if order_id else None
             finding = "unknown_at_venue" if order is None else "open_at_venue_ended_here"
             self.metrics.found(finding)
+            told_of += 1
+            if told_of > _MOST_TOLD:
+                continue
             _log.error(
                 "the venue holds an order that is not live here",
                 connection=connection_id,
@@ -122,7 +134,7 @@ class Reconciling:
             )
 
     def _find_missing(self, connection_id: str, candidates: Sequence[Order], told: VenueOrders) -> None:
-        held = set(told.order_ids.values())
+        held = told.order_ids()
         for candidate in candidates:
             order_id = candidate.terms.order_id
             if order_id not in held and order_id in self._book.live:

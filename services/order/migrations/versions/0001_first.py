@@ -32,7 +32,7 @@ STATEMENTS = (
         notional numeric not null,
         cancel_sequence bigint not null,
         sequence bigint not null
-    ) with (fillfactor = 60)
+    ) with (fillfactor = 50)
     """,
     "create unique index orders_by_client_order_id on orders (account_id, client_order_id)",
     # Order ids are UUIDv7: by id is by time.
