@@ -7,8 +7,7 @@ reader of the key, and a reader that does not read costs no more than that: it h
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from services.kernel.drain import Wakeup
 
@@ -16,8 +15,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
-class Latest(Generic[K, V]):
+class Latest(NamedTuple, Generic[K, V]):
     """The newest value of a key.
 
     Attributes:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from redis.asyncio import Redis
-
 from ordermesh.engine.v1 import instrument_service_pb2_grpc, market_feed_service_pb2_grpc
 from services.bus.backoff import Backoff
+from services.bus.broadcast import Broadcaster
+from services.bus.connection import connect
 from services.kernel.errors import CodedError, ErrorKind
 from services.marketdata import metrics
 from services.marketdata.config import MarketDataSettings
 from services.marketdata.domain.seeds import seed_terms
 from services.marketdata.memory import calm_garbage_collector
 from services.marketdata.metrics import MarketDataMetrics
-from services.marketdata.peers.bus import QuotePublisher
+from services.marketdata.peers.bus import TOPIC, QuotePublisher
 from services.marketdata.peers.engine_feed import EngineFeed, FeedOptions
 from services.marketdata.peers.engine_past import EnginePast
 from services.marketdata.peers.engine_venue import EngineVenue
@@ -87,17 +87,17 @@ async def main(service: Service[MarketDataSettings]) -> None:
     await catalogue.load()
     broadcasts.begin(hub)
 
-    redis = await service.enter(Redis.from_url(settings.redis_url.get_secret_value()))
-    publisher = QuotePublisher(redis, broadcasts.quotes.newest, service.clock, settings.publish_interval_seconds)
-    hub.listen(lambda turn: publisher.changed([market.name for market in turn.quotes]))
-    _measure(service, hub, feed, recorder, publisher)
+    redis = await service.enter(connect(settings.redis_url.get_secret_value()))
+    bus = Broadcaster(redis, TOPIC, clock=service.clock, least_interval_seconds=settings.publish_interval_seconds)
+    hub.listen(QuotePublisher(bus, broadcasts.quotes.newest, service.clock).turn)
+    _measure(service, hub, feed, recorder)
 
     service.on_close(lambda: _last_flush(recorder))
     _ = service.spawn("feed", feed.run())
     _ = service.spawn("recorder", recorder.run())
     _ = service.spawn("recovery", recorder.run_recovery())
     _ = service.spawn("partitions", _keep_partitions(service, partitions))
-    _ = service.spawn("bus", publisher.run())
+    _ = service.spawn("bus", bus.run())
     await hub.all_told()
     parts = Parts(catalogue, hub, History(store, recorder), epochs, broadcasts, service.draining, service.clock)
     service.server.add(register, MarketDataServicer(parts))
@@ -122,9 +122,7 @@ async def _last_flush(recorder: Recorder) -> None:
         await asyncio.wait_for(recorder.flush(), FINAL_FLUSH_SECONDS)
 
 
-def _measure(
-    service: Service[MarketDataSettings], hub: Hub, feed: EngineFeed, recorder: Recorder, publisher: QuotePublisher
-) -> None:
+def _measure(service: Service[MarketDataSettings], hub: Hub, feed: EngineFeed, recorder: Recorder) -> None:
     MarketDataMetrics(
         service.telemetry.registry,
         {
@@ -138,7 +136,6 @@ def _measure(
             metrics.HISTORY_RECOVERED: lambda: recorder.counts.recovered,
             metrics.HISTORY_GAPS: lambda: recorder.counts.gaps,
             metrics.HISTORY_FAILURES: lambda: recorder.counts.failures,
-            metrics.QUOTES_PUBLISHED: lambda: publisher.published,
         },
     )
 

@@ -19,7 +19,6 @@ HISTORY_STORED: Final = "ordermesh_history_stored_trades"
 HISTORY_RECOVERED: Final = "ordermesh_history_recovered_trades"
 HISTORY_GAPS: Final = "ordermesh_history_gaps"
 HISTORY_FAILURES: Final = "ordermesh_history_failures"
-QUOTES_PUBLISHED: Final = "ordermesh_quotes_published"
 
 GAUGES: Final = {
     FEED_CONNECTED: "1 while the venue's feed is there.",
@@ -34,7 +33,6 @@ COUNTERS: Final = {
     HISTORY_RECOVERED: "Trades that were recovered from the feed's past.",
     HISTORY_GAPS: "Times that trades could not be recovered.",
     HISTORY_FAILURES: "Times that the store or the feed's past did not answer.",
-    QUOTES_PUBLISHED: "Quotes published on the bus.",
 }
 
 
@@ -42,7 +40,16 @@ class MarketDataMetrics(Collector):
     """Reads the numbers when they are asked for, which costs nothing while they are not."""
 
     def __init__(self, registry: CollectorRegistry, read: dict[str, Callable[[], float]]) -> None:
-        self._read = read
+        """Registers the metrics.
+
+        Args:
+            registry: Where they are asked for.
+            read: Tells the present value of each.
+
+        Raises:
+            KeyError: A metric is declared that nobody reads.
+        """
+        self._read = {name: read[name] for name in (*GAUGES, *COUNTERS)}
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:

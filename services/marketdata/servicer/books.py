@@ -68,6 +68,8 @@ class DepthGroup:
 
     def update(self, latest: Sequence[Latest[str, SharedBook]]) -> Wire:
         """Returns the message of books that changed; readers in step share its bytes."""
+        if len(latest) == 1 and not latest[0].folded:
+            return self._shared.bytes_of_one(latest[0].value)
         return self._shared.bytes_of([(entry.value, entry.folded) for entry in latest])
 
     def _publish(self, market: Market, epoch: str) -> None:

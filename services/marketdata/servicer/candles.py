@@ -76,6 +76,8 @@ class CandleBroadcast:
         return Subscription(reader, list(_snapshot(reader.take())), self._update)
 
     def _update(self, latest: Sequence[Latest[str, SharedCandle]]) -> Wire:
+        if len(latest) == 1 and not latest[0].folded:
+            return self._shared.bytes_of_one(latest[0].value)
         return self._shared.bytes_of([(entry.value, entry.folded) for entry in latest])
 
     def _message(self, market: Market, candle: Candle, interval: Interval) -> candle_pb2.Candle:

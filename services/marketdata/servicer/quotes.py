@@ -48,6 +48,8 @@ class QuoteBroadcast:
         return shared.message if shared is not None else None
 
     def _update(self, latest: Sequence[Latest[str, SharedQuote]]) -> Wire:
+        if len(latest) == 1 and not latest[0].folded:
+            return self._shared.bytes_of_one(latest[0].value)
         return self._shared.bytes_of([(entry.value, entry.folded) for entry in latest])
 
 

@@ -34,7 +34,7 @@ class SharedEncoding(Generic[V]):
     well.
     """
 
-    __slots__ = ("_encode", "_made")
+    __slots__ = ("_alone", "_encode", "_made")
 
     def __init__(self, encode: Callable[[Sequence[tuple[V, int]]], Message]) -> None:
         """Begins with nothing made.
@@ -45,6 +45,14 @@ class SharedEncoding(Generic[V]):
         self._encode = encode
         # The states themselves are the key: they are compared by identity, and kept alive by being in it.
         self._made: dict[tuple[tuple[V, int], ...], bytes] = {}
+        self._alone: dict[V, bytes] = {}
+
+    def bytes_of_one(self, state: V) -> bytes:
+        """Returns the message of one state with nothing folded into it: what readers in step want most."""
+        made = self._alone.get(state)
+        if made is None:
+            made = self._alone[state] = self.bytes_of(((state, 0),))
+        return made
 
     def bytes_of(self, states: Iterable[tuple[V, int]]) -> bytes:
         """Returns the message of these states, encoded now or before."""
@@ -56,7 +64,7 @@ class SharedEncoding(Generic[V]):
 
     def forget(self) -> None:
         """Forgets all, because states are newer now."""
-        self._made = {}
+        self._made, self._alone = {}, {}
 
 
 class _Registrar:

@@ -32,10 +32,10 @@ from tests.fixtures.trader import eventually
 APPLE, UNTRADED = "AAPL.XNAS", "USD-JPY.LMAX"
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: Postgres, redis_server: RedisServer
 ) -> AsyncIterator[MarketWorld]:
