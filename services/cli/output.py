@@ -49,7 +49,8 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str =
     """Returns a table. Cells may hold markup: escape what comes from outside."""
     result = Table(title=title or None, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
     for column in columns:
-        result.add_column(column.name, justify="right" if column.number else "left", no_wrap=column.number)
+        # In a narrow terminal cells are folded: a name or a number that was cut would be another one.
+        result.add_column(column.name, justify="right" if column.number else "left", overflow="fold")
     for row in rows:
         result.add_row(*row)
     return result

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import pty
+import struct
 import sys
+import termios
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -202,6 +205,7 @@ async def test_watching_updates_in_place_on_a_terminal(mesh: Mesh) -> None:
     async with trader(mesh.address("gateway")) as someone:
         instrument = await new_instrument(someone)
         master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
