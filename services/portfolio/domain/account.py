@@ -63,6 +63,20 @@ class Account:
         """Returns the cash in a currency."""
         return self.balances.get(currency, Balance())
 
+    def after(self, currency: str, flow: Decimal, at: datetime) -> Account:
+        """Returns the account after a booking that let cash flow."""
+        return Account(
+            account_id=self.account_id,
+            name=self.name,
+            environment=self.environment,
+            base_currency=self.base_currency,
+            portfolio_id=self.portfolio_id,
+            balances={**self.balances, currency: self.balance(currency).plus(flow)},
+            change_count=self.change_count + 1,
+            created_at=self.created_at,
+            updated_at=at,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -75,8 +75,8 @@ def book(books: Books, fills: Sequence[Fill], at: datetime) -> Booked:
     for sequence, fill in enumerate(fills, books.sequence + 1):
         account = booked.accounts.get(fill.account_id) or books.accounts[fill.account_id]
         before = _position(books, booked, fill)
-        position = replace(before.after(fill), sequence=sequence)
-        account = _pay(account, position.currency, cash_flow(fill, position.multiplier), at)
+        position = before.after(fill, sequence)
+        account = account.after(position.currency, cash_flow(fill, position.multiplier), at)
         booked.accounts[fill.account_id] = account
         booked.positions[fill.account_id, fill.instrument] = position
         booked.changes.append(
@@ -98,8 +98,3 @@ def _position(books: Books, booked: Booked, fill: Fill) -> Position:
     if (found := books.positions.get(fill.account_id, {}).get(fill.instrument)) is not None:
         return found
     return new_position(fill.account_id, books.terms[fill.instrument])
-
-
-def _pay(account: Account, currency: str, flow: Decimal, at: datetime) -> Account:
-    balances = {**account.balances, currency: account.balance(currency).plus(flow)}
-    return replace(account, balances=balances, change_count=account.change_count + 1, updated_at=at)

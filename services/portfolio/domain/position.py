@@ -18,7 +18,7 @@ several of its price changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from services.kernel.decimals import EXACT, ZERO
@@ -108,22 +108,28 @@ class Position:
         """Returns the profit that closing at a price would realise, in money."""
         return EXACT.subtract(self.market_value(price), self.cost)
 
-    def after(self, fill: Fill) -> Position:
-        """Returns the position with a fill booked into it; its place in the log of positions stays."""
+    def after(self, fill: Fill, sequence: int = 0) -> Position:
+        """Returns the position with a fill booked into it, at a place in the log of positions."""
         basis_quantity, basis_cost = self._basis_after(fill)
-        quantity = EXACT.add(self.quantity, fill.signed_quantity)
-        buys = fill.signed_quantity > ZERO
-        return replace(
-            self,
+        signed = fill.signed_quantity
+        quantity = EXACT.add(self.quantity, signed)
+        buys = signed > ZERO
+        # Made whole: `replace` costs more than all the arithmetic, and this is done for every fill.
+        return Position(
+            account_id=self.account_id,
+            instrument=self.instrument,
+            currency=self.currency,
+            multiplier=self.multiplier,
             quantity=quantity,
             basis_quantity=basis_quantity if quantity else ZERO,
             basis_cost=basis_cost if quantity else ZERO,
-            invested=EXACT.fma(fill.signed_quantity, fill.price, self.invested),
+            invested=EXACT.fma(signed, fill.price, self.invested),
             fees=EXACT.add(self.fees, fill.fee),
             bought=EXACT.add(self.bought, fill.quantity) if buys else self.bought,
             sold=self.sold if buys else EXACT.add(self.sold, fill.quantity),
             trade_count=self.trade_count + 1,
             order_sequence=fill.sequence,
+            sequence=sequence,
             opened_at_ns=self.opened_at_ns or fill.executed_at_ns,
             updated_at_ns=max(self.updated_at_ns, fill.executed_at_ns),
         )

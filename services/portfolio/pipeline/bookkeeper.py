@@ -84,7 +84,8 @@ class Bookkeeper:
             return None
         new = await self._without_booked(epoch, fresh)
         opened = self._open_missing(new)
-        accounts = {**self._ledger.accounts, **{account.account_id: account for account, _ in opened}}
+        accounts = {account.account_id: account for account, _ in opened}
+        accounts |= {name: known for name in {f.account_id for f in new} if (known := self._ledger.accounts.get(name))}
         books = booking.Books(accounts, self._ledger.positions, terms, self._ledger.sequence)
         booked = booking.book(books, new, self._clock.now())
         return Commit(opened, booked, before, Cursor(epoch, fresh[-1].sequence))
