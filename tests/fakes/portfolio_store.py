@@ -1,0 +1,95 @@
+"""The store of PortfolioService in memory, which can be lost before or after a write takes effect."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection
+from enum import Enum, auto
+
+from services.kernel.errors import already_exists, unavailable
+from services.portfolio.domain.account import Account, Portfolio
+from services.portfolio.pipeline.ports import Commit, Cursor, LoggedChange, State
+
+
+class Loss(Enum):
+    """When the store is lost."""
+
+    BEFORE = auto()
+    AFTER = auto()
+
+
+class FakePortfolioStore:
+    """Keeps a state of its own, apart from the ledger's.
+
+    Attributes:
+        state: What is stored.
+        log: The log of positions.
+        next_loss: What happens to the next write.
+    """
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.log: list[LoggedChange] = []
+        self.booked: set[str] = set()
+        self.next_loss: Loss | None = None
+
+    async def load(self) -> State:
+        return copy.deepcopy(self.state)
+
+    async def commit(self, commit: Commit) -> list[LoggedChange]:
+        loss = self._lose_before()
+        assert commit.before == self.state.cursor
+        changes = [
+            LoggedChange(c.sequence, c.fill.account_id, c.fill.instrument, c.fill.trade_id.encode())
+            for c in commit.booked.changes
+        ]
+        for account, own in commit.opened:
+            self.state.accounts[account.account_id] = account
+            self.state.portfolios[own.portfolio_id] = own
+        self.state.accounts |= commit.booked.accounts
+        for (account_id, instrument), position in commit.booked.positions.items():
+            self.state.positions.setdefault(account_id, {})[instrument] = position
+        self.state.sequence += len(changes)
+        self.state.cursor = commit.after
+        self.log += changes
+        self.booked |= {change.fill.trade_id for change in commit.booked.changes}
+        self._lose_after(loss)
+        return changes
+
+    async def booked_among(self, epoch: str, trade_ids: Collection[str]) -> set[str]:
+        return self.booked & set(trade_ids)
+
+    async def changes_after(self, sequence: int, limit: int) -> list[LoggedChange]:
+        return [change for change in self.log if change.sequence > sequence][:limit]
+
+    async def begin_anew(self, epoch: str) -> None:
+        self.state.positions.clear()
+        self.state.cursor = Cursor(epoch, 0)
+
+    async def add_account(self, account: Account, own: Portfolio) -> None:
+        loss = self._lose_before()
+        if account.account_id in self.state.accounts:
+            raise already_exists("ALREADY_EXISTS", f"account {account.account_id} exists")
+        self.state.accounts[account.account_id] = account
+        self.state.portfolios[own.portfolio_id] = own
+        self._lose_after(loss)
+
+    async def put_portfolio(self, portfolio: Portfolio) -> None:
+        loss = self._lose_before()
+        self.state.portfolios[portfolio.portfolio_id] = portfolio
+        self._lose_after(loss)
+
+    async def delete_portfolio(self, portfolio_id: str) -> None:
+        loss = self._lose_before()
+        del self.state.portfolios[portfolio_id]
+        self._lose_after(loss)
+
+    def _lose_before(self) -> Loss | None:
+        loss, self.next_loss = self.next_loss, None
+        if loss is Loss.BEFORE:
+            raise unavailable("STORE_UNAVAILABLE", "lost before the write")
+        return loss
+
+    def _lose_after(self, loss: Loss | None) -> None:
+        if loss is Loss.AFTER:
+            raise unavailable("STORE_UNAVAILABLE", "lost after the write")
