@@ -16,6 +16,8 @@ RETRY_AFTER_SECONDS = 1.0
 _LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # What the driver says when a connection is lost at an unlucky moment of a statement.
+    asyncpg.InternalClientError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresSystemError,

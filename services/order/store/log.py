@@ -3,64 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
-from services.kernel.clock import from_ns
 from services.kernel.errors import CodedError
 from services.order.domain import refusals
-from services.order.domain.order import Order
-from services.order.pipeline.entries import Draft, Entry
+from services.order.pipeline.entries import Draft
 from services.order.pipeline.ports import DuplicateKeyError, InDoubtError, NotCommittedError
+from services.order.store.transaction import STATEMENT, arguments
 from services.storage.database import Connection, Database
 from services.storage.errors import store_errors
 
-_ORDER_COLUMNS: Final = (
-    "order_id",
-    "shard",
-    "account_id",
-    "client_order_id",
-    "fingerprint",
-    "instrument",
-    "created_at",
-    "placed_sequence",
-    "live",
-    "status",
-    "accepted",
-    "notional",
-    "cancel_sequence",
-    "sequence",
+_SETTINGS: Final = (
+    # One plan for all drafts: rows are found by their keys. Planning this anew costs more than carrying it out.
+    "set plan_cache_mode = force_generic_plan",
+    "set enable_seqscan = off",
+    "set enable_hashjoin = off",
+    "set enable_mergejoin = off",
 )
-_EVENT_COLUMNS: Final = (
-    "shard",
-    "sequence",
-    "previous_sequence",
-    "topic",
-    "account_id",
-    "account_sequence",
-    "order_id",
-    "instrument",
-    "type",
-    "at",
-    "executed_at",
-    "payload",
+_LOST: Final = (
+    TimeoutError,
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
 )
-_UPDATE: Final = """
-    update orders as o
-    set live = n.live, status = n.status, accepted = n.accepted, notional = n.notional,
-        cancel_sequence = n.cancel_sequence, sequence = n.sequence
-    from unnest($1::uuid[], $2::boolean[], $3::smallint[], $4::boolean[], $5::numeric[], $6::bigint[], $7::bigint[])
-        as n (order_id, live, status, accepted, notional, cancel_sequence, sequence)
-    where o.order_id = n.order_id
-"""
-_MOVE_CURSORS: Final = """
-    insert into connection_cursors (shard, connection_id, epoch, sequence)
-    select $1, c, e, s from unnest($2::text[], $3::text[], $4::bigint[]) as n (c, e, s)
-    on conflict (shard, connection_id) do update set epoch = excluded.epoch, sequence = excluded.sequence
-"""
+_CLOSE_SECONDS: Final = 1.0
 _LOCK: Final = "select pg_try_advisory_lock(hashtextextended('ordermesh.orders.log', $1))"
 _WHO: Final = "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()"
 _END_SESSION: Final = (
@@ -89,14 +61,21 @@ class OrderLog:
             connection = await self._resources.enter_async_context(self._database.connection())
             try:
                 await self._lock(connection)
+                for setting in _SETTINGS:
+                    await connection.execute(setting)
             except BaseException:
+                connection.terminate()
                 await self.close()
                 raise
         self._connection = connection
 
     async def close(self) -> None:
-        """Gives the connection back; a lost one is thrown away."""
-        resources, self._resources, self._connection = self._resources, AsyncExitStack(), None
+        """Ends the connection, whose settings and lock are of no use to others."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            with suppress(TimeoutError, OSError, asyncpg.InterfaceError):
+                await connection.close(timeout=_CLOSE_SECONDS)
+        resources, self._resources = self._resources, AsyncExitStack()
         await resources.aclose()
 
     async def head(self) -> int:
@@ -122,73 +101,16 @@ class OrderLog:
             raise InDoubtError from ConnectionError("not connected")
         try:
             async with asyncio.timeout(self._commit_seconds):
-                await self._transact(connection, draft)
+                await connection.execute(STATEMENT, *arguments(draft, self._shard))
         except asyncpg.UniqueViolationError as error:
             raise DuplicateKeyError from error
-        except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+        except _LOST as error:
             connection.terminate()
             raise InDoubtError from error
         except asyncpg.PostgresError as error:
-            if connection.is_closed() or isinstance(error, asyncpg.OperatorInterventionError):
-                connection.terminate()
+            if connection.is_closed():
                 raise InDoubtError from error
             raise NotCommittedError from error
-
-    async def _transact(self, connection: Connection, draft: Draft) -> None:
-        placed = {order.terms.order_id for order in draft.placed}
-        changed = [order for order in draft.orders.values() if order.terms.order_id not in placed]
-        at = from_ns(draft.at_ns)
-        async with connection.transaction():
-            if draft.placed:
-                records = [self._order_row(draft.orders[order.terms.order_id], at) for order in draft.placed]
-                await connection.copy_records_to_table("orders", records=records, columns=_ORDER_COLUMNS)
-            if draft.entries:
-                rows = [self._event_row(entry, at) for entry in draft.entries]
-                await connection.copy_records_to_table("events", records=rows, columns=_EVENT_COLUMNS)
-            if changed:
-                await connection.execute(_UPDATE, *_update_arguments(changed))
-            if draft.cursors:
-                await connection.execute(_MOVE_CURSORS, self._shard, *_cursor_arguments(draft))
-
-    def _order_row(self, order: Order, at: datetime) -> tuple[Any, ...]:
-        terms = order.terms
-        return (
-            terms.order_id,
-            self._shard,
-            terms.account_id,
-            terms.client_order_id,
-            terms.fingerprint,
-            terms.instrument,
-            at,
-            order.placed_sequence,
-            order.live,
-            order.status,
-            order.accepted,
-            order.notional,
-            order.cancel_sequence,
-            order.sequence,
-        )
-
-    def _event_row(self, entry: Entry, at: datetime) -> tuple[Any, ...]:
-        event = entry.event
-        terms = event.order.terms
-        executed_at = None
-        if event.is_fill and event.report is not None:
-            executed_at = from_ns(event.report.venue_at_ns) if event.report.venue_at_ns else at
-        return (
-            self._shard,
-            entry.sequence,
-            entry.previous_sequence,
-            entry.topic,
-            terms.account_id,
-            entry.account_sequence,
-            terms.order_id,
-            terms.instrument,
-            event.type,
-            at,
-            executed_at,
-            entry.payload,
-        )
 
     async def _lock(self, connection: Connection) -> None:
         # A session of ours that was cut off may still be finishing its transaction, and holds the lock while it does.
@@ -203,23 +125,3 @@ class OrderLog:
             )
         if (who := await connection.fetchrow(_WHO)) is not None:
             self._session = (who[0], who[1])
-
-
-def _update_arguments(orders: list[Order]) -> tuple[list[Any], ...]:
-    return (
-        [order.terms.order_id for order in orders],
-        [order.live for order in orders],
-        [order.status for order in orders],
-        [order.accepted for order in orders],
-        [order.notional for order in orders],
-        [order.cancel_sequence for order in orders],
-        [order.sequence for order in orders],
-    )
-
-
-def _cursor_arguments(draft: Draft) -> tuple[list[Any], ...]:
-    return (
-        list(draft.cursors),
-        [epoch for epoch, _ in draft.cursors.values()],
-        [sequence for _, sequence in draft.cursors.values()],
-    )
