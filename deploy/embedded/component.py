@@ -36,8 +36,12 @@ class Component:
     start_seconds: float = 60.0
 
 
-async def start(component: Component) -> Process:
-    """Start a component and return its process once it serves.
+def not_watched(_pid: int) -> None:
+    """Watch over nothing."""
+
+
+async def start(component: Component, watch: Callable[[int], None] = not_watched) -> Process:
+    """Start a component and return its process once it serves; `watch` is told its id as soon as there is one.
 
     Raises:
         ComponentFailedError: it ended, or did not serve in time; the process is gone then.
@@ -45,6 +49,7 @@ async def start(component: Component) -> Process:
     await component.prepare()
     process = Process(component.command)
     try:
+        watch(process.pid)
         await _until_ready(component, process)
         await component.prepare_once_ready()
     except BaseException:

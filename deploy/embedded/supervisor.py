@@ -11,7 +11,10 @@ from typing import Self
 
 from deploy.embedded.component import Component, start
 from deploy.embedded.errors import DeployError
+from deploy.embedded.guard import Guard
 from deploy.embedded.process import Process
+
+ORPHAN_SECONDS = 20.0
 
 
 class State(StrEnum):
@@ -44,7 +47,13 @@ class Backoff:
 class Runner:
     """One component in the course of its life."""
 
-    def __init__(self, component: Component, told: Callable[["Runner", str], None], backoff: Backoff) -> None:
+    def __init__(
+        self,
+        component: Component,
+        told: Callable[["Runner", str], None],
+        backoff: Backoff,
+        watch: Callable[[int], None],
+    ) -> None:
         self.component = component
         self.state = State.WAITING
         self.restarts = 0
@@ -53,6 +62,7 @@ class Runner:
         self.stopped = asyncio.Event()
         self._told = told
         self._backoff = backoff
+        self._guard = watch
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -78,7 +88,7 @@ class Runner:
 
     async def _start(self, state: State) -> None:
         self._turn(state)
-        self.process = await start(self.component)
+        self.process = await start(self.component, self._guard)
         self._turn(State.SERVING)
         self.serving.set()
 
@@ -124,9 +134,17 @@ class Supervisor:
         *,
         told: Callable[[Runner, str], None] = say_nothing,
         backoff: Backoff | None = None,
+        orphan_seconds: float = ORPHAN_SECONDS,
     ) -> None:
-        """Take charge of `components`; `told` hears of every change of state, with a detail where there is one."""
-        self.runners = {component.name: Runner(component, told, backoff or Backoff()) for component in components}
+        """Take charge of `components`; `told` hears of every change of state, with a detail where there is one.
+
+        Should this process be killed, the components have `orphan_seconds` to stop.
+        """
+        self._orphan_seconds = orphan_seconds
+        self._guard: Guard | None = None
+        self.runners = {
+            component.name: Runner(component, told, backoff or Backoff(), self._watch) for component in components
+        }
         unknown = {need for c in components for need in c.needs + c.uses} - self.runners.keys()
         if unknown:
             raise DeployError(f"needed, but not among the components: {', '.join(sorted(unknown))}")
@@ -148,6 +166,7 @@ class Supervisor:
         Raises:
             DeployError: why the first of them could not.
         """
+        self._guard = Guard(self._orphan_seconds)
         try:
             async with asyncio.TaskGroup() as group:
                 for runner in self.runners.values():
@@ -164,6 +183,13 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             for runner in self.runners.values():
                 group.create_task(self._stop(runner), name=f"stop {runner.component.name}")
+        if self._guard is not None:
+            self._guard.dismiss()
+            self._guard = None
+
+    def _watch(self, pid: int) -> None:
+        if self._guard is not None:
+            self._guard.watch(pid)
 
     def kill_all(self) -> None:
         """End every process at once."""

@@ -147,13 +147,15 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running(tmp_path: Path) 
 
 
 def test_processes_do_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) -> None:
-    """`kill -9` of the supervisor ends its processes, with a chance to drain."""
+    """`kill -9` of the supervisor ends its processes, with a chance to drain; one that hangs is ended by force."""
     script = f"""
 import asyncio, pathlib
 from deploy.embedded.supervisor import Supervisor
 from tests.fakes.program_component import program_component
 async def main():
-    async with Supervisor([program_component(pathlib.Path({str(tmp_path)!r}), "orphan")]):
+    folder = pathlib.Path({str(tmp_path)!r})
+    components = [program_component(folder, "orphan"), program_component(folder, "mule", "stubborn", needs=("orphan",))]
+    async with Supervisor(components, orphan_seconds=0.2):
         print("started", flush=True)
         await asyncio.Event().wait()
 asyncio.run(main())
@@ -166,11 +168,11 @@ asyncio.run(main())
     ) as supervisor:
         assert supervisor.stdout is not None
         assert supervisor.stdout.readline() == b"started\n"
-        orphan = psutil.Process(process_id(tmp_path, "orphan"))
+        orphans = [psutil.Process(process_id(tmp_path, name)) for name in ("orphan", "mule")]
         supervisor.send_signal(signal.SIGKILL)
-    _, alive = psutil.wait_procs([orphan], timeout=20)
+    _, alive = psutil.wait_procs(orphans, timeout=20)
     assert not alive
-    assert journal(tmp_path) == ["orphan serves", "orphan drained"]
+    assert journal(tmp_path) == ["orphan serves", "mule serves", "orphan drained"]
 
 
 def test_a_need_that_nobody_meets_is_refused(tmp_path: Path) -> None:
