@@ -107,7 +107,7 @@ async def test_a_bad_order_is_refused_the_same_over_grpc(
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await someone.orders.PlaceOrder(request)
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    status = rpc_status.from_call(refused.value)  # type: ignore[arg-type]  # takes aio errors as well
+    status = rpc_status.from_call(refused.value)
     assert status is not None
     told, fields = reason_and_fields(json_format.MessageToDict(status, preserving_proto_field_name=True))
     assert told == reason

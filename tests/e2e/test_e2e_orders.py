@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TypeVar
 
 import grpc
 import pytest
-from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from deploy.embedded.mesh import Mesh
-from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2, order_stream_pb2
+from ordermesh.order.v1 import execution_report_pb2, order_entry_pb2, order_pb2, order_query_pb2, order_stream_pb2
 from ordermesh.order.v1.execution_report_pb2 import (
     EXECUTION_TYPE_CANCELED,
     EXECUTION_TYPE_NEW,
@@ -30,20 +31,22 @@ from ordermesh.order.v1.order_pb2 import (
 from ordermesh.type.v1 import risk_breach_pb2
 from tests.fixtures.trader import BUY, FOK, IOC, SELL, Trader, eventually, new_instrument, trader
 
+Detail = TypeVar("Detail", bound=Message)
+
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
     """Returns the reason in an error's details."""
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # takes aio errors as well
+    status = rpc_status.from_call(error)
     assert status is not None
     info = error_details_pb2.ErrorInfo()
     assert any(detail.Unpack(info) for detail in status.details)
     assert info.domain == "ordermesh.dev"
-    return info.reason
+    return str(info.reason)
 
 
-def detail_of(status: status_pb2.Status, kind: type) -> Any:
+def detail_of(status: status_pb2.Status, kind: type[Detail]) -> Detail:
     """Returns the detail of a kind in a status."""
     for detail in status.details:
         message = kind()
@@ -162,7 +165,7 @@ async def test_a_breach_of_a_limit_is_told_with_its_numbers(mesh: Mesh) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await someone.place(BUY, instrument, "1000000", "100000")
         assert reason_of(refused.value) == "RISK_LIMIT_EXCEEDED"
-        status = rpc_status.from_call(refused.value)  # type: ignore[arg-type]  # takes aio errors as well
+        status = rpc_status.from_call(refused.value)
         assert status is not None
         breach = detail_of(status, risk_breach_pb2.RiskBreach)
         assert breach.rule != risk_breach_pb2.RISK_RULE_UNSPECIFIED
@@ -223,7 +226,7 @@ async def test_a_stream_resumes_where_it_was_left(mesh: Mesh) -> None:
         resumed = someone.orders.StreamOrders(
             order_stream_pb2.StreamOrdersRequest(account_id=someone.account_id, resume_token=token)
         )
-        reports = []
+        reports: list[execution_report_pb2.ExecutionReport] = []
         async for response in resumed:
             if response.HasField("subscribed"):
                 assert response.subscribed.resumed

@@ -18,7 +18,11 @@ from ordermesh.type.v1 import stream_pb2
 def instrument(name: str, number: int, tick: str = "0.01", lot: str = "1", **more: Any) -> instrument_pb2.Instrument:
     """Returns the terms of an instrument."""
     symbol, _, venue = name.rpartition(".")
-    values = {"currency": "USD", "contract_multiplier": "1", "status": instrument_pb2.INSTRUMENT_STATUS_TRADING}
+    values: dict[str, Any] = {
+        "currency": "USD",
+        "contract_multiplier": "1",
+        "status": instrument_pb2.INSTRUMENT_STATUS_TRADING,
+    }
     return instrument_pb2.Instrument(
         instrument=name,
         symbol=symbol,

@@ -354,7 +354,9 @@ class RiskWorld:
     def limit(self, account_id: str = "demo", **values: Any) -> None:
         """Sets parameters of an account, past the service."""
         before = self.book.parameters(account_id)
-        decimals = {name: Decimal(value) if isinstance(value, str) else value for name, value in values.items()}
+        decimals: dict[str, Any] = {
+            name: Decimal(value) if isinstance(value, str) else value for name, value in values.items()
+        }
         self.book.set_parameters({account_id: replace(before, **decimals)})
 
     async def told(self, count: int) -> list[Alert]:

@@ -26,6 +26,7 @@ from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW, ORDER_STATUS_PARTIALL
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from ordermesh.portfolio.v1 import position_query_pb2
 from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
+from ordermesh.type.v1 import trading_pb2
 from tests.fixtures.trader import BUY, SELL, Trader, eventually, new_instrument, trader
 
 RECOVERY_SECONDS = 60.0
@@ -106,7 +107,7 @@ class Load:
         for number, someone in enumerate(self.traders):
             await self._assert_position(someone, 1 if number % 2 == 0 else -1, logged)
 
-    async def _client(self, someone: Trader, side: int, count: int) -> None:
+    async def _client(self, someone: Trader, side: trading_pb2.Side.ValueType, count: int) -> None:
         for _ in range(count):
             quantity = str(self.draw.randrange(1, 10))
             request = someone.request(side, self.instrument, quantity, PRICE, client_order_id=uuid.uuid4().hex)

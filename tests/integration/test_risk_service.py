@@ -158,7 +158,7 @@ async def test_breaker_and_alerts_survive_a_restart(world: World) -> None:
                 async with asyncio.timeout(10):
                     while await redis.xlen(key) < 2:
                         await asyncio.sleep(0.02)
-                entries = await redis.xrange(key)
+                entries: Any = await redis.xrange(key)
             finally:
                 await redis.aclose()
             assert (await stream.one(2)).reason == BREAKER_OPEN

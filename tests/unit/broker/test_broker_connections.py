@@ -220,7 +220,12 @@ async def test_books_follow_fills_over_connections_and_restarts() -> None:
         async with world.route(0) as first, world.route(1) as second:
             await first.up()
             await second.up()
-            sale = {"instrument": "BTC-USDT.BINANCE", "quantity": "0.5", "limit_price": "60000", "side": 2}
+            sale: dict[str, Any] = {
+                "instrument": "BTC-USDT.BINANCE",
+                "quantity": "0.5",
+                "limit_price": "60000",
+                "side": 2,
+            }
             await first.send(new_order(1), new_order(2, **sale))
             await second.send(new_order(1))
             await first.reported(2)

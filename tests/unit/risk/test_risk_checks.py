@@ -19,7 +19,9 @@ FIRM = Parameters("")
 
 
 def limits(**values: Any) -> Limits:
-    decimals = {name: Decimal(value) if isinstance(value, str) else value for name, value in values.items()}
+    decimals: dict[str, Any] = {
+        name: Decimal(value) if isinstance(value, str) else value for name, value in values.items()
+    }
     return effective(Parameters("demo", **decimals), FIRM)
 
 
