@@ -129,7 +129,8 @@ class Placing:
                 self._book.load_accounts(await self._store.account_sequences(accounts))
             decisions = await self._risk.reserve([placement.terms for placement in batch])
         except CodedError as error:
-            self.fail(batch, error)
+            # What waits behind would wait as long for the same answer.
+            self.fail([*batch, *self._waiting.take_waiting(len(self._waiting))], error)
             return
         for placement, decision in zip(batch, decisions, strict=True):
             placement.decision = decision

@@ -289,6 +289,20 @@ async def test_without_risk_nothing_is_stored_and_the_id_stays_free(world: World
     await world.place_one(terms("a"))
 
 
+async def test_what_waits_behind_an_unanswered_check_is_refused_with_it(world: World) -> None:
+    """It would wait as long for the same answer."""
+    world.risk.gate, world.risk.error = asyncio.Event(), refusals.risk_unavailable()
+    first = asyncio.create_task(world.refuse_one(terms("a")))
+    await settled(lambda: world.placing.in_flight == 1)
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(world.refuse_one(terms(f"b{number}"))) for number in range(3)]
+    await settled(lambda: world.placing.in_flight == 4)
+    world.risk.gate.set()
+    errors = await asyncio.gather(first, *others)
+    assert {error.reason for error in errors} == {"RISK_UNAVAILABLE"}
+    assert world.placing.in_flight == 0
+
+
 async def test_a_rule_is_not_held_against_a_repetition(world: World) -> None:
     """An instrument that was halted since does not change what a repeated request is answered."""
     order = await world.place_one(terms("a"))

@@ -141,7 +141,7 @@ decimals = st.decimals(min_value="0.000000000001", max_value="1000000", places=1
 
 @given(st.lists(st.tuples(decimals, decimals), min_size=1, max_size=8))
 def test_average_price_is_within_half_a_step_of_the_quotient(fills: list[tuple[Decimal, Decimal]]) -> None:
-    """The average lies between the least and the greatest price; times the quantity it gives the sum, but for rounding."""
+    """The average is between the least and the greatest price; times the quantity it is the sum, but for rounding."""
     notional = sum((price * quantity for price, quantity in fills), Decimal(0))
     cumulative = sum((quantity for _, quantity in fills), Decimal(0))
     average = average_price(notional, cumulative)
