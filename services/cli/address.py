@@ -37,16 +37,19 @@ class Addresses:
         Raises:
             CodedError: SERVICE_UNAVAILABLE, when nobody said.
         """
-        address = self.gateway or self.services.get(service)
+        return self.gateway or self.directly(service)
+
+    def directly(self, service: str) -> str:
+        """Returns where a service itself is, public or not.
+
+        Raises:
+            CodedError: SERVICE_UNAVAILABLE, when nobody said.
+        """
+        address = self.services.get(service)
         if not address:
             variable = f"{PREFIX}{service.upper()}{SUFFIX}"
             raise unavailable("SERVICE_UNAVAILABLE", f"it is not known where {service} is; set {variable} or --address")
         return address
-
-    def variables(self) -> dict[str, str]:
-        """Returns the addresses as environment variables."""
-        named = {**self.services, GATEWAY: self.gateway}
-        return {f"{PREFIX}{name.upper()}{SUFFIX}": address for name, address in named.items() if address}
 
 
 def find_mesh(address: str = "", environment: Mapping[str, str] = os.environ, mesh_file: Path = MESH_FILE) -> Addresses:

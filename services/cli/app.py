@@ -23,6 +23,6 @@ for command in (
     book.book,
     accounts.accounts,
     status.status,
+    replay.replay,
 ):
     app.command()(command)
-app.command(context_settings=replay.TAKES_ANYTHING, add_help_option=False)(replay.replay)

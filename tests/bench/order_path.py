@@ -118,7 +118,7 @@ async def _open(rest: httpx.AsyncClient, account: str) -> None:
     )
     opened.raise_for_status()
     parameters = {"account_id": account, **NO_LIMITS}
-    limited = await rest.put("/api/v1/risk/parameters", json={"parameters": parameters})
+    limited = await rest.put("/api/v1/risk/parameters", json=parameters)
     limited.raise_for_status()
 
 

@@ -58,7 +58,7 @@ def test_a_mesh_that_does_not_run_is_told_as_such(tmp_path: Path) -> None:
         assert error.value.reason == "SERVICE_UNAVAILABLE"
 
 
-def test_addresses_are_told_on_as_variables() -> None:
-    """What runs below the command finds the same mesh."""
-    addresses = Addresses("g:1", {"engine": "e:2"})
-    assert addresses.variables() == {"ORDERMESH_GATEWAY_ADDRESS": "g:1", "ORDERMESH_ENGINE_ADDRESS": "e:2"}
+def test_a_service_itself_is_found_beside_the_gateway() -> None:
+    """What is not public is called directly; public services go through the gateway."""
+    addresses = Addresses("g:1", {"engine": "e:2", "order": "o:3"})
+    assert (addresses.directly("engine"), addresses.of("order"), addresses.directly("order")) == ("e:2", "g:1", "o:3")
