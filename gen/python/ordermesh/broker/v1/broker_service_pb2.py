@@ -29,7 +29,7 @@ from ordermesh.broker.v1 import venue_account_pb2 as ordermesh_dot_broker_dot_v1
 from ordermesh.type.v1 import trading_pb2 as ordermesh_dot_type_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ordermesh/broker/v1/broker_service.proto\x12\x13ordermesh.broker.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a+ordermesh/broker/v1/broker_connection.proto\x1a\'ordermesh/broker/v1/venue_account.proto\x1a\x1fordermesh/type/v1/trading.proto\"\x84\x04\n\x17\x43reateConnectionRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12\x1d\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x32\n\x07\x61\x64\x61pter\x18\x03 \x01(\tB!\xbaH\x1er\x19\x32\x17^[a-z][a-z0-9_-]{0,31}$\xc8\x01\x01\x12@\n\x0b\x65nvironment\x18\x04 \x01(\x0e\x32\x1e.ordermesh.type.v1.EnvironmentB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12M\n\x13\x64\x65\x66\x61ult_account_ids\x18\x05 \x03(\tB0\xbaH-\x92\x01*\x10\x64\x18\x01\"$r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\x12\x81\x01\n\x0b\x63redentials\x18\x06 \x03(\x0b\x32=.ordermesh.broker.v1.CreateConnectionRequest.CredentialsEntryB-\xbaH*\x9a\x01\'\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,31}$*\x07r\x05\x10\x01(\x80@\x12\x10\n\x08\x64isabled\x18\x07 \x01(\x08\x1a\x32\n\x10\x43redentialsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"U\n\x18\x43reateConnectionResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.ordermesh.broker.v1.BrokerConnection\"S\n\x14GetConnectionRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\"R\n\x15GetConnectionResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.ordermesh.broker.v1.BrokerConnection\"m\n\x16ListConnectionsRequest\x12\x18\n\x07\x61\x64\x61pter\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"n\n\x17ListConnectionsResponse\x12:\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32%.ordermesh.broker.v1.BrokerConnection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe1\x03\n\x17UpdateConnectionRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12\x1d\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x10\n\x08\x64isabled\x18\x03 \x01(\x08\x12M\n\x13\x64\x65\x66\x61ult_account_ids\x18\x04 \x03(\tB0\xbaH-\x92\x01*\x10\x64\x18\x01\"$r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\x12\x81\x01\n\x0b\x63redentials\x18\x05 \x03(\x0b\x32=.ordermesh.broker.v1.UpdateConnectionRequest.CredentialsEntryB-\xbaH*\x9a\x01\'\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,31}$*\x07r\x05\x10\x01(\x80@\x12@\n\x12\x66orget_credentials\x18\x06 \x03(\tB$\xbaH!\x92\x01\x1e\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,31}$\x12\x0f\n\x07version\x18\x07 \x01(\r\x1a\x32\n\x10\x43redentialsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"U\n\x18UpdateConnectionResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.ordermesh.broker.v1.BrokerConnection\"g\n\x17\x44\x65leteConnectionRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12\x0f\n\x07version\x18\x02 \x01(\r\"\x1a\n\x18\x44\x65leteConnectionResponse\"U\n\x16GetCapabilitiesRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\"Y\n\x17GetCapabilitiesResponse\x12>\n\x0c\x63\x61pabilities\x18\x01 \x01(\x0b\x32(.ordermesh.broker.v1.AdapterCapabilities2\x80\x0b\n\rBrokerService\x12\x8b\x01\n\x10\x43reateConnection\x12,.ordermesh.broker.v1.CreateConnectionRequest\x1a-.ordermesh.broker.v1.CreateConnectionResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/api/v1/brokers:\x01*\x12\x92\x01\n\rGetConnection\x12).ordermesh.broker.v1.GetConnectionRequest\x1a*.ordermesh.broker.v1.GetConnectionResponse\"*\x90\x02\x01\x82\xd3\xe4\x93\x02!\x12\x1f/api/v1/brokers/{connection_id}\x12\x88\x01\n\x0fListConnections\x12+.ordermesh.broker.v1.ListConnectionsRequest\x1a,.ordermesh.broker.v1.ListConnectionsResponse\"\x1a\x90\x02\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/brokers\x12\x9e\x01\n\x10UpdateConnection\x12,.ordermesh.broker.v1.UpdateConnectionRequest\x1a-.ordermesh.broker.v1.UpdateConnectionResponse\"-\x90\x02\x02\x82\xd3\xe4\x93\x02$\x1a\x1f/api/v1/brokers/{connection_id}:\x01*\x12\x9b\x01\n\x10\x44\x65leteConnection\x12,.ordermesh.broker.v1.DeleteConnectionRequest\x1a-.ordermesh.broker.v1.DeleteConnectionResponse\"*\x90\x02\x02\x82\xd3\xe4\x93\x02!*\x1f/api/v1/brokers/{connection_id}\x12\xa5\x01\n\x0fGetCapabilities\x12+.ordermesh.broker.v1.GetCapabilitiesRequest\x1a,.ordermesh.broker.v1.GetCapabilitiesResponse\"7\x90\x02\x01\x82\xd3\xe4\x93\x02.\x12,/api/v1/brokers/{connection_id}/capabilities\x12\x89\x01\n\x08GetFunds\x12$.ordermesh.broker.v1.GetFundsRequest\x1a%.ordermesh.broker.v1.GetFundsResponse\"0\x90\x02\x01\x82\xd3\xe4\x93\x02\'\x12%/api/v1/brokers/{connection_id}/funds\x12\xab\x01\n\x12ListVenuePositions\x12..ordermesh.broker.v1.ListVenuePositionsRequest\x1a/.ordermesh.broker.v1.ListVenuePositionsResponse\"4\x90\x02\x01\x82\xd3\xe4\x93\x02+\x12)/api/v1/brokers/{connection_id}/positions\x12\x9f\x01\n\x0fListVenueOrders\x12+.ordermesh.broker.v1.ListVenueOrdersRequest\x1a,.ordermesh.broker.v1.ListVenueOrdersResponse\"1\x90\x02\x01\x82\xd3\xe4\x93\x02(\x12&/api/v1/brokers/{connection_id}/ordersb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ordermesh/broker/v1/broker_service.proto\x12\x13ordermesh.broker.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a+ordermesh/broker/v1/broker_connection.proto\x1a\'ordermesh/broker/v1/venue_account.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xaa\x04\n\x17\x43reateConnectionRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12\x43\n\x0c\x64isplay_name\x18\x02 \x01(\tB-\xbaH*r(\x18\x64\x32$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12\x32\n\x07\x61\x64\x61pter\x18\x03 \x01(\tB!\xbaH\x1er\x19\x32\x17^[a-z][a-z0-9_-]{0,31}$\xc8\x01\x01\x12@\n\x0b\x65nvironment\x18\x04 \x01(\x0e\x32\x1e.ordermesh.type.v1.EnvironmentB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12M\n\x13\x64\x65\x66\x61ult_account_ids\x18\x05 \x03(\tB0\xbaH-\x92\x01*\x10\x64\x18\x01\"$r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\x12\x81\x01\n\x0b\x63redentials\x18\x06 \x03(\x0b\x32=.ordermesh.broker.v1.CreateConnectionRequest.CredentialsEntryB-\xbaH*\x9a\x01\'\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,31}$*\x07r\x05\x10\x01(\x80@\x12\x10\n\x08\x64isabled\x18\x07 \x01(\x08\x1a\x32\n\x10\x43redentialsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"U\n\x18\x43reateConnectionResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.ordermesh.broker.v1.BrokerConnection\"S\n\x14GetConnectionRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\"R\n\x15GetConnectionResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.ordermesh.broker.v1.BrokerConnection\"\x87\x01\n\x16ListConnectionsRequest\x12\x32\n\x07\x61\x64\x61pter\x18\x01 \x01(\tB!\xbaH\x1er\x19\x32\x17^[a-z][a-z0-9_-]{0,31}$\xd8\x01\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"n\n\x17ListConnectionsResponse\x12:\n\x0b\x63onnections\x18\x01 \x03(\x0b\x32%.ordermesh.broker.v1.BrokerConnection\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x04\n\x17UpdateConnectionRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12\x43\n\x0c\x64isplay_name\x18\x02 \x01(\tB-\xbaH*r(\x18\x64\x32$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12\x10\n\x08\x64isabled\x18\x03 \x01(\x08\x12M\n\x13\x64\x65\x66\x61ult_account_ids\x18\x04 \x03(\tB0\xbaH-\x92\x01*\x10\x64\x18\x01\"$r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\x12\x81\x01\n\x0b\x63redentials\x18\x05 \x03(\x0b\x32=.ordermesh.broker.v1.UpdateConnectionRequest.CredentialsEntryB-\xbaH*\x9a\x01\'\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,31}$*\x07r\x05\x10\x01(\x80@\x12@\n\x12\x66orget_credentials\x18\x06 \x03(\tB$\xbaH!\x92\x01\x1e\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,31}$\x12\x0f\n\x07version\x18\x07 \x01(\r\x1a\x32\n\x10\x43redentialsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"U\n\x18UpdateConnectionResponse\x12\x39\n\nconnection\x18\x01 \x01(\x0b\x32%.ordermesh.broker.v1.BrokerConnection\"g\n\x17\x44\x65leteConnectionRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12\x0f\n\x07version\x18\x02 \x01(\r\"\x1a\n\x18\x44\x65leteConnectionResponse\"U\n\x16GetCapabilitiesRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\"Y\n\x17GetCapabilitiesResponse\x12>\n\x0c\x63\x61pabilities\x18\x01 \x01(\x0b\x32(.ordermesh.broker.v1.AdapterCapabilities2\x80\x0b\n\rBrokerService\x12\x8b\x01\n\x10\x43reateConnection\x12,.ordermesh.broker.v1.CreateConnectionRequest\x1a-.ordermesh.broker.v1.CreateConnectionResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/api/v1/brokers:\x01*\x12\x92\x01\n\rGetConnection\x12).ordermesh.broker.v1.GetConnectionRequest\x1a*.ordermesh.broker.v1.GetConnectionResponse\"*\x90\x02\x01\x82\xd3\xe4\x93\x02!\x12\x1f/api/v1/brokers/{connection_id}\x12\x88\x01\n\x0fListConnections\x12+.ordermesh.broker.v1.ListConnectionsRequest\x1a,.ordermesh.broker.v1.ListConnectionsResponse\"\x1a\x90\x02\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/api/v1/brokers\x12\x9e\x01\n\x10UpdateConnection\x12,.ordermesh.broker.v1.UpdateConnectionRequest\x1a-.ordermesh.broker.v1.UpdateConnectionResponse\"-\x90\x02\x02\x82\xd3\xe4\x93\x02$\x1a\x1f/api/v1/brokers/{connection_id}:\x01*\x12\x9b\x01\n\x10\x44\x65leteConnection\x12,.ordermesh.broker.v1.DeleteConnectionRequest\x1a-.ordermesh.broker.v1.DeleteConnectionResponse\"*\x90\x02\x02\x82\xd3\xe4\x93\x02!*\x1f/api/v1/brokers/{connection_id}\x12\xa5\x01\n\x0fGetCapabilities\x12+.ordermesh.broker.v1.GetCapabilitiesRequest\x1a,.ordermesh.broker.v1.GetCapabilitiesResponse\"7\x90\x02\x01\x82\xd3\xe4\x93\x02.\x12,/api/v1/brokers/{connection_id}/capabilities\x12\x89\x01\n\x08GetFunds\x12$.ordermesh.broker.v1.GetFundsRequest\x1a%.ordermesh.broker.v1.GetFundsResponse\"0\x90\x02\x01\x82\xd3\xe4\x93\x02\'\x12%/api/v1/brokers/{connection_id}/funds\x12\xab\x01\n\x12ListVenuePositions\x12..ordermesh.broker.v1.ListVenuePositionsRequest\x1a/.ordermesh.broker.v1.ListVenuePositionsResponse\"4\x90\x02\x01\x82\xd3\xe4\x93\x02+\x12)/api/v1/brokers/{connection_id}/positions\x12\x9f\x01\n\x0fListVenueOrders\x12+.ordermesh.broker.v1.ListVenueOrdersRequest\x1a,.ordermesh.broker.v1.ListVenueOrdersResponse\"1\x90\x02\x01\x82\xd3\xe4\x93\x02(\x12&/api/v1/brokers/{connection_id}/ordersb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATECONNECTIONREQUEST'].fields_by_name['connection_id']._loaded_options = None
   _globals['_CREATECONNECTIONREQUEST'].fields_by_name['connection_id']._serialized_options = b'\272H!r\0342\032^[a-z0-9][a-z0-9_-]{0,62}$\330\001\001'
   _globals['_CREATECONNECTIONREQUEST'].fields_by_name['display_name']._loaded_options = None
-  _globals['_CREATECONNECTIONREQUEST'].fields_by_name['display_name']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_CREATECONNECTIONREQUEST'].fields_by_name['display_name']._serialized_options = b'\272H*r(\030d2$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$'
   _globals['_CREATECONNECTIONREQUEST'].fields_by_name['adapter']._loaded_options = None
   _globals['_CREATECONNECTIONREQUEST'].fields_by_name['adapter']._serialized_options = b'\272H\036r\0312\027^[a-z][a-z0-9_-]{0,31}$\310\001\001'
   _globals['_CREATECONNECTIONREQUEST'].fields_by_name['environment']._loaded_options = None
@@ -53,7 +53,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCONNECTIONREQUEST'].fields_by_name['connection_id']._loaded_options = None
   _globals['_GETCONNECTIONREQUEST'].fields_by_name['connection_id']._serialized_options = b'\272H!r\0342\032^[a-z0-9][a-z0-9_-]{0,62}$\310\001\001'
   _globals['_LISTCONNECTIONSREQUEST'].fields_by_name['adapter']._loaded_options = None
-  _globals['_LISTCONNECTIONSREQUEST'].fields_by_name['adapter']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_LISTCONNECTIONSREQUEST'].fields_by_name['adapter']._serialized_options = b'\272H\036r\0312\027^[a-z][a-z0-9_-]{0,31}$\330\001\001'
   _globals['_LISTCONNECTIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTCONNECTIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
   _globals['_LISTCONNECTIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -63,7 +63,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATECONNECTIONREQUEST'].fields_by_name['connection_id']._loaded_options = None
   _globals['_UPDATECONNECTIONREQUEST'].fields_by_name['connection_id']._serialized_options = b'\272H!r\0342\032^[a-z0-9][a-z0-9_-]{0,62}$\310\001\001'
   _globals['_UPDATECONNECTIONREQUEST'].fields_by_name['display_name']._loaded_options = None
-  _globals['_UPDATECONNECTIONREQUEST'].fields_by_name['display_name']._serialized_options = b'\272H\004r\002\030d'
+  _globals['_UPDATECONNECTIONREQUEST'].fields_by_name['display_name']._serialized_options = b'\272H*r(\030d2$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$'
   _globals['_UPDATECONNECTIONREQUEST'].fields_by_name['default_account_ids']._loaded_options = None
   _globals['_UPDATECONNECTIONREQUEST'].fields_by_name['default_account_ids']._serialized_options = b'\272H-\222\001*\020d\030\001\"$r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$'
   _globals['_UPDATECONNECTIONREQUEST'].fields_by_name['credentials']._loaded_options = None
@@ -93,33 +93,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BROKERSERVICE'].methods_by_name['ListVenueOrders']._loaded_options = None
   _globals['_BROKERSERVICE'].methods_by_name['ListVenueOrders']._serialized_options = b'\220\002\001\202\323\344\223\002(\022&/api/v1/brokers/{connection_id}/orders'
   _globals['_CREATECONNECTIONREQUEST']._serialized_start=244
-  _globals['_CREATECONNECTIONREQUEST']._serialized_end=760
-  _globals['_CREATECONNECTIONREQUEST_CREDENTIALSENTRY']._serialized_start=710
-  _globals['_CREATECONNECTIONREQUEST_CREDENTIALSENTRY']._serialized_end=760
-  _globals['_CREATECONNECTIONRESPONSE']._serialized_start=762
-  _globals['_CREATECONNECTIONRESPONSE']._serialized_end=847
-  _globals['_GETCONNECTIONREQUEST']._serialized_start=849
-  _globals['_GETCONNECTIONREQUEST']._serialized_end=932
-  _globals['_GETCONNECTIONRESPONSE']._serialized_start=934
-  _globals['_GETCONNECTIONRESPONSE']._serialized_end=1016
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=1018
-  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=1127
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=1129
-  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=1239
-  _globals['_UPDATECONNECTIONREQUEST']._serialized_start=1242
-  _globals['_UPDATECONNECTIONREQUEST']._serialized_end=1723
-  _globals['_UPDATECONNECTIONREQUEST_CREDENTIALSENTRY']._serialized_start=710
-  _globals['_UPDATECONNECTIONREQUEST_CREDENTIALSENTRY']._serialized_end=760
-  _globals['_UPDATECONNECTIONRESPONSE']._serialized_start=1725
-  _globals['_UPDATECONNECTIONRESPONSE']._serialized_end=1810
-  _globals['_DELETECONNECTIONREQUEST']._serialized_start=1812
-  _globals['_DELETECONNECTIONREQUEST']._serialized_end=1915
-  _globals['_DELETECONNECTIONRESPONSE']._serialized_start=1917
-  _globals['_DELETECONNECTIONRESPONSE']._serialized_end=1943
-  _globals['_GETCAPABILITIESREQUEST']._serialized_start=1945
-  _globals['_GETCAPABILITIESREQUEST']._serialized_end=2030
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=2032
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=2121
-  _globals['_BROKERSERVICE']._serialized_start=2124
-  _globals['_BROKERSERVICE']._serialized_end=3532
+  _globals['_CREATECONNECTIONREQUEST']._serialized_end=798
+  _globals['_CREATECONNECTIONREQUEST_CREDENTIALSENTRY']._serialized_start=748
+  _globals['_CREATECONNECTIONREQUEST_CREDENTIALSENTRY']._serialized_end=798
+  _globals['_CREATECONNECTIONRESPONSE']._serialized_start=800
+  _globals['_CREATECONNECTIONRESPONSE']._serialized_end=885
+  _globals['_GETCONNECTIONREQUEST']._serialized_start=887
+  _globals['_GETCONNECTIONREQUEST']._serialized_end=970
+  _globals['_GETCONNECTIONRESPONSE']._serialized_start=972
+  _globals['_GETCONNECTIONRESPONSE']._serialized_end=1054
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_start=1057
+  _globals['_LISTCONNECTIONSREQUEST']._serialized_end=1192
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_start=1194
+  _globals['_LISTCONNECTIONSRESPONSE']._serialized_end=1304
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_start=1307
+  _globals['_UPDATECONNECTIONREQUEST']._serialized_end=1826
+  _globals['_UPDATECONNECTIONREQUEST_CREDENTIALSENTRY']._serialized_start=748
+  _globals['_UPDATECONNECTIONREQUEST_CREDENTIALSENTRY']._serialized_end=798
+  _globals['_UPDATECONNECTIONRESPONSE']._serialized_start=1828
+  _globals['_UPDATECONNECTIONRESPONSE']._serialized_end=1913
+  _globals['_DELETECONNECTIONREQUEST']._serialized_start=1915
+  _globals['_DELETECONNECTIONREQUEST']._serialized_end=2018
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_start=2020
+  _globals['_DELETECONNECTIONRESPONSE']._serialized_end=2046
+  _globals['_GETCAPABILITIESREQUEST']._serialized_start=2048
+  _globals['_GETCAPABILITIESREQUEST']._serialized_end=2133
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=2135
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=2224
+  _globals['_BROKERSERVICE']._serialized_start=2227
+  _globals['_BROKERSERVICE']._serialized_end=3635
 # @@protoc_insertion_point(module_scope)

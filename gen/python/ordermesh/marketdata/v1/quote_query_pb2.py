@@ -27,7 +27,7 @@ from ordermesh.marketdata.v1 import instrument_pb2 as ordermesh_dot_marketdata_d
 from ordermesh.marketdata.v1 import quote_pb2 as ordermesh_dot_marketdata_dot_v1_dot_quote__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ordermesh/marketdata/v1/quote_query.proto\x12\x17ordermesh.marketdata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a(ordermesh/marketdata/v1/instrument.proto\x1a#ordermesh/marketdata/v1/quote.proto\"\xbc\x01\n\x0fGetQuoteRequest\x12H\n\ninstrument\x18\x01 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12)\n\x05venue\x18\x02 \x01(\tB\x1a\xbaH\x17r\x12\x32\x10^[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x34\n\x06symbol\x18\x03 \x01(\tB$\xbaH!r\x1c\x32\x1a^[A-Z0-9][A-Z0-9_-]{0,31}$\xd8\x01\x01\"\xb6\x01\n\x10GetQuoteResponse\x12\x37\n\ninstrument\x18\x01 \x01(\x0b\x32#.ordermesh.marketdata.v1.Instrument\x12-\n\x05quote\x18\x02 \x01(\x0b\x32\x1e.ordermesh.marketdata.v1.Quote\x12:\n\nstatistics\x18\x03 \x01(\x0b\x32&.ordermesh.marketdata.v1.DayStatistics\"\xb6\x01\n\x11ListQuotesRequest\x12N\n\x0binstruments\x18\x01 \x03(\tB9\xbaH6\x92\x01\x33\x10\xe8\x07\".r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\x12\x16\n\x05venue\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x0c\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"_\n\x12ListQuotesResponse\x12\x30\n\x07tickers\x18\x01 \x03(\x0b\x32\x1f.ordermesh.marketdata.v1.Ticker\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ordermesh/marketdata/v1/quote_query.proto\x12\x17ordermesh.marketdata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a(ordermesh/marketdata/v1/instrument.proto\x1a#ordermesh/marketdata/v1/quote.proto\"\xbc\x01\n\x0fGetQuoteRequest\x12H\n\ninstrument\x18\x01 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12)\n\x05venue\x18\x02 \x01(\tB\x1a\xbaH\x17r\x12\x32\x10^[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x34\n\x06symbol\x18\x03 \x01(\tB$\xbaH!r\x1c\x32\x1a^[A-Z0-9][A-Z0-9_-]{0,31}$\xd8\x01\x01\"\xb6\x01\n\x10GetQuoteResponse\x12\x37\n\ninstrument\x18\x01 \x01(\x0b\x32#.ordermesh.marketdata.v1.Instrument\x12-\n\x05quote\x18\x02 \x01(\x0b\x32\x1e.ordermesh.marketdata.v1.Quote\x12:\n\nstatistics\x18\x03 \x01(\x0b\x32&.ordermesh.marketdata.v1.DayStatistics\"\xc9\x01\n\x11ListQuotesRequest\x12N\n\x0binstruments\x18\x01 \x03(\tB9\xbaH6\x92\x01\x33\x10\xe8\x07\".r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\x12)\n\x05venue\x18\x02 \x01(\tB\x1a\xbaH\x17r\x12\x32\x10^[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x1b\n\tpage_size\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"_\n\x12ListQuotesResponse\x12\x30\n\x07tickers\x18\x01 \x03(\x0b\x32\x1f.ordermesh.marketdata.v1.Ticker\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,7 +43,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTQUOTESREQUEST'].fields_by_name['instruments']._loaded_options = None
   _globals['_LISTQUOTESREQUEST'].fields_by_name['instruments']._serialized_options = b'\272H6\222\0013\020\350\007\".r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$'
   _globals['_LISTQUOTESREQUEST'].fields_by_name['venue']._loaded_options = None
-  _globals['_LISTQUOTESREQUEST'].fields_by_name['venue']._serialized_options = b'\272H\004r\002\030\014'
+  _globals['_LISTQUOTESREQUEST'].fields_by_name['venue']._serialized_options = b'\272H\027r\0222\020^[A-Z0-9]{2,12}$\330\001\001'
   _globals['_LISTQUOTESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTQUOTESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
   _globals['_LISTQUOTESREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -53,7 +53,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETQUOTERESPONSE']._serialized_start=370
   _globals['_GETQUOTERESPONSE']._serialized_end=552
   _globals['_LISTQUOTESREQUEST']._serialized_start=555
-  _globals['_LISTQUOTESREQUEST']._serialized_end=737
-  _globals['_LISTQUOTESRESPONSE']._serialized_start=739
-  _globals['_LISTQUOTESRESPONSE']._serialized_end=834
+  _globals['_LISTQUOTESREQUEST']._serialized_end=756
+  _globals['_LISTQUOTESRESPONSE']._serialized_start=758
+  _globals['_LISTQUOTESRESPONSE']._serialized_end=853
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ from ordermesh.portfolio.v1 import account_pb2 as ordermesh_dot_portfolio_dot_v1
 from ordermesh.type.v1 import trading_pb2 as ordermesh_dot_type_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ordermesh/portfolio/v1/account_admin.proto\x12\x16ordermesh.portfolio.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$ordermesh/portfolio/v1/account.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xa5\x01\n\x0eOpeningBalance\x12\x30\n\x08\x63urrency\x18\x01 \x01(\tB\x1e\xbaH\x1br\x16\x32\x14^[A-Z][A-Z0-9]{2,9}$\xc8\x01\x01\x12\x61\n\x06\x61mount\x18\x02 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\"\xab\x02\n\x14\x43reateAccountRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12@\n\x0b\x65nvironment\x18\x03 \x01(\x0e\x32\x1e.ordermesh.type.v1.EnvironmentB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x35\n\rbase_currency\x18\x04 \x01(\tB\x1e\xbaH\x1br\x16\x32\x14^[A-Z][A-Z0-9]{2,9}$\xd8\x01\x01\x12\x42\n\x08\x62\x61lances\x18\x05 \x03(\x0b\x32&.ordermesh.portfolio.v1.OpeningBalanceB\x08\xbaH\x05\x92\x01\x02\x10@\"I\n\x15\x43reateAccountResponse\x12\x30\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1f.ordermesh.portfolio.v1.Account\"S\n\x11GetAccountRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\"U\n\x12GetAccountResponse\x12\x30\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1f.ordermesh.portfolio.v1.Account\x12\r\n\x05\x61s_of\x18\x02 \x01(\x04\"\x8f\x01\n\x13ListAccountsRequest\x12=\n\x0b\x65nvironment\x18\x01 \x01(\x0e\x32\x1e.ordermesh.type.v1.EnvironmentB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"q\n\x14ListAccountsResponse\x12\x31\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x1f.ordermesh.portfolio.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ordermesh/portfolio/v1/account_admin.proto\x12\x16ordermesh.portfolio.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$ordermesh/portfolio/v1/account.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xa5\x01\n\x0eOpeningBalance\x12\x30\n\x08\x63urrency\x18\x01 \x01(\tB\x1e\xbaH\x1br\x16\x32\x14^[A-Z][A-Z0-9]{2,9}$\xc8\x01\x01\x12\x61\n\x06\x61mount\x18\x02 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\"\xd1\x02\n\x14\x43reateAccountRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12<\n\x04name\x18\x02 \x01(\tB.\xbaH+r)\x18\xc8\x01\x32$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12@\n\x0b\x65nvironment\x18\x03 \x01(\x0e\x32\x1e.ordermesh.type.v1.EnvironmentB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x35\n\rbase_currency\x18\x04 \x01(\tB\x1e\xbaH\x1br\x16\x32\x14^[A-Z][A-Z0-9]{2,9}$\xd8\x01\x01\x12\x42\n\x08\x62\x61lances\x18\x05 \x03(\x0b\x32&.ordermesh.portfolio.v1.OpeningBalanceB\x08\xbaH\x05\x92\x01\x02\x10@\"I\n\x15\x43reateAccountResponse\x12\x30\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1f.ordermesh.portfolio.v1.Account\"S\n\x11GetAccountRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\"U\n\x12GetAccountResponse\x12\x30\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1f.ordermesh.portfolio.v1.Account\x12\r\n\x05\x61s_of\x18\x02 \x01(\x04\"\x8f\x01\n\x13ListAccountsRequest\x12=\n\x0b\x65nvironment\x18\x01 \x01(\x0e\x32\x1e.ordermesh.type.v1.EnvironmentB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"q\n\x14ListAccountsResponse\x12\x31\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x1f.ordermesh.portfolio.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['account_id']._loaded_options = None
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\310\001\001'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_CREATEACCOUNTREQUEST'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_CREATEACCOUNTREQUEST'].fields_by_name['name']._serialized_options = b'\272H+r)\030\310\0012$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['environment']._loaded_options = None
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['environment']._serialized_options = b'\272H\010\202\001\002\020\001\310\001\001'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['base_currency']._loaded_options = None
@@ -59,15 +59,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENINGBALANCE']._serialized_start=171
   _globals['_OPENINGBALANCE']._serialized_end=336
   _globals['_CREATEACCOUNTREQUEST']._serialized_start=339
-  _globals['_CREATEACCOUNTREQUEST']._serialized_end=638
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=640
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=713
-  _globals['_GETACCOUNTREQUEST']._serialized_start=715
-  _globals['_GETACCOUNTREQUEST']._serialized_end=798
-  _globals['_GETACCOUNTRESPONSE']._serialized_start=800
-  _globals['_GETACCOUNTRESPONSE']._serialized_end=885
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=888
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1031
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1033
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1146
+  _globals['_CREATEACCOUNTREQUEST']._serialized_end=676
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=678
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=751
+  _globals['_GETACCOUNTREQUEST']._serialized_start=753
+  _globals['_GETACCOUNTREQUEST']._serialized_end=836
+  _globals['_GETACCOUNTRESPONSE']._serialized_start=838
+  _globals['_GETACCOUNTRESPONSE']._serialized_end=923
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=926
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1069
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1071
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1184
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from ordermesh.portfolio.v1 import portfolio_pb2 as ordermesh_dot_portfolio_dot_v1_dot_portfolio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordermesh/portfolio/v1/portfolio_admin.proto\x12\x16ordermesh.portfolio.v1\x1a\x1b\x62uf/validate/validate.proto\x1a&ordermesh/portfolio/v1/portfolio.proto\"\xb3\x02\n\x16\x43reatePortfolioRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12\x31\n\x04name\x18\x02 \x01(\tB#\xbaH r\x1b\x32\x19^[^\\x00-\\x1f\\x7f]{1,100}$\xc8\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x35\n\rbase_currency\x18\x04 \x01(\tB\x1e\xbaH\x1br\x16\x32\x14^[A-Z][A-Z0-9]{2,9}$\xd8\x01\x01\x12P\n\x0binstruments\x18\x05 \x03(\tB;\xbaH8\x92\x01\x35\x10\xe8\x07\x18\x01\".r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\"O\n\x17\x43reatePortfolioResponse\x12\x34\n\tportfolio\x18\x01 \x01(\x0b\x32!.ordermesh.portfolio.v1.Portfolio\"\xd5\x01\n\x16UpdatePortfolioRequest\x12!\n\x0cportfolio_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12\x31\n\x04name\x18\x02 \x01(\tB#\xbaH r\x1b\x32\x19^[^\\x00-\\x1f\\x7f]{1,100}$\xc8\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x35\n\rbase_currency\x18\x04 \x01(\tB\x1e\xbaH\x1br\x16\x32\x14^[A-Z][A-Z0-9]{2,9}$\xd8\x01\x01\x12\x0f\n\x07version\x18\x05 \x01(\r\"O\n\x17UpdatePortfolioResponse\x12\x34\n\tportfolio\x18\x01 \x01(\x0b\x32!.ordermesh.portfolio.v1.Portfolio\";\n\x16\x44\x65letePortfolioRequest\x12!\n\x0cportfolio_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"O\n\x17\x44\x65letePortfolioResponse\x12\x34\n\tportfolio\x18\x01 \x01(\x0b\x32!.ordermesh.portfolio.v1.Portfolio\"\x8a\x01\n\x1b\x41\x64\x64PortfolioPositionRequest\x12!\n\x0cportfolio_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\"T\n\x1c\x41\x64\x64PortfolioPositionResponse\x12\x34\n\tportfolio\x18\x01 \x01(\x0b\x32!.ordermesh.portfolio.v1.Portfolio\"\x8d\x01\n\x1eRemovePortfolioPositionRequest\x12!\n\x0cportfolio_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\"W\n\x1fRemovePortfolioPositionResponse\x12\x34\n\tportfolio\x18\x01 \x01(\x0b\x32!.ordermesh.portfolio.v1.Portfoliob\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordermesh/portfolio/v1/portfolio_admin.proto\x12\x16ordermesh.portfolio.v1\x1a\x1b\x62uf/validate/validate.proto\x1a&ordermesh/portfolio/v1/portfolio.proto\"\xd9\x02\n\x16\x43reatePortfolioRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12\x31\n\x04name\x18\x02 \x01(\tB#\xbaH r\x1b\x32\x19^[^\\x00-\\x1f\\x7f]{1,100}$\xc8\x01\x01\x12\x43\n\x0b\x64\x65scription\x18\x03 \x01(\tB.\xbaH+r)\x18\xe8\x07\x32$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12\x35\n\rbase_currency\x18\x04 \x01(\tB\x1e\xbaH\x1br\x16\x32\x14^[A-Z][A-Z0-9]{2,9}$\xd8\x01\x01\x12P\n\x0binstruments\x18\x05 \x03(\tB;\xbaH8\x92\x01\x35\x10\xe8\x07\x18\x01\".r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\"O\n\x17\x43reatePortfolioResponse\x12\x34\n\tportfolio\x18\x01 \x01(\x0b\x32!.ordermesh.portfolio.v1.Portfolio\"\xfb\x01\n\x16UpdatePortfolioRequest\x12!\n\x0cportfolio_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12\x31\n\x04name\x18\x02 \x01(\tB#\xbaH r\x1b\x32\x19^[^\\x00-\\x1f\\x7f]{1,100}$\xc8\x01\x01\x12\x43\n\x0b\x64\x65scription\x18\x03 \x01(\tB.\xbaH+r)\x18\xe8\x07\x32$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12\x35\n\rbase_currency\x18\x04 \x01(\tB\x1e\xbaH\x1br\x16\x32\x14^[A-Z][A-Z0-9]{2,9}$\xd8\x01\x01\x12\x0f\n\x07version\x18\x05 \x01(\r\"O\n\x17UpdatePortfolioResponse\x12\x34\n\tportfolio\x18\x01 \x01(\x0b\x32!.ordermesh.portfolio.v1.Portfolio\";\n\x16\x44\x65letePortfolioRequest\x12!\n\x0cportfolio_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"O\n\x17\x44\x65letePortfolioResponse\x12\x34\n\tportfolio\x18\x01 \x01(\x0b\x32!.ordermesh.portfolio.v1.Portfolio\"\x8a\x01\n\x1b\x41\x64\x64PortfolioPositionRequest\x12!\n\x0cportfolio_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\"T\n\x1c\x41\x64\x64PortfolioPositionResponse\x12\x34\n\tportfolio\x18\x01 \x01(\x0b\x32!.ordermesh.portfolio.v1.Portfolio\"\x8d\x01\n\x1eRemovePortfolioPositionRequest\x12!\n\x0cportfolio_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\"W\n\x1fRemovePortfolioPositionResponse\x12\x34\n\tportfolio\x18\x01 \x01(\x0b\x32!.ordermesh.portfolio.v1.Portfoliob\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEPORTFOLIOREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_CREATEPORTFOLIOREQUEST'].fields_by_name['name']._serialized_options = b'\272H r\0332\031^[^\\x00-\\x1f\\x7f]{1,100}$\310\001\001'
   _globals['_CREATEPORTFOLIOREQUEST'].fields_by_name['description']._loaded_options = None
-  _globals['_CREATEPORTFOLIOREQUEST'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_CREATEPORTFOLIOREQUEST'].fields_by_name['description']._serialized_options = b'\272H+r)\030\350\0072$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$'
   _globals['_CREATEPORTFOLIOREQUEST'].fields_by_name['base_currency']._loaded_options = None
   _globals['_CREATEPORTFOLIOREQUEST'].fields_by_name['base_currency']._serialized_options = b'\272H\033r\0262\024^[A-Z][A-Z0-9]{2,9}$\330\001\001'
   _globals['_CREATEPORTFOLIOREQUEST'].fields_by_name['instruments']._loaded_options = None
@@ -48,7 +48,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEPORTFOLIOREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_UPDATEPORTFOLIOREQUEST'].fields_by_name['name']._serialized_options = b'\272H r\0332\031^[^\\x00-\\x1f\\x7f]{1,100}$\310\001\001'
   _globals['_UPDATEPORTFOLIOREQUEST'].fields_by_name['description']._loaded_options = None
-  _globals['_UPDATEPORTFOLIOREQUEST'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_UPDATEPORTFOLIOREQUEST'].fields_by_name['description']._serialized_options = b'\272H+r)\030\350\0072$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$'
   _globals['_UPDATEPORTFOLIOREQUEST'].fields_by_name['base_currency']._loaded_options = None
   _globals['_UPDATEPORTFOLIOREQUEST'].fields_by_name['base_currency']._serialized_options = b'\272H\033r\0262\024^[A-Z][A-Z0-9]{2,9}$\330\001\001'
   _globals['_DELETEPORTFOLIOREQUEST'].fields_by_name['portfolio_id']._loaded_options = None
@@ -62,23 +62,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REMOVEPORTFOLIOPOSITIONREQUEST'].fields_by_name['instrument']._loaded_options = None
   _globals['_REMOVEPORTFOLIOPOSITIONREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\310\001\001'
   _globals['_CREATEPORTFOLIOREQUEST']._serialized_start=142
-  _globals['_CREATEPORTFOLIOREQUEST']._serialized_end=449
-  _globals['_CREATEPORTFOLIORESPONSE']._serialized_start=451
-  _globals['_CREATEPORTFOLIORESPONSE']._serialized_end=530
-  _globals['_UPDATEPORTFOLIOREQUEST']._serialized_start=533
-  _globals['_UPDATEPORTFOLIOREQUEST']._serialized_end=746
-  _globals['_UPDATEPORTFOLIORESPONSE']._serialized_start=748
-  _globals['_UPDATEPORTFOLIORESPONSE']._serialized_end=827
-  _globals['_DELETEPORTFOLIOREQUEST']._serialized_start=829
-  _globals['_DELETEPORTFOLIOREQUEST']._serialized_end=888
-  _globals['_DELETEPORTFOLIORESPONSE']._serialized_start=890
-  _globals['_DELETEPORTFOLIORESPONSE']._serialized_end=969
-  _globals['_ADDPORTFOLIOPOSITIONREQUEST']._serialized_start=972
-  _globals['_ADDPORTFOLIOPOSITIONREQUEST']._serialized_end=1110
-  _globals['_ADDPORTFOLIOPOSITIONRESPONSE']._serialized_start=1112
-  _globals['_ADDPORTFOLIOPOSITIONRESPONSE']._serialized_end=1196
-  _globals['_REMOVEPORTFOLIOPOSITIONREQUEST']._serialized_start=1199
-  _globals['_REMOVEPORTFOLIOPOSITIONREQUEST']._serialized_end=1340
-  _globals['_REMOVEPORTFOLIOPOSITIONRESPONSE']._serialized_start=1342
-  _globals['_REMOVEPORTFOLIOPOSITIONRESPONSE']._serialized_end=1429
+  _globals['_CREATEPORTFOLIOREQUEST']._serialized_end=487
+  _globals['_CREATEPORTFOLIORESPONSE']._serialized_start=489
+  _globals['_CREATEPORTFOLIORESPONSE']._serialized_end=568
+  _globals['_UPDATEPORTFOLIOREQUEST']._serialized_start=571
+  _globals['_UPDATEPORTFOLIOREQUEST']._serialized_end=822
+  _globals['_UPDATEPORTFOLIORESPONSE']._serialized_start=824
+  _globals['_UPDATEPORTFOLIORESPONSE']._serialized_end=903
+  _globals['_DELETEPORTFOLIOREQUEST']._serialized_start=905
+  _globals['_DELETEPORTFOLIOREQUEST']._serialized_end=964
+  _globals['_DELETEPORTFOLIORESPONSE']._serialized_start=966
+  _globals['_DELETEPORTFOLIORESPONSE']._serialized_end=1045
+  _globals['_ADDPORTFOLIOPOSITIONREQUEST']._serialized_start=1048
+  _globals['_ADDPORTFOLIOPOSITIONREQUEST']._serialized_end=1186
+  _globals['_ADDPORTFOLIOPOSITIONRESPONSE']._serialized_start=1188
+  _globals['_ADDPORTFOLIOPOSITIONRESPONSE']._serialized_end=1272
+  _globals['_REMOVEPORTFOLIOPOSITIONREQUEST']._serialized_start=1275
+  _globals['_REMOVEPORTFOLIOPOSITIONREQUEST']._serialized_end=1416
+  _globals['_REMOVEPORTFOLIOPOSITIONRESPONSE']._serialized_start=1418
+  _globals['_REMOVEPORTFOLIOPOSITIONRESPONSE']._serialized_end=1505
 # @@protoc_insertion_point(module_scope)

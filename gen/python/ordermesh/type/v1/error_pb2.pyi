@@ -27,11 +27,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
     """A field breaks a constraint of the contract; `BadRequest` names it."""
     ERROR_REASON_MALFORMED_JSON: _ErrorReason.ValueType  # 2
-    """The body is not JSON, or not the JSON form of the request."""
+    """The body is not JSON, not said to be JSON, or not the JSON form of the request."""
     ERROR_REASON_UNKNOWN_FIELD: _ErrorReason.ValueType  # 3
     """The body or the query names a field that the request does not have."""
     ERROR_REASON_UNKNOWN_ROUTE: _ErrorReason.ValueType  # 4
-    """No such path or RPC."""
+    """No such path or RPC, or not by that HTTP method."""
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 5
     """The page token is damaged, or belongs to a call with other filters."""
     ERROR_REASON_INVALID_RESUME_TOKEN: _ErrorReason.ValueType  # 6
@@ -39,7 +39,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_STREAM_GAP: _ErrorReason.ValueType  # 7
     """The stream cannot continue from the resume token without a gap; subscribe anew."""
     ERROR_REASON_BATCH_TOO_LARGE: _ErrorReason.ValueType  # 8
-    """More entries in one request than allowed."""
+    """More entries in one request than allowed, or a larger body."""
     ERROR_REASON_UNKNOWN_INSTRUMENT: _ErrorReason.ValueType  # 20
     """No instrument of that name."""
     ERROR_REASON_INSTRUMENT_NOT_TRADING: _ErrorReason.ValueType  # 21
@@ -131,11 +131,11 @@ ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
 """A field breaks a constraint of the contract; `BadRequest` names it."""
 ERROR_REASON_MALFORMED_JSON: ErrorReason.ValueType  # 2
-"""The body is not JSON, or not the JSON form of the request."""
+"""The body is not JSON, not said to be JSON, or not the JSON form of the request."""
 ERROR_REASON_UNKNOWN_FIELD: ErrorReason.ValueType  # 3
 """The body or the query names a field that the request does not have."""
 ERROR_REASON_UNKNOWN_ROUTE: ErrorReason.ValueType  # 4
-"""No such path or RPC."""
+"""No such path or RPC, or not by that HTTP method."""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 5
 """The page token is damaged, or belongs to a call with other filters."""
 ERROR_REASON_INVALID_RESUME_TOKEN: ErrorReason.ValueType  # 6
@@ -143,7 +143,7 @@ ERROR_REASON_INVALID_RESUME_TOKEN: ErrorReason.ValueType  # 6
 ERROR_REASON_STREAM_GAP: ErrorReason.ValueType  # 7
 """The stream cannot continue from the resume token without a gap; subscribe anew."""
 ERROR_REASON_BATCH_TOO_LARGE: ErrorReason.ValueType  # 8
-"""More entries in one request than allowed."""
+"""More entries in one request than allowed, or a larger body."""
 ERROR_REASON_UNKNOWN_INSTRUMENT: ErrorReason.ValueType  # 20
 """No instrument of that name."""
 ERROR_REASON_INSTRUMENT_NOT_TRADING: ErrorReason.ValueType  # 21
