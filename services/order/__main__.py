@@ -50,9 +50,7 @@ async def main(service: Service[OrderSettings]) -> None:
     service.on_close(log.close)
     book = Book(settings.shard, most_remembered=settings.most_remembered_orders)
     store = PostgresStore(database, log, book)
-    gc.disable()
     await _start(store, settings.start_timeout_seconds)
-    _calm_collector()
 
     metrics = Metrics(service.telemetry.registry)
     history = History(database, settings.shard)
@@ -119,19 +117,12 @@ async def main(service: Service[OrderSettings]) -> None:
     )
 
 
-def _calm_collector() -> None:
-    """Lets the collector of cycles look seldom, and never at what was loaded: orders are no cycles, and are many."""
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS_PER_COLLECTION, 20, 50)
-    gc.enable()
-
-
 async def _start(store: PostgresStore, timeout_seconds: float) -> None:
     """Becomes the writer; the one before may still be finishing."""
     give_up_at = time.monotonic() + timeout_seconds
     while True:
         try:
-            await store.start()
+            await _load(store)
         except CodedError:
             if time.monotonic() > give_up_at:
                 raise
@@ -140,5 +131,17 @@ async def _start(store: PostgresStore, timeout_seconds: float) -> None:
             return
 
 
+async def _load(store: PostgresStore) -> None:
+    """Loads with the collector at rest, and lets it never look at what was loaded."""
+    gc.disable()
+    try:
+        await store.start()
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
 if __name__ == "__main__":
+    # The collector of cycles looks seldom: orders are no cycles, and are many.
+    gc.set_threshold(_ALLOCATIONS_PER_COLLECTION, 20, 50)
     run(OrderSettings, main)
