@@ -22,6 +22,7 @@ from ordermesh.order.v1.order_pb2 import (
     ORDER_STATUS_REJECTED,
 )
 from services.kernel.errors import CodedError
+from services.mesh.service import TaskDiedError
 from services.mesh.status import from_status
 from tests.fakes.order_peers import CONNECTION, Peers, ignore, rest
 from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, request, serving
@@ -144,6 +145,23 @@ async def test_an_order_at_the_venue_that_is_not_ours_is_reported(
             return "stranger" in seen and "unknown_at_venue" in seen
 
         await eventually(logged)
+
+
+async def test_a_venue_that_is_ahead_of_the_log_ends_the_service(
+    postgres_url: str, redis_url: str, peers: Peers, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A database made anew beside an old venue would have its commands ignored; the service says so and ends."""
+    peers.broker.venue.last_command = 1_000
+    seen = ""
+
+    def died() -> bool:
+        nonlocal seen
+        seen += capfd.readouterr().out
+        return "background task died" in seen
+
+    with pytest.raises(TaskDiedError, match="order log ends at 0"):
+        async with serving(postgres_url, redis_url, peers):
+            await eventually(died)
 
 
 async def test_an_order_for_a_connection_that_does_not_exist(client: Client, peers: Peers) -> None:

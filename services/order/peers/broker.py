@@ -148,6 +148,8 @@ class BrokerRoute:
 
     async def _opened(self, opened: ConnectionOpened) -> None:
         connection_id = opened.connection_id
+        if opened.deduplicates_commands and opened.last_command_sequence > self._book.sequence:
+            raise VenueAheadError(connection_id, opened.last_command_sequence, self._book.sequence)
         before, _ = self._book.cursors.get(connection_id, ("", 0))
         if before != opened.epoch:
             await self._adopt(opened, before)
@@ -199,6 +201,20 @@ class BrokerRoute:
         self._epochs.clear()
         for comparison in self._comparisons:
             comparison.cancel()
+
+
+class VenueAheadError(Exception):
+    """The venue has taken commands that the log has not come to: one of the two was put back to an earlier state.
+
+    It would ignore every command up to there as one that it has seen, so the service ends instead of going on.
+    """
+
+    def __init__(self, connection_id: str, taken: int, sequence: int) -> None:
+        super().__init__(
+            f"the venue of connection {connection_id} has taken commands up to {taken}, but the order log ends at "
+            f"{sequence}: the database was made anew or restored from an older state. Restore the newest one, or remove "
+            f"the engine's journal as well"
+        )
 
 
 def _keep(tasks: set[asyncio.Task[None]], coroutine: Coroutine[Any, Any, None]) -> None:
