@@ -82,7 +82,7 @@ async def test_a_stream_begins_with_the_live_orders_and_goes_on_with_what_happen
     assert stream.items()[:4] == ["subscribed", "snapshot_begin", "snapshot", "snapshot_end"]
     snapshot = [order for message in stream.messages for order in message.snapshot.orders]
     assert [order.order_id for order in snapshot] == [live.order_id]
-    begun_at = stream.messages[0].subscribed.sequence
+    begun_at = stream.messages[1].snapshot_begin.sequence
     placed = await client.place()
     history = await _history_of(client, live.order_id, placed.order_id)
     expected = [sequence for sequence in history if sequence > begun_at]
