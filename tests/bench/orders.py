@@ -233,8 +233,8 @@ def _order(load: Load, run: str, number: int) -> order_entry_pb2.PlaceOrderReque
         client_order_id=f"{run}-{number}",
         account_id=load.accounts[number % len(load.accounts)],
         instrument=load.instrument,
-        # Neighbours meet, never orders of one account; and no account only buys or only sells.
-        side=1 + (number + number // len(load.accounts)) % 2,  # type: ignore[arg-type]
+        # An account is always on one side: two of its own orders would not trade, and one of them would never end.
+        side=1 + number % 2,  # type: ignore[arg-type]
         type=2,  # type: ignore[arg-type]
         time_in_force=2,  # type: ignore[arg-type]
         quantity="100",
