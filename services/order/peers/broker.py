@@ -212,8 +212,8 @@ class VenueAheadError(Exception):
     def __init__(self, connection_id: str, taken: int, sequence: int) -> None:
         super().__init__(
             f"the venue of connection {connection_id} has taken commands up to {taken}, but the order log ends at "
-            f"{sequence}: the database was made anew or restored from an older state. Restore the newest one, or remove "
-            f"the engine's journal as well"
+            f"{sequence}: the database was made anew or restored from an older state. Restore the newest one, or "
+            f"remove the engine's journal as well"
         )
 
 
