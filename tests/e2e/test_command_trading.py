@@ -206,7 +206,10 @@ async def test_watching_updates_in_place_on_a_terminal(mesh: Mesh) -> None:
         instrument = await new_instrument(someone)
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+        # Whoever runs the tests in the background has them, and all they start, ignore Ctrl-C.
         process = await asyncio.create_subprocess_exec(
+            "env",
+            "--default-signal=INT",
             sys.executable,
             "-m",
             "services.cli",
