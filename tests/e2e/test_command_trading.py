@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
-import pty
-import struct
 import sys
-import termios
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,43 +196,6 @@ async def test_watching_prints_lines_where_there_is_no_terminal(mesh: Mesh) -> N
             await process.wait()
 
 
-async def test_watching_updates_in_place_on_a_terminal(mesh: Mesh) -> None:
-    """On a terminal the table is drawn over itself, and Ctrl-C ends it with success."""
-    async with trader(mesh.address("gateway")) as someone:
-        instrument = await new_instrument(someone)
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
-        # Whoever runs the tests in the background has them, and all they start, ignore Ctrl-C.
-        process = await asyncio.create_subprocess_exec(
-            "env",
-            "--default-signal=INT",
-            sys.executable,
-            "-m",
-            "services.cli",
-            "positions",
-            "--watch",
-            "--account",
-            someone.account_id,
-            env=environment(mesh),
-            stdout=slave,
-            stderr=slave,
-        )
-        os.close(slave)
-        shown = b""
-        while b"total in USD" not in shown:
-            shown += await asyncio.to_thread(os.read, master, 4096)
-        resting = await someone.place(BUY, instrument, "1", "7")
-        await someone.reports.until(resting.order_id, ORDER_STATUS_NEW)
-        async with trader(mesh.address("gateway")) as other:
-            await other.place(SELL, instrument, "1", "7")
-            while instrument.encode() not in shown or b"\x1b[1A" not in shown:
-                shown += await asyncio.to_thread(os.read, master, 4096)
-        process.send_signal(2)
-        drain = asyncio.create_task(asyncio.to_thread(_drain, master))
-        assert await process.wait() == 0
-        await drain
-
-
 async def test_scripts_read_accounts_as_json(mesh: Mesh) -> None:
     """A new account is in the list, its cash as the contract writes it."""
     async with trader(mesh.address("gateway"), balance="1234.5") as someone:
@@ -257,12 +216,3 @@ async def _line(process: asyncio.subprocess.Process, holds: str) -> str:
         while holds not in (line := (await process.stdout.readline()).decode()):
             assert line, "the command has ended"
     return line
-
-
-def _drain(master: int) -> None:
-    """Reads what a terminal shows to the end, so that who writes to it never waits."""
-    try:
-        while os.read(master, 4096):
-            pass
-    except OSError:
-        os.close(master)
