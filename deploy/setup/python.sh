@@ -16,22 +16,29 @@ if [ ! -d .venv ]; then
 fi
 printf '%s' "$PWD" >$place
 
-# One line that counts, on a terminal; a line at the end, elsewhere.
-show() {
-  awk -v total="$1" -v terminal="$2" '
-    /^(Collecting|Requirement already satisfied)/ { if (++seen > total) seen = total
-      if (terminal) { printf "\r\033[K  %d of %d  %s", seen, total, $2; fflush() } }
-    /^Installing collected/ { if (terminal) printf "\r\033[K  unpacking"; fflush() }
-    END { if (terminal) printf "\r\033[K" }' >&2
-}
-
 log=build/setup-python.log
 mkdir -p build
-terminal=0
-[ ! -t 2 ] || terminal=1
-pip=(.venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off)
-if ! "${pip[@]}" -r requirements.lock 2>"$log.errors" | tee "$log" | show "$(wc -l <requirements.lock)" "$terminal" ||
-  ! "${pip[@]}" --quiet --no-deps --no-build-isolation --editable . 2>>"$log.errors"; then
-  tail -n 20 "$log.errors" >&2
-  fail "the Python packages could not be installed (whole log: $log, $log.errors)"
+requirements=(-r requirements.lock)
+project=(--no-deps --no-build-isolation --editable .)
+# uv shows how far it is, on a terminal.
+progress=/dev/stderr
+[ -t 2 ] || progress=$log.progress
+
+# uv takes a tenth of pip's time. Where it finds no packages, as behind a mirror that only pip was told of, pip does it.
+with_uv() {
+  local uv=(.venv/bin/uv pip install --python .venv/bin/python)
+  .venv/bin/python -m pip install --disable-pip-version-check --no-input --quiet "$(grep '^uv==' requirements.lock)" >"$log" 2>&1 &&
+    "${uv[@]}" --compile-bytecode "${requirements[@]}" 2>"$progress" &&
+    "${uv[@]}" --quiet "${project[@]}" 2>>"$log"
+}
+
+with_pip() {
+  say "uv could not install them (log: $log); taking pip, which takes longer"
+  local pip=(.venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off)
+  "${pip[@]}" "${requirements[@]}" >>"$log" 2>&1 && "${pip[@]}" --quiet "${project[@]}" >>"$log" 2>&1
+}
+
+if ! with_uv && ! with_pip; then
+  tail -n 20 "$log" >&2
+  fail "the Python packages could not be installed (whole log: $log)"
 fi
