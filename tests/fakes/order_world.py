@@ -48,6 +48,12 @@ class Client:
         order: order_pb2.Order = response.order
         return order
 
+    async def place_many(self, count: int) -> list[order_pb2.Order]:
+        """Places a batch of equal orders, which is committed as one."""
+        batch = order_entry_pb2.PlaceOrdersRequest(orders=[request() for _ in range(count)])
+        response = await self.orders.PlaceOrders(batch)
+        return [result.order for result in response.results]
+
     async def order(self, order_id: str) -> order_pb2.Order:
         response = await self.orders.GetOrder(order_query_pb2.GetOrderRequest(order_id=order_id))
         order: order_pb2.Order = response.order

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from random import Random
 
 import grpc
@@ -27,7 +28,7 @@ from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from ordermesh.portfolio.v1 import position_query_pb2
 from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from ordermesh.type.v1 import trading_pb2
-from tests.fixtures.trader import BUY, SELL, Trader, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
 
 RECOVERY_SECONDS = 60.0
 PRICE = "100"
@@ -68,7 +69,7 @@ class Load:
             channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
             instrument = await new_instrument(traders[0])
             request = market_data_service_pb2.GetInstrumentRequest(instrument=instrument)
-            listed = (await traders[0].market_data.GetInstrument(request)).instrument
+            listed = (await answered(lambda: traders[0].market_data.GetInstrument(request))).instrument
             for someone in traders:
                 someone.orders = OrderServiceStub(channel)
             yield cls(mesh, traders, instrument, listed.engine_instrument_id, Random(seed))
@@ -133,7 +134,7 @@ class Load:
         token = ""
         while True:
             request = order_query_pb2.ListOrdersRequest(account_id=someone.account_id, page_size=1000, page_token=token)
-            page = await someone.orders.ListOrders(request, wait_for_ready=True)
+            page = await answered(partial(someone.orders.ListOrders, request), RECOVERY_SECONDS)
             found += page.orders
             token = page.next_page_token
             if not token:
@@ -146,11 +147,10 @@ class Load:
         async with grpc.aio.insecure_channel(self.mesh.address("engine")) as channel:
             stub, after = OrderEntryServiceStub(channel), 0
             while True:
-                page = await stub.QueryExecutions(
-                    order_entry_service_pb2.QueryExecutionsRequest(
-                        participant=PARTICIPANT, after_execution_sequence=after, limit=10_000
-                    )
+                request = order_entry_service_pb2.QueryExecutionsRequest(
+                    participant=PARTICIPANT, after_execution_sequence=after, limit=10_000
                 )
+                page = await answered(partial(stub.QueryExecutions, request), RECOVERY_SECONDS)
                 for execution in page.executions:
                     after = execution.execution_sequence
                     if execution.instrument_id != self.instrument_id:
@@ -174,7 +174,7 @@ class Load:
             stub = PortfolioServiceStub(channel)
 
             async def held() -> Decimal:
-                positions = (await stub.ListPositions(request, wait_for_ready=True)).positions
+                positions = (await answered(partial(stub.ListPositions, request), RECOVERY_SECONDS)).positions
                 return sum((Decimal(p.quantity) for p in positions if p.instrument == self.instrument), Decimal(0))
 
             await eventually(held, lambda quantity: quantity == expected, RECOVERY_SECONDS)

@@ -210,8 +210,8 @@ async def test_a_reader_that_is_too_slow_is_ended_and_can_resume(
         call = client.stream()
         read = [await call.read() for _ in range(3)]
         assert read[2].HasField("snapshot_end")
-        # Nobody reads while more comes in one commit than the stream may keep waiting.
-        placed = await asyncio.gather(*(client.place() for _ in range(40)))
+        # More comes in one commit than the stream may keep waiting: a batch is checked, and committed, as one.
+        placed = await client.place_many(40)
         sequences = await _history_of(client, *(order.order_id for order in placed))
         stream = Following(call)
         await stream.ended()
