@@ -6,6 +6,7 @@ import warnings
 from ordermesh.order.v1 import order_entry_pb2 as ordermesh_dot_order_dot_v1_dot_order__entry__pb2
 from ordermesh.order.v1 import order_query_pb2 as ordermesh_dot_order_dot_v1_dot_order__query__pb2
 from ordermesh.order.v1 import order_stream_pb2 as ordermesh_dot_order_dot_v1_dot_order__stream__pb2
+from ordermesh.order.v1 import trade_stream_pb2 as ordermesh_dot_order_dot_v1_dot_trade__stream__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -83,6 +84,11 @@ class OrderServiceStub:
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersResponse.FromString,
                 _registered_method=True)
+        self.Trade = channel.stream_stream(
+                '/ordermesh.order.v1.OrderService/Trade',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeResponse.FromString,
+                _registered_method=True)
 
 
 class OrderServiceServicer:
@@ -158,6 +164,19 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Trade(self, request_iterator, context):
+        """Trades for an account over one stream: batches of commands in; their results and the account's execution reports out.
+        After a cut nothing is lost or repeated: the resume token continues the reports, and batches that were not answered are
+        sent again, numbered anew; a client order id keeps an order from being placed twice. Every message is answered by its
+        contract alone: one that breaks it, as well as a batch out of sequence, ends the stream with an error once what came before
+        is answered. When as many commands are under way as the server allows, it reads no more until some are answered. A
+        client that does not read is ended with SLOW_READER. The client ends the stream by half-closing it: what it sent is
+        answered, then the stream ends with OK. For gRPC only: a stream in both directions has no form in REST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -205,6 +224,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.StreamOrders,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersResponse.SerializeToString,
+            ),
+            'Trade': grpc.stream_stream_rpc_method_handler(
+                    servicer.Trade,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -452,6 +476,33 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/StreamOrders',
             ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Trade(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/ordermesh.order.v1.OrderService/Trade',
+            ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
 from ordermesh.order.v1 import order_query_pb2 as _order_query_pb2
 from ordermesh.order.v1 import order_stream_pb2 as _order_stream_pb2
+from ordermesh.order.v1 import trade_stream_pb2 as _trade_stream_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -63,6 +64,15 @@ class OrderServiceStub:
     """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
     slow is ended with SLOW_READER and continues from its resume token.
     """
+    Trade: _grpc.StreamStreamMultiCallable[_trade_stream_pb2.TradeRequest, _trade_stream_pb2.TradeResponse]
+    """Trades for an account over one stream: batches of commands in; their results and the account's execution reports out.
+    After a cut nothing is lost or repeated: the resume token continues the reports, and batches that were not answered are
+    sent again, numbered anew; a client order id keeps an order from being placed twice. Every message is answered by its
+    contract alone: one that breaks it, as well as a batch out of sequence, ends the stream with an error once what came before
+    is answered. When as many commands are under way as the server allows, it reads no more until some are answered. A
+    client that does not read is ended with SLOW_READER. The client ends the stream by half-closing it: what it sent is
+    answered, then the stream ends with OK. For gRPC only: a stream in both directions has no form in REST.
+    """
 
 @_typing.type_check_only
 class OrderServiceAsyncStub(OrderServiceStub):
@@ -96,6 +106,15 @@ class OrderServiceAsyncStub(OrderServiceStub):
     StreamOrders: _aio.UnaryStreamMultiCallable[_order_stream_pb2.StreamOrdersRequest, _order_stream_pb2.StreamOrdersResponse]  # type: ignore[assignment]
     """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
     slow is ended with SLOW_READER and continues from its resume token.
+    """
+    Trade: _aio.StreamStreamMultiCallable[_trade_stream_pb2.TradeRequest, _trade_stream_pb2.TradeResponse]  # type: ignore[assignment]
+    """Trades for an account over one stream: batches of commands in; their results and the account's execution reports out.
+    After a cut nothing is lost or repeated: the resume token continues the reports, and batches that were not answered are
+    sent again, numbered anew; a client order id keeps an order from being placed twice. Every message is answered by its
+    contract alone: one that breaks it, as well as a batch out of sequence, ends the stream with an error once what came before
+    is answered. When as many commands are under way as the server allows, it reads no more until some are answered. A
+    client that does not read is ended with SLOW_READER. The client ends the stream by half-closing it: what it sent is
+    answered, then the stream ends with OK. For gRPC only: a stream in both directions has no form in REST.
     """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -181,6 +200,21 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_order_stream_pb2.StreamOrdersResponse], _abc.AsyncIterator[_order_stream_pb2.StreamOrdersResponse]]:
         """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
         slow is ended with SLOW_READER and continues from its resume token.
+        """
+
+    @_abc_1.abstractmethod
+    def Trade(
+        self,
+        request_iterator: _MaybeAsyncIterator[_trade_stream_pb2.TradeRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_trade_stream_pb2.TradeResponse], _abc.AsyncIterator[_trade_stream_pb2.TradeResponse]]:
+        """Trades for an account over one stream: batches of commands in; their results and the account's execution reports out.
+        After a cut nothing is lost or repeated: the resume token continues the reports, and batches that were not answered are
+        sent again, numbered anew; a client order id keeps an order from being placed twice. Every message is answered by its
+        contract alone: one that breaks it, as well as a batch out of sequence, ends the stream with an error once what came before
+        is answered. When as many commands are under way as the server allows, it reads no more until some are answered. A
+        client that does not read is ended with SLOW_READER. The client ends the stream by half-closing it: what it sent is
+        answered, then the stream ends with OK. For gRPC only: a stream in both directions has no form in REST.
         """
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -40,6 +40,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The stream cannot continue from the resume token without a gap; subscribe anew."""
     ERROR_REASON_BATCH_TOO_LARGE: _ErrorReason.ValueType  # 8
     """More entries in one request than allowed, or a larger body."""
+    ERROR_REASON_COMMAND_OUT_OF_SEQUENCE: _ErrorReason.ValueType  # 9
+    """A batch of commands does not follow the one before it on its stream; `expected` says which number would."""
     ERROR_REASON_UNKNOWN_INSTRUMENT: _ErrorReason.ValueType  # 20
     """No instrument of that name."""
     ERROR_REASON_INSTRUMENT_NOT_TRADING: _ErrorReason.ValueType  # 21
@@ -144,6 +146,8 @@ ERROR_REASON_STREAM_GAP: ErrorReason.ValueType  # 7
 """The stream cannot continue from the resume token without a gap; subscribe anew."""
 ERROR_REASON_BATCH_TOO_LARGE: ErrorReason.ValueType  # 8
 """More entries in one request than allowed, or a larger body."""
+ERROR_REASON_COMMAND_OUT_OF_SEQUENCE: ErrorReason.ValueType  # 9
+"""A batch of commands does not follow the one before it on its stream; `expected` says which number would."""
 ERROR_REASON_UNKNOWN_INSTRUMENT: ErrorReason.ValueType  # 20
 """No instrument of that name."""
 ERROR_REASON_INSTRUMENT_NOT_TRADING: ErrorReason.ValueType  # 21
