@@ -18,6 +18,7 @@ from services.order.peers.broker import BrokerRoute
 from services.order.peers.instruments import InstrumentCatalogue
 from services.order.peers.risk import RiskStream
 from services.order.pipeline.book import Book
+from services.order.pipeline.leases import Leases
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
@@ -27,7 +28,10 @@ from services.order.publishing import BusLog, Publishing
 from services.order.servicer.event_log import EventLogServicer
 from services.order.servicer.orders import OrderServicer
 from services.order.servicer.streams import OrderStreams
+from services.order.servicer.trade_commands import Desk
+from services.order.servicer.trade_stream import TradeStreams
 from services.order.store.history import History
+from services.order.store.leases import PostgresLeases
 from services.order.store.listing import Listing
 from services.order.store.log import OrderLog
 from services.order.store.postgres import PostgresStore
@@ -90,6 +94,9 @@ async def main(service: Service[OrderSettings]) -> None:
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
     )
+    orders = Orders(book, writer, store)
+    leases = Leases(orders, PostgresLeases(database, settings.shard))
+    await leases.start()
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
 
@@ -100,13 +107,23 @@ async def main(service: Service[OrderSettings]) -> None:
         ("broker", broker.run()),
         ("instruments", instruments.run()),
         ("relay", relay.run()),
+        ("leases", leases.run()),
     ):
         service.spawn(name, coroutine)
+    trades = TradeStreams(
+        streams,
+        Desk(placing, orders, instruments, service.clock, service.identifiers, metrics),
+        leases,
+        service.clock,
+        service.draining,
+        most_in_flight=settings.most_commands_per_stream,
+    )
     servicer = OrderServicer(
         placing,
-        Orders(book, writer, store),
+        orders,
         Listing(database),
         streams,
+        trades,
         clock=service.clock,
         identifiers=service.identifiers,
         metrics=metrics,

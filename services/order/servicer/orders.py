@@ -6,7 +6,13 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ordermesh.order.v1 import order_entry_pb2, order_query_pb2, order_service_pb2_grpc, order_stream_pb2
+from ordermesh.order.v1 import (
+    order_entry_pb2,
+    order_query_pb2,
+    order_service_pb2_grpc,
+    order_stream_pb2,
+    trade_stream_pb2,
+)
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from services.kernel.clock import Clock, from_ns, to_ns
 from services.kernel.identifiers import Identifiers
@@ -24,6 +30,7 @@ from services.order.servicer.messages import (
     terms_of,
 )
 from services.order.servicer.streams import OrderStreams
+from services.order.servicer.trade_stream import TradeStreams
 from services.order.wire import SIDES, order_message, trade_message
 
 
@@ -36,12 +43,14 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         orders: Orders,
         lists: Lists,
         streams: OrderStreams,
+        trades: TradeStreams,
         *,
         clock: Clock,
         identifiers: Identifiers,
         metrics: Metrics,
     ) -> None:
-        self._placing, self._orders, self._lists, self._streams = placing, orders, lists, streams
+        self._placing, self._orders, self._lists = placing, orders, lists
+        self._streams, self._trades = streams, trades
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
 
     async def PlaceOrder(
@@ -132,9 +141,16 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
             as_of=as_of,
         )
 
-    async def StreamOrders(
+    async def StreamOrders(  # type: ignore[override]  # the server sends bytes as they are
         self, request: order_stream_pb2.StreamOrdersRequest, context: Any
-    ) -> AsyncIterator[order_stream_pb2.StreamOrdersResponse]:
+    ) -> AsyncIterator[order_stream_pb2.StreamOrdersResponse | bytes]:
         """Streams an account's orders."""
         async for message in self._streams.stream(request):
+            yield message
+
+    async def Trade(  # type: ignore[override]  # the server sends bytes as they are
+        self, request_iterator: AsyncIterator[trade_stream_pb2.TradeRequest], context: Any
+    ) -> AsyncIterator[bytes]:
+        """Takes commands for an account and streams what becomes of them."""
+        async for message in self._trades.trade(request_iterator):
             yield message
