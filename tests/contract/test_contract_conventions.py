@@ -106,8 +106,8 @@ def _client_streams(contract: Contract) -> list[Method]:
 def test_streams_share_one_shape(contract: Contract) -> None:
     """Every stream to clients is one required choice of the shared parts and of `snapshot` and `update`.
 
-    What a client asks of a stream stands in its request, or, where it sends many, in the first of them, `open`. There, the
-    server numbers its messages as the client does: `sequence` stands beside the choice.
+    What a client asks of a stream stands in its request, or, where it sends many, in the first of them, `open`. Such a
+    stream is numbered both ways: `sequence` stands beside the choice.
     """
     streams = _client_streams(contract)
     assert streams

@@ -57,6 +57,7 @@ class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
     synced: list[str] = field(default_factory=list)
     sync_sequence: int = 0
     checks: int = 0
+    largest: int = 0
     _end: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def Reserve(self, requests: AsyncIterator[reserving.ReserveRequest], context: Any) -> AsyncIterator[Any]:
@@ -110,6 +111,7 @@ class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
                 self.reserved[reservation.order_id] = reservation
             decisions.append(decision)
         self.checks += len(decisions)
+        self.largest = max(self.largest, len(decisions))
         answer = reserving.ReservationDecisions(batch_number=batch.batch_number, decisions=decisions)
         return reserving.ReserveResponse(decisions=answer)
 
