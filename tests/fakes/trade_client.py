@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -51,11 +51,15 @@ class TradeClient:
     async def open(cls, orders: Any, account_id: str = "demo", **fields: Any) -> AsyncIterator[TradeClient]:
         """Opens a stream, and cuts it at the end of the block unless it has ended."""
         client = cls(orders.Trade(), account_id)
-        await client.write(TradeRequest(open=TradeOpen(account_id=account_id, **fields)))
+        await client.begin(**fields)
         try:
             yield client
         finally:
             await client.cut()
+
+    async def begin(self, **fields: Any) -> None:
+        """Sends the first message."""
+        await self.write(TradeRequest(open=TradeOpen(account_id=self._account_id, **fields)))
 
     async def write(self, request: TradeRequest) -> None:
         """Sends a message as it is."""
@@ -82,11 +86,15 @@ class TradeClient:
         await self.until(lambda: sequence in self.results)
         return self.results[sequence]
 
-    async def until(self, condition: Any) -> None:
+    async def until(self, condition: Callable[[], object]) -> None:
         """Waits until something holds that depends on what the server says; fails when the stream ends before."""
+        await self.until_ended_or(condition)
+        assert condition(), f"the stream has ended: {self.error}"
+
+    async def until_ended_or(self, condition: Callable[[], object]) -> None:
+        """Waits until something holds that depends on what the server says, or the stream has ended."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not condition():
-                assert not self.ended, f"the stream has ended: {self.error}"
+            while not (self.ended or condition()):
                 self._changed.clear()
                 await self._changed.wait()
 

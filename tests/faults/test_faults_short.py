@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh, running_mesh
 from tests.faults.load import Load
+from tests.faults.trading import Trading
 from tests.fixtures.mesh import WITHOUT_AGENTS
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults")]
@@ -33,3 +34,17 @@ async def test_a_killed_part_costs_no_order(breakable: Mesh, part: str) -> None:
         await breakable.until_serving(part)
         await load.settle()
         await load.assert_counts_agree()
+
+
+@pytest.mark.parametrize("part", ["order", "risk", "postgres"])
+async def test_trade_streams_lose_and_repeat_nothing(breakable: Mesh, part: str) -> None:
+    """Clients that send unanswered batches again, and resume, have each order once and know all that happened."""
+    async with Load.open(breakable, seed=43, accounts=4) as load:
+        trading = Trading()
+        async with load.running(orders=400, client=trading.client):
+            await load.until_placed(120)
+            await breakable.kill(part)
+        await breakable.until_serving(part)
+        await load.settle()
+        await load.assert_counts_agree()
+        await trading.assert_told_all(load)
