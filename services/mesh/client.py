@@ -21,6 +21,10 @@ SHAVE_SHARE: Final = 0.05
 """Both are taken from the time left at each hop, so that the answer of a hop still finds its caller waiting. The share
 is there because gRPC rounds timeouts up on the wire, by as much as three hundredths."""
 
+_UNSENT: Final = "Internal error from Core"
+"""What gRPC says of a message that the peer's end of the stream has overtaken; the peer's own status is lost then."""
+_ENDED: Final = "the peer has ended the stream"
+
 Metadata = Sequence[tuple[str, str | bytes]]
 
 
@@ -152,7 +156,7 @@ class StreamCall:
             async for message in self._call:
                 yield message
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from None
+            raise _coded(error) from None
         except asyncio.CancelledError:
             self._raise_unless_ours()
         finally:
@@ -163,7 +167,7 @@ class StreamCall:
         try:
             message = await self._call.read()
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from None
+            raise _coded(error) from None
         except asyncio.CancelledError:
             self._raise_unless_ours()
             return None
@@ -178,7 +182,7 @@ class StreamCall:
         try:
             await self._call.write(message)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from None
+            raise _coded(error) from None
         except asyncio.InvalidStateError:
             raise await self._ended() from None
 
@@ -201,8 +205,14 @@ class StreamCall:
             while await self._call.read() is not grpc.aio.EOF:
                 pass
         except grpc.aio.AioRpcError as error:
-            return from_rpc_error(error)
-        return unavailable("SERVICE_UNAVAILABLE", "the peer has ended the stream")
+            return _coded(error)
+        return unavailable("SERVICE_UNAVAILABLE", _ENDED)
+
+
+def _coded(error: grpc.aio.AioRpcError) -> CodedError:
+    if error.code() is grpc.StatusCode.INTERNAL and error.details() == _UNSENT:
+        return unavailable("SERVICE_UNAVAILABLE", _ENDED)
+    return from_rpc_error(error)
 
 
 def service_config(services: Iterable[str]) -> str:
