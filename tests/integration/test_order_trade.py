@@ -220,11 +220,11 @@ async def test_resuming_in_the_middle_of_a_rush_loses_and_repeats_nothing(client
     told: list[int] = []
     token, cuts = "", 0
     while waiting or len(told) < 3 * len(wanted):
-        trade = await _until_cut(client, token, waiting, reports=min(3 * len(wanted) - len(told), 60))
+        trade = await _until_cut(client, token, waiting[:8])
         told += [report.sequence for report in trade.reports]
         token, cuts = trade.token, cuts + 1
         waiting = [batch for number, batch in enumerate(waiting, 1) if number not in trade.results]
-    assert cuts > 3
+    assert cuts >= 5
     assert told == sorted(set(told))
     assert len(told) == 3 * len(wanted)
     orders = [order for order in await client.all_orders() if order.account_id == "demo"]
@@ -233,12 +233,12 @@ async def test_resuming_in_the_middle_of_a_rush_loses_and_repeats_nothing(client
     assert {order.order_status for order in orders} == {ORDER_STATUS_FILLED}
 
 
-async def _until_cut(client: Client, token: str, batches: list[list[Command]], reports: int) -> TradeClient:
-    """Sends batches on a stream that is cut after some reports; with none left to wait for, once all are answered."""
+async def _until_cut(client: Client, token: str, batches: list[list[Command]]) -> TradeClient:
+    """Sends batches on a stream that is cut after its first answer; with nothing to send, after its first report."""
     async with TradeClient.open(client.orders, resume_token=token) as trade:
         for batch in batches:
             await trade.send(*batch)
-        await trade.until(lambda: len(trade.reports) >= reports and (reports or len(trade.results) == len(batches)))
+        await trade.until(lambda: trade.results if batches else trade.reports)
     assert trade.error is None
     return trade
 
