@@ -22,6 +22,7 @@ from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.reconciling import Reconciling
+from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
 from services.order.servicer.event_log import EventLogServicer
@@ -31,6 +32,7 @@ from services.order.store.history import History
 from services.order.store.listing import Listing
 from services.order.store.log import OrderLog
 from services.order.store.postgres import PostgresStore
+from services.order.store.replaces import Replaces
 from services.order.wire_events import TOPIC_OF_NAME
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
@@ -90,12 +92,25 @@ async def main(service: Service[OrderSettings]) -> None:
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
     )
+    orders = Orders(book, writer, store)
+    replacing = Replacing(
+        book,
+        writer,
+        orders,
+        Replaces(database),
+        risk=risk,
+        instruments=instruments,
+        clock=service.clock,
+        most_per_batch=settings.most_orders_per_check,
+        most_waiting=settings.most_waiting_orders,
+    )
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
 
     for name, coroutine in (
         ("writer", writer.run()),
         ("placing", placing.run()),
+        ("replacing", replacing.run()),
         ("risk", risk.run()),
         ("broker", broker.run()),
         ("instruments", instruments.run()),
@@ -104,7 +119,8 @@ async def main(service: Service[OrderSettings]) -> None:
         service.spawn(name, coroutine)
     servicer = OrderServicer(
         placing,
-        Orders(book, writer, store),
+        replacing,
+        orders,
         Listing(database),
         streams,
         clock=service.clock,

@@ -15,11 +15,14 @@ from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.queries import Lists
+from services.order.pipeline.replacing import RefusedByRiskError, Replacing
 from services.order.servicer.messages import (
     fill_filter,
     order_filter,
     page_size,
     placed,
+    refused_by_risk,
+    replace_request,
     result,
     terms_of,
 )
@@ -33,6 +36,7 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
     def __init__(
         self,
         placing: Placing,
+        replacing: Replacing,
         orders: Orders,
         lists: Lists,
         streams: OrderStreams,
@@ -41,7 +45,8 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         identifiers: Identifiers,
         metrics: Metrics,
     ) -> None:
-        self._placing, self._orders, self._lists, self._streams = placing, orders, lists, streams
+        self._placing, self._replacing = placing, replacing
+        self._orders, self._lists, self._streams = orders, lists, streams
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
 
     async def PlaceOrder(
@@ -73,6 +78,17 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         """Asks the venue to cancel an order."""
         order = await self._orders.cancel(request.order_id.lower())
         return order_entry_pb2.CancelOrderResponse(order=order_message(order))
+
+    async def ReplaceOrder(
+        self, request: order_entry_pb2.ReplaceOrderRequest, context: Any
+    ) -> order_entry_pb2.ReplaceOrderResponse:
+        """Asks the venue for new terms of an order."""
+        asked = replace_request(request)
+        try:
+            order = await self._replacing.replace(asked)
+        except RefusedByRiskError as error:
+            raise refused_by_risk(error.decision, asked.order_id) from error
+        return order_entry_pb2.ReplaceOrderResponse(order=order_message(order))
 
     async def CancelAllOrders(
         self, request: order_entry_pb2.CancelAllOrdersRequest, context: Any

@@ -28,7 +28,7 @@ if _version_not_supported:
 
 
 class OrderServiceStub:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -52,6 +52,11 @@ class OrderServiceStub:
                 '/ordermesh.order.v1.OrderService/CancelOrder',
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.FromString,
+                _registered_method=True)
+        self.ReplaceOrder = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/ReplaceOrder',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderResponse.FromString,
                 _registered_method=True)
         self.CancelAllOrders = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/CancelAllOrders',
@@ -86,7 +91,7 @@ class OrderServiceStub:
 
 
 class OrderServiceServicer:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -110,6 +115,22 @@ class OrderServiceServicer:
     def CancelOrder(self, request, context):
         """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
         order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplaceOrder(self, request, context):
+        """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+        (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+        them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+        that the order is done: it ends as FILLED.
+
+        The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+        fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+        expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+        replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+        nothing is stored then and the order is what it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,6 +197,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.SerializeToString,
             ),
+            'ReplaceOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplaceOrder,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderResponse.SerializeToString,
+            ),
             'CancelAllOrders': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelAllOrders,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersRequest.FromString,
@@ -215,7 +241,7 @@ def add_OrderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrderService:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -290,6 +316,33 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/CancelOrder',
             ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaceOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/ReplaceOrder',
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrderServiceStub:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -49,6 +49,18 @@ class OrderServiceStub:
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
     """
+    ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.ReplaceOrderRequest, _order_entry_pb2.ReplaceOrderResponse]
+    """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+    (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+    them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+    that the order is done: it ends as FILLED.
+
+    The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+    fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+    expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+    replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+    nothing is stored then and the order is what it was.
+    """
     CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.CancelAllOrdersRequest, _order_entry_pb2.CancelAllOrdersResponse]
     """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderRequest, _order_query_pb2.GetOrderResponse]
@@ -66,7 +78,7 @@ class OrderServiceStub:
 
 @_typing.type_check_only
 class OrderServiceAsyncStub(OrderServiceStub):
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -82,6 +94,18 @@ class OrderServiceAsyncStub(OrderServiceStub):
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.CancelOrderRequest, _order_entry_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
+    """
+    ReplaceOrder: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.ReplaceOrderRequest, _order_entry_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
+    """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+    (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+    them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+    that the order is done: it ends as FILLED.
+
+    The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+    fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+    expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+    replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+    nothing is stored then and the order is what it was.
     """
     CancelAllOrders: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.CancelAllOrdersRequest, _order_entry_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
     """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
@@ -99,7 +123,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -131,6 +155,24 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_order_entry_pb2.CancelOrderResponse, _abc.Awaitable[_order_entry_pb2.CancelOrderResponse]]:
         """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
         order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplaceOrder(
+        self,
+        request: _order_entry_pb2.ReplaceOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_entry_pb2.ReplaceOrderResponse, _abc.Awaitable[_order_entry_pb2.ReplaceOrderResponse]]:
+        """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+        (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+        them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+        that the order is done: it ends as FILLED.
+
+        The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+        fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+        expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+        replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+        nothing is stored then and the order is what it was.
         """
 
     @_abc_1.abstractmethod
