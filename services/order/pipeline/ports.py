@@ -120,6 +120,10 @@ class Risk(Protocol):
         """Lets reservations go whose orders were not committed."""
         ...
 
+
+class ReplaceRisk(Protocol):
+    """Checks new terms of orders."""
+
     async def reserve_replaces(self, replaces: Sequence[tuple[Order, OrderTerms]]) -> Sequence[Decision]:
         """Checks new terms of live orders, and holds the larger of old and new; returns one decision for each.
 

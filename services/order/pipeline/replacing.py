@@ -20,7 +20,7 @@ from services.order.domain.values import OrderStatus
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.orders import Orders
-from services.order.pipeline.ports import Decision, Instruments, ReplaceStore, Risk
+from services.order.pipeline.ports import Decision, Instruments, ReplaceRisk, ReplaceStore
 from services.order.pipeline.work import Caller
 from services.order.pipeline.writer import Writer
 
@@ -63,7 +63,7 @@ class Replacing:
         orders: Orders,
         store: ReplaceStore,
         *,
-        risk: Risk,
+        risk: ReplaceRisk,
         instruments: Instruments,
         clock: Clock,
         most_per_batch: int = 512,
