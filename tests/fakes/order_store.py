@@ -129,6 +129,7 @@ class FakeRiskPort:
     gate: asyncio.Event | None = None
     reserved: set[str] = field(default_factory=set)
     replacing: dict[str, OrderTerms] = field(default_factory=dict)
+    asked: int = 0
     batches: list[int] = field(default_factory=list)
 
     async def reserve(self, terms: Sequence[OrderTerms]) -> Sequence[Decision]:
@@ -146,6 +147,7 @@ class FakeRiskPort:
         self.reserved -= set(order_ids)
 
     async def reserve_replaces(self, replaces: Sequence[tuple[Order, OrderTerms]]) -> Sequence[Decision]:
+        self.asked += len(replaces)
         if self.gate is not None:
             await self.gate.wait()
         await asyncio.sleep(0)
