@@ -184,31 +184,29 @@ async def test_the_order_is_still_known_by_its_first_request(client: Client) -> 
     assert (found.order_id, found.quantity) == (order.order_id, "120")
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason", "field"),
-    [
-        ({"order_id": "mine"}, "INVALID_FIELD", "order_id"),
-        ({"replace_id": ""}, "INVALID_FIELD", "replace_id"),
-        ({"replace_id": "two words"}, "INVALID_FIELD", "replace_id"),
-        ({"quantity": ""}, "INVALID_FIELD", "quantity"),
-        ({"quantity": "0"}, "INVALID_FIELD", "quantity"),
-        ({"quantity": "-1"}, "INVALID_FIELD", "quantity"),
-        ({"quantity": "0.5"}, "QUANTITY_OFF_LOT", "quantity"),
-        ({"quantity": "99999999"}, "QUANTITY_OUT_OF_RANGE", "quantity"),
-        ({"limit_price": "high"}, "INVALID_FIELD", "limit_price"),
-        ({"limit_price": "187.255"}, "PRICE_OFF_TICK", "limit_price"),
-    ],
-)
-async def test_bad_input_is_refused_by_field_and_changes_nothing(
-    client: Client, changes: dict[str, Any], reason: str, field: str
-) -> None:
+BAD_FIELDS = [
+    ({"order_id": "mine"}, "INVALID_FIELD", "order_id"),
+    ({"replace_id": ""}, "INVALID_FIELD", "replace_id"),
+    ({"replace_id": "two words"}, "INVALID_FIELD", "replace_id"),
+    ({"quantity": ""}, "INVALID_FIELD", "quantity"),
+    ({"quantity": "0"}, "INVALID_FIELD", "quantity"),
+    ({"quantity": "-1"}, "INVALID_FIELD", "quantity"),
+    ({"quantity": "0.5"}, "QUANTITY_OFF_LOT", "quantity"),
+    ({"quantity": "99999999"}, "QUANTITY_OUT_OF_RANGE", "quantity"),
+    ({"limit_price": "high"}, "INVALID_FIELD", "limit_price"),
+    ({"limit_price": "187.255"}, "PRICE_OFF_TICK", "limit_price"),
+]
+
+
+async def test_bad_input_is_refused_by_field_and_changes_nothing(client: Client) -> None:
     """INVALID_ARGUMENT with a reason of the contract and the field."""
     order = await resting(client)
-    fields = {"order_id": order.order_id, "replace_id": "r-1", "quantity": "120"} | changes
-    with pytest.raises(CodedError) as caught:
-        await client.replace(**fields)
-    assert (caught.value.kind, caught.value.reason) == (ErrorKind.INVALID, reason)
-    assert [violation.field for violation in caught.value.violations] == [field]
+    for changes, reason, field in BAD_FIELDS:
+        fields: dict[str, Any] = {"order_id": order.order_id, "replace_id": "r-1", "quantity": "120"} | changes
+        with pytest.raises(CodedError) as caught:
+            await client.replace(**fields)
+        assert (caught.value.kind, caught.value.reason) == (ErrorKind.INVALID, reason), changes
+        assert [violation.field for violation in caught.value.violations] == [field]
     assert (await client.order(order.order_id)).version == order.version
 
 
