@@ -178,10 +178,12 @@ class Replacing:
             decisions = await self._risk.reserve_replaces(replaces)
         except CodedError as error:
             for check in checked:
-                check.decided.set_exception(error)
+                if not check.decided.done():
+                    check.decided.set_exception(error)
             return
         for check, decision in zip(checked, decisions, strict=True):
-            check.decided.set_result(decision)
+            if not check.decided.done():
+                check.decided.set_result(decision)
 
 
 def check(order: Order, request: ReplaceRequest) -> None:
