@@ -241,6 +241,21 @@ async def test_a_refusal_by_risk_is_told_in_full(client: Client, peers: Peers) -
     assert (await client.until(order.order_id, ORDER_STATUS_NEW)).quantity == "60"
 
 
+async def test_without_a_risk_answer_a_replace_is_refused(postgres_url: str, redis_url: str, peers: Peers) -> None:
+    """RISK_UNAVAILABLE within the time allowed; the hold is let go, and the same request goes through later."""
+    async with serving(postgres_url, redis_url, peers, risk_timeout_seconds=0.2) as client:
+        await ready(client, peers)
+        order = await resting(client)
+        peers.risk.silent = True
+        with pytest.raises(CodedError, match="RISK_UNAVAILABLE"):
+            await client.replace(order.order_id, quantity="120")
+        await eventually(lambda: peers.risk.released_replaces == [order.order_id])
+        assert peers.risk.reserved[order.order_id].quantity == "100"
+        peers.risk.silent = False
+        await client.replace(order.order_id, quantity="120")
+        assert (await client.until(order.order_id, ORDER_STATUS_NEW)).quantity == "120"
+
+
 async def test_lists_streams_and_the_bus_log_tell_replaces(client: Client, peers: Peers) -> None:
     """PENDING_REPLACE can be filtered for and is in a snapshot; the events are of the topic `order.placed`."""
     peers.broker.venue.on_replace = ignore_replace

@@ -20,14 +20,15 @@ from services.order.domain import values, venue
 from services.order.domain.breach import RiskBreach
 from services.order.domain.events import OrderEvent, apply, place, refuse, request_cancel, request_replace
 from services.order.domain.order import Order
-from services.order.domain.replacing import ReplaceRequest, ReplaceStatus
-from services.order.peers.risk import _settlement
+from services.order.domain.replacing import ReplaceRequest, ReplaceStatus, with_terms
+from services.order.peers.risk import RiskStream, _settlement
 from services.order.peers.venue_messages import outstanding, report_of
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft, LoggedEntry
 from services.order.store.encoding import encode
 from services.order.wire import order_message, order_of, trade_message
 from services.order.wire_events import TOPIC_NAMES, EventEncoder, varint
+from tests.fakes.order_store import FakeStore
 from tests.fakes.orders import event, placed, report, terms
 
 
@@ -55,6 +56,13 @@ def test_topics_have_the_contracts_numbers_and_names() -> None:
     assert {int(topic): name for topic, name in TOPIC_NAMES.items()} == {
         number: name for number, name in NAME_OF_TOPIC.items() if name.startswith(("order.", "trade."))
     }
+
+
+class FakeChannel:
+    """A channel that nobody calls."""
+
+    def stream_stream(self, *_: object, **__: object) -> None:
+        return None
 
 
 def drafted(*events: OrderEvent) -> Draft:
@@ -220,6 +228,25 @@ def test_commands_that_a_connection_has_not_seen() -> None:
     canceled.accepted, canceled.status, canceled.cancel_sequence = True, values.OrderStatus.PENDING_CANCEL, 5
     commands = outstanding([seen, canceled, new, elsewhere], "simulation", 3)
     assert [(c.command_sequence, c.WhichOneof("command")) for c in commands] == [(4, "new_order"), (5, "cancel")]
+
+
+def test_a_sync_tells_new_terms_that_are_committed_or_about_to_be() -> None:
+    """Both hold the larger of old and new at risk; fills are taken off both, and what was decided holds one."""
+    made = replaced_life()
+    pending, decided = made[-1].order, made[-2].order
+    checked = placed(sequence=9)
+    book = Book(epoch="epoch")
+    stream = RiskStream(FakeChannel(), book, FakeStore())  # type: ignore[arg-type]
+    book.load([pending, checked])
+    stream._replacing[checked.terms.order_id] = with_terms(checked.terms, Decimal(120), Decimal(188))
+    [request] = stream._sync(9)
+    first, second = request.sync.reservations
+    assert (first.quantity, first.replace.quantity, first.replace.order_quantity) == ("40", "50", "90")
+    assert (second.quantity, second.replace.quantity, second.replace.limit_price) == ("100", "120", "188")
+    stream.release_replaces([checked.terms.order_id])
+    book.load([decided])
+    [request] = stream._sync(9)
+    assert [each.HasField("replace") for each in request.sync.reservations] == [False, False]
 
 
 def test_a_replace_that_a_connection_has_not_seen() -> None:
