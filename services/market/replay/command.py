@@ -54,15 +54,22 @@ class Venue:
 def find_recordings(files: Sequence[Path]) -> list[Recording]:
     """Pairs message files with their book files: those given, else the one beside a message file that LOBSTER names so.
 
+    Of several recordings each gets the given book that is named like it, else one of its symbol and day that is not
+    named like another. The book given with a single recording is its book, whatever it is named.
+
     Raises:
         CodedError: INVALID_FIELD, when a file cannot be read or there is no message file among them.
     """
     kinds = {file: is_message_file(file) for file in files}
+    messages = [file for file, is_messages in kinds.items() if is_messages]
     books = [file for file, is_messages in kinds.items() if not is_messages]
-    recordings = [_recording(file, books) for file, is_messages in kinds.items() if is_messages]
-    if not recordings:
+    if not messages:
         raise invalid_field("file", "none of the files holds messages (six columns)")
-    return recordings
+    if len(messages) == 1:
+        return [_recording(messages[0], next(iter(books), None))]
+    named = {_book_name(file) for file in messages}
+    free = [book for book in books if book.name not in named]
+    return [_recording(file, _book_among(file, books, free)) for file in messages]
 
 
 def check_book(recording: Recording, console: Console, *, limit: int = 0) -> Comparison:
@@ -151,10 +158,27 @@ async def play_market(
     return replay.outcome
 
 
-def _recording(messages: Path, books: Sequence[Path]) -> Recording:
+def _book_name(messages: Path) -> str:
+    """Returns how LOBSTER names the book file of a message file."""
+    return messages.name.replace("message", "orderbook")
+
+
+def _book_among(messages: Path, books: Sequence[Path], free: Sequence[Path]) -> Path | None:
+    """Returns the book file of a message file: the one named like it, else a free one of its symbol and day."""
+    if (like := next((book for book in books if book.name == _book_name(messages)), None)) is not None:
+        return like
     name = parse_name(messages)
-    beside = messages.with_name(messages.name.replace("message", "orderbook"))
-    published = books[0] if books else beside if beside != messages and beside.exists() else None
+    for book in free:
+        other = parse_name(book)
+        if name and other and (name.symbol, name.date) == (other.symbol, other.date):
+            return book
+    return None
+
+
+def _recording(messages: Path, given: Path | None) -> Recording:
+    name = parse_name(messages)
+    beside = messages.with_name(_book_name(messages))
+    published = given or (beside if beside != messages and beside.exists() else None)
     return Recording(
         messages=messages,
         books=published,
