@@ -17,6 +17,9 @@ from deploy.embedded.process import Command
 from deploy.embedded.redis import Redis
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+HOME = REPOSITORY / "var"
+"""Where the mesh of this checkout lives, and where the command `ordermesh` looks for it."""
+
 ENGINE = REPOSITORY / "build" / "engine" / "ordermesh-engine"
 
 
@@ -81,6 +84,7 @@ class LocalMesh:
             **self.addresses(),
             "ORDERMESH_POSTGRES_URL": self.postgres.url(),
             "ORDERMESH_REDIS_URL": self.redis.url,
+            "ORDERMESH_BROKER_CREDENTIALS_KEY_FILE": str(self.directory / "broker" / "credentials.key"),
             "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "gen" / "python"))),
             "PYTHONUNBUFFERED": "1",
             **self.settings,
