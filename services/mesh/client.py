@@ -202,6 +202,9 @@ class StreamCall:
                 pass
         except grpc.aio.AioRpcError as error:
             return from_rpc_error(error)
+        except asyncio.CancelledError:
+            self._raise_unless_ours()
+            return unavailable("SERVICE_UNAVAILABLE", "the stream was canceled here")
         return unavailable("SERVICE_UNAVAILABLE", "the peer has ended the stream")
 
 
