@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis.asyncio
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.event.v1 import event_log_service_pb2, event_pb2
 from ordermesh.order.v1 import order_entry_pb2, order_query_pb2
@@ -164,6 +165,29 @@ async def test_cancel_on_request(client: Client, peers: Peers) -> None:
     assert ended.reason == error_pb2.ERROR_REASON_CANCELED_ON_REQUEST
     with pytest.raises(CodedError, match="ORDER_NOT_LIVE"):
         await client.orders.CancelOrder(order_entry_pb2.CancelOrderRequest(order_id=placed.order_id))
+
+
+@pytest.mark.parametrize("method", ["ListOrders", "ListTrades"])
+async def test_lists_take_any_time_there_is_and_refuse_what_is_none(client: Client, method: str) -> None:
+    """From the year 1 to the end of 9999 is everything; what lies beyond, or ends before it begins, is refused."""
+    placed = await client.place()
+    await client.until(placed.order_id, ORDER_STATUS_FILLED)
+    first, last = Timestamp(seconds=-62_135_596_800), Timestamp(seconds=253_402_300_799, nanos=999_999_999)
+    of_method = {"ListOrders": order_query_pb2.ListOrdersRequest, "ListTrades": order_query_pb2.ListTradesRequest}
+
+    async def ask(begin: Timestamp, end: Timestamp) -> Any:
+        return await getattr(client.orders, method)(of_method[method](**{"from": begin, "to": end}))
+
+    assert await ask(first, last) == await getattr(client.orders, method)(of_method[method]())
+    for begin, end, field in (
+        (Timestamp(seconds=first.seconds - 1), last, "from"),
+        (first, Timestamp(seconds=last.seconds + 1), "to"),
+        (last, first, "to"),
+    ):
+        with pytest.raises(CodedError) as caught:
+            await ask(begin, end)
+        assert (caught.value.kind, caught.value.reason) == (ErrorKind.INVALID, "INVALID_FIELD")
+        assert [violation.field for violation in caught.value.violations] == [field]
 
 
 async def test_an_unknown_order_is_not_found(client: Client) -> None:

@@ -96,9 +96,9 @@ def _order_conditions(wanted: OrderFilter) -> _Conditions:
     if wanted.client_order_id:
         conditions.add("o.client_order_id = {}", wanted.client_order_id)
     if wanted.begin is not None:
-        conditions.add("o.created_at >= {} and o.order_id >= {}", wanted.begin, _first_id(wanted.begin - _MARGIN))
+        conditions.add("o.created_at >= {} and o.order_id >= {}", wanted.begin, _first_id(wanted.begin, -_MARGIN))
     if wanted.end is not None:
-        conditions.add("o.created_at < {} and o.order_id < {}", wanted.end, _first_id(wanted.end + _MARGIN))
+        conditions.add("o.created_at < {} and o.order_id < {}", wanted.end, _first_id(wanted.end, _MARGIN))
     return conditions
 
 
@@ -118,7 +118,8 @@ def _fill_conditions(wanted: FillFilter) -> _Conditions:
     return conditions
 
 
-def _first_id(at: datetime) -> UUID:
-    """Returns the least UUIDv7 of a time."""
-    milliseconds = min(max(to_ns(at) // 1_000_000, 0), (1 << 48) - 1)
+def _first_id(at: datetime, margin: timedelta) -> UUID:
+    """Returns the least UUIDv7 of a time with a margin, which may lie outside the years that a datetime has."""
+    milliseconds = to_ns(at) // 1_000_000 + margin // timedelta(milliseconds=1)
+    milliseconds = min(max(milliseconds, 0), (1 << 48) - 1)
     return UUID(int=milliseconds << 80)
