@@ -169,6 +169,19 @@ async def test_fields_within_lists_are_named_with_their_index() -> None:
     assert [violation.field for violation in caught.value.violations] == ["orders[1].side", "orders[1].quantity"]
 
 
+async def test_a_broken_constraint_is_told_in_words() -> None:
+    """Neither a regular expression nor a rule's name is what a caller has to read."""
+    request = order_entry_pb2.PlaceOrderRequest(instrument="aapl", quantity="0", side=77, client_order_id="a")  # type: ignore[arg-type]
+    async with serving(order_service_pb2_grpc.add_OrderServiceServicer_to_server, Orders()) as served:
+        stub: Any = order_service_pb2_grpc.OrderServiceStub(served.channel)
+        with pytest.raises(CodedError) as caught:
+            await stub.PlaceOrder(request)
+    told = {violation.field: violation.description for violation in caught.value.violations}
+    assert told["instrument"].startswith("must be an instrument's name")
+    assert told["quantity"].startswith("must be a positive decimal")
+    assert told["side"] == "must be one of the values that the contract names"
+
+
 async def test_messages_of_a_request_stream_are_checked_too() -> None:
     """A bad message in the middle of a stream ends it with the field at fault."""
 
