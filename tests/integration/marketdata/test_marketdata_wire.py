@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from redis.asyncio import Redis
 
 from deploy.embedded.postgres import Postgres
