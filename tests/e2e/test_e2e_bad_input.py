@@ -125,11 +125,17 @@ async def test_bad_json_is_refused(rest: httpx.AsyncClient, body: str, reason: s
 
 
 async def test_an_unknown_account_is_refused(someone: Trader) -> None:
-    """An order for an account that does not exist is refused with the reason."""
+    """An order for an account that does not exist is refused with the reason and the field, and not kept."""
     request = someone.request(BUY, "MSFT.XNAS", "1", "300")
     request.account_id = "nobody-here"
-    with pytest.raises(grpc.aio.AioRpcError, match="nobody-here"):
+    with pytest.raises(grpc.aio.AioRpcError, match="nobody-here") as refused:
         await someone.orders.PlaceOrder(request)
+    status = rpc_status.from_call(refused.value)
+    assert status is not None
+    told = reason_and_fields(json_format.MessageToDict(status, preserving_proto_field_name=True))
+    assert told == ("UNKNOWN_ACCOUNT", {"account_id"})
+    listed = await someone.orders.ListOrders(order_query_pb2.ListOrdersRequest(account_id="nobody-here"))
+    assert not listed.orders
 
 
 async def test_an_oversized_batch_is_refused_whole(someone: Trader) -> None:
@@ -152,6 +158,11 @@ async def test_an_oversized_batch_is_refused_whole(someone: Trader) -> None:
         ("/api/v1/orders?status=ORDER_STATUS_LOST", 400, "INVALID_FIELD"),
         ("/api/v1/orders/not-an-id", 400, "INVALID_FIELD"),
         ("/api/v1/orders/01890000-0000-7000-8000-000000000000", 404, "UNKNOWN_ORDER"),
+        ("/api/v1/trades/not-an-id", 400, "INVALID_FIELD"),
+        ("/api/v1/trades/01890000-0000-7000-8000-000000000000", 404, "UNKNOWN_TRADE"),
+        ("/api/v1/trades/summary", 400, "INVALID_FIELD"),
+        ("/api/v1/orders?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 400, "INVALID_FIELD"),
+        ("/api/v1/risk/alerts?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 400, "INVALID_FIELD"),
         ("/api/v1/market-data/NOBODY.XNAS", 404, "UNKNOWN_INSTRUMENT"),
         ("/api/v1/nothing/here", 404, "UNKNOWN_ROUTE"),
     ],

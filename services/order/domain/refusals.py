@@ -40,6 +40,11 @@ def unknown_order(order_id: str) -> CodedError:
     return not_found("UNKNOWN_ORDER", f"no order {order_id} is known", order_id=order_id)
 
 
+def unknown_trade(trade_id: str) -> CodedError:
+    """Returns the error for a fill that does not exist."""
+    return not_found("UNKNOWN_TRADE", f"no trade {trade_id} is known", trade_id=trade_id)
+
+
 def not_live(order: Order) -> CodedError:
     """Returns the error for an order that has ended."""
     name = order.status.name
