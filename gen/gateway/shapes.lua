@@ -151,6 +151,8 @@ shapes.messages["ordermesh.marketdata.v1.StreamQuotesRequest"] = {
   ["instruments"] = { name = "instruments", kind = "string", repeated = true },
   ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
   ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["conflation_interval"] = { name = "conflation_interval", kind = "duration" },
+  ["conflationInterval"] = { name = "conflation_interval", kind = "duration" },
 }
 shapes.messages["ordermesh.marketdata.v1.StreamTradesRequest"] = {
   ["instruments"] = { name = "instruments", kind = "string", repeated = true },

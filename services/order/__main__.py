@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc
-from services.bus.relay import Relay
+from services.bus.relay import Relay, RelayOptions
 from services.kernel.errors import CodedError
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
@@ -76,7 +76,8 @@ async def main(service: Service[OrderSettings]) -> None:
     )
     redis = Redis.from_url(settings.redis_url.get_secret_value())
     service.on_close(redis.aclose)
-    relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard)
+    relay_options = RelayOptions(interval_seconds=settings.relay_interval_seconds)
+    relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard, options=relay_options)
     for listener in (broker, risk, streams, Publishing(relay, book.epoch), reconciling):
         writer.listen(listener)
     placing = Placing(

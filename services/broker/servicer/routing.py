@@ -15,6 +15,7 @@ from services.broker.domain.messages import CancelOrder, Command, Cursor, NewOrd
 from services.broker.pipeline.connections import Connections
 from services.broker.pipeline.outbox import Down, Opened, OutboxItem, Reports
 from services.broker.pipeline.routing import Route, Routes
+from services.kernel.drain import Pace
 from services.kernel.errors import invalid_field
 from services.mesh.draining import Draining
 
@@ -26,10 +27,13 @@ _REASON = {
 class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
     """Serves OrderService."""
 
-    def __init__(self, routes: Routes, connections: Connections, draining: Draining) -> None:
+    def __init__(
+        self, routes: Routes, connections: Connections, draining: Draining, *, report_interval_seconds: float = 0.0
+    ) -> None:
         self._routes = routes
         self._connections = connections
         self._draining = draining
+        self._report_interval_seconds = report_interval_seconds
 
     async def Route(
         self, request_iterator: AsyncIterator[routing_service_pb2.RouteRequest], context: Any
@@ -41,9 +45,11 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
         route = self._routes.open(opening.open.shard, _cursors(opening.open))
         reader = asyncio.create_task(_read(request_iterator, route))
         stop_listening = self._draining.listen(route.close)
+        pace = Pace(self._report_interval_seconds)
         try:
-            while items := await route.outbox.take():
-                for response in _responses(items):
+            while await route.outbox.wait():
+                await pace.turn()
+                for response in _responses(route.outbox.take()):
                     yield response
         finally:
             stop_listening()
