@@ -37,6 +37,14 @@ shapes.messages["ordermesh.broker.v1.ListConnectionsRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.broker.v1.ListVenueHoldingsRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
 shapes.messages["ordermesh.broker.v1.ListVenueOrdersRequest"] = {
   ["connection_id"] = { name = "connection_id", kind = "string" },
   ["connectionId"] = { name = "connection_id", kind = "string" },
