@@ -327,6 +327,23 @@ async def test_a_peer_that_is_not_there_is_told_as_unavailable(served: Serving) 
         await nobody.ready(0.05)
 
 
+async def test_addresses_of_the_mesh_are_not_told_to_callers(log: Log, stub: Any, served: Serving) -> None:
+    """What gRPC says of a peer that is not there names its address: it is for those who call by themselves alone."""
+    nobody: Any = rpc.EventLogServiceStub(served.channels.to("127.0.0.1:1"))
+
+    async def nested(request: pb.ReadEventsRequest) -> pb.ReadEventsResponse:
+        return await nobody.ReadEvents(request)  # type: ignore[no-any-return]
+
+    log.answer = nested
+    with pytest.raises(CodedError) as outside:
+        await nobody.ReadEvents(pb.ReadEventsRequest(), timeout=5)
+    assert "127.0.0.1:1" in outside.value.message
+    with pytest.raises(CodedError) as served_call:
+        await stub.ReadEvents(pb.ReadEventsRequest(), timeout=5)
+    assert (served_call.value.kind, served_call.value.reason) == (ErrorKind.UNAVAILABLE, "SERVICE_UNAVAILABLE")
+    assert served_call.value.message == "a service that this needs cannot be reached now"
+
+
 async def test_health_is_told_for_each_service_and_overall(served: Serving) -> None:
     """SERVING once said, NOT_SERVING from the moment that the server drains."""
     stub: Any = health_pb2_grpc.HealthStub(served.channel)
