@@ -17,6 +17,9 @@ from deploy.embedded.process import Command
 from deploy.embedded.redis import Redis
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+HOME = REPOSITORY / "var"
+"""Where the mesh of this checkout lives, and where the command `ordermesh` looks for it."""
+
 ENGINE = REPOSITORY / "build" / "engine" / "ordermesh-engine"
 # gRPC's older I/O loop hands a message through fewer threads: a fifth less processor time and a quarter less latency
 # for each message of a Python process. Read when grpc is imported, so that a process cannot set it for itself.
@@ -84,6 +87,7 @@ class LocalMesh:
             **self.addresses(),
             "ORDERMESH_POSTGRES_URL": self.postgres.url(),
             "ORDERMESH_REDIS_URL": self.redis.url,
+            "ORDERMESH_BROKER_CREDENTIALS_KEY_FILE": str(self.directory / "broker" / "credentials.key"),
             "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "gen" / "python"))),
             "PYTHONUNBUFFERED": "1",
             "GRPC_EXPERIMENTS": GRPC_EXPERIMENTS,

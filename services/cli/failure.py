@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import IntEnum
 
-from services.kernel.errors import CodedError, ErrorKind
+from services.kernel.errors import CodedError, ErrorKind, FieldViolation
 
 
 class ExitCode(IntEnum):
@@ -38,6 +38,18 @@ ADVICE = {
     "SERVICE_UNAVAILABLE": "`ordermesh status` says what is down",
 }
 
+FORMS = {
+    "instrument": "must be a name such as AAPL.XNAS; `ordermesh quotes` lists what there is",
+    "instruments": "must be names such as AAPL.XNAS; `ordermesh quotes` lists what there is",
+    "quantity": "must be a decimal above zero, such as 10 or 0.5",
+    "limit_price": "must be a decimal above zero, such as 187.5",
+    "account_id": "must be a name of letters, digits, - and _, such as demo",
+    "client_order_id": "must be 1 to 64 printable characters without a space",
+}
+"""What a person reads instead of the pattern that a field must match."""
+
+_PATTERN = "does not match regex pattern"
+
 
 def exit_code(error: CodedError) -> ExitCode:
     """Returns how the command ends with an error."""
@@ -48,15 +60,24 @@ def exit_code(error: CodedError) -> ExitCode:
 
 def one_line(error: CodedError) -> str:
     """Returns an error in one line: its reason, what is wrong, and what to do."""
-    parts = [f"{error.reason}: {_message(error)}"]
-    parts += [
-        f"{violation.field}: {violation.description}"
-        for violation in error.violations
-        if violation.description not in error.message
-    ]
+    told = [f"{violation.field}: {_rule(violation)}" for violation in error.violations]
+    if any(_PATTERN in violation.description for violation in error.violations):
+        parts = [f"{error.reason}: {told[0]}", *told[1:]]
+    else:
+        parts = [f"{error.reason}: {_message(error)}"]
+        parts += [
+            line
+            for line, violation in zip(told, error.violations, strict=True)
+            if violation.description not in error.message
+        ]
     if (advice := advice_for(error)) and advice not in error.message:
         parts.append(advice)
     return "; ".join(" ".join(part.split()) for part in parts)
+
+
+def _rule(violation: FieldViolation) -> str:
+    name = violation.field.rpartition(".")[2].partition("[")[0]
+    return FORMS.get(name, violation.description) if _PATTERN in violation.description else violation.description
 
 
 def _message(error: CodedError) -> str:

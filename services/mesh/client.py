@@ -206,6 +206,9 @@ class StreamCall:
                 pass
         except grpc.aio.AioRpcError as error:
             return _coded(error)
+        except asyncio.CancelledError:
+            self._raise_unless_ours()
+            return unavailable("SERVICE_UNAVAILABLE", "the stream was canceled here")
         return unavailable("SERVICE_UNAVAILABLE", "the peer has ended the stream")
 
 

@@ -4,60 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deploy.embedded.mesh import Mesh
 from deploy.embedded.ports import unused_port
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW
+from tests.fixtures.command import PATIENCE_SECONDS, environment, ordermesh
 from tests.fixtures.trader import BUY, SELL, eventually, new_instrument, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-def environment(mesh: Mesh) -> dict[str, str]:
-    """Returns the variables that tell the command where the mesh is."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("ORDERMESH_")}
-    path = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "gen" / "python")))
-    return {**own, "PYTHONPATH": path, "ORDERMESH_GATEWAY_ADDRESS": mesh.address("gateway"), "TERM": "xterm"}
-
-
-async def ordermesh(mesh: Mesh, *words: str, **variables: str) -> Outcome:
-    """Runs the command to its end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "services.cli",
-        *words,
-        env={**environment(mesh), **variables},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return Outcome(process.returncode, out.decode(), err.decode())
 
 
 async def test_an_order_is_placed_filled_and_in_the_position(mesh: Mesh) -> None:

@@ -199,6 +199,23 @@ async def test_messages_of_a_request_stream_are_checked_too() -> None:
     assert caught.value.reason == "INVALID_FIELD"
 
 
+async def test_a_stream_that_was_canceled_here_says_so_to_who_writes() -> None:
+    """Writing to it fails like writing to any stream that has ended; the writer itself is not canceled."""
+
+    class Routing(routing_service_pb2_grpc.RoutingServiceServicer):
+        async def Route(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+            async for request in requests:
+                yield request
+
+    async with serving(routing_service_pb2_grpc.add_RoutingServiceServicer_to_server, Routing()) as served:
+        stub: Any = routing_service_pb2_grpc.RoutingServiceStub(served.channel)
+        call = stub.Route()
+        call.cancel()
+        with pytest.raises(CodedError) as caught:
+            await call.write(routing_service_pb2.RouteRequest())
+    assert (caught.value.kind, caught.value.reason) == (ErrorKind.UNAVAILABLE, "SERVICE_UNAVAILABLE")
+
+
 async def test_an_error_in_a_stream_comes_after_what_was_sent() -> None:
     """Messages before the failure arrive; then the coded error does."""
     async with serving(order_service_pb2_grpc.add_OrderServiceServicer_to_server, Orders()) as served:
