@@ -42,6 +42,8 @@ void set_new_order(const pb::NewOrder& from, Command& to) {
   to.price = from.price_ticks();
   to.quantity = from.quantity_lots();
   to.self_trade_group = from.self_trade_group();
+  to.terms.expire_time = from.expire_time_ns();
+  to.terms.post_only = from.post_only();
 }
 
 void set_mass_cancel(const pb::MassCancel& from, Command& to) {
@@ -186,6 +188,8 @@ void to_proto(const Order& from, InstrumentId instrument, pb::OpenOrder& to) {
   to.set_self_trade_prevention(to_proto_enum<pb::SelfTradePrevention>(from.self_trade_prevention));
   to.set_self_trade_group(from.self_trade_group);
   to.set_accepted_time_ns(from.accepted_time);
+  to.set_expire_time_ns(from.terms.expire_time);
+  to.set_post_only(from.terms.post_only);
 }
 
 }  // namespace ordermesh::engine::server

@@ -11,7 +11,21 @@ enum class TransactionKind : std::uint8_t {
   kCommand = 3,
   kSetStatus = 4,
   kExpireDayOrders = 5,
+  kAdvanceTime = 6,
 };
+
+// How a command is written: as its kind, or, with terms, as a kind of its own, so that what was written before there were
+// terms is read as ever.
+enum class CommandForm : std::uint8_t {
+  kNewWithTerms = 6,
+};
+
+// Which terms follow, a bit each.
+enum class TermsMask : std::uint8_t {
+  kExpireTime = 1,
+  kPostOnly = 2,
+};
+constexpr std::uint8_t kEveryTerm = 3;
 
 // One list of fields serves both directions: `Archive` either puts each field or gets it.
 struct Put {
@@ -45,6 +59,34 @@ struct Get {
 template <typename Archive, typename... Values>
 void all(Archive&& archive, Values&... values) {
   (archive(values), ...);
+}
+
+template <typename Archive, typename Value>
+void field_if(Archive&& archive, std::uint8_t mask, TermsMask bit, Value& value) {
+  if ((mask & static_cast<std::uint8_t>(bit)) != 0) {
+    archive(value);
+  }
+}
+
+std::uint8_t mask_of(const Terms& terms) {
+  std::uint8_t mask = 0;
+  const auto note = [&](TermsMask bit, bool present) {
+    mask = static_cast<std::uint8_t>(mask | (present ? static_cast<std::uint8_t>(bit) : 0U));
+  };
+  note(TermsMask::kExpireTime, terms.expire_time != 0);
+  note(TermsMask::kPostOnly, terms.post_only);
+  return mask;
+}
+
+template <typename Archive, typename Value>
+void fields_of_terms(Archive&& archive, Value& value) {
+  std::uint8_t mask = mask_of(value);
+  archive(mask);
+  if (mask > kEveryTerm) {
+    throw DecodeError("has unknown terms");
+  }
+  field_if(archive, mask, TermsMask::kExpireTime, value.expire_time);
+  field_if(archive, mask, TermsMask::kPostOnly, value.post_only);
 }
 
 template <typename Archive, typename Value>
@@ -106,8 +148,16 @@ struct Encoder {
   void operator()(const ParticipantCommand& command) const {
     writer.put(TransactionKind::kCommand);
     writer.put(command.participant);
-    writer.put(command.command.kind);
+    const bool with_terms = command.command.terms != Terms{};
+    if (with_terms) {
+      writer.put(CommandForm::kNewWithTerms);
+    } else {
+      writer.put(command.command.kind);
+    }
     fields_of_command(Put{writer}, command.command);
+    if (with_terms) {
+      fields_of_terms(Put{writer}, command.command.terms);
+    }
   }
   void operator()(const SetStatus& status) const {
     writer.put(TransactionKind::kSetStatus);
@@ -118,16 +168,22 @@ struct Encoder {
     writer.put(TransactionKind::kExpireDayOrders);
     writer.put(expire.instrument);
   }
+  void operator()(const AdvanceTime& /*advance*/) const { writer.put(TransactionKind::kAdvanceTime); }
 };
 
 ParticipantCommand decode_command(ByteReader& reader) {
   ParticipantCommand command;
   command.participant = reader.get<ParticipantIndex>();
-  command.command.kind = reader.get<CommandKind>();
+  const auto form = reader.get<std::uint8_t>();
+  const bool with_terms = form == static_cast<std::uint8_t>(CommandForm::kNewWithTerms);
+  command.command.kind = with_terms ? CommandKind::kNew : static_cast<CommandKind>(form);
   if (command.command.kind < CommandKind::kNew || command.command.kind > CommandKind::kMassCancel) {
     throw DecodeError("names no kind of command");
   }
   fields_of_command(Get{reader}, command.command);
+  if (with_terms) {
+    fields_of_terms(Get{reader}, command.command.terms);
+  }
   return command;
 }
 
@@ -157,6 +213,8 @@ Transaction decode_transaction(ByteReader& reader) {
       return decode_status(reader);
     case TransactionKind::kExpireDayOrders:
       return ExpireDayOrders{reader.get<InstrumentId>()};
+    case TransactionKind::kAdvanceTime:
+      return AdvanceTime{};
   }
   throw DecodeError("names no kind of transaction");
 }
@@ -177,11 +235,17 @@ Execution decode_execution(ByteReader& reader) {
   return execution;
 }
 
-void encode(ByteWriter& writer, const Order& order) { fields_of_order(Put{writer}, order); }
+void encode(ByteWriter& writer, const Order& order) {
+  fields_of_order(Put{writer}, order);
+  fields_of_terms(Put{writer}, order.terms);
+}
 
-Order decode_order(ByteReader& reader) {
+Order decode_order(ByteReader& reader, bool with_terms) {
   Order order;
   fields_of_order(Get{reader}, order);
+  if (with_terms) {
+    fields_of_terms(Get{reader}, order.terms);
+  }
   return order;
 }
 

@@ -11,7 +11,7 @@ bool is_valid(Side side) { return side == Side::kBuy || side == Side::kSell; }
 bool is_valid(OrderType type) { return type == OrderType::kLimit || type == OrderType::kMarket; }
 
 bool is_valid(TimeInForce time_in_force) {
-  return time_in_force >= TimeInForce::kGoodTillCancel && time_in_force <= TimeInForce::kFillOrKill;
+  return time_in_force >= TimeInForce::kGoodTillCancel && time_in_force <= TimeInForce::kGoodTillDate;
 }
 
 bool is_valid(SelfTradePrevention mode) {
@@ -36,6 +36,7 @@ struct Exchange::Apply {
   Result operator()(const ParticipantCommand& command) const { return exchange.take(command); }
   Result operator()(const SetStatus& status) const { return exchange.set_status(status.instrument, status.status); }
   Result operator()(const ExpireDayOrders& expire) const { return exchange.expire_day_orders(expire.instrument); }
+  Result operator()(const AdvanceTime&) const { return exchange.expire_due_orders(); }
 };
 
 Result Exchange::apply(const Transaction& transaction, Nanoseconds time) {
@@ -47,6 +48,10 @@ Result Exchange::apply(const Transaction& transaction, Nanoseconds time) {
 const Market* Exchange::market(InstrumentId instrument) const {
   const auto found = markets_.find(instrument);
   return found == markets_.end() ? nullptr : found->second.get();
+}
+
+Nanoseconds Exchange::next_expiry() const noexcept {
+  return reporter_.expiries.empty() ? kNever : reporter_.expiries.begin()->time;
 }
 
 ParticipantIndex Exchange::find_participant(std::string_view name) const {
@@ -147,6 +152,17 @@ Result Exchange::expire_day_orders(InstrumentId instrument) {
   return result;
 }
 
+Result Exchange::expire_due_orders() {
+  Result result;
+  while (next_expiry() <= reporter_.cause.time) {
+    const Expiry due = *reporter_.expiries.begin();
+    reporter_.cause.market = markets_.find(due.instrument)->second.get();
+    reporter_.cause.market->book.cancel(due.id, Reason::kExpireTime);
+    ++result.count;
+  }
+  return result;
+}
+
 Result Exchange::take(const ParticipantCommand& command) {
   Participant& participant = *reporter_.participants.at(command.participant);
   if (command.command.sequence <= participant.last_command_sequence) {
@@ -200,8 +216,23 @@ Reason Exchange::check(const Command& command) const {
   if (!is_valid_quantity(market->instrument, command.quantity)) {
     return Reason::kInvalidQuantity;
   }
+  if (const Reason reason = check_terms(command); reason != Reason::kNone) {
+    return reason;
+  }
   const Participant& participant = *reporter_.participants[reporter_.cause.participant];
   return participant.open_orders.find(command.order_id) == nullptr ? Reason::kNone : Reason::kDuplicateOrderId;
+}
+
+Reason Exchange::check_terms(const Command& command) const {
+  const Terms& terms = command.terms;
+  if (terms.post_only && (command.type != OrderType::kLimit || !rests(command.time_in_force))) {
+    return Reason::kInvalidExecutionInstruction;
+  }
+  const bool dated = command.time_in_force == TimeInForce::kGoodTillDate;
+  if (dated ? terms.expire_time <= reporter_.cause.time : terms.expire_time != 0) {
+    return Reason::kInvalidExpireTime;
+  }
+  return Reason::kNone;
 }
 
 void Exchange::enter(const Command& command) {
@@ -218,7 +249,8 @@ void Exchange::enter(const Command& command) {
                                                   .owner = reporter_.cause.participant,
                                                   .self_trade_group = command.self_trade_group,
                                                   .client_order_id = command.order_id,
-                                                  .time = reporter_.cause.time});
+                                                  .time = reporter_.cause.time,
+                                                  .terms = command.terms});
   }
   if (reason == Reason::kNone) {
     ++last_order_id_;

@@ -12,7 +12,8 @@ enum class BlockKind : std::uint8_t {
   kParticipant = 2,
   kExecutions = 3,  // of the participant named in it
   kMarket = 4,
-  kOrders = 5,  // of the market before
+  kPlainOrders = 5,  // of the market before, without terms; read, but no longer written
+  kOrders = 6,       // of the market before
 };
 
 constexpr std::uint32_t kItemsInBlock = 4096;
@@ -100,7 +101,8 @@ void Exchange::save_markets(const BlockSink& sink) const {
 
 void Exchange::load(std::span<const std::uint8_t> bytes) {
   ByteReader reader(bytes);
-  switch (reader.get<BlockKind>()) {
+  const auto kind = reader.get<BlockKind>();
+  switch (kind) {
     case BlockKind::kCounters:
       last_order_id_ = reader.get<OrderId>();
       reporter_.last_trade_id = reader.get<std::uint64_t>();
@@ -114,8 +116,9 @@ void Exchange::load(std::span<const std::uint8_t> bytes) {
     case BlockKind::kMarket:
       load_market(reader);
       break;
+    case BlockKind::kPlainOrders:
     case BlockKind::kOrders:
-      load_orders(reader);
+      load_orders(reader, kind == BlockKind::kOrders);
       break;
     default:
       throw DecodeError("names no kind of block");
@@ -158,17 +161,17 @@ void Exchange::load_market(ByteReader& reader) {
   loading_ = &market;
 }
 
-void Exchange::load_orders(ByteReader& reader) {
+void Exchange::load_orders(ByteReader& reader, bool with_terms) {
   if (loading_ == nullptr) {
     throw DecodeError("has orders before an instrument");
   }
   for (auto count = reader.get<std::uint32_t>(); count > 0; --count) {
-    const Order order = decode_order(reader);
+    const Order order = decode_order(reader, with_terms);
     if (order.owner >= reporter_.participants.size()) {
       throw DecodeError("names an unknown participant");
     }
     loading_->book.restore(order);
-    reporter_.participants[order.owner]->open_orders.insert(order.client_order_id, {loading_->instrument.id, order.id});
+    reporter_.open(order, loading_->instrument.id);
   }
 }
 

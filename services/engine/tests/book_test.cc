@@ -183,6 +183,32 @@ TYPED_TEST(BookTest, AMarketOrderTakesAnyPriceAndNeverRests) {
                                  "trade 2 with 3 5@1 leaves 0 2", "bid 1: 0 in 0", "canceled 3 -2 reason 5 leaves 0"}));
 }
 
+TYPED_TEST(BookTest, APostOnlyOrderRestsOrIsRefused) {
+  this->sell(1, 5, 100);
+  this->told();
+  NewOrder order = this->order(2, Side::kBuy, 5, 100);
+  order.terms.post_only = true;
+  EXPECT_EQ(this->book.submit(order), Reason::kPostOnly);
+  EXPECT_EQ(this->told(), Lines{}) << "nothing happened";
+  order.price = 99;
+  EXPECT_EQ(this->book.submit(order), Reason::kNone);
+  EXPECT_EQ(this->told(), (Lines{"accepted 2 5@99", "bid 99: 5 in 1"}));
+  this->sell(3, 2, 99);
+  EXPECT_EQ(this->told()[1], "trade 2 with 3 2@99 leaves 3 0") << "it trades with whoever comes";
+}
+
+TYPED_TEST(BookTest, APostOnlyOrderStaysPostOnlyWhenReplaced) {
+  this->sell(1, 5, 100);
+  NewOrder order = this->order(2, Side::kBuy, 5, 98);
+  order.terms.post_only = true;
+  this->book.submit(order);
+  this->told();
+  EXPECT_EQ(this->book.replace(2, 100, 5), Reason::kPostOnly);
+  EXPECT_EQ(this->told(), Lines{}) << "the order stays as it was";
+  EXPECT_EQ(this->book.replace(2, 99, 5), Reason::kNone);
+  EXPECT_EQ(this->told(), (Lines{"bid 98: 0 in 0", "replaced 2 5@99 cumulative 0", "bid 99: 5 in 1"}));
+}
+
 TYPED_TEST(BookTest, WhileHaltedOnlyWhatReducesIsTaken) {
   this->buy(1, 5, 100);
   this->buy(2, 5, 100);

@@ -90,6 +90,28 @@ INSTANTIATE_TEST_SUITE_P(
         BadOrder{"market_price", [](Command& c) { c.type = OrderType::kMarket; }, Reason::kInvalidPrice},
         BadOrder{"price_too_low", [](Command& c) { c.price = 0; }, Reason::kPriceOutOfBand},
         BadOrder{"price_too_high", [](Command& c) { c.price = 1'000'000'000'001; }, Reason::kPriceOutOfBand},
+        BadOrder{"post_only_market",
+                 [](Command& c) {
+                   c.type = OrderType::kMarket;
+                   c.price = 0;
+                   c.terms.post_only = true;
+                 },
+                 Reason::kInvalidExecutionInstruction},
+        BadOrder{"post_only_at_once",
+                 [](Command& c) {
+                   c.time_in_force = TimeInForce::kImmediateOrCancel;
+                   c.terms.post_only = true;
+                 },
+                 Reason::kInvalidExecutionInstruction},
+        BadOrder{"no_date", [](Command& c) { c.time_in_force = TimeInForce::kGoodTillDate; },
+                 Reason::kInvalidExpireTime},
+        BadOrder{"a_date_that_is_now",
+                 [](Command& c) {
+                   c.time_in_force = TimeInForce::kGoodTillDate;
+                   c.terms.expire_time = 100;
+                 },
+                 Reason::kInvalidExpireTime},
+        BadOrder{"a_date_without_need", [](Command& c) { c.terms.expire_time = 1000; }, Reason::kInvalidExpireTime},
         BadOrder{"no_quantity", [](Command& c) { c.quantity = 0; }, Reason::kInvalidQuantity},
         BadOrder{"quantity_too_large", [](Command& c) { c.quantity = kQuantityLimit + 1; }, Reason::kInvalidQuantity}),
     [](const auto& refused) { return std::string(refused.param.name); });
@@ -179,6 +201,35 @@ TEST_F(ExchangeTest, OnlyDayOrdersExpire) {
   EXPECT_EQ(last(alice).command_sequence, 0U);
   EXPECT_EQ(exchange.market(1)->book.size(), 1U);
   EXPECT_EQ(exchange.apply(ExpireDayOrders{5}, 200).outcome, Outcome::kUnknownInstrument);
+}
+
+TEST_F(ExchangeTest, GoodTillDateOrdersExpireWhenTimeIsAdvancedSoonestFirst) {
+  const auto dated = [](std::uint64_t sequence, Nanoseconds time) {
+    Command command = new_order(sequence, sequence, Side::kBuy, 10, 100);
+    command.time_in_force = TimeInForce::kGoodTillDate;
+    command.terms.expire_time = time;
+    return command;
+  };
+  EXPECT_EQ(exchange.next_expiry(), Exchange::kNever);
+  send(alice, dated(1, 300));
+  send(alice, dated(2, 200));
+  send(alice, dated(3, 250));
+  send(alice, dated(4, 400));
+  send(alice, change(5, CommandKind::kCancel, 3));
+  EXPECT_EQ(exchange.next_expiry(), 200);
+  EXPECT_EQ(exchange.apply(AdvanceTime{}, 199).count, 0U);
+  const std::uint64_t before = count(alice);
+  EXPECT_EQ(exchange.apply(AdvanceTime{}, 300).count, 2U);
+  const auto& executions = exchange.participant(alice).executions;
+  EXPECT_EQ(executions[before + 1].order_id, (ClientOrderId{2, 0}));
+  EXPECT_EQ(executions[before + 2].order_id, (ClientOrderId{1, 0}));
+  EXPECT_EQ(last(alice).type, ExecutionType::kExpired);
+  EXPECT_EQ(last(alice).status, OrderStatus::kExpired);
+  EXPECT_EQ(last(alice).reason, Reason::kExpireTime);
+  EXPECT_EQ(last(alice).time, 300);
+  EXPECT_EQ(exchange.next_expiry(), 400);
+  send(bob, new_order(1, 1, Side::kSell, 10, 100));
+  EXPECT_EQ(exchange.next_expiry(), Exchange::kNever) << "filled";
 }
 
 TEST_F(ExchangeTest, HaltAndResumeReachOneInstrumentOrAll) {

@@ -39,6 +39,9 @@ class NaiveBook {
       return Reason::kHalted;
     }
     Order order = to_order(request);
+    if (order.terms.post_only && meets_somebody(order)) {
+      return Reason::kPostOnly;
+    }
     handler_.on_accepted(order);
     if (order.time_in_force == TimeInForce::kFillOrKill && !fills_wholly(order)) {
       cancel_rest(order, Reason::kFillOrKill);
@@ -111,6 +114,11 @@ class NaiveBook {
     if (status_ == TradingStatus::kHalted) {
       return Reason::kHalted;
     }
+    Order changed = *found;
+    changed.price = price;
+    if (changed.terms.post_only && meets_somebody(changed)) {
+      return Reason::kPostOnly;
+    }
     Order order = take_out(*found);
     order.price = price;
     order.leaves = leaves;
@@ -161,6 +169,7 @@ class NaiveBook {
     order.self_trade_prevention = request.self_trade_prevention;
     order.client_order_id = request.client_order_id;
     order.accepted_time = request.time;
+    order.terms = request.terms;
     return order;
   }
 
@@ -169,6 +178,11 @@ class NaiveBook {
       return true;
     }
     return taker.side == Side::kBuy ? maker.price <= taker.price : maker.price >= taker.price;
+  }
+
+  bool meets_somebody(const Order& taker) const {
+    const Levels& levels = levels_of(opposite(taker.side));
+    return !levels.empty() && may_trade(taker, levels.begin()->second.front());
   }
 
   static bool prevented(const Order& taker, const Order& maker) {

@@ -36,12 +36,13 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
     order.id = static_cast<OrderId>(++last_id);
     order.side = draw(0, 1) == 0 ? Side::kBuy : Side::kSell;
     order.type = draw(0, 9) == 0 ? OrderType::kMarket : OrderType::kLimit;
-    order.time_in_force = draw(0, 2) > 0 ? TimeInForce::kGoodTillCancel : static_cast<TimeInForce>(draw(1, 4));
+    order.time_in_force = draw(0, 2) > 0 ? TimeInForce::kGoodTillCancel : static_cast<TimeInForce>(draw(1, 5));
     order.self_trade_prevention = static_cast<SelfTradePrevention>(draw(1, 5));
     order.price = order.type == OrderType::kMarket ? 0 : draw_price();
     order.quantity = draw(1, 30);
     order.owner = static_cast<ParticipantIndex>(draw(0, 4));
     order.self_trade_group = static_cast<std::uint64_t>(draw(0, 3));
+    order.terms.post_only = order.type == OrderType::kLimit && rests(order.time_in_force) && draw(0, 4) == 0;
     return order;
   }
 

@@ -54,7 +54,7 @@ std::vector<std::string> contents(const Book& book) {
       std::ostringstream line;
       line << (side == Side::kBuy ? "bid " : "ask ") << order.id << " " << order.leaves << "@" << order.price
            << " cumulative " << order.cumulative << " owner " << order.owner << " group " << order.self_trade_group
-           << " tif " << static_cast<int>(order.time_in_force);
+           << " tif " << static_cast<int>(order.time_in_force) << (order.terms.post_only ? " post-only" : "");
       lines.push_back(line.str());
     });
   }

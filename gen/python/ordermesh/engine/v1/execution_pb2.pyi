@@ -41,7 +41,7 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     EXECUTION_TYPE_CANCEL_REJECTED: _ExecutionType.ValueType  # 7
     """A CancelOrder, ReduceOrder, ReplaceOrder or MassCancel was refused; `reason` says why. The order is unchanged."""
     EXECUTION_TYPE_EXPIRED: _ExecutionType.ValueType  # 8
-    """A DAY order expired."""
+    """A DAY order expired at the end of the day, or a GOOD_TILL_DATE order at its time; `reason` says which."""
     EXECUTION_TYPE_MASS_CANCELED: _ExecutionType.ValueType  # 9
     """A MassCancel is done; `affected_orders` says how many orders it canceled. Names no order."""
 
@@ -65,7 +65,7 @@ EXECUTION_TYPE_REJECTED: ExecutionType.ValueType  # 6
 EXECUTION_TYPE_CANCEL_REJECTED: ExecutionType.ValueType  # 7
 """A CancelOrder, ReduceOrder, ReplaceOrder or MassCancel was refused; `reason` says why. The order is unchanged."""
 EXECUTION_TYPE_EXPIRED: ExecutionType.ValueType  # 8
-"""A DAY order expired."""
+"""A DAY order expired at the end of the day, or a GOOD_TILL_DATE order at its time; `reason` says which."""
 EXECUTION_TYPE_MASS_CANCELED: ExecutionType.ValueType  # 9
 """A MassCancel is done; `affected_orders` says how many orders it canceled. Names no order."""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
@@ -92,6 +92,8 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     """Self-trade prevention."""
     EXECUTION_REASON_END_OF_DAY: _ExecutionReason.ValueType  # 7
     """The end of the day."""
+    EXECUTION_REASON_EXPIRE_TIME: _ExecutionReason.ValueType  # 8
+    """The expire time of a good-till-date order."""
     EXECUTION_REASON_INVALID_ORDER_ID: _ExecutionReason.ValueType  # 20
     """Refused: `order_id` is not 16 bytes."""
     EXECUTION_REASON_DUPLICATE_ORDER_ID: _ExecutionReason.ValueType  # 21
@@ -118,6 +120,14 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     """Refused: the participant has no open order with this id."""
     EXECUTION_REASON_CAPACITY: _ExecutionReason.ValueType  # 32
     """Refused: the engine holds as many open orders as it can."""
+    EXECUTION_REASON_POST_ONLY: _ExecutionReason.ValueType  # 33
+    """Refused: a post-only order, or a replace of one, that would take."""
+    EXECUTION_REASON_INVALID_EXECUTION_INSTRUCTION: _ExecutionReason.ValueType  # 34
+    """Refused: an instruction that does not go with the order's type or time in force, such as post-only with
+    immediate-or-cancel.
+    """
+    EXECUTION_REASON_INVALID_EXPIRE_TIME: _ExecutionReason.ValueType  # 35
+    """Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
 
 class ExecutionReason(_ExecutionReason, metaclass=_ExecutionReasonEnumTypeWrapper):
     """Why an order was refused, canceled or reduced."""
@@ -138,6 +148,8 @@ EXECUTION_REASON_SELF_TRADE_PREVENTION: ExecutionReason.ValueType  # 6
 """Self-trade prevention."""
 EXECUTION_REASON_END_OF_DAY: ExecutionReason.ValueType  # 7
 """The end of the day."""
+EXECUTION_REASON_EXPIRE_TIME: ExecutionReason.ValueType  # 8
+"""The expire time of a good-till-date order."""
 EXECUTION_REASON_INVALID_ORDER_ID: ExecutionReason.ValueType  # 20
 """Refused: `order_id` is not 16 bytes."""
 EXECUTION_REASON_DUPLICATE_ORDER_ID: ExecutionReason.ValueType  # 21
@@ -164,6 +176,14 @@ EXECUTION_REASON_UNKNOWN_ORDER: ExecutionReason.ValueType  # 31
 """Refused: the participant has no open order with this id."""
 EXECUTION_REASON_CAPACITY: ExecutionReason.ValueType  # 32
 """Refused: the engine holds as many open orders as it can."""
+EXECUTION_REASON_POST_ONLY: ExecutionReason.ValueType  # 33
+"""Refused: a post-only order, or a replace of one, that would take."""
+EXECUTION_REASON_INVALID_EXECUTION_INSTRUCTION: ExecutionReason.ValueType  # 34
+"""Refused: an instruction that does not go with the order's type or time in force, such as post-only with
+immediate-or-cancel.
+"""
+EXECUTION_REASON_INVALID_EXPIRE_TIME: ExecutionReason.ValueType  # 35
+"""Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
 Global___ExecutionReason: _TypeAlias = ExecutionReason  # noqa: Y015
 
 class _Liquidity:

@@ -83,6 +83,8 @@ class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInFor
     """Trades what it can at once; the rest is canceled."""
     TIME_IN_FORCE_FILL_OR_KILL: _TimeInForce.ValueType  # 4
     """Trades wholly at once, or is canceled without a trade."""
+    TIME_IN_FORCE_GOOD_TILL_DATE: _TimeInForce.ValueType  # 5
+    """As good-till-cancel, but expires by itself at NewOrder.expire_time_ns."""
 
 class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
     """How long an order lives."""
@@ -97,6 +99,8 @@ TIME_IN_FORCE_IMMEDIATE_OR_CANCEL: TimeInForce.ValueType  # 3
 """Trades what it can at once; the rest is canceled."""
 TIME_IN_FORCE_FILL_OR_KILL: TimeInForce.ValueType  # 4
 """Trades wholly at once, or is canceled without a trade."""
+TIME_IN_FORCE_GOOD_TILL_DATE: TimeInForce.ValueType  # 5
+"""As good-till-cancel, but expires by itself at NewOrder.expire_time_ns."""
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
 
 class _SelfTradePrevention:
@@ -156,7 +160,7 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     ORDER_STATUS_REJECTED: _OrderStatus.ValueType  # 5
     """Never entered the book."""
     ORDER_STATUS_EXPIRED: _OrderStatus.ValueType  # 6
-    """A DAY order whose day is over; gone from the book."""
+    """A DAY order whose day is over, or a GOOD_TILL_DATE order whose time has come; gone from the book."""
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper):
     """The state of an order after an execution."""
@@ -174,7 +178,7 @@ ORDER_STATUS_CANCELED: OrderStatus.ValueType  # 4
 ORDER_STATUS_REJECTED: OrderStatus.ValueType  # 5
 """Never entered the book."""
 ORDER_STATUS_EXPIRED: OrderStatus.ValueType  # 6
-"""A DAY order whose day is over; gone from the book."""
+"""A DAY order whose day is over, or a GOOD_TILL_DATE order whose time has come; gone from the book."""
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
 @_typing.final
@@ -248,6 +252,8 @@ class NewOrder(_message.Message):
     QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
     SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
     SELF_TRADE_GROUP_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_NS_FIELD_NUMBER: _builtins.int
+    POST_ONLY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.bytes
     """The caller's id for the order, 16 bytes (a UUID); echoed in every execution. Unique among the participant's open
     orders.
@@ -270,6 +276,15 @@ class NewOrder(_message.Message):
     """Orders with the same number above zero belong together, whichever participant sent them (an account, say). Zero:
     the order belongs with the participant's other orders that have zero.
     """
+    expire_time_ns: _builtins.int
+    """For GOOD_TILL_DATE: when the order expires, nanoseconds since 1970 UTC, after the time at which the engine takes the
+    command. It never trades at that time or later. Zero for every other time in force.
+    """
+    post_only: _builtins.bool
+    """Post-only: the order rests and never takes. Where it would meet an order of the other side (also one of its own
+    self-trade group) on entry or by a replace, it is refused with POST_ONLY and nothing changes. Limit orders that may
+    rest (GOOD_TILL_CANCEL, DAY, GOOD_TILL_DATE) only.
+    """
     def __init__(
         self,
         *,
@@ -282,10 +297,12 @@ class NewOrder(_message.Message):
         quantity_lots: _builtins.int = ...,
         self_trade_prevention: Global___SelfTradePrevention.ValueType = ...,
         self_trade_group: _builtins.int = ...,
+        expire_time_ns: _builtins.int = ...,
+        post_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument_id", b"instrument_id", "order_id", b"order_id", "order_type", b"order_type", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time_ns", b"expire_time_ns", "instrument_id", b"instrument_id", "order_id", b"order_id", "order_type", b"order_type", "post_only", b"post_only", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "time_in_force", b"time_in_force"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -427,6 +444,8 @@ class OpenOrder(_message.Message):
     SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
     SELF_TRADE_GROUP_FIELD_NUMBER: _builtins.int
     ACCEPTED_TIME_NS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_NS_FIELD_NUMBER: _builtins.int
+    POST_ONLY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.bytes
     """The caller's id for the order, 16 bytes."""
     venue_order_id: _builtins.int
@@ -436,7 +455,7 @@ class OpenOrder(_message.Message):
     side: Global___Side.ValueType
     """Buy or sell."""
     time_in_force: Global___TimeInForce.ValueType
-    """Good-till-cancel or day; others never rest."""
+    """Good-till-cancel, day or good-till-date; others never rest."""
     price_ticks: _builtins.int
     """Limit price in ticks."""
     quantity_lots: _builtins.int
@@ -451,6 +470,10 @@ class OpenOrder(_message.Message):
     """The order's self-trade group; zero for the participant's own."""
     accepted_time_ns: _builtins.int
     """When the order was accepted, nanoseconds since 1970 UTC."""
+    expire_time_ns: _builtins.int
+    """When a good-till-date order expires, nanoseconds since 1970 UTC; zero for others."""
+    post_only: _builtins.bool
+    """Whether the order never takes."""
     def __init__(
         self,
         *,
@@ -466,10 +489,12 @@ class OpenOrder(_message.Message):
         self_trade_prevention: Global___SelfTradePrevention.ValueType = ...,
         self_trade_group: _builtins.int = ...,
         accepted_time_ns: _builtins.int = ...,
+        expire_time_ns: _builtins.int = ...,
+        post_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time_ns", b"accepted_time_ns", "cumulative_quantity_lots", b"cumulative_quantity_lots", "instrument_id", b"instrument_id", "leaves_quantity_lots", b"leaves_quantity_lots", "order_id", b"order_id", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "time_in_force", b"time_in_force", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time_ns", b"accepted_time_ns", "cumulative_quantity_lots", b"cumulative_quantity_lots", "expire_time_ns", b"expire_time_ns", "instrument_id", b"instrument_id", "leaves_quantity_lots", b"leaves_quantity_lots", "order_id", b"order_id", "post_only", b"post_only", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "time_in_force", b"time_in_force", "venue_order_id", b"venue_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -18,6 +18,7 @@ void encode(ByteWriter& writer, const Execution& execution);
 
 // A resting order, without its place in the book.
 void encode(ByteWriter& writer, const Order& order);
-[[nodiscard]] Order decode_order(ByteReader& reader);
+// Without terms: as orders were written before there were any.
+[[nodiscard]] Order decode_order(ByteReader& reader, bool with_terms);
 
 }  // namespace ordermesh::engine

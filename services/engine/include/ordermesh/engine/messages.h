@@ -25,6 +25,7 @@ struct Command {
   Price price = 0;
   Quantity quantity = 0;  // for kReduce: how much to take off
   std::uint64_t self_trade_group = 0;
+  Terms terms;  // for kNew
 
   friend bool operator==(const Command&, const Command&) = default;
 };
@@ -65,7 +66,14 @@ struct ExpireDayOrders {
   friend bool operator==(const ExpireDayOrders&, const ExpireDayOrders&) = default;
 };
 
-using Transaction = std::variant<DefineInstrument, RegisterParticipant, ParticipantCommand, SetStatus, ExpireDayOrders>;
+// Good-till-date orders whose time has come expire. Nothing else makes them expire, so that they do so in a replay when
+// they did before.
+struct AdvanceTime {
+  friend bool operator==(const AdvanceTime&, const AdvanceTime&) = default;
+};
+
+using Transaction =
+    std::variant<DefineInstrument, RegisterParticipant, ParticipantCommand, SetStatus, ExpireDayOrders, AdvanceTime>;
 
 // What became of a transaction.
 enum class Outcome : std::uint8_t {

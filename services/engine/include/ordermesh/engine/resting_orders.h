@@ -44,6 +44,7 @@ class RestingOrders {
     order.self_trade_prevention = request.self_trade_prevention;
     order.client_order_id = request.client_order_id;
     order.accepted_time = request.time;
+    order.terms = request.terms;
     return order;
   }
 

@@ -31,6 +31,7 @@ enum class TimeInForce : std::uint8_t {
   kDay = 2,
   kImmediateOrCancel = 3,
   kFillOrKill = 4,
+  kGoodTillDate = 5,
 };
 
 enum class SelfTradePrevention : std::uint8_t {
@@ -74,6 +75,7 @@ enum class Reason : std::uint8_t {
   kNoLiquidity = 5,
   kSelfTradePrevention = 6,
   kEndOfDay = 7,
+  kExpireTime = 8,
   kInvalidOrderId = 20,
   kDuplicateOrderId = 21,
   kUnknownInstrument = 22,
@@ -87,6 +89,9 @@ enum class Reason : std::uint8_t {
   kHalted = 30,
   kUnknownOrder = 31,
   kCapacity = 32,
+  kPostOnly = 33,
+  kInvalidExecutionInstruction = 34,
+  kInvalidExpireTime = 35,
 };
 
 enum class Liquidity : std::uint8_t { kUnspecified = 0, kMaker = 1, kTaker = 2 };
@@ -97,7 +102,8 @@ enum class TradingStatus : std::uint8_t { kUnspecified = 0, kOpen = 1, kHalted =
 
 // Whether what is left of a limit order may rest in the book.
 [[nodiscard]] constexpr bool rests(TimeInForce time_in_force) noexcept {
-  return time_in_force == TimeInForce::kGoodTillCancel || time_in_force == TimeInForce::kDay;
+  return time_in_force == TimeInForce::kGoodTillCancel || time_in_force == TimeInForce::kDay ||
+         time_in_force == TimeInForce::kGoodTillDate;
 }
 
 // The participant's id of an order: 16 bytes, kept as two words in the bytes' own order.
@@ -106,6 +112,14 @@ struct ClientOrderId {
   std::uint64_t second = 0;
 
   friend constexpr bool operator==(const ClientOrderId&, const ClientOrderId&) = default;
+};
+
+// What few orders have.
+struct Terms {
+  Nanoseconds expire_time = 0;  // of a good-till-date order, else zero
+  bool post_only = false;       // it may rest, but never take
+
+  friend constexpr bool operator==(const Terms&, const Terms&) = default;
 };
 
 // An order while the engine works on it or holds it. The first cache line is what matching touches; total quantity is
@@ -127,6 +141,7 @@ struct alignas(64) Order {
 
   ClientOrderId client_order_id;
   Nanoseconds accepted_time = 0;
+  Terms terms;
 };
 static_assert(sizeof(Order) == 128);
 
@@ -149,6 +164,7 @@ struct NewOrder {
   std::uint64_t self_trade_group = 0;
   ClientOrderId client_order_id = {};
   Nanoseconds time = 0;
+  Terms terms = {};
 };
 
 }  // namespace ordermesh::engine
