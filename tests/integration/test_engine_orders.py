@@ -10,7 +10,13 @@ from pathlib import Path
 import grpc.aio
 import pytest_asyncio
 
-from ordermesh.engine.v1 import execution_pb2, order_entry_service_pb2, order_pb2
+from ordermesh.engine.v1 import (
+    execution_pb2,
+    market_feed_service_pb2,
+    market_feed_service_pb2_grpc,
+    order_entry_service_pb2,
+    order_pb2,
+)
 from tests.fixtures.engine import BUY, SELL, Engine, Trader, define, kinds, new_order, order_id
 
 GOOD_TILL_DATE = order_pb2.TIME_IN_FORCE_GOOD_TILL_DATE
@@ -113,3 +119,43 @@ async def test_an_order_that_fell_due_while_the_engine_was_away_expires_at_its_s
         await other.send(new_order(1, SELL, 5, 100))
         assert kinds(await other.executions(1)) == ["NEW"]
         assert kinds((await told(channel, "one"))[0]) == ["NEW", "EXPIRED"]
+
+
+async def test_an_iceberg_order_shows_a_part_of_itself(engine: Engine) -> None:
+    """Depth and open orders show a tranche; the next comes when it is traded, also after a restart."""
+    async with engine.channel() as channel:
+        maker = await Trader(channel, "one").open()
+        taker = await Trader(channel, "two").open()
+        await maker.send(
+            new_order(1, SELL, 12, 100, display_quantity_lots=5),
+            new_order(2, SELL, 4, 100),
+            new_order(3, SELL, 4, 100, display_quantity_lots=5),
+        )
+        executions = await maker.executions(3)
+        assert kinds(executions) == ["NEW", "NEW", "REJECTED"]
+        assert executions[2].reason == execution_pb2.EXECUTION_REASON_INVALID_DISPLAY_QUANTITY
+        await taker.send(new_order(1, BUY, 6, 100))
+        assert [each.last_quantity_lots for each in await taker.executions(3)] == [0, 5, 1]
+        orders = (await told(channel, "one"))[1]
+        assert [(order.leaves_quantity_lots, order.displayed_leaves_lots) for order in orders] == [(7, 5), (3, 3)]
+        assert [order.display_quantity_lots for order in orders] == [5, 0]
+        assert await asks(channel) == [(100, 8, 2)]
+    await same_after_a_crash(engine, "one", "two")
+    async with engine.channel() as channel:
+        maker = await Trader(channel, "one").open(after=5)
+        reveal = order_pb2.ReplaceOrder(
+            order_id=order_id(1), price_ticks=100, quantity_lots=12, display_quantity_lots=0
+        )
+        await maker.send(order_pb2.Command(command_sequence=4, replace_order=reveal))
+        assert kinds(await maker.executions(1)) == ["REPLACED"]
+        assert await asks(channel) == [(100, 10, 2)]
+
+
+async def asks(channel: grpc.aio.Channel) -> list[tuple[int, int, int]]:
+    """Asks for a snapshot of the feed, and returns price, quantity and orders of each ask."""
+    subscription = market_feed_service_pb2.InstrumentSubscription(instrument_id=1)
+    request = market_feed_service_pb2.SubscribeRequest(subscriptions=[subscription])
+    async for message in market_feed_service_pb2_grpc.MarketFeedServiceStub(channel).Subscribe(request):
+        if message.HasField("snapshot"):
+            return [(level.price_ticks, level.quantity_lots, level.order_count) for level in message.snapshot.asks]
+    raise AssertionError("the feed ended before a snapshot")

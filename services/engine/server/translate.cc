@@ -44,6 +44,7 @@ void set_new_order(const pb::NewOrder& from, Command& to) {
   to.self_trade_group = from.self_trade_group();
   to.terms.expire_time = from.expire_time_ns();
   to.terms.post_only = from.post_only();
+  to.terms.display = from.display_quantity_lots();
 }
 
 void set_mass_cancel(const pb::MassCancel& from, Command& to) {
@@ -78,6 +79,9 @@ std::optional<std::string> to_command(const pb::Command& from, Command& to) {
       set_order_id(from.replace_order().order_id(), to);
       to.price = from.replace_order().price_ticks();
       to.quantity = from.replace_order().quantity_lots();
+      if (from.replace_order().has_display_quantity_lots()) {
+        to.amendment.display = from.replace_order().display_quantity_lots();
+      }
       return std::nullopt;
     case pb::Command::kMassCancel:
       set_mass_cancel(from.mass_cancel(), to);
@@ -190,6 +194,8 @@ void to_proto(const Order& from, InstrumentId instrument, pb::OpenOrder& to) {
   to.set_accepted_time_ns(from.accepted_time);
   to.set_expire_time_ns(from.terms.expire_time);
   to.set_post_only(from.terms.post_only);
+  to.set_display_quantity_lots(from.terms.display);
+  to.set_displayed_leaves_lots(displayed(from));
 }
 
 }  // namespace ordermesh::engine::server

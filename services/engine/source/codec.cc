@@ -1,6 +1,8 @@
 #include "ordermesh/engine/codec.h"
 
+#include <optional>
 #include <string>
+#include <type_traits>
 
 namespace ordermesh::engine {
 namespace {
@@ -18,14 +20,16 @@ enum class TransactionKind : std::uint8_t {
 // terms is read as ever.
 enum class CommandForm : std::uint8_t {
   kNewWithTerms = 6,
+  kReplaceWithAmendment = 7,
 };
 
 // Which terms follow, a bit each.
 enum class TermsMask : std::uint8_t {
   kExpireTime = 1,
   kPostOnly = 2,
+  kDisplay = 4,
 };
-constexpr std::uint8_t kEveryTerm = 3;
+constexpr std::uint8_t kEveryTerm = 7;
 
 // One list of fields serves both directions: `Archive` either puts each field or gets it.
 struct Put {
@@ -75,6 +79,7 @@ std::uint8_t mask_of(const Terms& terms) {
   };
   note(TermsMask::kExpireTime, terms.expire_time != 0);
   note(TermsMask::kPostOnly, terms.post_only);
+  note(TermsMask::kDisplay, terms.display != 0);
   return mask;
 }
 
@@ -87,6 +92,26 @@ void fields_of_terms(Archive&& archive, Value& value) {
   }
   field_if(archive, mask, TermsMask::kExpireTime, value.expire_time);
   field_if(archive, mask, TermsMask::kPostOnly, value.post_only);
+  field_if(archive, mask, TermsMask::kDisplay, value.display);
+}
+
+// An optional value: whether it is there, and the value.
+template <typename Archive, typename Value>
+void optional_field(Archive&& archive, Value& value) {
+  bool present = value.has_value();
+  archive(present);
+  typename std::remove_const_t<Value>::value_type held = value.value_or(0);
+  if (present) {
+    archive(held);
+  }
+  if constexpr (!std::is_const_v<Value>) {
+    value = present ? Value(held) : std::nullopt;
+  }
+}
+
+template <typename Archive, typename Value>
+void fields_of_amendment(Archive&& archive, Value& value) {
+  optional_field(archive, value.display);
 }
 
 template <typename Archive, typename Value>
@@ -134,6 +159,36 @@ void fields_of_command(Archive&& archive, Value& value) {
   }
 }
 
+CommandForm form_of(const Command& command) {
+  if (command.kind == CommandKind::kNew && command.terms != Terms{}) {
+    return CommandForm::kNewWithTerms;
+  }
+  if (command.kind == CommandKind::kReplace && command.amendment != Amendment{}) {
+    return CommandForm::kReplaceWithAmendment;
+  }
+  return static_cast<CommandForm>(command.kind);
+}
+
+CommandKind kind_of(CommandForm form) {
+  switch (form) {
+    case CommandForm::kNewWithTerms:
+      return CommandKind::kNew;
+    case CommandForm::kReplaceWithAmendment:
+      return CommandKind::kReplace;
+  }
+  return static_cast<CommandKind>(form);
+}
+
+// What a form has beyond the fields of its command.
+template <typename Archive, typename Value>
+void fields_of_form(Archive&& archive, CommandForm form, Value& value) {
+  if (form == CommandForm::kNewWithTerms) {
+    fields_of_terms(archive, value.terms);
+  } else if (form == CommandForm::kReplaceWithAmendment) {
+    fields_of_amendment(archive, value.amendment);
+  }
+}
+
 struct Encoder {
   ByteWriter& writer;
 
@@ -148,16 +203,10 @@ struct Encoder {
   void operator()(const ParticipantCommand& command) const {
     writer.put(TransactionKind::kCommand);
     writer.put(command.participant);
-    const bool with_terms = command.command.terms != Terms{};
-    if (with_terms) {
-      writer.put(CommandForm::kNewWithTerms);
-    } else {
-      writer.put(command.command.kind);
-    }
+    const CommandForm form = form_of(command.command);
+    writer.put(form);
     fields_of_command(Put{writer}, command.command);
-    if (with_terms) {
-      fields_of_terms(Put{writer}, command.command.terms);
-    }
+    fields_of_form(Put{writer}, form, command.command);
   }
   void operator()(const SetStatus& status) const {
     writer.put(TransactionKind::kSetStatus);
@@ -174,16 +223,13 @@ struct Encoder {
 ParticipantCommand decode_command(ByteReader& reader) {
   ParticipantCommand command;
   command.participant = reader.get<ParticipantIndex>();
-  const auto form = reader.get<std::uint8_t>();
-  const bool with_terms = form == static_cast<std::uint8_t>(CommandForm::kNewWithTerms);
-  command.command.kind = with_terms ? CommandKind::kNew : static_cast<CommandKind>(form);
+  const auto form = reader.get<CommandForm>();
+  command.command.kind = kind_of(form);
   if (command.command.kind < CommandKind::kNew || command.command.kind > CommandKind::kMassCancel) {
     throw DecodeError("names no kind of command");
   }
   fields_of_command(Get{reader}, command.command);
-  if (with_terms) {
-    fields_of_terms(Get{reader}, command.command.terms);
-  }
+  fields_of_form(Get{reader}, form, command.command);
   return command;
 }
 
@@ -238,6 +284,9 @@ Execution decode_execution(ByteReader& reader) {
 void encode(ByteWriter& writer, const Order& order) {
   fields_of_order(Put{writer}, order);
   fields_of_terms(Put{writer}, order.terms);
+  if (order.terms.display != 0) {
+    writer.put(order.hidden);
+  }
 }
 
 Order decode_order(ByteReader& reader, bool with_terms) {
@@ -245,6 +294,9 @@ Order decode_order(ByteReader& reader, bool with_terms) {
   fields_of_order(Get{reader}, order);
   if (with_terms) {
     fields_of_terms(Get{reader}, order.terms);
+  }
+  if (order.terms.display != 0) {
+    order.hidden = reader.get<Quantity>();
   }
   return order;
 }

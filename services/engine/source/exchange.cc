@@ -228,6 +228,10 @@ Reason Exchange::check_terms(const Command& command) const {
   if (terms.post_only && (command.type != OrderType::kLimit || !rests(command.time_in_force))) {
     return Reason::kInvalidExecutionInstruction;
   }
+  if (terms.display != 0 && (terms.display < 0 || terms.display > command.quantity ||
+                             command.type != OrderType::kLimit || !rests(command.time_in_force))) {
+    return Reason::kInvalidDisplayQuantity;
+  }
   const bool dated = command.time_in_force == TimeInForce::kGoodTillDate;
   if (dated ? terms.expire_time <= reporter_.cause.time : terms.expire_time != 0) {
     return Reason::kInvalidExpireTime;
@@ -293,7 +297,11 @@ Reason Exchange::change_order(const Command& command, const OpenOrder& open) {
   if (!is_valid_quantity(instrument, command.quantity)) {
     return Reason::kInvalidQuantity;
   }
-  return book.replace(open.id, command.price, command.quantity);
+  const Quantity display = command.amendment.display.value_or(0);
+  if (display < 0 || display > command.quantity) {
+    return Reason::kInvalidDisplayQuantity;
+  }
+  return book.replace(open.id, command.price, command.quantity, command.amendment);
 }
 
 void Exchange::mass_cancel(const Command& command) {

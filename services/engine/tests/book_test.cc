@@ -20,6 +20,11 @@ class BookTest : public ::testing::Test {
   Reason sell(OrderId id, Quantity quantity, Price price) {
     return book.submit(order(id, Side::kSell, quantity, price));
   }
+  Reason iceberg(OrderId id, Side side, Quantity quantity, Quantity display, Price price) {
+    NewOrder request = order(id, side, quantity, price);
+    request.terms.display = display;
+    return book.submit(request);
+  }
   Lines told() { return recorder.take(); }
 
   Recorder recorder;
@@ -209,6 +214,62 @@ TYPED_TEST(BookTest, APostOnlyOrderStaysPostOnlyWhenReplaced) {
   EXPECT_EQ(this->told(), (Lines{"bid 98: 0 in 0", "replaced 2 5@99 cumulative 0", "bid 99: 5 in 1"}));
 }
 
+TYPED_TEST(BookTest, AnIcebergOrderShowsATrancheAtATimeAtTheBackOfItsLevel) {
+  this->iceberg(1, Side::kSell, 12, 5, 100);
+  this->sell(2, 4, 100);
+  EXPECT_EQ(this->told(), (Lines{"accepted 1 12@100", "ask 100: 5 in 1", "accepted 2 4@100", "ask 100: 9 in 2"}));
+  this->buy(3, 5, 100);
+  EXPECT_EQ(this->told(), (Lines{"accepted 3 5@100", "trade 1 with 3 5@100 leaves 7 0"}))
+      << "the next tranche makes up for what was traded";
+  this->buy(4, 13, 100);
+  EXPECT_EQ(this->told(),
+            (Lines{"accepted 4 13@100", "trade 2 with 4 4@100 leaves 0 9", "trade 1 with 4 5@100 leaves 2 4",
+                   "trade 1 with 4 2@100 leaves 0 2", "ask 100: 0 in 0", "bid 100: 2 in 1"}))
+      << "every tranche in its turn";
+}
+
+TYPED_TEST(BookTest, AnIcebergOrderTakesWithItsWholeQuantity) {
+  this->sell(1, 8, 100);
+  this->told();
+  this->iceberg(2, Side::kBuy, 20, 3, 100);
+  EXPECT_EQ(this->told(),
+            (Lines{"accepted 2 20@100", "trade 1 with 2 8@100 leaves 0 12", "ask 100: 0 in 0", "bid 100: 3 in 1"}));
+  EXPECT_EQ(contents(this->book), (Lines{"bid 2 12@100 cumulative 8 owner 2 group 0 tif 1 shows 3 of 3"}));
+}
+
+TYPED_TEST(BookTest, AReductionOfAnIcebergOrderTakesWhatIsHiddenFirst) {
+  this->iceberg(1, Side::kBuy, 12, 5, 100);
+  this->told();
+  EXPECT_EQ(this->book.reduce(1, 6), Reason::kNone);
+  EXPECT_EQ(this->told(), (Lines{"reduced 1 -6 reason 1 leaves 6", "bid 100: 5 in 1"}));
+  EXPECT_EQ(this->book.replace(1, 100, 4), Reason::kNone);
+  EXPECT_EQ(this->told(), (Lines{"replaced 1 4@100 cumulative 0", "bid 100: 4 in 1"}));
+  EXPECT_EQ(this->book.cancel(1), Reason::kNone);
+  EXPECT_EQ(this->told(), (Lines{"bid 100: 0 in 0", "canceled 1 -4 reason 1 leaves 0"}));
+}
+
+TYPED_TEST(BookTest, AnotherDisplayQuantityLosesPriority) {
+  this->iceberg(1, Side::kBuy, 12, 5, 100);
+  this->buy(2, 5, 100);
+  this->told();
+  EXPECT_EQ(this->book.replace(1, 100, 12, {.display = 5}), Reason::kNone);
+  EXPECT_EQ(this->told(), (Lines{"replaced 1 12@100 cumulative 0", "bid 100: 10 in 2"})) << "the same again";
+  EXPECT_EQ(this->book.replace(1, 100, 12, {.display = 0}), Reason::kNone);
+  EXPECT_EQ(this->told(), (Lines{"bid 100: 5 in 1", "replaced 1 12@100 cumulative 0", "bid 100: 17 in 2"}));
+  this->sell(3, 6, 100);
+  EXPECT_EQ(this->told()[1], "trade 2 with 3 5@100 leaves 0 1");
+}
+
+TYPED_TEST(BookTest, AFillOrKillOrderCountsWhatIsHidden) {
+  this->iceberg(1, Side::kSell, 12, 5, 100);
+  this->told();
+  NewOrder order = this->order(2, Side::kBuy, 12, 100);
+  order.time_in_force = TimeInForce::kFillOrKill;
+  this->book.submit(order);
+  EXPECT_EQ(this->told().back(), "ask 100: 0 in 0");
+  EXPECT_EQ(this->book.size(), 0U);
+}
+
 TYPED_TEST(BookTest, WhileHaltedOnlyWhatReducesIsTaken) {
   this->buy(1, 5, 100);
   this->buy(2, 5, 100);
@@ -275,6 +336,37 @@ TYPED_TEST(SelfTradeTest, DecrementLeavesTheLargerRestingOrder) {
   EXPECT_EQ(this->meet(SelfTradePrevention::kDecrement, 3),
             (Lines{"accepted 3 3@100", "reduced 1 -3 reason 6 leaves 2", "canceled 3 -3 reason 6 leaves 0",
                    "ask 100: 7 in 2"}));
+}
+
+TYPED_TEST(SelfTradeTest, DecrementMeetsOneTrancheOfAnIcebergOrderAfterAnother) {
+  NewOrder own = this->order(1, Side::kSell, 12, 100);
+  own.self_trade_group = 7;
+  own.terms.display = 5;
+  this->book.submit(own);
+  this->sell(2, 3, 100);
+  this->told();
+  NewOrder incoming = this->order(3, Side::kBuy, 10, 100);
+  incoming.self_trade_group = 7;
+  incoming.self_trade_prevention = SelfTradePrevention::kDecrement;
+  this->book.submit(incoming);
+  EXPECT_EQ(this->told(),
+            (Lines{"accepted 3 10@100", "reduced 1 -5 reason 6 leaves 7", "reduced 3 -5 reason 6 leaves 5",
+                   "trade 2 with 3 3@100 leaves 0 2", "reduced 1 -2 reason 6 leaves 5", "canceled 3 -2 reason 6 leaves 0",
+                   "ask 100: 3 in 1"}));
+}
+
+TYPED_TEST(SelfTradeTest, AFillOrKillOrderStopsAtItsOwnGroupBeforeWhatIsHidden) {
+  this->iceberg(1, Side::kSell, 10, 5, 100);
+  NewOrder own = this->order(2, Side::kSell, 5, 100);
+  own.self_trade_group = 7;
+  this->book.submit(own);
+  NewOrder incoming = this->order(3, Side::kBuy, 10, 100);
+  incoming.self_trade_group = 7;
+  incoming.time_in_force = TimeInForce::kFillOrKill;
+  incoming.self_trade_prevention = SelfTradePrevention::kCancelNewest;
+  this->told();
+  this->book.submit(incoming);
+  EXPECT_EQ(this->told(), (Lines{"accepted 3 10@100", "canceled 3 -10 reason 4 leaves 0"}));
 }
 
 TYPED_TEST(SelfTradeTest, WithoutAGroupTheParticipantsOwnOrdersBelongTogether) {

@@ -112,6 +112,16 @@ INSTANTIATE_TEST_SUITE_P(
                  },
                  Reason::kInvalidExpireTime},
         BadOrder{"a_date_without_need", [](Command& c) { c.terms.expire_time = 1000; }, Reason::kInvalidExpireTime},
+        BadOrder{"showing_less_than_nothing", [](Command& c) { c.terms.display = -1; },
+                 Reason::kInvalidDisplayQuantity},
+        BadOrder{"showing_more_than_there_is", [](Command& c) { c.terms.display = 11; },
+                 Reason::kInvalidDisplayQuantity},
+        BadOrder{"an_iceberg_that_does_not_rest",
+                 [](Command& c) {
+                   c.time_in_force = TimeInForce::kFillOrKill;
+                   c.terms.display = 5;
+                 },
+                 Reason::kInvalidDisplayQuantity},
         BadOrder{"no_quantity", [](Command& c) { c.quantity = 0; }, Reason::kInvalidQuantity},
         BadOrder{"quantity_too_large", [](Command& c) { c.quantity = kQuantityLimit + 1; }, Reason::kInvalidQuantity}),
     [](const auto& refused) { return std::string(refused.param.name); });

@@ -83,13 +83,14 @@ class NaiveBook {
       return cancel(id);
     }
     Order& order = const_cast<Order&>(*found);
+    order.hidden = std::max<Quantity>(0, order.hidden - by);
     order.leaves -= by;
     handler_.on_reduced(order, Reason::kRequested, by);
     tell_level(order.side, order.price);
     return Reason::kNone;
   }
 
-  Reason replace(OrderId id, Price price, Quantity quantity) {
+  Reason replace(OrderId id, Price price, Quantity quantity, const Amendment& amendment = {}) {
     const Order* found = find(id);
     if (found == nullptr) {
       return Reason::kUnknownOrder;
@@ -104,8 +105,10 @@ class NaiveBook {
       return Reason::kNone;
     }
     const Quantity leaves = quantity - found->cumulative;
-    if (price == found->price && leaves <= found->leaves) {
+    const bool same_display = !amendment.display || *amendment.display == found->terms.display;
+    if (price == found->price && leaves <= found->leaves && same_display) {
       Order& order = const_cast<Order&>(*found);
+      order.hidden = std::max<Quantity>(0, order.hidden - (order.leaves - leaves));
       order.leaves = leaves;
       handler_.on_replaced(order);
       tell_level(order.side, order.price);
@@ -122,6 +125,11 @@ class NaiveBook {
     Order order = take_out(*found);
     order.price = price;
     order.leaves = leaves;
+    order.hidden = 0;
+    if (amendment.display) {
+      order.terms.display = *amendment.display;
+      order.iceberg = order.terms.display > 0;
+    }
     handler_.on_replaced(order);
     match(order);
     if (order.leaves > 0) {
@@ -170,6 +178,7 @@ class NaiveBook {
     order.client_order_id = request.client_order_id;
     order.accepted_time = request.time;
     order.terms = request.terms;
+    order.iceberg = request.terms.display > 0;
     return order;
   }
 
@@ -195,21 +204,44 @@ class NaiveBook {
     return taker.self_trade_group != 0 || taker.owner == maker.owner;
   }
 
-  bool fills_wholly(const Order& taker) const {
-    Quantity found = 0;
-    for (const auto& [key, level] : levels_of(opposite(taker.side))) {
-      for (const Order& maker : level) {
-        if (!may_trade(taker, maker) || found >= taker.leaves) {
-          return found >= taker.leaves;
-        }
-        if (!prevented(taker, maker)) {
-          found += maker.leaves;
-        } else if (taker.self_trade_prevention != SelfTradePrevention::kCancelOldest) {
+  // Tries it on a copy of the other side, where own orders are stepped over or end it.
+  bool fills_wholly(const Order& incoming) const {
+    Order taker = incoming;
+    Levels levels = levels_of(opposite(taker.side));
+    for (auto& [key, level] : levels) {
+      while (taker.leaves > 0 && !level.empty() && may_trade(taker, level.front())) {
+        if (!prevented(taker, level.front())) {
+          const Quantity both = std::min(taker.leaves, shown(level.front()));
+          taker.leaves -= both;
+          level.front().leaves -= both;
+          settle_front(level);
+        } else if (taker.self_trade_prevention == SelfTradePrevention::kCancelOldest) {
+          level.pop_front();
+        } else {
           return false;
         }
       }
     }
-    return found >= taker.leaves;
+    return taker.leaves == 0;
+  }
+
+  static Quantity shown(const Order& order) { return order.leaves - order.hidden; }
+
+  // The first order of a level has lost something: it goes when nothing is left, and to the back with a new tranche when
+  // nothing is shown.
+  static void settle_front(std::list<Order>& level) {
+    Order& first = level.front();
+    if (first.leaves == 0) {
+      level.pop_front();
+    } else if (shown(first) == 0) {
+      conceal(first);
+      level.splice(level.end(), level, level.begin());
+    }
+  }
+
+  static void conceal(Order& order) {
+    const bool partly = order.terms.display > 0 && order.terms.display < order.leaves;
+    order.hidden = partly ? order.leaves - order.terms.display : 0;
   }
 
   void match(Order& taker) {
@@ -217,11 +249,11 @@ class NaiveBook {
     while (taker.leaves > 0 && !levels.empty() && may_trade(taker, levels.begin()->second.front())) {
       const auto level = levels.begin();
       const Price price = level->second.front().price;
-      bool changed = false;
+      const auto before = totals(opposite(taker.side), price);
       while (taker.leaves > 0 && !level->second.empty()) {
-        changed = meet(taker, level->second) || changed;
+        meet(taker, level->second);
       }
-      if (changed) {
+      if (totals(opposite(taker.side), price) != before) {
         tell_level(opposite(taker.side), price);
       }
       if (level->second.empty()) {
@@ -230,41 +262,37 @@ class NaiveBook {
     }
   }
 
-  // The taker and the level's first order meet; whether the level changed.
-  bool meet(Order& taker, std::list<Order>& level) {
+  // The taker and the level's first order meet.
+  void meet(Order& taker, std::list<Order>& level) {
     Order& maker = level.front();
-    const Quantity both = std::min(taker.leaves, maker.leaves);
+    const Quantity both = std::min(taker.leaves, shown(maker));
     if (!prevented(taker, maker)) {
       maker.leaves -= both;
       maker.cumulative += both;
       taker.leaves -= both;
       taker.cumulative += both;
       handler_.on_trade(maker, taker, maker.price, both);
-      if (maker.leaves == 0) {
-        level.pop_front();
-      }
-      return true;
+      settle_front(level);
+      return;
     }
     switch (taker.self_trade_prevention) {
       case SelfTradePrevention::kCancelNewest:
         cancel_rest(taker, Reason::kSelfTradePrevention);
-        return false;
+        return;
       case SelfTradePrevention::kCancelOldest:
         cancel_rest(maker, Reason::kSelfTradePrevention);
         level.pop_front();
-        return true;
+        return;
       case SelfTradePrevention::kCancelBoth:
         cancel_rest(maker, Reason::kSelfTradePrevention);
         level.pop_front();
         cancel_rest(taker, Reason::kSelfTradePrevention);
-        return true;
+        return;
       default:
         lose(maker, both);
-        if (maker.leaves == 0) {
-          level.pop_front();
-        }
+        settle_front(level);
         lose(taker, both);
-        return true;
+        return;
     }
   }
 
@@ -282,7 +310,8 @@ class NaiveBook {
     handler_.on_canceled(order, reason, removed);
   }
 
-  void rest(const Order& order) {
+  void rest(Order& order) {
+    conceal(order);
     levels_of(order.side)[key(order.side, order.price)].push_back(order);
     tell_level(order.side, order.price);
   }
@@ -299,13 +328,18 @@ class NaiveBook {
     return order;
   }
 
-  void tell_level(Side side, Price price) {
-    Quantity quantity = 0;
-    std::uint32_t count = 0;
+  // What a level shows, and its orders.
+  std::pair<Quantity, std::uint32_t> totals(Side side, Price price) {
+    std::pair<Quantity, std::uint32_t> found;
     for (const Order& order : levels_of(side)[key(side, price)]) {
-      quantity += order.leaves;
-      ++count;
+      found.first += shown(order);
+      ++found.second;
     }
+    return found;
+  }
+
+  void tell_level(Side side, Price price) {
+    const auto [quantity, count] = totals(side, price);
     handler_.on_level(side, price, quantity, count);
   }
 

@@ -43,7 +43,18 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
     order.owner = static_cast<ParticipantIndex>(draw(0, 4));
     order.self_trade_group = static_cast<std::uint64_t>(draw(0, 3));
     order.terms.post_only = order.type == OrderType::kLimit && rests(order.time_in_force) && draw(0, 4) == 0;
+    if (order.type == OrderType::kLimit && rests(order.time_in_force) && draw(0, 2) == 0) {
+      order.terms.display = draw(1, order.quantity);
+    }
     return order;
+  }
+
+  Amendment draw_amendment(Quantity quantity) {
+    Amendment amendment;
+    if (draw(0, 4) == 0) {
+      amendment.display = draw(0, quantity);
+    }
+    return amendment;
   }
 
   // Does one random thing to both books and says what it was.
@@ -69,7 +80,8 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
       const Price price = known != nullptr && draw(0, 1) == 0 ? known->price : draw_price();
       const Quantity quantity = draw(0, 30);
       what << "replace " << id << " " << quantity << "@" << price;
-      EXPECT_EQ(naive.replace(id, price, quantity), fast.replace(id, price, quantity));
+      const Amendment amendment = draw_amendment(quantity);
+      EXPECT_EQ(naive.replace(id, price, quantity, amendment), fast.replace(id, price, quantity, amendment));
     } else {
       const auto status = draw(0, 2) == 0 ? TradingStatus::kHalted : TradingStatus::kOpen;
       what << "status " << static_cast<int>(status);
@@ -95,7 +107,7 @@ std::vector<std::string> levels_from_orders(const OrderBook<Recorder>& book, Sid
   std::vector<Price> prices;
   book.for_each_order(side, [&](const Order& order) {
     auto& [quantity, count] = totals[order.price];
-    quantity += order.leaves;
+    quantity += displayed(order);
     if (++count == 1) {
       prices.push_back(order.price);
     }

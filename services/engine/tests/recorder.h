@@ -55,6 +55,9 @@ std::vector<std::string> contents(const Book& book) {
       line << (side == Side::kBuy ? "bid " : "ask ") << order.id << " " << order.leaves << "@" << order.price
            << " cumulative " << order.cumulative << " owner " << order.owner << " group " << order.self_trade_group
            << " tif " << static_cast<int>(order.time_in_force) << (order.terms.post_only ? " post-only" : "");
+      if (order.terms.display > 0) {
+        line << " shows " << displayed(order) << " of " << order.terms.display;
+      }
       lines.push_back(line.str());
     });
   }

@@ -103,8 +103,12 @@ class RandomTransactions {
     if (kind < 98) {
       const auto change_kind = static_cast<CommandKind>(draw(2, 4));
       // Only what the kind has: the rest is not kept.
-      return change(sequence, change_kind, order, change_kind == CommandKind::kCancel ? 0 : draw(0, 40),
-                    change_kind == CommandKind::kReplace ? draw(90, 110) : 0);
+      Command command = change(sequence, change_kind, order, change_kind == CommandKind::kCancel ? 0 : draw(0, 40),
+                               change_kind == CommandKind::kReplace ? draw(90, 110) : 0);
+      if (change_kind == CommandKind::kReplace && draw(0, 4) == 0) {
+        command.amendment.display = draw(-1, 10);
+      }
+      return command;
     }
     Command command;
     command.sequence = sequence;
@@ -120,6 +124,7 @@ class RandomTransactions {
       command.terms.expire_time = time_ + draw(0, 300);
     }
     command.terms.post_only = draw(0, 9) == 0;
+    command.terms.display = draw(0, 4) == 0 ? draw(0, 10) : 0;
   }
 
   std::mt19937_64 random_;

@@ -128,6 +128,8 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     """
     EXECUTION_REASON_INVALID_EXPIRE_TIME: _ExecutionReason.ValueType  # 35
     """Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
+    EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: _ExecutionReason.ValueType  # 36
+    """Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
 
 class ExecutionReason(_ExecutionReason, metaclass=_ExecutionReasonEnumTypeWrapper):
     """Why an order was refused, canceled or reduced."""
@@ -184,6 +186,8 @@ immediate-or-cancel.
 """
 EXECUTION_REASON_INVALID_EXPIRE_TIME: ExecutionReason.ValueType  # 35
 """Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
+EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: ExecutionReason.ValueType  # 36
+"""Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
 Global___ExecutionReason: _TypeAlias = ExecutionReason  # noqa: Y015
 
 class _Liquidity:

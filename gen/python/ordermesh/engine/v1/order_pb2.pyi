@@ -254,6 +254,7 @@ class NewOrder(_message.Message):
     SELF_TRADE_GROUP_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_NS_FIELD_NUMBER: _builtins.int
     POST_ONLY_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.bytes
     """The caller's id for the order, 16 bytes (a UUID); echoed in every execution. Unique among the participant's open
     orders.
@@ -285,6 +286,12 @@ class NewOrder(_message.Message):
     self-trade group) on entry or by a replace, it is refused with POST_ONLY and nothing changes. Limit orders that may
     rest (GOOD_TILL_CANCEL, DAY, GOOD_TILL_DATE) only.
     """
+    display_quantity_lots: _builtins.int
+    """Iceberg: how many lots are shown at a time, 1 to quantity_lots; zero to show all. The order takes with its whole
+    quantity. Resting it shows at most so many; when they are traded the next tranche is shown at the back of the price
+    level, and a taker goes on to it only after all that stood there. The feed shows what is displayed. Limit orders that
+    may rest only.
+    """
     def __init__(
         self,
         *,
@@ -299,10 +306,11 @@ class NewOrder(_message.Message):
         self_trade_group: _builtins.int = ...,
         expire_time_ns: _builtins.int = ...,
         post_only: _builtins.bool = ...,
+        display_quantity_lots: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time_ns", b"expire_time_ns", "instrument_id", b"instrument_id", "order_id", b"order_id", "order_type", b"order_type", "post_only", b"post_only", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_quantity_lots", b"display_quantity_lots", "expire_time_ns", b"expire_time_ns", "instrument_id", b"instrument_id", "order_id", b"order_id", "order_type", b"order_type", "post_only", b"post_only", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "time_in_force", b"time_in_force"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -332,7 +340,7 @@ Global___CancelOrder: _TypeAlias = CancelOrder  # noqa: Y015
 
 @_typing.final
 class ReduceOrder(_message.Message):
-    """Takes quantity off an open order without loss of priority. Answered by REDUCED, by CANCELED when nothing is left, or
+    """Takes quantity off an open order without loss of priority; of an iceberg order what is hidden goes first. Answered by REDUCED, by CANCELED when nothing is left, or
     by CANCEL_REJECTED. Accepted while trading is halted.
     """
 
@@ -360,8 +368,8 @@ Global___ReduceOrder: _TypeAlias = ReduceOrder  # noqa: Y015
 
 @_typing.final
 class ReplaceOrder(_message.Message):
-    """Changes price and total quantity of an open order in one step. The order keeps its priority when the price is the same
-    and the quantity is not raised; else it goes to the back of its new level, and may trade on the way. Answered by
+    """Changes price and total quantity of an open order in one step. The order keeps its priority when the price is the same,
+    the quantity is not raised and nothing else changes (of an iceberg order what is hidden goes first); else it goes to the back of its new level, and may trade on the way. Answered by
     REPLACED (then perhaps TRADE, CANCELED) or by CANCEL_REJECTED. While trading is halted only a replace that keeps
     priority is accepted.
     """
@@ -371,6 +379,7 @@ class ReplaceOrder(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     PRICE_TICKS_FIELD_NUMBER: _builtins.int
     QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.bytes
     """The order's id, as in NewOrder."""
     price_ticks: _builtins.int
@@ -379,18 +388,23 @@ class ReplaceOrder(_message.Message):
     """The new total quantity in lots, what is filled included. Not above what is filled: the order is done and ends as
     FILLED.
     """
+    display_quantity_lots: _builtins.int
+    """How many lots are shown at a time from now on, as in NewOrder; zero shows all. Absent: as before."""
     def __init__(
         self,
         *,
         order_id: _builtins.bytes = ...,
         price_ticks: _builtins.int = ...,
         quantity_lots: _builtins.int = ...,
+        display_quantity_lots: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_quantity_lots", b"_display_quantity_lots", "display_quantity_lots", b"display_quantity_lots"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_quantity_lots", b"_display_quantity_lots", "display_quantity_lots", b"display_quantity_lots", "order_id", b"order_id", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__display_quantity_lots: _TypeAlias = _typing.Literal["display_quantity_lots"]  # noqa: Y015
+    _WhichOneofArgType__display_quantity_lots: _TypeAlias = _typing.Literal["_display_quantity_lots", b"_display_quantity_lots"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__display_quantity_lots) -> _WhichOneofReturnType__display_quantity_lots | None: ...
 
 Global___ReplaceOrder: _TypeAlias = ReplaceOrder  # noqa: Y015
 
@@ -446,6 +460,8 @@ class OpenOrder(_message.Message):
     ACCEPTED_TIME_NS_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_NS_FIELD_NUMBER: _builtins.int
     POST_ONLY_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    DISPLAYED_LEAVES_LOTS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.bytes
     """The caller's id for the order, 16 bytes."""
     venue_order_id: _builtins.int
@@ -474,6 +490,10 @@ class OpenOrder(_message.Message):
     """When a good-till-date order expires, nanoseconds since 1970 UTC; zero for others."""
     post_only: _builtins.bool
     """Whether the order never takes."""
+    display_quantity_lots: _builtins.int
+    """How many lots of an iceberg order are shown at a time; zero for others."""
+    displayed_leaves_lots: _builtins.int
+    """Lots that the book shows of the order now: all that are open, but for an iceberg order."""
     def __init__(
         self,
         *,
@@ -491,10 +511,12 @@ class OpenOrder(_message.Message):
         accepted_time_ns: _builtins.int = ...,
         expire_time_ns: _builtins.int = ...,
         post_only: _builtins.bool = ...,
+        display_quantity_lots: _builtins.int = ...,
+        displayed_leaves_lots: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time_ns", b"accepted_time_ns", "cumulative_quantity_lots", b"cumulative_quantity_lots", "expire_time_ns", b"expire_time_ns", "instrument_id", b"instrument_id", "leaves_quantity_lots", b"leaves_quantity_lots", "order_id", b"order_id", "post_only", b"post_only", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "time_in_force", b"time_in_force", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time_ns", b"accepted_time_ns", "cumulative_quantity_lots", b"cumulative_quantity_lots", "display_quantity_lots", b"display_quantity_lots", "displayed_leaves_lots", b"displayed_leaves_lots", "expire_time_ns", b"expire_time_ns", "instrument_id", b"instrument_id", "leaves_quantity_lots", b"leaves_quantity_lots", "order_id", b"order_id", "post_only", b"post_only", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "time_in_force", b"time_in_force", "venue_order_id", b"venue_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -30,8 +30,9 @@ class Matching {
       const PriceLadder::Key key = makers.best_key();
       Level& level = makers.best();
       const Quantity before = level.quantity;
+      const std::uint32_t count = level.count;
       match_level(taker, level, makers.price(key));
-      if (level.quantity != before) {
+      if (level.quantity != before || level.count != count) {
         handler_.on_level(opposite(taker.side), makers.price(key), level.quantity, level.count);
       }
       if (level.count == 0) {
@@ -40,8 +41,8 @@ class Matching {
     }
   }
 
-  // Whether the whole order would trade now. Orders of its own group count for nothing; but for kCancelOldest, which
-  // steps over them, the first of them ends the search.
+  // Whether the whole order would trade now, also with what is hidden. Orders of its own group count for nothing; but for
+  // kCancelOldest, which steps over them, the first of them ends the search.
   [[nodiscard]] bool can_fill(const Order& taker) const {
     const PriceLadder& makers = resting_.ladder(opposite(taker.side));
     const OrderPool& pool = resting_.pool();
@@ -52,18 +53,23 @@ class Matching {
       if (key > limit) {
         return false;
       }
-      if (taker.self_trade_prevention == SelfTradePrevention::kNone) {
+      if (taker.self_trade_prevention == SelfTradePrevention::kNone && resting_.icebergs() == 0) {
         missing -= level.quantity;
         return missing > 0;
       }
+      Quantity hidden = 0;
       for (std::uint32_t slot = level.head; slot != OrderPool::kNone && missing > 0 && !stopped;
            slot = pool[slot].next) {
-        if (!same_group(pool[slot], taker)) {
-          missing -= pool[slot].leaves;
+        const Order& maker = pool[slot];
+        if (taker.self_trade_prevention == SelfTradePrevention::kNone || !same_group(maker, taker)) {
+          missing -= displayed(maker);
+          hidden += maker.leaves - displayed(maker);
         } else {
           stopped = taker.self_trade_prevention != SelfTradePrevention::kCancelOldest;
         }
       }
+      // What is hidden comes behind all that is shown at the price.
+      missing -= stopped ? 0 : hidden;
       return missing > 0 && !stopped;
     });
     return missing <= 0;
@@ -82,12 +88,18 @@ class Matching {
     handler_.on_canceled(order, reason, removed);
   }
 
+  // Takes quantity off a resting order, what is hidden first.
   void shrink(Order& order, Quantity by) {
+    const Quantity unseen = order.iceberg ? std::min(by, order.hidden) : 0;
     order.leaves -= by;
-    resting_.level_of(order).quantity -= by;
+    order.hidden -= unseen;
+    resting_.level_of(order).quantity -= by - unseen;
   }
 
   void rest(Order& order) {
+    if (order.iceberg) [[unlikely]] {
+      order.hidden = order.leaves - std::min(order.terms.display, order.leaves);
+    }
     const Level& level = resting_.join(order);
     handler_.on_level(order.side, order.price, level.quantity, level.count);
   }
@@ -97,8 +109,8 @@ class Matching {
     PriceLadder& levels = resting_.ladder(order.side);
     const PriceLadder::Key key = levels.key(order.price);
     Level& level = levels.at(key);
-    level.quantity -= order.leaves;
-    resting_.unlink(order, level);
+    level.quantity -= displayed(order);
+    resting_.leave(order, level);
     handler_.on_level(order.side, order.price, level.quantity, level.count);
     if (level.count == 0) {
       levels.close(key);
@@ -123,7 +135,7 @@ class Matching {
         prevent(taker, maker, level);
         continue;
       }
-      const Quantity traded = std::min(taker.leaves, maker.leaves);
+      const Quantity traded = std::min(taker.leaves, displayed(maker));
       taker.leaves -= traded;
       taker.cumulative += traded;
       maker.leaves -= traded;
@@ -131,8 +143,10 @@ class Matching {
       level.quantity -= traded;
       handler_.on_trade(maker, taker, price, traded);
       if (maker.leaves == 0) {
-        resting_.unlink(maker, level);
+        resting_.leave(maker, level);
         resting_.forget(maker);
+      } else if (maker.iceberg) [[unlikely]] {
+        show_next(maker, level);
       }
     } while (taker.leaves > 0 && level.count > 0);
   }
@@ -140,7 +154,7 @@ class Matching {
   // The taker has met a maker of its own group: the taker's mode decides who goes.
   [[gnu::noinline]] void prevent(Order& taker, Order& maker, Level& level) {
     const SelfTradePrevention mode = taker.self_trade_prevention;
-    const Quantity both = std::min(taker.leaves, maker.leaves);
+    const Quantity both = std::min(taker.leaves, displayed(maker));
     if (mode == SelfTradePrevention::kDecrement) {
       take_off(maker, both, &level);
       take_off(taker, both, nullptr);
@@ -154,21 +168,36 @@ class Matching {
     }
   }
 
-  // Self-trade prevention takes quantity off an order; `level` is where it rests, if it does.
+  // Self-trade prevention takes quantity off an order, what is shown first; `level` is where it rests, if it does.
   void take_off(Order& order, Quantity by, Level* level) {
-    order.leaves -= by;
     if (level != nullptr) {
-      level->quantity -= by;
+      level->quantity -= std::min(by, displayed(order));
     }
+    order.leaves -= by;
     if (order.leaves > 0) {
       handler_.on_reduced(order, Reason::kSelfTradePrevention, by);
+      if (level != nullptr && order.iceberg) {
+        show_next(order, *level);
+      }
       return;
     }
     handler_.on_canceled(order, Reason::kSelfTradePrevention, by);
     if (level != nullptr) {
-      resting_.unlink(order, *level);
+      resting_.leave(order, *level);
       resting_.forget(order);
     }
+  }
+
+  // An iceberg order whose shown part is gone shows the next, at the back of its level.
+  [[gnu::noinline]] void show_next(Order& order, Level& level) {
+    if (displayed(order) > 0) {
+      return;
+    }
+    const Quantity tranche = std::min(order.terms.display, order.leaves);
+    order.hidden = order.leaves - tranche;
+    level.quantity += tranche;
+    resting_.unlink(order, level);
+    resting_.append(order, level);
   }
 
   Handler& handler_;

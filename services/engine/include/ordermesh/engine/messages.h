@@ -25,7 +25,8 @@ struct Command {
   Price price = 0;
   Quantity quantity = 0;  // for kReduce: how much to take off
   std::uint64_t self_trade_group = 0;
-  Terms terms;  // for kNew
+  Terms terms;          // for kNew
+  Amendment amendment;  // for kReplace
 
   friend bool operator==(const Command&, const Command&) = default;
 };

@@ -90,9 +90,9 @@ class OrderBook {
     return Reason::kNone;
   }
 
-  // Gives a resting order a new price and a new total quantity (what is filled included). The caller has checked that
-  // price and quantity lie within the limits.
-  Reason replace(OrderId id, Price price, Quantity quantity) {
+  // Gives a resting order a new price and a new total quantity (what is filled included), and what else is to change. The
+  // caller has checked that all of it lies within the limits.
+  Reason replace(OrderId id, Price price, Quantity quantity, const Amendment& amendment = {}) {
     Order* found = resting().find(id);
     if (found == nullptr) {
       return Reason::kUnknownOrder;
@@ -104,7 +104,7 @@ class OrderBook {
     }
     if (leaves <= 0) {
       finish(order);
-    } else if (price == order.price && leaves <= order.leaves) {
+    } else if (price == order.price && leaves <= order.leaves && !amends(amendment, order)) {
       matching_.shrink(order, order.leaves - leaves);
       handler().on_replaced(order);
       matching_.tell_level(order);
@@ -113,6 +113,8 @@ class OrderBook {
     } else if (order.terms.post_only && matching_.would_take(order.side, price)) {
       return Reason::kPostOnly;
     } else {
+      matching_.leave_level(order);
+      amend(order, amendment);
       requeue(order, price, leaves);
     }
     return Reason::kNone;
@@ -137,6 +139,7 @@ class OrderBook {
     const std::uint32_t slot = order.slot;
     order = saved;
     order.slot = slot;
+    order.iceberg = order.terms.display > 0;
     resting().remember(order);
     resting().join(order);
   }
@@ -150,8 +153,18 @@ class OrderBook {
     resting().forget(order);
   }
 
+  static bool amends(const Amendment& amendment, const Order& order) noexcept {
+    return amendment.display.value_or(order.terms.display) != order.terms.display;
+  }
+
+  static void amend(Order& order, const Amendment& amendment) noexcept {
+    order.terms.display = amendment.display.value_or(order.terms.display);
+    order.iceberg = order.terms.display > 0;
+    order.hidden = 0;
+  }
+
+  // Enters an order that has left its level again, with new terms.
   void requeue(Order& order, Price price, Quantity leaves) {
-    matching_.leave_level(order);
     order.price = price;
     order.leaves = leaves;
     handler().on_replaced(order);

@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 
 namespace ordermesh::engine {
 
@@ -92,6 +93,7 @@ enum class Reason : std::uint8_t {
   kPostOnly = 33,
   kInvalidExecutionInstruction = 34,
   kInvalidExpireTime = 35,
+  kInvalidDisplayQuantity = 36,
 };
 
 enum class Liquidity : std::uint8_t { kUnspecified = 0, kMaker = 1, kTaker = 2 };
@@ -117,9 +119,17 @@ struct ClientOrderId {
 // What few orders have.
 struct Terms {
   Nanoseconds expire_time = 0;  // of a good-till-date order, else zero
+  Quantity display = 0;         // of an iceberg order: how much of it is shown at a time; else zero
   bool post_only = false;       // it may rest, but never take
 
   friend constexpr bool operator==(const Terms&, const Terms&) = default;
+};
+
+// What a replace changes beside price and quantity; what is absent stays.
+struct Amendment {
+  std::optional<Quantity> display;  // zero: all of it is shown
+
+  friend constexpr bool operator==(const Amendment&, const Amendment&) = default;
 };
 
 // An order while the engine works on it or holds it. The first cache line is what matching touches; total quantity is
@@ -138,12 +148,19 @@ struct alignas(64) Order {
   TimeInForce time_in_force = TimeInForce::kUnspecified;
   SelfTradePrevention self_trade_prevention = SelfTradePrevention::kUnspecified;
   std::uint32_t slot = 0;  // the order's own place in the pool
+  bool iceberg = false;    // whether terms.display is above zero
 
   ClientOrderId client_order_id;
   Nanoseconds accepted_time = 0;
   Terms terms;
+  Quantity hidden = 0;  // the part of `leaves` that is not shown, while an iceberg order rests
 };
 static_assert(sizeof(Order) == 128);
+
+// What of a resting order is shown, and counted by its level.
+[[nodiscard]] constexpr Quantity displayed(const Order& order) noexcept {
+  return order.iceberg ? order.leaves - order.hidden : order.leaves;
+}
 
 // Whether two orders belong to the same self-trade group: the same number, or, without one, the same participant.
 [[nodiscard]] constexpr bool same_group(const Order& one, const Order& other) noexcept {
