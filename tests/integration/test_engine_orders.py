@@ -159,3 +159,46 @@ async def asks(channel: grpc.aio.Channel) -> list[tuple[int, int, int]]:
         if message.HasField("snapshot"):
             return [(level.price_ticks, level.quantity_lots, level.order_count) for level in message.snapshot.asks]
     raise AssertionError("the feed ended before a snapshot")
+
+
+async def test_stop_orders_wait_for_their_price_and_are_told_when_they_go(engine: Engine) -> None:
+    """They are shown as waiting, survive a crash, are triggered by another's trade, and can be changed before."""
+    stop = {"order_type": order_pb2.ORDER_TYPE_STOP, "stop_price_ticks": 105}
+    stop_limit = {"order_type": order_pb2.ORDER_TYPE_STOP_LIMIT, "stop_price_ticks": 110}
+    async with engine.channel() as channel:
+        waiter = await Trader(channel, "one").open()
+        await waiter.send(
+            new_order(1, BUY, 3, 0, **stop),
+            new_order(2, BUY, 4, 108, **stop_limit),
+            new_order(3, BUY, 4, 100, stop_price_ticks=105),
+        )
+        executions = await waiter.executions(3)
+        assert kinds(executions) == ["NEW", "NEW", "REJECTED"]
+        assert [each.stop_price_ticks for each in executions] == [105, 110, 105]
+        assert executions[2].reason == execution_pb2.EXECUTION_REASON_INVALID_STOP_PRICE
+    await same_after_a_crash(engine, "one")
+    async with engine.channel() as channel:
+        waiter = await Trader(channel, "one").open(after=3)
+        orders = (await told(channel, "one"))[1]
+        assert [(order.waiting, order.order_type, order.stop_price_ticks) for order in orders] == [
+            (True, order_pb2.ORDER_TYPE_STOP, 105),
+            (True, order_pb2.ORDER_TYPE_STOP_LIMIT, 110),
+        ]
+        change = order_pb2.ReplaceOrder(order_id=order_id(2), price_ticks=107, quantity_lots=4, stop_price_ticks=106)
+        await waiter.send(order_pb2.Command(command_sequence=4, replace_order=change))
+        assert kinds(await waiter.executions(1)) == ["REPLACED"]
+        other = await Trader(channel, "two").open()
+        await other.send(new_order(1, SELL, 1, 105), new_order(2, SELL, 4, 106), new_order(3, BUY, 1, 105))
+        released = await waiter.executions(4)
+        assert [
+            (kind, each.order_id, each.last_price_ticks) for kind, each in zip(kinds(released), released, strict=True)
+        ] == [
+            ("TRIGGERED", order_id(1), 0),
+            ("TRADE", order_id(1), 106),
+            ("TRIGGERED", order_id(2), 0),
+            ("TRADE", order_id(2), 106),
+        ]
+        (order,) = (await told(channel, "one"))[1]
+        assert (order.waiting, order.order_type, order.leaves_quantity_lots) == (False, order_pb2.ORDER_TYPE_LIMIT, 3)
+        assert (order.price_ticks, order.stop_price_ticks) == (107, 106)
+    await same_after_a_crash(engine, "one", "two")

@@ -28,8 +28,9 @@ enum class TermsMask : std::uint8_t {
   kExpireTime = 1,
   kPostOnly = 2,
   kDisplay = 4,
+  kStopPrice = 8,
 };
-constexpr std::uint8_t kEveryTerm = 7;
+constexpr std::uint8_t kEveryTerm = 15;
 
 // One list of fields serves both directions: `Archive` either puts each field or gets it.
 struct Put {
@@ -80,6 +81,7 @@ std::uint8_t mask_of(const Terms& terms) {
   note(TermsMask::kExpireTime, terms.expire_time != 0);
   note(TermsMask::kPostOnly, terms.post_only);
   note(TermsMask::kDisplay, terms.display != 0);
+  note(TermsMask::kStopPrice, terms.stop_price != 0);
   return mask;
 }
 
@@ -93,6 +95,7 @@ void fields_of_terms(Archive&& archive, Value& value) {
   field_if(archive, mask, TermsMask::kExpireTime, value.expire_time);
   field_if(archive, mask, TermsMask::kPostOnly, value.post_only);
   field_if(archive, mask, TermsMask::kDisplay, value.display);
+  field_if(archive, mask, TermsMask::kStopPrice, value.stop_price);
 }
 
 // An optional value: whether it is there, and the value.
@@ -112,6 +115,7 @@ void optional_field(Archive&& archive, Value& value) {
 template <typename Archive, typename Value>
 void fields_of_amendment(Archive&& archive, Value& value) {
   optional_field(archive, value.display);
+  optional_field(archive, value.stop_price);
 }
 
 template <typename Archive, typename Value>
@@ -273,11 +277,17 @@ Instrument decode_instrument(ByteReader& reader) {
   return instrument;
 }
 
-void encode(ByteWriter& writer, const Execution& execution) { fields_of_execution(Put{writer}, execution); }
+void encode(ByteWriter& writer, const Execution& execution) {
+  fields_of_execution(Put{writer}, execution);
+  writer.put(execution.stop_price);
+}
 
-Execution decode_execution(ByteReader& reader) {
+Execution decode_execution(ByteReader& reader, bool with_stop_price) {
   Execution execution;
   fields_of_execution(Get{reader}, execution);
+  if (with_stop_price) {
+    execution.stop_price = reader.get<Price>();
+  }
   return execution;
 }
 

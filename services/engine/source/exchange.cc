@@ -8,7 +8,9 @@ namespace {
 
 bool is_valid(Side side) { return side == Side::kBuy || side == Side::kSell; }
 
-bool is_valid(OrderType type) { return type == OrderType::kLimit || type == OrderType::kMarket; }
+bool is_valid(OrderType type) { return type >= OrderType::kLimit && type <= OrderType::kStopLimit; }
+
+bool has_limit(OrderType type) { return type == OrderType::kLimit || type == OrderType::kStopLimit; }
 
 bool is_valid(TimeInForce time_in_force) {
   return time_in_force >= TimeInForce::kGoodTillCancel && time_in_force <= TimeInForce::kGoodTillDate;
@@ -135,13 +137,15 @@ Result Exchange::expire_day_orders(InstrumentId instrument) {
   Result result;
   for (Market* market : markets) {
     std::vector<OrderId> expired;
+    const auto note = [&](const Order& order) {
+      if (order.time_in_force == TimeInForce::kDay) {
+        expired.push_back(order.id);
+      }
+    };
     for (const Side side : {Side::kBuy, Side::kSell}) {
-      market->book.for_each_order(side, [&](const Order& order) {
-        if (order.time_in_force == TimeInForce::kDay) {
-          expired.push_back(order.id);
-        }
-      });
+      market->book.for_each_order(side, note);
     }
+    market->book.for_each_waiting(note);
     std::sort(expired.begin(), expired.end());
     reporter_.cause.market = market;
     for (const OrderId id : expired) {
@@ -207,11 +211,15 @@ Reason Exchange::check(const Command& command) const {
   if (!is_valid(command.self_trade_prevention)) {
     return Reason::kInvalidSelfTradePrevention;
   }
-  if (command.type == OrderType::kMarket && command.price != 0) {
+  if (!has_limit(command.type) && command.price != 0) {
     return Reason::kInvalidPrice;
   }
-  if (command.type == OrderType::kLimit && !in_band(market->instrument, command.price)) {
+  if (has_limit(command.type) && !in_band(market->instrument, command.price)) {
     return Reason::kPriceOutOfBand;
+  }
+  const Price stop_price = command.terms.stop_price;
+  if (is_stop(command.type) ? !in_band(market->instrument, stop_price) : stop_price != 0) {
+    return Reason::kInvalidStopPrice;
   }
   if (!is_valid_quantity(market->instrument, command.quantity)) {
     return Reason::kInvalidQuantity;
@@ -229,7 +237,7 @@ Reason Exchange::check_terms(const Command& command) const {
     return Reason::kInvalidExecutionInstruction;
   }
   if (terms.display != 0 && (terms.display < 0 || terms.display > command.quantity ||
-                             command.type != OrderType::kLimit || !rests(command.time_in_force))) {
+                             !has_limit(command.type) || !rests(command.time_in_force))) {
     return Reason::kInvalidDisplayQuantity;
   }
   const bool dated = command.time_in_force == TimeInForce::kGoodTillDate;
@@ -290,15 +298,24 @@ Reason Exchange::change_order(const Command& command, const OpenOrder& open) {
     return book.reduce(open.id, command.quantity);
   }
   const Instrument& instrument = reporter_.cause.market->instrument;
+  const Order& order = *book.find(open.id);
   // An order from before the band moved may keep its price.
-  if (command.price != book.find(open.id)->price && !in_band(instrument, command.price)) {
+  if (command.price != order.price && order.type == OrderType::kStop) {
+    return Reason::kInvalidPrice;
+  }
+  if (command.price != order.price && !in_band(instrument, command.price)) {
     return Reason::kPriceOutOfBand;
+  }
+  const Price stop_price = command.amendment.stop_price.value_or(order.terms.stop_price);
+  if (stop_price != order.terms.stop_price && (!is_stop(order.type) || !in_band(instrument, stop_price))) {
+    return Reason::kInvalidStopPrice;
   }
   if (!is_valid_quantity(instrument, command.quantity)) {
     return Reason::kInvalidQuantity;
   }
   const Quantity display = command.amendment.display.value_or(0);
-  if (display < 0 || display > command.quantity) {
+  const bool may_hide = order.type != OrderType::kStop && rests(order.time_in_force);
+  if (display < 0 || display > command.quantity || (display > 0 && !may_hide)) {
     return Reason::kInvalidDisplayQuantity;
   }
   return book.replace(open.id, command.price, command.quantity, command.amendment);

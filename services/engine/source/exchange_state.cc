@@ -10,10 +10,11 @@ namespace {
 enum class BlockKind : std::uint8_t {
   kCounters = 1,
   kParticipant = 2,
-  kExecutions = 3,  // of the participant named in it
+  kPlainExecutions = 3,  // of the participant named in it, without stop prices; read, but no longer written
   kMarket = 4,
   kPlainOrders = 5,  // of the market before, without terms; read, but no longer written
   kOrders = 6,       // of the market before
+  kExecutions = 7,   // of the participant named in it
 };
 
 constexpr std::uint32_t kItemsInBlock = 4096;
@@ -95,6 +96,7 @@ void Exchange::save_markets(const BlockSink& sink) const {
     for (const Side side : {Side::kBuy, Side::kSell}) {
       market->book.for_each_order(side, [&](const Order& order) { orders.push_back(&order); });
     }
+    market->book.for_each_waiting([&](const Order& order) { orders.push_back(&order); });
     save_orders(orders, sink);
   }
 }
@@ -110,8 +112,9 @@ void Exchange::load(std::span<const std::uint8_t> bytes) {
     case BlockKind::kParticipant:
       load_participant(reader);
       break;
+    case BlockKind::kPlainExecutions:
     case BlockKind::kExecutions:
-      load_executions(reader);
+      load_executions(reader, kind == BlockKind::kExecutions);
       break;
     case BlockKind::kMarket:
       load_market(reader);
@@ -135,13 +138,13 @@ void Exchange::load_participant(ByteReader& reader) {
   participant.executions.restart(reader.get<std::uint64_t>() - 1);
 }
 
-void Exchange::load_executions(ByteReader& reader) {
+void Exchange::load_executions(ByteReader& reader, bool with_stop_price) {
   const auto index = reader.get<ParticipantIndex>();
   if (index >= reporter_.participants.size()) {
     throw DecodeError("names an unknown participant");
   }
   for (auto count = reader.get<std::uint32_t>(); count > 0; --count) {
-    reporter_.participants[index]->executions.add(decode_execution(reader));
+    reporter_.participants[index]->executions.add(decode_execution(reader, with_stop_price));
   }
 }
 
@@ -158,6 +161,9 @@ void Exchange::load_market(ByteReader& reader) {
   trade.quantity = reader.get<Quantity>();
   trade.trade_id = reader.get<std::uint64_t>();
   trade.side = reader.get<Side>();
+  if (trade.sequence > 0) {
+    market.book.restore_last_price(trade.price);
+  }
   loading_ = &market;
 }
 

@@ -66,6 +66,10 @@ void Reporter::on_replaced(const Order& order) {
   close(order);
 }
 
+void Reporter::on_triggered(const Order& order) {
+  publish(order.owner, describe(order, ExecutionType::kTriggered, Reason::kNone));
+}
+
 void Reporter::on_level(Side side, Price price, Quantity quantity, std::uint32_t orders) {
   FeedEvent event;
   event.kind = FeedKind::kLevel;
@@ -86,6 +90,7 @@ void Reporter::reject(const Command& command, Reason reason) {
   execution.instrument = command.instrument;
   execution.side = reason == Reason::kInvalidSide ? Side::kUnspecified : command.side;
   execution.price = command.price;
+  execution.stop_price = command.terms.stop_price;
   execution.quantity = command.quantity;
   publish(cause.participant, execution);
 }
@@ -126,6 +131,7 @@ Execution Reporter::describe(const Order& order, ExecutionType type, Reason reas
   execution.has_order_id = true;
   execution.venue_order_id = order.id;
   execution.price = order.price;
+  execution.stop_price = order.terms.stop_price;
   execution.quantity = order.cumulative + order.leaves;
   execution.cumulative = order.cumulative;
   execution.leaves = order.leaves;

@@ -5,6 +5,7 @@
 #include <list>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "ordermesh/engine/book_events.h"
 #include "ordermesh/engine/types.h"
@@ -19,7 +20,7 @@ class NaiveBook {
   TradingStatus status() const { return status_; }
   void set_status(TradingStatus status) { status_ = status; }
 
-  std::size_t size() const { return orders_of(Side::kBuy) + orders_of(Side::kSell); }
+  std::size_t size() const { return orders_of(Side::kBuy) + orders_of(Side::kSell) + waiting_.size(); }
 
   const Order* find(OrderId id) const {
     for (const auto* levels : {&bids_, &asks_}) {
@@ -29,6 +30,11 @@ class NaiveBook {
             return &order;
           }
         }
+      }
+    }
+    for (const Order& order : waiting_) {
+      if (order.id == id) {
+        return &order;
       }
     }
     return nullptr;
@@ -43,21 +49,13 @@ class NaiveBook {
       return Reason::kPostOnly;
     }
     handler_.on_accepted(order);
-    if (order.time_in_force == TimeInForce::kFillOrKill && !fills_wholly(order)) {
-      cancel_rest(order, Reason::kFillOrKill);
-      return Reason::kNone;
-    }
-    match(order);
-    if (order.leaves == 0) {
-      return Reason::kNone;
-    }
-    if (order.type == OrderType::kMarket) {
-      cancel_rest(order, Reason::kNoLiquidity);
-    } else if (order.time_in_force == TimeInForce::kImmediateOrCancel) {
-      cancel_rest(order, Reason::kImmediateOrCancel);
+    prints_.clear();
+    if (is_stop(order.type)) {
+      await_trigger(order);
     } else {
-      rest(order);
+      enter(order);
     }
+    release_stops();
     return Reason::kNone;
   }
 
@@ -86,7 +84,7 @@ class NaiveBook {
     order.hidden = std::max<Quantity>(0, order.hidden - by);
     order.leaves -= by;
     handler_.on_reduced(order, Reason::kRequested, by);
-    tell_level(order.side, order.price);
+    tell_level(order);
     return Reason::kNone;
   }
 
@@ -106,12 +104,16 @@ class NaiveBook {
     }
     const Quantity leaves = quantity - found->cumulative;
     const bool same_display = !amendment.display || *amendment.display == found->terms.display;
-    if (price == found->price && leaves <= found->leaves && same_display) {
+    const bool same_stop = !amendment.stop_price || *amendment.stop_price == found->terms.stop_price;
+    const bool same = is_stop(found->type) ? same_stop : same_display && price == found->price;
+    if (same && leaves <= found->leaves) {
       Order& order = const_cast<Order&>(*found);
       order.hidden = std::max<Quantity>(0, order.hidden - (order.leaves - leaves));
       order.leaves = leaves;
+      order.price = price;
+      amend(order, amendment);
       handler_.on_replaced(order);
-      tell_level(order.side, order.price);
+      tell_level(order);
       return Reason::kNone;
     }
     if (status_ == TradingStatus::kHalted) {
@@ -126,16 +128,29 @@ class NaiveBook {
     order.price = price;
     order.leaves = leaves;
     order.hidden = 0;
-    if (amendment.display) {
-      order.terms.display = *amendment.display;
-      order.iceberg = order.terms.display > 0;
-    }
+    amend(order, amendment);
     handler_.on_replaced(order);
-    match(order);
-    if (order.leaves > 0) {
-      rest(order);
+    prints_.clear();
+    if (is_stop(order.type)) {
+      await_trigger(order);
+    } else {
+      match(order);
+      if (order.leaves > 0) {
+        rest(order);
+      }
     }
+    release_stops();
     return Reason::kNone;
+  }
+
+  // As they would be triggered.
+  template <typename Visit>
+  void for_each_waiting(Visit&& visit) const {
+    std::list<Order> sorted = waiting_;
+    sort_by_trigger(sorted);
+    for (const Order& order : sorted) {
+      visit(order);
+    }
   }
 
   template <typename Visit>
@@ -148,6 +163,80 @@ class NaiveBook {
   }
 
  private:
+  static void amend(Order& order, const Amendment& amendment) {
+    order.terms.stop_price = amendment.stop_price.value_or(order.terms.stop_price);
+    order.terms.display = amendment.display.value_or(order.terms.display);
+    order.iceberg = order.terms.display > 0;
+  }
+
+  void enter(Order& order) {
+    if (order.time_in_force == TimeInForce::kFillOrKill && !fills_wholly(order)) {
+      cancel_rest(order, Reason::kFillOrKill);
+      return;
+    }
+    match(order);
+    if (order.leaves == 0) {
+      return;
+    }
+    if (order.type == OrderType::kMarket) {
+      cancel_rest(order, Reason::kNoLiquidity);
+    } else if (order.time_in_force == TimeInForce::kImmediateOrCancel) {
+      cancel_rest(order, Reason::kImmediateOrCancel);
+    } else {
+      rest(order);
+    }
+  }
+
+  static bool reaches(Price print, const Order& order) {
+    return order.side == Side::kBuy ? print >= order.terms.stop_price : print <= order.terms.stop_price;
+  }
+
+  void await_trigger(Order& order) {
+    if (traded_ && reaches(last_, order)) {
+      trigger(order);
+    } else {
+      waiting_.push_back(order);
+    }
+  }
+
+  void trigger(Order& order) {
+    order.type = order.type == OrderType::kStop ? OrderType::kMarket : OrderType::kLimit;
+    handler_.on_triggered(order);
+    enter(order);
+  }
+
+  static void sort_by_trigger(std::list<Order>& orders) {
+    orders.sort([](const Order& one, const Order& other) {
+      if (one.side != other.side) {
+        return one.side == Side::kBuy;
+      }
+      return key(opposite(one.side), one.terms.stop_price) < key(opposite(one.side), other.terms.stop_price);
+    });
+  }
+
+  void release_stops() {
+    std::list<Order> released;
+    for (;;) {
+      std::list<Order> reached;
+      for (auto order = waiting_.begin(); order != waiting_.end();) {
+        const auto next = std::next(order);
+        if (std::any_of(prints_.begin(), prints_.end(), [&](Price print) { return reaches(print, *order); })) {
+          reached.splice(reached.end(), waiting_, order);
+        }
+        order = next;
+      }
+      prints_.clear();
+      sort_by_trigger(reached);
+      released.splice(released.end(), reached);
+      if (released.empty()) {
+        return;
+      }
+      Order first = released.front();
+      released.pop_front();
+      trigger(first);
+    }
+  }
+
   // Keyed so that the best price comes first.
   using Levels = std::map<Price, std::list<Order>>;
 
@@ -272,6 +361,9 @@ class NaiveBook {
       taker.leaves -= both;
       taker.cumulative += both;
       handler_.on_trade(maker, taker, maker.price, both);
+      last_ = maker.price;
+      traded_ = true;
+      prints_.push_back(last_);
       settle_front(level);
       return;
     }
@@ -318,6 +410,10 @@ class NaiveBook {
 
   Order take_out(const Order& resting) {
     const Order order = resting;
+    if (is_stop(order.type)) {
+      waiting_.remove_if([&](const Order& each) { return each.id == order.id; });
+      return order;
+    }
     Levels& levels = levels_of(order.side);
     const auto level = levels.find(key(order.side, order.price));
     level->second.remove_if([&](const Order& each) { return each.id == order.id; });
@@ -338,6 +434,12 @@ class NaiveBook {
     return found;
   }
 
+  void tell_level(const Order& order) {
+    if (!is_stop(order.type)) {
+      tell_level(order.side, order.price);
+    }
+  }
+
   void tell_level(Side side, Price price) {
     const auto [quantity, count] = totals(side, price);
     handler_.on_level(side, price, quantity, count);
@@ -346,6 +448,10 @@ class NaiveBook {
   Handler& handler_;
   Levels bids_;
   Levels asks_;
+  std::list<Order> waiting_;   // oldest first
+  std::vector<Price> prints_;  // of this command, since stop orders were looked for
+  Price last_ = 0;
+  bool traded_ = false;
   TradingStatus status_ = TradingStatus::kOpen;
 };
 

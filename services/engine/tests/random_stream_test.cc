@@ -40,6 +40,10 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
     order.self_trade_prevention = static_cast<SelfTradePrevention>(draw(1, 5));
     order.price = order.type == OrderType::kMarket ? 0 : draw_price();
     order.quantity = draw(1, 30);
+    if (draw(0, 5) == 0) {
+      order.terms.stop_price = draw_price();
+      order.type = order.type == OrderType::kMarket ? OrderType::kStop : OrderType::kStopLimit;
+    }
     order.owner = static_cast<ParticipantIndex>(draw(0, 4));
     order.self_trade_group = static_cast<std::uint64_t>(draw(0, 3));
     order.terms.post_only = order.type == OrderType::kLimit && rests(order.time_in_force) && draw(0, 4) == 0;
@@ -49,8 +53,11 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
     return order;
   }
 
-  Amendment draw_amendment(Quantity quantity) {
+  Amendment draw_amendment(const Order* known, Quantity quantity) {
     Amendment amendment;
+    if (known != nullptr && is_stop(known->type) && draw(0, 1) == 0) {
+      amendment.stop_price = draw_price();
+    }
     if (draw(0, 4) == 0) {
       amendment.display = draw(0, quantity);
     }
@@ -77,10 +84,11 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
     } else if (kind < 98) {
       const OrderId id = draw_id();
       const Order* known = naive.find(id);
-      const Price price = known != nullptr && draw(0, 1) == 0 ? known->price : draw_price();
+      const bool stop = known != nullptr && known->type == OrderType::kStop;
+      const Price price = known != nullptr && (stop || draw(0, 1) == 0) ? known->price : draw_price();
       const Quantity quantity = draw(0, 30);
       what << "replace " << id << " " << quantity << "@" << price;
-      const Amendment amendment = draw_amendment(quantity);
+      const Amendment amendment = draw_amendment(known, quantity);
       EXPECT_EQ(naive.replace(id, price, quantity, amendment), fast.replace(id, price, quantity, amendment));
     } else {
       const auto status = draw(0, 2) == 0 ? TradingStatus::kHalted : TradingStatus::kOpen;

@@ -94,6 +94,10 @@ class RandomTransactions {
                                   static_cast<InstrumentId>(draw(1, draw(0, 20) == 0 ? 4 : 2)));
       command.type = draw(0, 9) == 0 ? OrderType::kMarket : OrderType::kLimit;
       command.price = command.type == OrderType::kMarket ? draw(0, 20) / 20 : command.price;
+      if (draw(0, 7) == 0) {
+        command.terms.stop_price = draw(draw(0, 20) == 0 ? 0 : 90, 110);
+        command.type = command.type == OrderType::kMarket ? OrderType::kStop : OrderType::kStopLimit;
+      }
       command.time_in_force = static_cast<TimeInForce>(draw(draw(0, 50) == 0 ? 0 : 1, 5));
       command.self_trade_prevention = static_cast<SelfTradePrevention>(draw(1, 5));
       command.self_trade_group = static_cast<std::uint64_t>(draw(0, 2));
@@ -107,6 +111,10 @@ class RandomTransactions {
                                change_kind == CommandKind::kReplace ? draw(90, 110) : 0);
       if (change_kind == CommandKind::kReplace && draw(0, 4) == 0) {
         command.amendment.display = draw(-1, 10);
+      }
+      if (change_kind == CommandKind::kReplace && draw(0, 4) == 0) {
+        command.amendment.stop_price = draw(85, 110);
+        command.price = draw(0, 1) == 0 ? 0 : command.price;
       }
       return command;
     }

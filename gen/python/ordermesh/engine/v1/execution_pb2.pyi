@@ -44,6 +44,10 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     """A DAY order expired at the end of the day, or a GOOD_TILL_DATE order at its time; `reason` says which."""
     EXECUTION_TYPE_MASS_CANCELED: _ExecutionType.ValueType  # 9
     """A MassCancel is done; `affected_orders` says how many orders it canceled. Names no order."""
+    EXECUTION_TYPE_TRIGGERED: _ExecutionType.ValueType  # 10
+    """A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE, CANCELED);
+    with nothing following it rests.
+    """
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper):
     """What an execution reports."""
@@ -68,6 +72,10 @@ EXECUTION_TYPE_EXPIRED: ExecutionType.ValueType  # 8
 """A DAY order expired at the end of the day, or a GOOD_TILL_DATE order at its time; `reason` says which."""
 EXECUTION_TYPE_MASS_CANCELED: ExecutionType.ValueType  # 9
 """A MassCancel is done; `affected_orders` says how many orders it canceled. Names no order."""
+EXECUTION_TYPE_TRIGGERED: ExecutionType.ValueType  # 10
+"""A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE, CANCELED);
+with nothing following it rests.
+"""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
 class _ExecutionReason:
@@ -109,7 +117,7 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     EXECUTION_REASON_INVALID_SELF_TRADE_PREVENTION: _ExecutionReason.ValueType  # 26
     """Refused: self-trade prevention is unspecified or unknown."""
     EXECUTION_REASON_INVALID_PRICE: _ExecutionReason.ValueType  # 27
-    """Refused: a market order with a price."""
+    """Refused: a market or stop order with a price."""
     EXECUTION_REASON_PRICE_OUT_OF_BAND: _ExecutionReason.ValueType  # 28
     """Refused: the price lies outside the instrument's band."""
     EXECUTION_REASON_INVALID_QUANTITY: _ExecutionReason.ValueType  # 29
@@ -130,6 +138,8 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     """Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
     EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: _ExecutionReason.ValueType  # 36
     """Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
+    EXECUTION_REASON_INVALID_STOP_PRICE: _ExecutionReason.ValueType  # 37
+    """Refused: the stop price lies outside the instrument's band, or the order does not wait for one."""
 
 class ExecutionReason(_ExecutionReason, metaclass=_ExecutionReasonEnumTypeWrapper):
     """Why an order was refused, canceled or reduced."""
@@ -167,7 +177,7 @@ EXECUTION_REASON_INVALID_TIME_IN_FORCE: ExecutionReason.ValueType  # 25
 EXECUTION_REASON_INVALID_SELF_TRADE_PREVENTION: ExecutionReason.ValueType  # 26
 """Refused: self-trade prevention is unspecified or unknown."""
 EXECUTION_REASON_INVALID_PRICE: ExecutionReason.ValueType  # 27
-"""Refused: a market order with a price."""
+"""Refused: a market or stop order with a price."""
 EXECUTION_REASON_PRICE_OUT_OF_BAND: ExecutionReason.ValueType  # 28
 """Refused: the price lies outside the instrument's band."""
 EXECUTION_REASON_INVALID_QUANTITY: ExecutionReason.ValueType  # 29
@@ -188,6 +198,8 @@ EXECUTION_REASON_INVALID_EXPIRE_TIME: ExecutionReason.ValueType  # 35
 """Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
 EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: ExecutionReason.ValueType  # 36
 """Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
+EXECUTION_REASON_INVALID_STOP_PRICE: ExecutionReason.ValueType  # 37
+"""Refused: the stop price lies outside the instrument's band, or the order does not wait for one."""
 Global___ExecutionReason: _TypeAlias = ExecutionReason  # noqa: Y015
 
 class _Liquidity:
@@ -241,6 +253,7 @@ class Execution(_message.Message):
     LIQUIDITY_FIELD_NUMBER: _builtins.int
     TIME_NS_FIELD_NUMBER: _builtins.int
     AFFECTED_ORDERS_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_TICKS_FIELD_NUMBER: _builtins.int
     execution_sequence: _builtins.int
     """The participant's number for the execution: from 1, without gaps, the same after a restart."""
     command_sequence: _builtins.int
@@ -279,6 +292,8 @@ class Execution(_message.Message):
     """When the engine took the command that caused it, nanoseconds since 1970 UTC."""
     affected_orders: _builtins.int
     """For MASS_CANCELED: how many orders were canceled."""
+    stop_price_ticks: _builtins.int
+    """The stop price in ticks of a stop order, also when it was triggered; zero for others."""
     def __init__(
         self,
         *,
@@ -301,10 +316,11 @@ class Execution(_message.Message):
         liquidity: Global___Liquidity.ValueType = ...,
         time_ns: _builtins.int = ...,
         affected_orders: _builtins.int = ...,
+        stop_price_ticks: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_orders", b"affected_orders", "command_sequence", b"command_sequence", "cumulative_quantity_lots", b"cumulative_quantity_lots", "execution_sequence", b"execution_sequence", "execution_type", b"execution_type", "instrument_id", b"instrument_id", "last_price_ticks", b"last_price_ticks", "last_quantity_lots", b"last_quantity_lots", "leaves_quantity_lots", b"leaves_quantity_lots", "liquidity", b"liquidity", "order_id", b"order_id", "order_status", b"order_status", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "reason", b"reason", "side", b"side", "time_ns", b"time_ns", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_orders", b"affected_orders", "command_sequence", b"command_sequence", "cumulative_quantity_lots", b"cumulative_quantity_lots", "execution_sequence", b"execution_sequence", "execution_type", b"execution_type", "instrument_id", b"instrument_id", "last_price_ticks", b"last_price_ticks", "last_quantity_lots", b"last_quantity_lots", "leaves_quantity_lots", b"leaves_quantity_lots", "liquidity", b"liquidity", "order_id", b"order_id", "order_status", b"order_status", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "reason", b"reason", "side", b"side", "stop_price_ticks", b"stop_price_ticks", "time_ns", b"time_ns", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -87,7 +87,7 @@ class Exchange {
   void save_participants(const BlockSink& sink) const;
   void save_markets(const BlockSink& sink) const;
   void load_participant(ByteReader& reader);
-  void load_executions(ByteReader& reader);
+  void load_executions(ByteReader& reader, bool with_stop_price);
   void load_market(ByteReader& reader);
   void load_orders(ByteReader& reader, bool with_terms);
   Market& add_market(const Instrument& instrument);

@@ -6,6 +6,7 @@
 #include "ordermesh/engine/book_events.h"
 #include "ordermesh/engine/price_ladder.h"
 #include "ordermesh/engine/resting_orders.h"
+#include "ordermesh/engine/stop_orders.h"
 #include "ordermesh/engine/types.h"
 
 namespace ordermesh::engine {
@@ -21,6 +22,7 @@ class Matching {
   [[nodiscard]] Handler& handler() noexcept { return handler_; }
   [[nodiscard]] RestingOrders& resting() noexcept { return resting_; }
   [[nodiscard]] const RestingOrders& resting() const noexcept { return resting_; }
+  [[nodiscard]] TradedPrices& traded() noexcept { return traded_; }
 
   // Trades an order in no level with what it may trade with.
   void match(Order& taker) {
@@ -31,7 +33,11 @@ class Matching {
       Level& level = makers.best();
       const Quantity before = level.quantity;
       const std::uint32_t count = level.count;
+      const Quantity filled = taker.cumulative;
       match_level(taker, level, makers.price(key));
+      if (taker.cumulative != filled) {
+        traded_.note(makers.price(key));
+      }
       if (level.quantity != before || level.count != count) {
         handler_.on_level(opposite(taker.side), makers.price(key), level.quantity, level.count);
       }
@@ -202,6 +208,7 @@ class Matching {
 
   Handler& handler_;
   RestingOrders resting_;
+  TradedPrices traded_;
 };
 
 }  // namespace ordermesh::engine

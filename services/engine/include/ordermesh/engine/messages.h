@@ -97,6 +97,7 @@ struct Execution {
   OrderId venue_order_id = 0;
   Price price = 0;
   Quantity quantity = 0;
+  Price stop_price = 0;
   Price last_price = 0;
   Quantity last_quantity = 0;
   Quantity cumulative = 0;

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "ordermesh/engine/book_events.h"
 #include "ordermesh/engine/matching.h"
 #include "ordermesh/engine/resting_orders.h"
+#include "ordermesh/engine/stop_orders.h"
 #include "ordermesh/engine/types.h"
 
 namespace ordermesh::engine {
@@ -16,7 +19,7 @@ namespace ordermesh::engine {
 template <HandlesBookEvents Handler>
 class OrderBook {
  public:
-  explicit OrderBook(Handler& handler) : matching_(handler) {}
+  explicit OrderBook(Handler& handler) : matching_(handler), stops_(matching_.resting()) {}
 
   OrderBook(const OrderBook&) = delete;
   OrderBook& operator=(const OrderBook&) = delete;
@@ -24,12 +27,13 @@ class OrderBook {
   [[nodiscard]] TradingStatus status() const noexcept { return status_; }
   void set_status(TradingStatus status) noexcept { status_ = status; }
 
-  // Orders that rest in the book.
+  // Orders that rest in the book or wait for their trigger; find() knows both.
   [[nodiscard]] std::size_t size() const noexcept { return resting().size(); }
 
   [[nodiscard]] const Order* find(OrderId id) const noexcept { return resting().find(id); }
 
-  // Matches an order and rests what may rest.
+  // Matches an order and rests what may rest; a stop order waits until a trade reaches it. Stop orders that are reached by
+  // the call's trades are entered before it returns, and those that theirs reach after them: each once, so that it ends.
   Reason submit(const NewOrder& request) {
     if (status_ != TradingStatus::kOpen) {
       return Reason::kHalted;
@@ -40,39 +44,31 @@ class OrderBook {
     if (request.terms.post_only && matching_.would_take(request.side, request.price)) [[unlikely]] {
       return Reason::kPostOnly;
     }
-    Order& taker = resting().admit(request);
-    handler().on_accepted(taker);
-    if (taker.time_in_force == TimeInForce::kFillOrKill && !matching_.can_fill(taker)) {
-      matching_.discard(taker, Reason::kFillOrKill);
-      resting().pool().release(taker);
-      return Reason::kNone;
+    Order& order = resting().admit(request);
+    handler().on_accepted(order);
+    if (is_stop(order.type)) [[unlikely]] {
+      resting().remember(order);
+      await_trigger(order);
+    } else {
+      enter(order);
     }
-    matching_.match(taker);
-    if (taker.leaves > 0 && taker.type == OrderType::kLimit && rests(taker.time_in_force)) {
-      resting().remember(taker);
-      matching_.rest(taker);
-      return Reason::kNone;
-    }
-    if (taker.leaves > 0) {
-      matching_.discard(taker, taker.type == OrderType::kMarket ? Reason::kNoLiquidity : Reason::kImmediateOrCancel);
-    }
-    resting().pool().release(taker);
+    release_stops();
     return Reason::kNone;
   }
 
-  // Cancels a resting order; `reason` is passed on to the handler.
+  // Cancels an open order; `reason` is passed on to the handler.
   Reason cancel(OrderId id, Reason reason = Reason::kRequested) {
     Order* order = resting().find(id);
     if (order == nullptr) {
       return Reason::kUnknownOrder;
     }
-    matching_.leave_level(*order);
+    withdraw(*order);
     matching_.discard(*order, reason);
     resting().forget(*order);
     return Reason::kNone;
   }
 
-  // Takes quantity off a resting order, which keeps its priority; cancels it when nothing is left.
+  // Takes quantity off an open order, which keeps its priority; cancels it when nothing is left.
   Reason reduce(OrderId id, Quantity by) {
     Order* order = resting().find(id);
     if (order == nullptr) {
@@ -84,13 +80,13 @@ class OrderBook {
     if (by >= order->leaves) {
       return cancel(id);
     }
-    matching_.shrink(*order, by);
+    shrink(*order, by);
     handler().on_reduced(*order, Reason::kRequested, by);
-    matching_.tell_level(*order);
+    tell_level(*order);
     return Reason::kNone;
   }
 
-  // Gives a resting order a new price and a new total quantity (what is filled included), and what else is to change. The
+  // Gives an open order a new price and a new total quantity (what is filled included), and what else is to change. The
   // caller has checked that all of it lies within the limits.
   Reason replace(OrderId id, Price price, Quantity quantity, const Amendment& amendment = {}) {
     Order* found = resting().find(id);
@@ -104,18 +100,25 @@ class OrderBook {
     }
     if (leaves <= 0) {
       finish(order);
-    } else if (price == order.price && leaves <= order.leaves && !amends(amendment, order)) {
-      matching_.shrink(order, order.leaves - leaves);
+    } else if (keeps_place(order, price, leaves, amendment)) {
+      shrink(order, order.leaves - leaves);
+      order.price = price;
+      amend(order, amendment);
       handler().on_replaced(order);
-      matching_.tell_level(order);
+      tell_level(order);
     } else if (status_ != TradingStatus::kOpen) {
       return Reason::kHalted;
     } else if (order.terms.post_only && matching_.would_take(order.side, price)) {
       return Reason::kPostOnly;
     } else {
-      matching_.leave_level(order);
+      withdraw(order);
       amend(order, amendment);
-      requeue(order, price, leaves);
+      order.hidden = 0;
+      order.price = price;
+      order.leaves = leaves;
+      handler().on_replaced(order);
+      requeue(order);
+      release_stops();
     }
     return Reason::kNone;
   }
@@ -132,7 +135,14 @@ class OrderBook {
     resting().for_each_order(side, std::forward<Visit>(visit));
   }
 
-  // Puts a resting order back as it was, behind those of its level, without telling the handler: how a book is
+  // Calls visit(order) for each order that waits for its trigger, in the order in which they would be triggered by one
+  // trade: buy orders first.
+  template <typename Visit>
+  void for_each_waiting(Visit&& visit) const {
+    stops_.for_each(std::forward<Visit>(visit));
+  }
+
+  // Puts an open order back as it was, behind those of its level or stop price, without telling the handler: how a book is
   // restored.
   void restore(const Order& saved) {
     Order& order = resting().pool().allocate();
@@ -141,33 +151,128 @@ class OrderBook {
     order.slot = slot;
     order.iceberg = order.terms.display > 0;
     resting().remember(order);
-    resting().join(order);
+    if (is_stop(order.type)) {
+      stops_.add(order);
+    } else {
+      resting().join(order);
+    }
   }
+  void restore_last_price(Price price) noexcept { matching_.traded().note(price); }
 
  private:
+  // Matches an order that has an id of its own but is not known by it, and rests what may rest.
+  void enter(Order& taker) {
+    if (taker.time_in_force == TimeInForce::kFillOrKill && !matching_.can_fill(taker)) {
+      matching_.discard(taker, Reason::kFillOrKill);
+      resting().pool().release(taker);
+      return;
+    }
+    matching_.match(taker);
+    if (taker.leaves > 0 && taker.type == OrderType::kLimit && rests(taker.time_in_force)) {
+      resting().remember(taker);
+      matching_.rest(taker);
+      return;
+    }
+    if (taker.leaves > 0) {
+      matching_.discard(taker, taker.type == OrderType::kMarket ? Reason::kNoLiquidity : Reason::kImmediateOrCancel);
+    }
+    resting().pool().release(taker);
+  }
+
+  // A stop order, which is known by its id, waits for its trigger, or is triggered if the last trade has reached it.
+  void await_trigger(Order& order) {
+    if (matching_.traded().last_reaches(order.side, order.terms.stop_price)) {
+      trigger(order);
+      return;
+    }
+    if (stops_.empty()) {
+      matching_.traded().look();
+    }
+    stops_.add(order);
+  }
+
+  // Enters a stop order that waits no longer.
+  void trigger(Order& order) {
+    order.type = order.type == OrderType::kStop ? OrderType::kMarket : OrderType::kLimit;
+    handler().on_triggered(order);
+    resting().disown(order);
+    enter(order);
+  }
+
+  void release_stops() {
+    if (!stops_.empty()) [[unlikely]] {
+      release_reached();
+    }
+  }
+
+  // Those that a trade reached are all taken out before the first is entered; those that their trades reach come after.
+  [[gnu::noinline]] void release_reached() {
+    std::vector<std::uint32_t> released;
+    std::size_t next = 0;
+    do {
+      stops_.take_reached(matching_.traded(), released);
+      matching_.traded().look();
+      if (next < released.size()) {
+        trigger(resting().pool()[released[next]]);
+      }
+    } while (next++ < released.size());
+  }
+
+  // Takes an open order out of where it rests or waits.
+  void withdraw(Order& order) {
+    if (is_stop(order.type)) [[unlikely]] {
+      stops_.remove(order);
+    } else {
+      matching_.leave_level(order);
+    }
+  }
+
+  void shrink(Order& order, Quantity by) {
+    if (is_stop(order.type)) [[unlikely]] {
+      order.leaves -= by;
+    } else {
+      matching_.shrink(order, by);
+    }
+  }
+
+  void tell_level(const Order& order) {
+    if (!is_stop(order.type)) [[likely]] {
+      matching_.tell_level(order);
+    }
+  }
+
   // The new quantity is not above what is filled: the order is done.
   void finish(Order& order) {
-    matching_.leave_level(order);
+    withdraw(order);
     order.leaves = 0;
     handler().on_replaced(order);
     resting().forget(order);
   }
 
-  static bool amends(const Amendment& amendment, const Order& order) noexcept {
-    return amendment.display.value_or(order.terms.display) != order.terms.display;
+  // Whether an order keeps its place with new terms: among those that wait the limit price and what will be shown do not
+  // matter.
+  static bool keeps_place(const Order& order, Price price, Quantity leaves, const Amendment& amendment) noexcept {
+    if (leaves > order.leaves) {
+      return false;
+    }
+    if (is_stop(order.type)) {
+      return amendment.stop_price.value_or(order.terms.stop_price) == order.terms.stop_price;
+    }
+    return price == order.price && amendment.display.value_or(order.terms.display) == order.terms.display;
   }
 
   static void amend(Order& order, const Amendment& amendment) noexcept {
+    order.terms.stop_price = amendment.stop_price.value_or(order.terms.stop_price);
     order.terms.display = amendment.display.value_or(order.terms.display);
     order.iceberg = order.terms.display > 0;
-    order.hidden = 0;
   }
 
-  // Enters an order that has left its level again, with new terms.
-  void requeue(Order& order, Price price, Quantity leaves) {
-    order.price = price;
-    order.leaves = leaves;
-    handler().on_replaced(order);
+  // Enters an order again that has left its place and is known by its id.
+  void requeue(Order& order) {
+    if (is_stop(order.type)) {
+      await_trigger(order);
+      return;
+    }
     matching_.match(order);
     if (order.leaves > 0) {
       matching_.rest(order);
@@ -181,6 +286,7 @@ class OrderBook {
   [[nodiscard]] const RestingOrders& resting() const noexcept { return matching_.resting(); }
 
   Matching<Handler> matching_;
+  StopOrders stops_;
   TradingStatus status_ = TradingStatus::kOpen;
 };
 

@@ -59,6 +59,9 @@ class RestingOrders {
     pool_.release(order);
   }
 
+  // Forgets the id of an order that is in no level, but keeps its slot.
+  void disown(const Order& order) noexcept { index_.erase(order.id); }
+
   [[nodiscard]] Level& level_of(const Order& order) noexcept {
     PriceLadder& levels = ladder(order.side);
     return levels.at(levels.key(order.price));

@@ -24,7 +24,8 @@ inline constexpr std::uint32_t kBookCapacity = 1U << 22U;
 
 enum class Side : std::uint8_t { kUnspecified = 0, kBuy = 1, kSell = 2 };
 
-enum class OrderType : std::uint8_t { kUnspecified = 0, kLimit = 1, kMarket = 2 };
+// A stop order becomes a market or a limit order when it is triggered.
+enum class OrderType : std::uint8_t { kUnspecified = 0, kLimit = 1, kMarket = 2, kStop = 3, kStopLimit = 4 };
 
 enum class TimeInForce : std::uint8_t {
   kUnspecified = 0,
@@ -65,6 +66,7 @@ enum class ExecutionType : std::uint8_t {
   kCancelRejected = 7,
   kExpired = 8,
   kMassCanceled = 9,
+  kTriggered = 10,
 };
 
 enum class Reason : std::uint8_t {
@@ -94,6 +96,7 @@ enum class Reason : std::uint8_t {
   kInvalidExecutionInstruction = 34,
   kInvalidExpireTime = 35,
   kInvalidDisplayQuantity = 36,
+  kInvalidStopPrice = 37,
 };
 
 enum class Liquidity : std::uint8_t { kUnspecified = 0, kMaker = 1, kTaker = 2 };
@@ -108,6 +111,11 @@ enum class TradingStatus : std::uint8_t { kUnspecified = 0, kOpen = 1, kHalted =
          time_in_force == TimeInForce::kGoodTillDate;
 }
 
+// Whether an order of this type waits for its stop price, apart from the book.
+[[nodiscard]] constexpr bool is_stop(OrderType type) noexcept {
+  return type == OrderType::kStop || type == OrderType::kStopLimit;
+}
+
 // The participant's id of an order: 16 bytes, kept as two words in the bytes' own order.
 struct ClientOrderId {
   std::uint64_t first = 0;
@@ -120,6 +128,7 @@ struct ClientOrderId {
 struct Terms {
   Nanoseconds expire_time = 0;  // of a good-till-date order, else zero
   Quantity display = 0;         // of an iceberg order: how much of it is shown at a time; else zero
+  Price stop_price = 0;         // of a stop order, also when it was triggered; else zero
   bool post_only = false;       // it may rest, but never take
 
   friend constexpr bool operator==(const Terms&, const Terms&) = default;
@@ -127,7 +136,8 @@ struct Terms {
 
 // What a replace changes beside price and quantity; what is absent stays.
 struct Amendment {
-  std::optional<Quantity> display;  // zero: all of it is shown
+  std::optional<Quantity> display = std::nullopt;  // zero: all of it is shown
+  std::optional<Price> stop_price = std::nullopt;  // only for an order that waits for it
 
   friend constexpr bool operator==(const Amendment&, const Amendment&) = default;
 };
