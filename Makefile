@@ -58,6 +58,10 @@ sanitize: debian ## Run the engine's tests under the address and undefined-behav
 	@$(STEP) "Sanitized engine: build" deploy/setup/engine.sh build/engine-sanitize sanitize
 	@$(STEP) "Sanitized engine tests" ctest --test-dir build/engine-sanitize --output-on-failure --parallel $(WORKERS)
 
+.PHONY: faults
+faults: setup ## Pull every plug under load, many times: SEEDS='1 2 3' decides when
+	@SEEDS='$(or $(SEEDS),1 2 3)' $(STEP) "Faults" $(PYTHON) -m pytest tests/faults -m faults $(ARGS)
+
 .PHONY: bench
 bench: setup ## Measure; prints a table and keeps it as JSON in bench-results/
 	@$(PYTHON) -m tests.bench $(ARGS)

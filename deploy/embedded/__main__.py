@@ -14,7 +14,7 @@ from rich.markup import escape
 from deploy.embedded.banner import banner
 from deploy.embedded.display import Display
 from deploy.embedded.errors import DeployError
-from deploy.embedded.local_mesh import REPOSITORY, LocalMesh
+from deploy.embedded.local_mesh import HOME, LocalMesh
 from deploy.embedded.plan import DEFAULT_BASE_PORT, NAMES, Ports
 from deploy.embedded.state import StateFile, only_one
 from deploy.embedded.supervisor import Runner, Supervisor
@@ -99,9 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("ORDERMESH_PORT_BASE", str(DEFAULT_BASE_PORT)),
         help="port of the gateway; everything else follows in the hundred above (default: %(default)s)",
     )
-    parser.add_argument(
-        "--directory", type=Path, default=REPOSITORY / "var", help="where data, logs and run state live"
-    )
+    parser.add_argument("--directory", type=Path, default=HOME, help="where data, logs and run state live")
     parser.add_argument(
         "parts", nargs="*", default=NAMES, help="parts to run, with all they need (default: everything)"
     )

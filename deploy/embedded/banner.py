@@ -2,7 +2,7 @@
 
 from rich.markup import escape
 
-from deploy.embedded.local_mesh import LocalMesh
+from deploy.embedded.local_mesh import HOME, LocalMesh
 
 ORDER = (
     '{{"client_order_id": "first-{how}", "account_id": "demo", "instrument": "AAPL.XNAS", "side": "SIDE_BUY",'
@@ -24,11 +24,11 @@ def banner(mesh: LocalMesh) -> str:
     lines = ["", "[bold green]Ordermesh is running.[/] Ctrl-C stops it; data stays.", ""]
     lines += [f"  {name:<22}{escape(place)}" for name, place in places.items()]
     if {"order", "gateway"} <= set(mesh.names):
-        lines += _first_orders(gateway)
+        lines += _first_orders(gateway, "" if mesh.directory == HOME else f" --address {gateway}")
     return "\n".join([*lines, ""])
 
 
-def _first_orders(gateway: str) -> list[str]:
+def _first_orders(gateway: str, where: str) -> list[str]:
     tries = {
         "by REST": f"curl -s http://{gateway}/api/v1/orders -H 'content-type: application/json' \\\n"
         f"    -d '{ORDER.format(how='rest')}'",
@@ -36,7 +36,7 @@ def _first_orders(gateway: str) -> list[str]:
         "--http2-prior-knowledge \\\n"
         f"    http://{gateway}/ordermesh.order.v1.OrderService/PlaceOrder \\\n"
         f"    -d '{ORDER.format(how='grpc')}'",
-        "by command": ".venv/bin/ordermesh order buy AAPL.XNAS 10 && .venv/bin/ordermesh positions",
+        "by command": f".venv/bin/ordermesh order buy AAPL.XNAS 10{where} && .venv/bin/ordermesh positions{where}",
     }
     lines = ["", "Place a first order:"]
     for name, command in tries.items():

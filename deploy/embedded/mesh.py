@@ -1,5 +1,6 @@
 """A running mesh as tests and benchmarks use it: started for the time of a block, at ports of its own."""
 
+import signal
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -42,6 +43,19 @@ class Mesh:
     async def kill(self, name: str) -> None:
         """End a part's process at once (SIGKILL), and return when it is gone; it is started again by itself."""
         await self.supervisor.kill(name)
+
+    def suspend(self, name: str) -> None:
+        """Stop a part's process where it stands (SIGSTOP): it answers nobody, and its connections stay open."""
+        self._send(name, signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Let a suspended part go on."""
+        self._send(name, signal.SIGCONT)
+
+    def _send(self, name: str, number: signal.Signals) -> None:
+        process = self.supervisor.runners[name].process
+        if process is not None:
+            process.send_to_group(number)
 
     async def until_serving(self, name: str, seconds: float = 60.0) -> None:
         """Wait until a part serves."""

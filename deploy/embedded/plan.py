@@ -8,6 +8,7 @@ from deploy.embedded.errors import DeployError, PortInUseError
 from deploy.embedded.ports import HOST, holder, is_free, unused_port
 
 DEFAULT_BASE_PORT = 8080
+_PORTS_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Ports:
         """Check that every port of the parts `names` can be used.
 
         Raises:
-            PortInUseError: naming each taken port, who holds it, and how to move.
+            PortInUseError: naming the first taken ports, who holds them, how many more there are, and how to move.
         """
         taken = [
             f"port {number} ({name}) is in use by {holder(number)}"
@@ -88,7 +89,8 @@ class Ports:
             if not is_free(number)
         ]
         if taken:
-            raise PortInUseError("; ".join(taken) + f". {how_to_move}")
+            others = f"; and {len(taken) - _PORTS_TOLD} more" if len(taken) > _PORTS_TOLD else ""
+            raise PortInUseError("; ".join(taken[:_PORTS_TOLD]) + f"{others}. {how_to_move}")
 
 
 def with_needs(names: Iterable[str]) -> tuple[str, ...]:

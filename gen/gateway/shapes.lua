@@ -37,6 +37,14 @@ shapes.messages["ordermesh.broker.v1.ListConnectionsRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.broker.v1.ListVenueHoldingsRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
 shapes.messages["ordermesh.broker.v1.ListVenueOrdersRequest"] = {
   ["connection_id"] = { name = "connection_id", kind = "string" },
   ["connectionId"] = { name = "connection_id", kind = "string" },
@@ -151,6 +159,8 @@ shapes.messages["ordermesh.marketdata.v1.StreamQuotesRequest"] = {
   ["instruments"] = { name = "instruments", kind = "string", repeated = true },
   ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
   ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+  ["conflation_interval"] = { name = "conflation_interval", kind = "duration" },
+  ["conflationInterval"] = { name = "conflation_interval", kind = "duration" },
 }
 shapes.messages["ordermesh.marketdata.v1.StreamTradesRequest"] = {
   ["instruments"] = { name = "instruments", kind = "string", repeated = true },
@@ -186,6 +196,10 @@ shapes.messages["ordermesh.order.v1.GetOrderHistoryRequest"] = {
 shapes.messages["ordermesh.order.v1.GetOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
   ["orderId"] = { name = "order_id", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.GetTradeRequest"] = {
+  ["trade_id"] = { name = "trade_id", kind = "string" },
+  ["tradeId"] = { name = "trade_id", kind = "string" },
 }
 shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -233,6 +247,17 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
 shapes.messages["ordermesh.order.v1.PlaceOrdersRequest"] = {
   ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
 }
+shapes.messages["ordermesh.order.v1.ReplaceOrderRequest"] = {
+  ["order_id"] = { name = "order_id", kind = "string" },
+  ["orderId"] = { name = "order_id", kind = "string" },
+  ["replace_id"] = { name = "replace_id", kind = "string" },
+  ["replaceId"] = { name = "replace_id", kind = "string" },
+  ["quantity"] = { name = "quantity", kind = "string" },
+  ["limit_price"] = { name = "limit_price", kind = "string" },
+  ["limitPrice"] = { name = "limit_price", kind = "string" },
+  ["expected_version"] = { name = "expected_version", kind = "uint32" },
+  ["expectedVersion"] = { name = "expected_version", kind = "uint32" },
+}
 shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
@@ -241,6 +266,13 @@ shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
   ["resume_token"] = { name = "resume_token", kind = "string" },
   ["resumeToken"] = { name = "resume_token", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.SummarizeTradesRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
 }
 shapes.messages["ordermesh.portfolio.v1.AddPortfolioPositionRequest"] = {
   ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
@@ -469,6 +501,7 @@ shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_CANCELED"] = 6,
   ["ORDER_STATUS_REJECTED"] = 7,
   ["ORDER_STATUS_EXPIRED"] = 8,
+  ["ORDER_STATUS_PENDING_REPLACE"] = 9,
 }
 shapes.enums["ordermesh.risk.v1.RiskAlertKind"] = {
   ["RISK_ALERT_KIND_UNSPECIFIED"] = 0,

@@ -46,7 +46,9 @@ async def main(service: Service[BrokerSettings]) -> None:
     _ = service.spawn("books", books.run(adapter.catch_up, settings.books_interval_seconds))
     service.server.add(
         routing_service_pb2_grpc.add_RoutingServiceServicer_to_server,
-        RoutingServicer(routes, connections, service.draining),
+        RoutingServicer(
+            routes, connections, service.draining, report_interval_seconds=settings.report_interval_seconds
+        ),
     )
     service.server.add(
         broker_service_pb2_grpc.add_BrokerServiceServicer_to_server,

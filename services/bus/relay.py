@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from services.bus.backoff import Backoff
 from services.bus.connection import ANSWER_SECONDS
 from services.bus.topics import entry_id, sequence_of, stream_key
-from services.kernel.drain import Wakeup
+from services.kernel.drain import Pace, Wakeup
 from services.kernel.errors import CodedError, ErrorKind
 
 MARKER: Final = "relay"
@@ -87,11 +87,12 @@ class CommittedLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RelayOptions:
-    """How much is published at once, kept in Redis, and held in memory."""
+    """How much is published at once, kept in Redis, and held in memory; the least time between two publications."""
 
     most_per_batch: int = 1_000
     most_kept: int = 100_000
     most_waiting: int = 50_000
+    interval_seconds: float = 0.0
 
 
 class Relay:
@@ -152,9 +153,11 @@ class Relay:
 
     async def _session(self) -> None:
         await self._catch_up()
+        pace = Pace(self._options.interval_seconds)
         while True:
             await self._wakeup.wait()
             while self._behind or self._waiting:
+                await pace.turn()
                 if self._behind:
                     await self._catch_up()
                 else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import IntEnum
 
-from services.kernel.errors import CodedError, ErrorKind
+from services.kernel.errors import CodedError, ErrorKind, FieldViolation
 
 
 class ExitCode(IntEnum):
@@ -30,6 +30,9 @@ ADVICE = {
     "UNKNOWN_ORDER": "`ordermesh orders --all` lists them",
     "ORDER_NOT_LIVE": "it has ended; `ordermesh orders --all` says how",
     "DUPLICATE_CLIENT_ORDER_ID": "use another --client-order-id",
+    "DUPLICATE_REPLACE_ID": "use another --replace-id",
+    "CHANGE_PENDING": "wait for the venue's answer; `ordermesh orders` shows it",
+    "VERSION_MISMATCH": "look at it again, then name the version that it has",
     "LIMIT_PRICE_MISMATCH": "give --limit for a limit order, and leave it out for a market order",
     "TIME_IN_FORCE_MISMATCH": "a market order takes --tif ioc or fok",
     "NO_REFERENCE_PRICE": "place a limit order, or wait for a price",
@@ -37,6 +40,19 @@ ADVICE = {
     "CIRCUIT_BREAKER_OPEN": "reset it once the cause is understood",
     "SERVICE_UNAVAILABLE": "`ordermesh status` says what is down",
 }
+
+FORMS = {
+    "instrument": "must be a name such as AAPL.XNAS; `ordermesh quotes` lists what there is",
+    "instruments": "must be names such as AAPL.XNAS; `ordermesh quotes` lists what there is",
+    "quantity": "must be a decimal above zero, such as 10 or 0.5",
+    "limit_price": "must be a decimal above zero, such as 187.5",
+    "account_id": "must be a name of letters, digits, - and _, such as demo",
+    "client_order_id": "must be 1 to 64 printable characters without a space",
+    "replace_id": "must be 1 to 64 printable characters without a space",
+}
+"""What a person reads instead of the pattern that a field must match."""
+
+_PATTERN = "does not match regex pattern"
 
 
 def exit_code(error: CodedError) -> ExitCode:
@@ -48,15 +64,24 @@ def exit_code(error: CodedError) -> ExitCode:
 
 def one_line(error: CodedError) -> str:
     """Returns an error in one line: its reason, what is wrong, and what to do."""
-    parts = [f"{error.reason}: {_message(error)}"]
-    parts += [
-        f"{violation.field}: {violation.description}"
-        for violation in error.violations
-        if violation.description not in error.message
-    ]
+    told = [f"{violation.field}: {_rule(violation)}" for violation in error.violations]
+    if any(_PATTERN in violation.description for violation in error.violations):
+        parts = [f"{error.reason}: {told[0]}", *told[1:]]
+    else:
+        parts = [f"{error.reason}: {_message(error)}"]
+        parts += [
+            line
+            for line, violation in zip(told, error.violations, strict=True)
+            if violation.description not in error.message
+        ]
     if (advice := advice_for(error)) and advice not in error.message:
         parts.append(advice)
     return "; ".join(" ".join(part.split()) for part in parts)
+
+
+def _rule(violation: FieldViolation) -> str:
+    name = violation.field.rpartition(".")[2].partition("[")[0]
+    return FORMS.get(name, violation.description) if _PATTERN in violation.description else violation.description
 
 
 def _message(error: CodedError) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from rich.console import RenderableType
@@ -13,29 +14,57 @@ from services.cli.output import console
 from services.kernel.errors import unavailable
 from services.mesh.client import StreamCall
 
-REFRESHES_PER_SECOND = 8
+SECONDS_BETWEEN_DRAWINGS = 0.125
 
 
 class Screen:
-    """Shows the newest whole on a terminal; elsewhere prints what changed."""
+    """Shows the newest whole on a terminal; elsewhere prints what changed.
 
-    def __init__(self) -> None:
+    Drawn by the event loop, in no thread: nothing is drawn where nothing has changed, and Ctrl-C never meets a drawing
+    halfway. A terminal that cannot move its cursor back gets lines, as a file does.
+    """
+
+    def __init__(self, *, in_place: bool = True) -> None:
+        """Looks what the terminal can do; with `in_place` false it is not asked: the caller prints lines of its own."""
         self._console = console()
         self._live: Live | None = None
-        if self._console.is_terminal:
-            self._live = Live(console=self._console, refresh_per_second=REFRESHES_PER_SECOND, transient=False)
+        self._whole: Callable[[], RenderableType] | None = None
+        self._planned: asyncio.TimerHandle | None = None
+        self._next = 0.0
+        if in_place and self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._live = Live(console=self._console, auto_refresh=False, transient=False)
 
-    def open(self) -> AbstractContextManager[object]:
-        """Shows for the time of a block."""
-        return self._live if self._live is not None else nullcontext()
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Shows for the time of a block; the newest state stays on the terminal after it."""
+        if self._live is None:
+            yield
+            return
+        with self._live:
+            try:
+                yield
+            finally:
+                self._draw()
 
     def show(self, whole: Callable[[], RenderableType], changes: Callable[[], Iterable[str]]) -> None:
-        """Shows a state: whole on a terminal, else the lines that say what is new."""
-        if self._live is not None:
-            self._live.update(whole())
-        else:
+        """Shows a state: whole on a terminal, soon and as it is then, else the lines that say what is new."""
+        if self._live is None:
             for line in changes():
                 self._console.print(line, soft_wrap=True)
+            return
+        self._whole = whole
+        if self._planned is None:
+            loop = asyncio.get_running_loop()
+            self._planned = loop.call_at(max(self._next, loop.time()), self._draw)
+
+    def _draw(self) -> None:
+        if self._planned is not None:
+            self._planned.cancel()
+            self._planned = None
+        if self._live is not None and self._whole is not None:
+            whole, self._whole = self._whole, None
+            self._live.update(whole(), refresh=True)
+            self._next = asyncio.get_running_loop().time() + SECONDS_BETWEEN_DRAWINGS
 
 
 async def messages(call: object) -> AsyncIterator[Any]:

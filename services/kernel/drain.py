@@ -48,6 +48,28 @@ class Wakeup:
                 timer.cancel()
 
 
+class Pace:
+    """Keeps the turns of a stage apart: after a rest one begins at once, under load each carries what came meanwhile.
+
+    For stages that nobody waits for: each turn costs messages and transactions whatever it carries.
+    """
+
+    __slots__ = ("_interval_seconds", "_next")
+
+    def __init__(self, interval_seconds: float) -> None:
+        """Takes the least time between the beginnings of two turns; 0 for none."""
+        self._interval_seconds = interval_seconds
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Waits until the next turn may begin."""
+        now = asyncio.get_running_loop().time()
+        if now < self._next:
+            await asyncio.sleep(self._next - now)
+            now = max(self._next, asyncio.get_running_loop().time())
+        self._next = now + self._interval_seconds
+
+
 class DrainClosedError(Exception):
     """Nothing waits in the drain and nothing more will come."""
 

@@ -9,6 +9,10 @@ KEEPALIVE_MILLISECONDS: Final = 20_000
 KEEPALIVE_TIMEOUT_MILLISECONDS: Final = 10_000
 LEAST_PING_INTERVAL_MILLISECONDS: Final = 10_000
 """A server takes pings this often without complaint: half the interval at which clients send them."""
+CONNECT_MILLISECONDS: Final = 5_000
+"""How long a connection may take to be answered before it counts as failed, and its calls with it: on a busy machine
+the first answer of a process that serves can take long. One that is refused fails at once, whatever stands here, and is
+tried again after the reconnect backoff. gRPC calls this the least time between two attempts."""
 
 Options = tuple[tuple[str, int | str], ...]
 
@@ -32,7 +36,7 @@ SERVER_OPTIONS: Final[Options] = (
 CLIENT_OPTIONS: Final[Options] = (
     *_BOTH,
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", CONNECT_MILLISECONDS),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_retries", 1),
 )

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc
-from services.bus.relay import Relay
+from services.bus.relay import Relay, RelayOptions
 from services.kernel.errors import CodedError
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
@@ -23,6 +23,7 @@ from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.reconciling import Reconciling
+from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
 from services.order.servicer.event_log import EventLogServicer
@@ -35,6 +36,7 @@ from services.order.store.leases import PostgresLeases
 from services.order.store.listing import Listing
 from services.order.store.log import OrderLog
 from services.order.store.postgres import PostgresStore
+from services.order.store.replaces import Replaces
 from services.order.wire_events import TOPIC_OF_NAME
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
@@ -80,7 +82,8 @@ async def main(service: Service[OrderSettings]) -> None:
     )
     redis = Redis.from_url(settings.redis_url.get_secret_value())
     service.on_close(redis.aclose)
-    relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard)
+    relay_options = RelayOptions(interval_seconds=settings.relay_interval_seconds)
+    relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard, options=relay_options)
     for listener in (broker, risk, streams, Publishing(relay, book.epoch), reconciling):
         writer.listen(listener)
     placing = Placing(
@@ -97,12 +100,24 @@ async def main(service: Service[OrderSettings]) -> None:
     orders = Orders(book, writer, store)
     leases = Leases(orders, PostgresLeases(database, settings.shard))
     await leases.start()
+    replacing = Replacing(
+        book,
+        writer,
+        orders,
+        Replaces(database),
+        risk=risk,
+        instruments=instruments,
+        clock=service.clock,
+        most_per_batch=settings.most_orders_per_check,
+        most_waiting=settings.most_waiting_orders,
+    )
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
 
     for name, coroutine in (
         ("writer", writer.run()),
         ("placing", placing.run()),
+        ("replacing", replacing.run()),
         ("risk", risk.run()),
         ("broker", broker.run()),
         ("instruments", instruments.run()),
@@ -120,6 +135,7 @@ async def main(service: Service[OrderSettings]) -> None:
     )
     servicer = OrderServicer(
         placing,
+        replacing,
         orders,
         Listing(database),
         streams,

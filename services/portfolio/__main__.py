@@ -7,7 +7,7 @@ from ordermesh.portfolio.v1 import portfolio_service_pb2_grpc
 from services.bus.backoff import Backoff
 from services.bus.broadcast import Broadcaster
 from services.bus.connection import connect
-from services.bus.relay import Relay
+from services.bus.relay import Relay, RelayOptions
 from services.mesh.service import Service, run
 from services.mesh.streams import Hub
 from services.portfolio import metrics
@@ -47,7 +47,7 @@ async def main(service: Service[PortfolioSettings]) -> None:
 
     ledger, board, store, log = Ledger(), PriceBoard(), PortfolioStore(database), ChangeLog(database)
     hub: Hub[LoggedChange] = Hub()
-    relay = Relay(redis, log, [CHANGES])
+    relay = Relay(redis, log, [CHANGES], options=RelayOptions(interval_seconds=settings.relay_interval_seconds))
     announcer = StreamsAndBus(hub, lambda changes: relay.publish(published(changes)))
     books = Books(ledger, store, announcer, service.clock, service.identifiers)
     await books.settle()

@@ -4,60 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deploy.embedded.mesh import Mesh
 from deploy.embedded.ports import unused_port
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW
+from tests.fixtures.command import PATIENCE_SECONDS, environment, ordermesh
 from tests.fixtures.trader import BUY, SELL, eventually, new_instrument, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-def environment(mesh: Mesh) -> dict[str, str]:
-    """Returns the variables that tell the command where the mesh is."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("ORDERMESH_")}
-    path = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "gen" / "python")))
-    return {**own, "PYTHONPATH": path, "ORDERMESH_GATEWAY_ADDRESS": mesh.address("gateway"), "TERM": "xterm"}
-
-
-async def ordermesh(mesh: Mesh, *words: str, **variables: str) -> Outcome:
-    """Runs the command to its end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "services.cli",
-        *words,
-        env={**environment(mesh), **variables},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return Outcome(process.returncode, out.decode(), err.decode())
 
 
 async def test_an_order_is_placed_filled_and_in_the_position(mesh: Mesh) -> None:
@@ -102,6 +59,22 @@ async def test_a_resting_order_is_listed_and_canceled(mesh: Mesh) -> None:
         assert again.err.startswith("ordermesh: ORDER_NOT_LIVE: ")
 
 
+async def test_an_order_is_replaced(mesh: Mesh) -> None:
+    """The answer waits for the venue; the same words again replace nothing; an older version is refused."""
+    async with trader(mesh.address("gateway")) as someone:
+        instrument = await new_instrument(someone)
+        order = await someone.place(BUY, instrument, "3", "5")
+        await someone.reports.until(order.order_id, ORDER_STATUS_NEW)
+        words = ("replace", order.order_id, "--price", "6", "--quantity", "2", "--replace-id", "mine")
+        first, second = [await ordermesh(mesh, *words) for _ in range(2)]
+        assert (first.code, first.err) == (0, "")
+        assert first.out.startswith(f"new: buy 2 {instrument} at 6 or better")
+        assert second.out == first.out
+        stale = await ordermesh(mesh, "replace", order.order_id, "--price", "7", "--version", "1")
+        assert (stale.code, stale.err.partition(": ")[2].partition(":")[0]) == (1, "VERSION_MISMATCH")
+        await someone.cancel(order.order_id)
+
+
 async def test_the_same_client_order_id_never_orders_twice(mesh: Mesh) -> None:
     """The same words again answer the same order; other words under the id are refused."""
     async with trader(mesh.address("gateway")) as someone:
@@ -136,6 +109,8 @@ async def test_what_does_not_trade_at_all_is_a_refusal(mesh: Mesh) -> None:
         (("order", "hold", "AAPL.XNAS", "1"), 2, "Usage: "),
         (("order", "buy", "AAPL.XNAS"), 2, "Usage: "),
         (("cancel",), 2, "Usage: "),
+        (("replace", "7"), 2, "Usage: "),
+        (("replace", "7", "--price", "1"), 1, "ordermesh: INVALID_FIELD: order_id: "),
         (("cancel", "7"), 1, "ordermesh: INVALID_FIELD: order_id: "),
         (("positions", "--account", "nobody"), 1, "ordermesh: UNKNOWN_ACCOUNT: "),
         (("quotes", "NONE.XNAS"), 1, "ordermesh: UNKNOWN_INSTRUMENT: "),

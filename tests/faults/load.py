@@ -42,6 +42,22 @@ _RETRIED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How clients ask.
+
+    Attributes:
+        deadlines: Least and most seconds that a client waits before it sends the same request again.
+        racing: How many clients send each order at the same time.
+    """
+
+    deadlines: tuple[float, float] = (5.0, 5.0)
+    racing: int = 1
+
+
+PATIENT = Manner()
+
+
 @dataclass
 class Load:
     """A load on a mesh.
@@ -56,13 +72,14 @@ class Load:
     instrument: str
     instrument_id: int
     draw: Random
+    manner: Manner = PATIENT
     placed: dict[str, str] = field(default_factory=dict)
     retries: Counter[str] = field(default_factory=Counter)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, mesh: Mesh, seed: int, accounts: int) -> AsyncIterator[Load]:
+    async def open(cls, mesh: Mesh, seed: int, accounts: int, manner: Manner = PATIENT) -> AsyncIterator[Load]:
         """Opens accounts and an instrument of their own; an even number, as every second one sells."""
         async with AsyncExitStack() as stack:
             address = mesh.address("order")
@@ -73,7 +90,7 @@ class Load:
             listed = (await answered(lambda: traders[0].market_data.GetInstrument(request))).instrument
             for someone in traders:
                 someone.orders = OrderServiceStub(channel)
-            yield cls(mesh, traders, instrument, listed.engine_instrument_id, Random(seed))
+            yield cls(mesh, traders, instrument, listed.engine_instrument_id, Random(seed), manner)
 
     @asynccontextmanager
     async def running(self, orders: int, client: Client | None = None) -> AsyncIterator[None]:
@@ -99,6 +116,13 @@ class Load:
     async def until_placed(self, count: int) -> None:
         """Waits until so many orders were answered."""
         while len(self.placed) < count:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def until_refused(self, status: str) -> None:
+        """Waits until another request failed with a status."""
+        before = self.retries[status]
+        while self.retries[status] == before:
             self._changed.clear()
             await self._changed.wait()
 
@@ -131,11 +155,12 @@ class Load:
         until = loop.time() + RECOVERY_SECONDS
         while True:
             try:
-                answer = await someone.orders.PlaceOrder(request, timeout=5)
+                answer = await someone.orders.PlaceOrder(request, timeout=self.draw.uniform(*self.manner.deadlines))
             except grpc.aio.AioRpcError as error:
                 if error.code() not in _RETRIED or loop.time() > until:
                     raise
                 self.retries[error.code().name] += 1
+                self._changed.set()
                 await asyncio.sleep(0.05)
             else:
                 return answer.order.order_id
@@ -203,4 +228,6 @@ Client = Callable[[Load, Trader, Sequence[order_entry_pb2.PlaceOrderRequest]], C
 async def one_by_one(load: Load, someone: Trader, orders: Sequence[order_entry_pb2.PlaceOrderRequest]) -> None:
     """Places orders by PlaceOrder, one after the other."""
     for request in orders:
-        load.told(request.client_order_id, await load.place(someone, request))
+        answers = await asyncio.gather(*(load.place(someone, request) for _ in range(load.manner.racing)))
+        assert len(set(answers)) == 1, "the same request was told two orders"
+        load.told(request.client_order_id, answers[0])

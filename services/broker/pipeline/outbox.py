@@ -82,10 +82,14 @@ class Outbox:
         self.closed = True
         self._filled.call()
 
-    async def take(self) -> list[OutboxItem]:
-        """Waits for something, and returns what waits, up to about one message of reports; nothing when closed."""
+    async def wait(self) -> bool:
+        """Waits for something; returns False when there is nothing and nothing more will come."""
         while not self._items and not self.closed:
             await self._filled.wait()
+        return bool(self._items)
+
+    def take(self) -> list[OutboxItem]:
+        """Returns what waits, up to about one message of reports."""
         taken: list[OutboxItem] = []
         reports = 0
         while self._items and reports < MOST_PER_MESSAGE:

@@ -11,10 +11,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.broker.v1 import routing_service_pb2, routing_service_pb2_grpc
 from ordermesh.type.v1 import error_pb2
-from services.broker.domain.messages import CancelOrder, Command, Cursor, NewOrder, Report, VenueOrder
+from services.broker.domain.messages import CancelOrder, Command, Cursor, NewOrder, ReplaceOrder, Report, VenueOrder
 from services.broker.pipeline.connections import Connections
 from services.broker.pipeline.outbox import Down, Opened, OutboxItem, Reports
 from services.broker.pipeline.routing import Route, Routes
+from services.kernel.drain import Pace
 from services.kernel.errors import invalid_field
 from services.mesh.draining import Draining
 
@@ -26,10 +27,13 @@ _REASON = {
 class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
     """Serves OrderService."""
 
-    def __init__(self, routes: Routes, connections: Connections, draining: Draining) -> None:
+    def __init__(
+        self, routes: Routes, connections: Connections, draining: Draining, *, report_interval_seconds: float = 0.0
+    ) -> None:
         self._routes = routes
         self._connections = connections
         self._draining = draining
+        self._report_interval_seconds = report_interval_seconds
 
     async def Route(
         self, request_iterator: AsyncIterator[routing_service_pb2.RouteRequest], context: Any
@@ -41,9 +45,11 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
         route = self._routes.open(opening.open.shard, _cursors(opening.open))
         reader = asyncio.create_task(_read(request_iterator, route))
         stop_listening = self._draining.listen(route.close)
+        pace = Pace(self._report_interval_seconds)
         try:
-            while items := await route.outbox.take():
-                for response in _responses(items):
+            while await route.outbox.wait():
+                await pace.turn()
+                for response in _responses(route.outbox.take()):
                     yield response
         finally:
             stop_listening()
@@ -98,6 +104,17 @@ def _command(command: routing_service_pb2.VenueCommand) -> Command:
             new.time_in_force,
             new.quantity,
             new.limit_price,
+        )
+    if command.HasField("replace"):
+        replace = command.replace
+        return ReplaceOrder(
+            command.command_sequence,
+            command.connection_id,
+            replace.order_id,
+            replace.venue_order_id,
+            replace.instrument,
+            replace.quantity,
+            replace.limit_price,
         )
     cancel = command.cancel
     return CancelOrder(command.command_sequence, command.connection_id, cancel.order_id, cancel.venue_order_id)
@@ -156,6 +173,7 @@ def _report(connection_id: str, report: Report) -> routing_service_pb2.VenueRepo
         reason=_REASON[report.reason],  # type: ignore[arg-type]
         text=report.text,
         venue_time=Timestamp(seconds=seconds, nanos=nanos),
+        command_sequence=report.command_sequence,
     )
 
 

@@ -21,6 +21,7 @@ _LIVE = (
     order_pb2.ORDER_STATUS_NEW,
     order_pb2.ORDER_STATUS_PARTIALLY_FILLED,
     order_pb2.ORDER_STATUS_PENDING_CANCEL,
+    order_pb2.ORDER_STATUS_PENDING_REPLACE,
 )
 _ORDER_COLUMNS = (
     Column("order"),
@@ -96,7 +97,11 @@ async def _list_orders(mesh: Mesh, request: order_query_pb2.ListOrdersRequest, *
         output.print_json(answer)
         return ExitCode.DONE
     kind = "live orders" if request.status else "orders"
-    output.show(_ORDER_COLUMNS, [_order_row(order) for order in answer.orders], f"no {kind} of {request.account_id}")
+    output.show(
+        _ORDER_COLUMNS,
+        [_order_row(order) for order in answer.orders],
+        f"no {kind} of {request.account_id or 'any account'}",
+    )
     if answer.next_page_token:
         output.say(f"the newest {len(answer.orders)} {kind}; --most shows more")
     return ExitCode.DONE
@@ -107,7 +112,11 @@ async def _list_trades(mesh: Mesh, request: order_query_pb2.ListTradesRequest, *
     if as_json:
         output.print_json(answer)
         return ExitCode.DONE
-    output.show(_TRADE_COLUMNS, [_trade_row(trade) for trade in answer.trades], f"no trades of {request.account_id}")
+    output.show(
+        _TRADE_COLUMNS,
+        [_trade_row(trade) for trade in answer.trades],
+        f"no trades of {request.account_id or 'any account'}",
+    )
     if answer.next_page_token:
         output.say(f"the newest {len(answer.trades)} trades; --most shows more")
     return ExitCode.DONE

@@ -65,7 +65,7 @@ async def _show(mesh: Mesh, account: str, *, everything: bool, as_json: bool) ->
 
 async def _watch(mesh: Mesh, account: str, *, as_json: bool) -> int:
     request = portfolio_stream_pb2.StreamPortfolioRequest(account_id=account, update_interval=_UPDATE_INTERVAL)
-    screen, held = live.Screen(), _Held()
+    screen, held = live.Screen(in_place=not as_json), _Held()
     with screen.open():
         async for message in live.messages(mesh.portfolios.StreamPortfolio(request)):
             value = _value_of(message)

@@ -54,7 +54,7 @@ async def _show(mesh: Mesh, names: Sequence[str], *, as_json: bool) -> int:
 
 async def _watch(mesh: Mesh, names: Sequence[str], *, as_json: bool) -> int:
     board: dict[str, quote_pb2.Quote] = {}
-    screen = live.Screen()
+    screen = live.Screen(in_place=not as_json)
     request = market_data_service_pb2.StreamQuotesRequest(instruments=names)
     with screen.open():
         async for message in live.messages(mesh.market_data.StreamQuotes(request)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,15 +10,16 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from services.kernel.errors import invalid_field
-from services.market.peers import EngineAdmin, EngineSession, MarketDataPeer
+from services.market.orders import CancelAll
+from services.market.peers import EngineAdmin, EngineSession, ListedInstrument, MarketDataPeer
 from services.market.replay.book_mode import Comparison, compare_books
 from services.market.replay.lobster import (
     DEFAULT_DEPTH,
     PRICE_SCALE,
     Message,
+    PublishedBook,
     is_message_file,
     parse_name,
     read_books,
@@ -27,7 +27,8 @@ from services.market.replay.lobster import (
 )
 from services.market.replay.market_mode import MarketReplay, Outcome
 from services.market.replay.player import Pace, Player
-from services.mesh.client import Channels
+from services.market.replay.tables import comparison_table, outcome_table
+from services.mesh.client import Channel, Channels
 
 VENUE = "REPLAY"
 _PROGRESS_EVERY = 2048
@@ -44,6 +45,14 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What is played: the messages, and the book before them where it was published."""
+
+    messages: Sequence[Message]
+    first: PublishedBook | None
+
+
+@dataclass(frozen=True, slots=True)
 class Venue:
     """Where a recording is played: `host:port` of the engine and of MarketDataService."""
 
@@ -54,15 +63,22 @@ class Venue:
 def find_recordings(files: Sequence[Path]) -> list[Recording]:
     """Pairs message files with their book files: those given, else the one beside a message file that LOBSTER names so.
 
+    Of several recordings each gets the given book that is named like it, else one of its symbol and day that is not
+    named like another. The book given with a single recording is its book, whatever it is named.
+
     Raises:
         CodedError: INVALID_FIELD, when a file cannot be read or there is no message file among them.
     """
     kinds = {file: is_message_file(file) for file in files}
+    messages = [file for file, is_messages in kinds.items() if is_messages]
     books = [file for file, is_messages in kinds.items() if not is_messages]
-    recordings = [_recording(file, books) for file, is_messages in kinds.items() if is_messages]
-    if not recordings:
+    if not messages:
         raise invalid_field("file", "none of the files holds messages (six columns)")
-    return recordings
+    if len(messages) == 1:
+        return [_recording(messages[0], next(iter(books), None))]
+    named = {_book_name(file) for file in messages}
+    free = [book for book in books if book.name not in named]
+    return [_recording(file, _book_among(file, books, free)) for file in messages]
 
 
 def check_book(recording: Recording, console: Console, *, limit: int = 0) -> Comparison:
@@ -88,7 +104,7 @@ def check_book(recording: Recording, console: Console, *, limit: int = 0) -> Com
             if number % _PROGRESS_EVERY == 0:
                 progress.update(task, completed=number)
         progress.update(task, completed=comparison.messages, total=comparison.messages)
-    console.print(_comparison_table(recording, comparison))
+    console.print(comparison_table(recording.messages.name, comparison))
     return comparison
 
 
@@ -103,6 +119,8 @@ async def play_market(
 ) -> Outcome:
     """Market mode: plays a recording into the matching engine, in an instrument of its own.
 
+    One that is interrupted takes its orders out of the book as well, and shows what came of it so far.
+
     Args:
         recording: The files.
         console: Where progress and the outcome are shown.
@@ -114,10 +132,7 @@ async def play_market(
     Raises:
         CodedError: A file cannot be read, or a service cannot be reached.
     """
-    messages = list(islice(read_messages(recording.messages), limit or None))
-    if not messages:
-        raise invalid_field("file", f"{recording.messages} is empty")
-    first = next(read_books(recording.books), None) if recording.books else None
+    loaded = _load(recording, limit)
     channels = Channels()
     try:
         market_data = MarketDataPeer(channels.to(venue.market_data_address))
@@ -125,36 +140,87 @@ async def play_market(
         instrument = await market_data.create_equity(
             f"{recording.symbol}.{VENUE}", f"{recording.symbol}, replayed from a recording"
         )
-        session = EngineSession(engine, f"replay/{instrument.name}")
-        await session.open()
-        console.print(f"{len(messages)} messages into [bold]{instrument.name}[/bold]: trade in it while it plays.")
         replay = MarketReplay(instrument.engine_id, int(instrument.tick_size * PRICE_SCALE), run=time.time_ns())
+        console.print(
+            f"{len(loaded.messages)} messages into [bold]{instrument.name}[/bold]: trade in it while it plays."
+        )
+        try:
+            await _play(loaded, replay, console, engine, instrument, Pace(speed, time.monotonic))
+        finally:
+            if not keep:
+                await _clear(engine, instrument)
+            console.print(outcome_table(instrument.name, replay.outcome))
+    finally:
+        await channels.close()
+    return replay.outcome
+
+
+def _load(recording: Recording, limit: int) -> _Loaded:
+    messages = list(islice(read_messages(recording.messages), limit or None))
+    if not messages:
+        raise invalid_field("file", f"{recording.messages} is empty")
+    return _Loaded(messages, next(read_books(recording.books), None) if recording.books else None)
+
+
+async def _play(
+    loaded: _Loaded,
+    replay: MarketReplay,
+    console: Console,
+    engine: Channel,
+    instrument: ListedInstrument,
+    pace: Pace,
+) -> None:
+    session = EngineSession(engine, _participant(instrument))
+    await session.open()
+    try:
         with _progress(console) as progress:
-            task = progress.add_task(instrument.name, total=len(messages))
+            task = progress.add_task(instrument.name, total=len(loaded.messages))
             player = Player(
                 session,
                 EngineAdmin(engine),
                 replay,
                 instrument.engine_id,
-                pace=Pace(speed, time.monotonic),
+                pace=pace,
                 progress=lambda number: progress.update(task, completed=number),
             )
-            try:
-                await player.play(messages, first)
-            finally:
-                if not keep:
-                    await asyncio.shield(player.clear())
-                await session.close()
+            await player.play(loaded.messages, loaded.first)
     finally:
-        await channels.close()
-    console.print(_outcome_table(instrument.name, replay.outcome))
-    return replay.outcome
+        await session.close()
 
 
-def _recording(messages: Path, books: Sequence[Path]) -> Recording:
+async def _clear(engine: Channel, instrument: ListedInstrument) -> None:
+    """Takes the replay's orders out of the book, over a new stream: an interruption may have ended the first one."""
+    session = EngineSession(engine, _participant(instrument))
+    await session.open()
+    await session.submit([CancelAll(instrument.engine_id)])
+    await session.close()
+
+
+def _participant(instrument: ListedInstrument) -> str:
+    return f"replay/{instrument.name}"
+
+
+def _book_name(messages: Path) -> str:
+    """Returns how LOBSTER names the book file of a message file."""
+    return messages.name.replace("message", "orderbook")
+
+
+def _book_among(messages: Path, books: Sequence[Path], free: Sequence[Path]) -> Path | None:
+    """Returns the book file of a message file: the one named like it, else a free one of its symbol and day."""
+    if (like := next((book for book in books if book.name == _book_name(messages)), None)) is not None:
+        return like
     name = parse_name(messages)
-    beside = messages.with_name(messages.name.replace("message", "orderbook"))
-    published = books[0] if books else beside if beside != messages and beside.exists() else None
+    for book in free:
+        other = parse_name(book)
+        if name and other and (name.symbol, name.date) == (other.symbol, other.date):
+            return book
+    return None
+
+
+def _recording(messages: Path, given: Path | None) -> Recording:
+    name = parse_name(messages)
+    beside = messages.with_name(_book_name(messages))
+    published = given or (beside if beside != messages and beside.exists() else None)
     return Recording(
         messages=messages,
         books=published,
@@ -172,38 +238,3 @@ def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
-
-
-def _comparison_table(recording: Recording, comparison: Comparison) -> Table:
-    table = Table(title=f"{recording.messages.name} against its published book", show_header=False)
-    table.add_row("messages applied", f"{comparison.messages:,}")
-    table.add_row("published rows compared", f"{comparison.rows:,}")
-    table.add_row("rows equal on every level that can be known", f"{comparison.rows_equal:,}")
-    table.add_row("levels equal", f"{comparison.levels_equal:,}")
-    for kind, count in sorted(comparison.unknowable.items()):
-        table.add_row(f"levels unknowable: {kind}", f"{count:,}")
-    table.add_row("messages that name an order from before the file", f"{comparison.orders_before_file:,}")
-    table.add_row(
-        "unexplained differences", f"{comparison.different:,}", style="red" if comparison.different else "green"
-    )
-    for example in comparison.examples:
-        table.add_row("", example)
-    return table
-
-
-def _outcome_table(instrument: str, outcome: Outcome) -> Table:
-    table = Table(title=f"replay into {instrument}", show_header=False)
-    table.add_row("orders inferred to rest before the file", f"{outcome.resting_before:,}")
-    table.add_row("orders inferred to enter unseen later", f"{outcome.entered_unseen:,}")
-    for kind, count in sorted(outcome.messages.items()):
-        table.add_row(f"messages: {kind}", f"{count:,}")
-    share = outcome.named_hits / outcome.executions if outcome.executions else 1.0
-    table.add_row(
-        "executions that hit the order named", f"{outcome.named_hits:,} of {outcome.executions:,} ({share:.1%})"
-    )
-    table.add_row("executions that hit another order", f"{outcome.other_hits:,}")
-    table.add_row("executions not filled at the file's price", f"{outcome.not_filled:,}")
-    table.add_row("executions at another price than the file's", f"{outcome.better_price:,}")
-    table.add_row("executions against other participants", f"{outcome.against_others:,}")
-    table.add_row("cancels of orders already gone", f"{outcome.late_cancels:,}")
-    return table

@@ -98,10 +98,6 @@ class Player:
         await self._flush()
         self._progress(len(messages))
 
-    async def clear(self) -> None:
-        """Takes the replay's orders out of the book."""
-        await self._session.submit([CancelAll(self._instrument_id)])
-
     async def _play(self, message: Message) -> None:
         self._waiting += self._replay.actions(message)
         if (halted := halts(message)) is not None:

@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 from google.protobuf.message import Message
 
 from ordermesh.type.v1 import stream_pb2
+from services.kernel.drain import Pace
 from services.marketdata.servicer.wire import Wire
 from services.mesh.draining import Draining
 from services.mesh.streams import Frames
@@ -105,7 +106,11 @@ class Silence:
 
 
 async def market_stream(
-    frames: Frames[M], draining: Draining, heartbeat_seconds: float, subscribe: Callable[[], Subscription[T]]
+    frames: Frames[M],
+    draining: Draining,
+    heartbeat_seconds: float,
+    subscribe: Callable[[], Subscription[T]],
+    conflation_seconds: float = 0.0,
 ) -> AsyncIterator[Wire]:
     """Yields the messages of one reader's stream until the server drains or the reader leaves.
 
@@ -114,11 +119,13 @@ async def market_stream(
         draining: Tells when the server is about to stop.
         heartbeat_seconds: After how long a silence a heartbeat is sent.
         subscribe: Begins the reading; called once the stream runs, so that it is ended whatever happens.
+        conflation_seconds: Least time between two updates.
     """
     subscription = subscribe()
     reader, update, too_slow = subscription.reader, subscription.update, subscription.too_slow
     stop_listening = draining.listen(reader.wake)
     silence = Silence(heartbeat_seconds, reader.wake)
+    pace = Pace(conflation_seconds)
     try:
         yield frames.subscribed(heartbeat_seconds)
         yield frames.snapshot_begin()
@@ -129,6 +136,8 @@ async def market_stream(
         yield frames.snapshot_end(count)
         while True:
             await reader.wait()
+            if conflation_seconds:
+                await pace.turn()
             if changed := reader.take():
                 silence.broken()
                 yield update(changed)

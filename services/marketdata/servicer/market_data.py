@@ -154,7 +154,10 @@ class MarketDataServicer(market_data_service_pb2_grpc.MarketDataServiceServicer)
     def StreamQuotes(self, request: api.StreamQuotesRequest, context: Any) -> AsyncIterator[Any]:
         """Streams quotes."""
         names = [market.name for market in self._markets(request.instruments)] or None
-        return self._stream(self._quote_frames, request, lambda: self._broadcasts.quotes.subscribe(names))
+        conflation_seconds = request.conflation_interval.ToNanoseconds() / 1e9
+        return self._stream(
+            self._quote_frames, request, lambda: self._broadcasts.quotes.subscribe(names), conflation_seconds
+        )
 
     def StreamOrderBook(self, request: book_api.StreamOrderBookRequest, context: Any) -> AsyncIterator[Any]:
         """Streams order books."""
@@ -180,10 +183,14 @@ class MarketDataServicer(market_data_service_pb2_grpc.MarketDataServiceServicer)
         return self._stream(self._candle_frames, request, lambda: self._broadcasts.candles.subscribe(interval, names))
 
     def _stream(
-        self, frames: Frames[Any], request: Any, subscribe: Callable[[], Subscription[Any]]
+        self,
+        frames: Frames[Any],
+        request: Any,
+        subscribe: Callable[[], Subscription[Any]],
+        conflation_seconds: float = 0.0,
     ) -> AsyncIterator[Any]:
         seconds = heartbeat_seconds(request.heartbeat_interval)
-        return market_stream(frames, self._draining, seconds, subscribe)
+        return market_stream(frames, self._draining, seconds, subscribe, conflation_seconds)
 
     def _markets(self, names: Sequence[str]) -> list[Market]:
         found = (self._hub.market(name, f"instruments[{index}]") for index, name in enumerate(names))

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from services.kernel.errors import (
     CodedError,
+    aborted,
     already_exists,
     exhausted,
+    invalid_field,
     not_found,
     precondition,
     unavailable,
 )
 from services.order.domain.order import Order
+from services.order.domain.replacing import ReplaceRequest
 from services.order.domain.terms import OrderTerms
 
 RETRY_SECONDS = 0.5
 
 RISK_UNAVAILABLE = "RISK_UNAVAILABLE"
 """Reason of a risk decision that says nothing of the order: risk could not find out what it needs."""
+_UNKNOWN_ACCOUNT = "UNKNOWN_ACCOUNT"
+
+UNSTORED = frozenset({RISK_UNAVAILABLE, _UNKNOWN_ACCOUNT})
+"""Reasons of risk decisions on which no order is stored: risk could not decide, or the account does not exist, so that
+there is nobody whom a rejected order would belong to."""
 
 
 def duplicate(terms: OrderTerms, order_id: str) -> CodedError:
@@ -29,9 +37,41 @@ def duplicate(terms: OrderTerms, order_id: str) -> CodedError:
     )
 
 
+def duplicate_replace(request: ReplaceRequest) -> CodedError:
+    """Returns the error for a replace id that was used for another replace of the order."""
+    return already_exists(
+        "DUPLICATE_REPLACE_ID",
+        f"replace_id {request.replace_id} was used for another replace of the order {request.order_id}",
+        replace_id=request.replace_id,
+        order_id=request.order_id,
+    )
+
+
+def version_mismatch(order: Order, expected: int) -> CodedError:
+    """Returns the error for an order that has changed since the version that the caller has seen."""
+    text = f"the order is at version {order.version}, not {expected}"
+    return aborted("VERSION_MISMATCH", text, order_id=order.terms.order_id, version=str(order.version))
+
+
+def change_pending(order: Order) -> CodedError:
+    """Returns the error for an order that cannot be replaced before an earlier change of it is decided."""
+    name = order.status.name
+    return precondition(
+        "CHANGE_PENDING",
+        f"the order is {name}; it can be replaced once the venue has answered",
+        order_id=order.terms.order_id,
+        order_status=name,
+    )
+
+
 def unknown_order(order_id: str) -> CodedError:
     """Returns the error for an order that does not exist."""
     return not_found("UNKNOWN_ORDER", f"no order {order_id} is known", order_id=order_id)
+
+
+def unknown_trade(trade_id: str) -> CodedError:
+    """Returns the error for a fill that does not exist."""
+    return not_found("UNKNOWN_TRADE", f"no trade {trade_id} is known", trade_id=trade_id)
 
 
 def not_live(order: Order) -> CodedError:
@@ -49,6 +89,13 @@ def risk_unavailable(why: str = "the risk check was not answered in time") -> Co
     """Returns the error for an order that risk could not decide on now."""
     message = f"{why}; the order was refused and may be sent again under the same id"
     return unavailable(RISK_UNAVAILABLE, message, retry_after_seconds=RETRY_SECONDS)
+
+
+def unstored(reason: str, text: str) -> CodedError:
+    """Returns the error for an order that is not stored, by the reason of risk's decision."""
+    if reason == _UNKNOWN_ACCOUNT:
+        return invalid_field("account_id", text, reason=reason)
+    return risk_unavailable(text)
 
 
 def store_unavailable() -> CodedError:

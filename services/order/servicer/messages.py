@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from ordermesh.order.v1 import order_entry_pb2, order_query_pb2
-from services.kernel.clock import from_ns
 from services.kernel.decimals import parse_positive
 from services.kernel.errors import CodedError, invalid_field, precondition
 from services.mesh.status import to_status
+from services.mesh.times import span
 from services.order.domain.order import Order
+from services.order.domain.replacing import ReplaceRequest
 from services.order.domain.terms import OrderTerms
+from services.order.pipeline.ports import Decision
 from services.order.pipeline.queries import FillFilter, OrderFilter
 from services.order.pipeline.tickets import Outcome
 from services.order.wire import (
@@ -22,7 +21,6 @@ from services.order.wire import (
     STATUSES,
     TIMES_IN_FORCE,
     breach_message,
-    nanoseconds,
     order_message,
 )
 
@@ -60,6 +58,29 @@ def _number(text: str, field: str) -> Decimal:
     return parse_positive(text.rstrip("0").rstrip(".") if "." in text else text, field)
 
 
+def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequest:
+    """Returns what a request asks of an order.
+
+    Raises:
+        CodedError: INVALID_FIELD, when it asks for nothing.
+    """
+    if not request.quantity and not request.limit_price:
+        raise invalid_field("quantity", "quantity, limit_price or both must be given")
+    return ReplaceRequest(
+        request.order_id.lower(),
+        request.replace_id,
+        _number(request.quantity, "quantity") if request.quantity else None,
+        _number(request.limit_price, "limit_price") if request.limit_price else None,
+        request.expected_version,
+    )
+
+
+def refused_by_risk(decision: Decision, order_id: str) -> CodedError:
+    """Returns the error for what risk refuses and what is not stored."""
+    details = () if decision.breach is None else (breach_message(decision.breach),)
+    return precondition(decision.reason, decision.text, *details, order_id=order_id)
+
+
 def placed(outcome: Outcome) -> order_entry_pb2.PlaceOrderResponse:
     """Returns the answer to one order.
 
@@ -94,7 +115,7 @@ def order_filter(request: order_query_pb2.ListOrdersRequest) -> OrderFilter:
     Raises:
         CodedError: INVALID_FIELD, when the time ends before it begins.
     """
-    begin, end = _span(request)
+    begin, end = span(request)
     return OrderFilter(
         account_id=request.account_id,
         instrument=request.instrument,
@@ -111,27 +132,10 @@ def fill_filter(request: order_query_pb2.ListTradesRequest) -> FillFilter:
     Raises:
         CodedError: INVALID_FIELD, when the time ends before it begins.
     """
-    begin, end = _span(request)
+    begin, end = span(request)
     return FillFilter(request.account_id, request.instrument, request.order_id, begin, end)
 
 
 def page_size(asked: int) -> int:
     """Returns how many entries a page has."""
     return asked or DEFAULT_PAGE_SIZE
-
-
-def _span(
-    request: order_query_pb2.ListOrdersRequest | order_query_pb2.ListTradesRequest,
-) -> tuple[datetime | None, datetime | None]:
-    begin = _time(getattr(request, "from"), "from") if request.HasField("from") else None
-    end = _time(request.to, "to") if request.HasField("to") else None
-    if begin is not None and end is not None and end < begin:
-        raise invalid_field("to", "must not be before from")
-    return begin, end
-
-
-def _time(message: Timestamp, field: str) -> datetime:
-    try:
-        return from_ns(nanoseconds(message))
-    except (OverflowError, ValueError):
-        raise invalid_field(field, "must be a time from the year 1 to 9999") from None

@@ -14,32 +14,36 @@ from ordermesh.order.v1 import (
     trade_stream_pb2,
 )
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
-from services.kernel.clock import Clock, from_ns, to_ns
+from services.kernel.clock import Clock
 from services.kernel.identifiers import Identifiers
 from services.mesh.tokens import PageTokens, filters_of
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.queries import Lists
+from services.order.pipeline.replacing import RefusedByRiskError, Replacing
 from services.order.servicer.messages import (
-    fill_filter,
     order_filter,
     page_size,
     placed,
+    refused_by_risk,
+    replace_request,
     result,
     terms_of,
 )
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_stream import TradeStreams
-from services.order.wire import SIDES, order_message, trade_message
+from services.order.servicer.trades import TradeMethods
+from services.order.wire import SIDES, order_message
 
 
-class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
+class OrderServicer(TradeMethods, order_service_pb2_grpc.OrderServiceServicer):
     """Serves callers."""
 
     def __init__(
         self,
         placing: Placing,
+        replacing: Replacing,
         orders: Orders,
         lists: Lists,
         streams: OrderStreams,
@@ -49,7 +53,8 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         identifiers: Identifiers,
         metrics: Metrics,
     ) -> None:
-        self._placing, self._orders, self._lists = placing, orders, lists
+        self._placing, self._replacing = placing, replacing
+        self._orders, self._lists = orders, lists
         self._streams, self._trades = streams, trades
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
 
@@ -83,6 +88,17 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         order = await self._orders.cancel(request.order_id.lower())
         return order_entry_pb2.CancelOrderResponse(order=order_message(order))
 
+    async def ReplaceOrder(
+        self, request: order_entry_pb2.ReplaceOrderRequest, context: Any
+    ) -> order_entry_pb2.ReplaceOrderResponse:
+        """Asks the venue for new terms of an order."""
+        asked = replace_request(request)
+        try:
+            order = await self._replacing.replace(asked)
+        except RefusedByRiskError as error:
+            raise refused_by_risk(error.decision, asked.order_id) from error
+        return order_entry_pb2.ReplaceOrderResponse(order=order_message(order))
+
     async def CancelAllOrders(
         self, request: order_entry_pb2.CancelAllOrdersRequest, context: Any
     ) -> order_entry_pb2.CancelAllOrdersResponse:
@@ -108,22 +124,6 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         return order_query_pb2.ListOrdersResponse(
             orders=map(order_message, orders[:size]),
             next_page_token=tokens.make(orders[size - 1].terms.order_id) if len(orders) > size else "",
-            as_of=as_of,
-        )
-
-    async def ListTrades(
-        self, request: order_query_pb2.ListTradesRequest, context: Any
-    ) -> order_query_pb2.ListTradesResponse:
-        """Lists fills, newest first."""
-        size, tokens = page_size(request.page_size), PageTokens(filters_of(request))
-        position = tokens.read(request.page_token, parts=2)
-        before = (from_ns(int(position[0])), int(position[1])) if position else None
-        as_of = self._orders.as_of
-        rows = await self._lists.fills(fill_filter(request), before, size + 1)
-        last = rows[size - 1] if len(rows) > size else None
-        return order_query_pb2.ListTradesResponse(
-            trades=(trade_message(ExecutionReport.FromString(row.payload)) for row in rows[:size]),
-            next_page_token=tokens.make(str(to_ns(last.executed_at)), str(last.sequence)) if last else "",
             as_of=as_of,
         )
 

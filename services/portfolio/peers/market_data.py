@@ -19,6 +19,7 @@ from services.portfolio.pipeline.prices import PriceBoard
 
 SERVICE = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
 HEARTBEAT_SECONDS = 5
+CONFLATION_MILLISECONDS = 50
 SILENCE_SECONDS = 15.0
 """Without any message for so long, the stream counts as dead."""
 
@@ -74,6 +75,7 @@ class PriceFeed:
     async def _follow(self, backoff: Backoff) -> None:
         request = market_data_service_pb2.StreamQuotesRequest()
         request.heartbeat_interval.FromSeconds(HEARTBEAT_SECONDS)
+        request.conflation_interval.FromMilliseconds(CONFLATION_MILLISECONDS)
         call = cast("StreamCall", self._stub.StreamQuotes(request))
         try:
             while (message := await self._next(call)) is not None:

@@ -28,6 +28,8 @@ from services.risk.domain.market import Market
 from services.risk.pipeline.ports import Standing
 
 SERVICE: Final = "ordermesh.marketdata.v1.MarketDataService"
+CONFLATION_NANOSECONDS: Final = 50_000_000
+"""How old a price may grow while the next one is on its way: nothing against what a check compares it with."""
 SILENCE_SECONDS: Final = 5.0
 SILENT_SECONDS: Final = 0.5
 _PAGE: Final = 1_000
@@ -123,7 +125,9 @@ class QuotedMarkets:
             await backoff.wait()
 
     async def _follow(self, backoff: Backoff) -> None:
-        request = market_data_service_pb2.StreamQuotesRequest(heartbeat_interval=Duration(seconds=1))
+        request = market_data_service_pb2.StreamQuotesRequest(
+            heartbeat_interval=Duration(seconds=1), conflation_interval=Duration(nanos=CONFLATION_NANOSECONDS)
+        )
         call = cast("StreamCall", self._stub.StreamQuotes(request))
         try:
             while (message := await _read(call)) is not None:

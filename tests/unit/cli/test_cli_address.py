@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from services.cli.address import Addresses, find_mesh
+from services.cli.app import app
+from services.cli.failure import ExitCode
+from services.cli.options import host_port
 from services.kernel.errors import CodedError
 
 HERE = {"ORDERMESH_GATEWAY_ADDRESS": "h:1", "ORDERMESH_ORDER_ADDRESS": "h:2", "ORDERMESH_ENGINE_ADDRESS": "h:3"}
@@ -30,6 +34,20 @@ def test_the_option_comes_first(tmp_path: Path) -> None:
     found = find_mesh("there:9", HERE, mesh_file(tmp_path))
     assert found.of("order") == "there:9"
     assert found.services["engine"] == "h:3"
+
+
+@pytest.mark.parametrize("told", ["127.0.0.1:8080", "http://127.0.0.1:8080", "http://127.0.0.1:8080/"])
+def test_an_address_may_be_copied_from_the_banner(told: str) -> None:
+    """As host and port, or as the URL that is printed there."""
+    assert host_port(told) == "127.0.0.1:8080"
+
+
+@pytest.mark.parametrize("told", ["garbage", "here:", "here:0", "here:70000", "https://here:80", "http://here:80/api"])
+def test_an_address_that_is_none_is_wrong_usage(told: str) -> None:
+    """It is no mesh that is away: exit code 2, and how one looks."""
+    outcome = CliRunner().invoke(app, ["status", "--address", told])
+    assert outcome.exit_code == ExitCode.USAGE
+    assert "HOST:PORT" in outcome.stderr
 
 
 def test_the_environment_comes_second(tmp_path: Path) -> None:

@@ -6,7 +6,16 @@ import pytest
 
 from ordermesh.type.v1 import error_pb2
 from services.cli.failure import ADVICE, ExitCode, exit_code, one_line
-from services.kernel.errors import CodedError, exhausted, invalid_field, not_found, precondition, unavailable
+from services.kernel.errors import (
+    CodedError,
+    FieldViolation,
+    exhausted,
+    invalid,
+    invalid_field,
+    not_found,
+    precondition,
+    unavailable,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +37,19 @@ def test_the_exit_code_tells_refused_from_unreachable(error: CodedError, expecte
 def test_a_line_names_the_field_and_its_rule_once() -> None:
     """The field stands there, however often the error says it."""
     assert one_line(invalid_field("quantity", "must be positive")) == "INVALID_FIELD: quantity: must be positive"
+
+
+def test_a_pattern_is_told_in_words() -> None:
+    """Nobody has to read an expression to learn what a quantity looks like; other rules stay as they are."""
+    error = invalid(
+        "INVALID_FIELD",
+        "quantity: does not match regex pattern `^x$` (and 1 more)",
+        FieldViolation("quantity", "does not match regex pattern `^x$`"),
+        FieldViolation("order_id", "must be a valid UUID"),
+    )
+    assert one_line(error) == (
+        "INVALID_FIELD: quantity: must be a decimal above zero, such as 10 or 0.5; order_id: must be a valid UUID"
+    )
 
 
 def test_a_line_says_what_to_do() -> None:

@@ -66,7 +66,14 @@ def test_the_banner_shows_real_addresses(tmp_path: Path) -> None:
     text = banner(_mesh(tmp_path))
     assert "curl -s http://127.0.0.1:9000/api/v1/orders" in text
     assert f"{tmp_path.resolve()}/logs/<name>.log" in text
+    assert ".venv/bin/ordermesh order buy AAPL.XNAS 10 --address 127.0.0.1:9000 && " in text
     assert "curl" not in banner(_mesh(tmp_path, "redis"))
+
+
+def test_everything_that_is_kept_lies_in_the_folder_of_the_mesh(tmp_path: Path) -> None:
+    """Two meshes of one checkout in folders of their own share nothing, not even the key of broker credentials."""
+    told = _mesh(tmp_path).environment()["ORDERMESH_BROKER_CREDENTIALS_KEY_FILE"]
+    assert Path(told).is_relative_to(tmp_path.resolve())
 
 
 def test_only_folders_in_the_way_of_another_user_are_opened_and_only_to_pass(

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import ExitStack
 
 import pytest
 
@@ -38,6 +39,22 @@ def test_a_taken_port_is_told_with_its_holder_and_the_way_out() -> None:
     assert message.startswith(f"port {ports.numbers['gateway']} (gateway) is in use by ")
     assert f"(process {os.getpid()}, started in " in message
     assert message.endswith(". Do this to move.")
+
+
+def test_not_every_port_of_another_mesh_is_listed() -> None:
+    """Where a whole mesh holds the ports, the first of them say who it is."""
+    ports = Ports.unused()
+    with ExitStack() as held:
+        for name in ("gateway", "postgres", "redis", "engine", "order"):
+            listener = held.enter_context(socket.socket())
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((HOST, ports.numbers[name]))
+            listener.listen()
+        with pytest.raises(PortInUseError) as caught:
+            ports.require_free(NAMES, "Do this to move.")
+    message = str(caught.value)
+    assert message.count(" is in use by ") == 3
+    assert message.endswith("; and 2 more. Do this to move.")
 
 
 def test_only_the_ports_of_the_wanted_parts_have_to_be_free() -> None:

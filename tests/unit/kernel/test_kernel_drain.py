@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.kernel.drain import Drain, DrainClosedError, Wakeup
+from services.kernel.drain import Drain, DrainClosedError, Pace, Wakeup
 
 
 async def test_a_call_before_the_sleep_is_not_lost() -> None:
@@ -47,6 +47,25 @@ async def test_a_cancelled_sleeper_leaves_the_call() -> None:
     with pytest.raises(asyncio.CancelledError):
         await sleeper
     assert await wakeup.wait(0.001)
+
+
+async def test_a_turn_after_a_rest_begins_at_once() -> None:
+    """A pace delays nothing that comes alone, and nothing at all when it is none."""
+    async with asyncio.timeout(5):
+        await Pace(3600).turn()
+        hurried = Pace(0)
+        await hurried.turn()
+        await hurried.turn()
+
+
+async def test_turns_keep_their_distance() -> None:
+    """However fast they are asked for, turns begin at least the interval apart."""
+    interval, turns, loop = 0.002, 5, asyncio.get_running_loop()
+    pace = Pace(interval)
+    begun = loop.time()
+    for _ in range(turns):
+        await pace.turn()
+    assert loop.time() - begun >= interval * (turns - 1)
 
 
 async def test_taking_returns_what_has_piled_up_in_order() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from services.kernel.errors import CodedError
 from services.market.replay.book_mode import BEYOND_MESSAGES, UNCOVERED, Comparison, compare_books
+from services.market.replay.command import find_recordings
 from services.market.replay.known_book import KnownBook, rank_of
 from services.market.replay.lobster import (
     Level,
@@ -160,3 +161,22 @@ def replayed(messages: Path, books: Path) -> Comparison:
     name = parse_name(messages)
     assert name is not None
     return outcome(list(read_messages(messages)), list(read_books(books)), name.depth)
+
+
+def test_each_recording_gets_the_book_of_its_own(tmp_path: Path) -> None:
+    """Files can be given all at once: a book goes by name, else by symbol and day; with one recording it just goes."""
+    names = [f"{name}.csv" for name in ("A_2012-06-21_0_9_%s_10", "A_2012-06-21_0_5_%s_50", "B_2012-06-21_0_9_%s_10")]
+    messages = [tmp_path / name.replace("%s", "message") for name in names]
+    like_the_first = tmp_path / names[0].replace("%s", "orderbook")
+    of_the_day = tmp_path / "A_2012-06-21_0_9_orderbook_1.csv"
+    for file in messages:
+        file.write_text("34200.0,1,1,5,1000000,1\n")
+    for file in (like_the_first, of_the_day):
+        file.write_text("9999999999,0,1000000,5\n")
+    found = find_recordings([of_the_day, like_the_first, *messages])
+    assert [(each.messages, each.books) for each in found] == [
+        (messages[0], like_the_first),
+        (messages[1], of_the_day),
+        (messages[2], None),
+    ]
+    assert find_recordings([messages[2], of_the_day])[0].books == of_the_day

@@ -34,16 +34,22 @@ class World:
         self.feed.turn()
         self.draining = Draining()
 
-    def stream(self, response: type[Any], subscribe: Callable[[], Subscription[Any]], seconds: float = 30) -> Stream:
+    def stream(
+        self,
+        response: type[Any],
+        subscribe: Callable[[], Subscription[Any]],
+        seconds: float = 30,
+        conflation_seconds: float = 0.0,
+    ) -> Stream:
         """Returns a reader's stream."""
         frames = Frames(response, FakeClock())
-        return Stream(response, market_stream(frames, self.draining, seconds, subscribe))
+        return Stream(response, market_stream(frames, self.draining, seconds, subscribe, conflation_seconds))
 
-    def quotes(self, *names: str, seconds: float = 30) -> Stream:
+    def quotes(self, *names: str, seconds: float = 30, conflation_seconds: float = 0.0) -> Stream:
         """Returns a stream of quotes."""
         wanted = list(names) or None
         response = market_data_service_pb2.StreamQuotesResponse
-        return self.stream(response, lambda: self.broadcasts.quotes.subscribe(wanted), seconds)
+        return self.stream(response, lambda: self.broadcasts.quotes.subscribe(wanted), seconds, conflation_seconds)
 
     def books(self, depth: int, *names: str) -> Stream:
         """Returns a stream of books."""
@@ -122,6 +128,23 @@ async def test_a_slow_reader_gets_the_newest_quote_and_how_many_were_folded(worl
     quotes = {quote.instrument: quote for quote in (await stream.next()).update.quotes}
     assert (quotes[APPLE].bid_price, quotes[APPLE].folded) == ("0.05", 4)
     assert (quotes[BITCOIN].bid_quantity, quotes[BITCOIN].folded) == ("1", 0)
+
+
+async def test_a_reader_may_ask_for_fewer_updates(world: World) -> None:
+    """With a conflation interval, what changes within it comes as one update, folded."""
+    stream = world.quotes(APPLE, conflation_seconds=0.2)
+    await stream.begin()
+    world.feed.level(APPLE, 1, 1)
+    world.feed.turn()
+    (first,) = (await stream.next()).update.quotes
+    waiting = asyncio.create_task(stream.next())
+    for bid in range(2, 6):
+        world.feed.level(APPLE, bid, 1)
+        world.feed.turn()
+        await asyncio.sleep(0)
+    (second,) = (await waiting).update.quotes
+    assert (first.bid_price, first.folded) == ("0.01", 0)
+    assert (second.bid_price, second.folded) == ("0.05", 3)
 
 
 async def test_a_reader_that_stands_still_does_not_slow_another(world: World) -> None:

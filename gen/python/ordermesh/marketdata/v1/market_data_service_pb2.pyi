@@ -138,6 +138,7 @@ class StreamQuotesRequest(_message.Message):
 
     INSTRUMENTS_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    CONFLATION_INTERVAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def instruments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Instruments, `SYMBOL.VENUE`. Empty: all, those made later too."""
@@ -146,15 +147,20 @@ class StreamQuotesRequest(_message.Message):
     def heartbeat_interval(self) -> _duration_pb2.Duration:
         """Interval of heartbeats, 1 s to 60 s. Absent: 10 s."""
 
+    @_builtins.property
+    def conflation_interval(self) -> _duration_pb2.Duration:
+        """Least time between two updates, up to 1 s; what changes meanwhile is conflated. Absent: each change is told at once."""
+
     def __init__(
         self,
         *,
         instruments: _abc.Iterable[_builtins.str] | None = ...,
         heartbeat_interval: _duration_pb2.Duration | None = ...,
+        conflation_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conflation_interval", b"conflation_interval", "heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "instruments", b"instruments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflation_interval", b"conflation_interval", "heartbeat_interval", b"heartbeat_interval", "instruments", b"instruments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

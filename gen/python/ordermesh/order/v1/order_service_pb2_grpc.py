@@ -6,6 +6,7 @@ import warnings
 from ordermesh.order.v1 import order_entry_pb2 as ordermesh_dot_order_dot_v1_dot_order__entry__pb2
 from ordermesh.order.v1 import order_query_pb2 as ordermesh_dot_order_dot_v1_dot_order__query__pb2
 from ordermesh.order.v1 import order_stream_pb2 as ordermesh_dot_order_dot_v1_dot_order__stream__pb2
+from ordermesh.order.v1 import trade_query_pb2 as ordermesh_dot_order_dot_v1_dot_trade__query__pb2
 from ordermesh.order.v1 import trade_stream_pb2 as ordermesh_dot_order_dot_v1_dot_trade__stream__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -29,7 +30,7 @@ if _version_not_supported:
 
 
 class OrderServiceStub:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -54,6 +55,11 @@ class OrderServiceStub:
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.FromString,
                 _registered_method=True)
+        self.ReplaceOrder = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/ReplaceOrder',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderResponse.FromString,
+                _registered_method=True)
         self.CancelAllOrders = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/CancelAllOrders',
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersRequest.SerializeToString,
@@ -74,6 +80,16 @@ class OrderServiceStub:
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesResponse.FromString,
                 _registered_method=True)
+        self.GetTrade = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/GetTrade',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeResponse.FromString,
+                _registered_method=True)
+        self.SummarizeTrades = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/SummarizeTrades',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesResponse.FromString,
+                _registered_method=True)
         self.GetOrderHistory = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/GetOrderHistory',
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.SerializeToString,
@@ -92,7 +108,7 @@ class OrderServiceStub:
 
 
 class OrderServiceServicer:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -121,6 +137,22 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplaceOrder(self, request, context):
+        """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+        (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+        them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+        that the order is done: it ends as FILLED.
+
+        The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+        fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+        expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+        replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+        nothing is stored then and the order is what it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelAllOrders(self, request, context):
         """Asks for the cancel of every live order of an account, or of those of one instrument or side.
         """
@@ -144,6 +176,20 @@ class OrderServiceServicer:
 
     def ListTrades(self, request, context):
         """Lists fills, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTrade(self, request, context):
+        """Tells one fill, by our id. Fails with UNKNOWN_TRADE when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SummarizeTrades(self, request, context):
+        """Sums an account's fills up by instrument: of the UTC day, or of any time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -195,6 +241,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.SerializeToString,
             ),
+            'ReplaceOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplaceOrder,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderResponse.SerializeToString,
+            ),
             'CancelAllOrders': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelAllOrders,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersRequest.FromString,
@@ -214,6 +265,16 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.ListTrades,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesResponse.SerializeToString,
+            ),
+            'GetTrade': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrade,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeResponse.SerializeToString,
+            ),
+            'SummarizeTrades': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeTrades,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesResponse.SerializeToString,
             ),
             'GetOrderHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrderHistory,
@@ -239,7 +300,7 @@ def add_OrderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrderService:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -314,6 +375,33 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/CancelOrder',
             ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaceOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/ReplaceOrder',
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -422,6 +510,60 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/ListTrades',
             ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrade(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/GetTrade',
+            ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SummarizeTrades(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/SummarizeTrades',
+            ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
 from ordermesh.order.v1 import order_query_pb2 as _order_query_pb2
 from ordermesh.order.v1 import order_stream_pb2 as _order_stream_pb2
+from ordermesh.order.v1 import trade_query_pb2 as _trade_query_pb2
 from ordermesh.order.v1 import trade_stream_pb2 as _trade_stream_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -30,7 +31,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrderServiceStub:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -50,6 +51,18 @@ class OrderServiceStub:
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
     """
+    ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.ReplaceOrderRequest, _order_entry_pb2.ReplaceOrderResponse]
+    """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+    (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+    them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+    that the order is done: it ends as FILLED.
+
+    The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+    fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+    expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+    replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+    nothing is stored then and the order is what it was.
+    """
     CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.CancelAllOrdersRequest, _order_entry_pb2.CancelAllOrdersResponse]
     """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderRequest, _order_query_pb2.GetOrderResponse]
@@ -58,6 +71,10 @@ class OrderServiceStub:
     """Lists orders, newest first."""
     ListTrades: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.ListTradesRequest, _order_query_pb2.ListTradesResponse]
     """Lists fills, newest first."""
+    GetTrade: _grpc.UnaryUnaryMultiCallable[_trade_query_pb2.GetTradeRequest, _trade_query_pb2.GetTradeResponse]
+    """Tells one fill, by our id. Fails with UNKNOWN_TRADE when there is none."""
+    SummarizeTrades: _grpc.UnaryUnaryMultiCallable[_trade_query_pb2.SummarizeTradesRequest, _trade_query_pb2.SummarizeTradesResponse]
+    """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]
     """Lists what happened to one order, oldest first."""
     StreamOrders: _grpc.UnaryStreamMultiCallable[_order_stream_pb2.StreamOrdersRequest, _order_stream_pb2.StreamOrdersResponse]
@@ -76,7 +93,7 @@ class OrderServiceStub:
 
 @_typing.type_check_only
 class OrderServiceAsyncStub(OrderServiceStub):
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -93,6 +110,18 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
     """
+    ReplaceOrder: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.ReplaceOrderRequest, _order_entry_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
+    """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+    (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+    them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+    that the order is done: it ends as FILLED.
+
+    The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+    fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+    expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+    replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+    nothing is stored then and the order is what it was.
+    """
     CancelAllOrders: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.CancelAllOrdersRequest, _order_entry_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
     """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderRequest, _order_query_pb2.GetOrderResponse]  # type: ignore[assignment]
@@ -101,6 +130,10 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Lists orders, newest first."""
     ListTrades: _aio.UnaryUnaryMultiCallable[_order_query_pb2.ListTradesRequest, _order_query_pb2.ListTradesResponse]  # type: ignore[assignment]
     """Lists fills, newest first."""
+    GetTrade: _aio.UnaryUnaryMultiCallable[_trade_query_pb2.GetTradeRequest, _trade_query_pb2.GetTradeResponse]  # type: ignore[assignment]
+    """Tells one fill, by our id. Fails with UNKNOWN_TRADE when there is none."""
+    SummarizeTrades: _aio.UnaryUnaryMultiCallable[_trade_query_pb2.SummarizeTradesRequest, _trade_query_pb2.SummarizeTradesResponse]  # type: ignore[assignment]
+    """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _aio.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]  # type: ignore[assignment]
     """Lists what happened to one order, oldest first."""
     StreamOrders: _aio.UnaryStreamMultiCallable[_order_stream_pb2.StreamOrdersRequest, _order_stream_pb2.StreamOrdersResponse]  # type: ignore[assignment]
@@ -118,7 +151,7 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -153,6 +186,24 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ReplaceOrder(
+        self,
+        request: _order_entry_pb2.ReplaceOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_entry_pb2.ReplaceOrderResponse, _abc.Awaitable[_order_entry_pb2.ReplaceOrderResponse]]:
+        """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+        (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+        them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+        that the order is done: it ends as FILLED.
+
+        The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+        fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+        expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+        replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+        nothing is stored then and the order is what it was.
+        """
+
+    @_abc_1.abstractmethod
     def CancelAllOrders(
         self,
         request: _order_entry_pb2.CancelAllOrdersRequest,
@@ -183,6 +234,22 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_query_pb2.ListTradesResponse, _abc.Awaitable[_order_query_pb2.ListTradesResponse]]:
         """Lists fills, newest first."""
+
+    @_abc_1.abstractmethod
+    def GetTrade(
+        self,
+        request: _trade_query_pb2.GetTradeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trade_query_pb2.GetTradeResponse, _abc.Awaitable[_trade_query_pb2.GetTradeResponse]]:
+        """Tells one fill, by our id. Fails with UNKNOWN_TRADE when there is none."""
+
+    @_abc_1.abstractmethod
+    def SummarizeTrades(
+        self,
+        request: _trade_query_pb2.SummarizeTradesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trade_query_pb2.SummarizeTradesResponse, _abc.Awaitable[_trade_query_pb2.SummarizeTradesResponse]]:
+        """Sums an account's fills up by instrument: of the UTC day, or of any time."""
 
     @_abc_1.abstractmethod
     def GetOrderHistory(

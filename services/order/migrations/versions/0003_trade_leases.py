@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 STATEMENTS = (
     # A row while a stream with cancel-on-disconnect is open, and after it until its grace is over: what a process that

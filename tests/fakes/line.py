@@ -1,0 +1,63 @@
+"""A TCP line between two parts that a test can cut, in the middle of a message as well."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+HOST = "127.0.0.1"
+_CHUNK = 16 * 1024
+
+
+class Line:
+    """Carries bytes to an address. A cut ends the connections there are; new ones are carried like the ones before."""
+
+    def __init__(self, target: str) -> None:
+        self._host, _, port = target.rpartition(":")
+        self._port = int(port)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.address = ""
+        self.cuts = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def to(cls, target: str) -> AsyncIterator[Line]:
+        """Opens a line to `host:port` for the time of a block; it has an address of its own."""
+        line = cls(target)
+        server = await asyncio.start_server(line._connected, HOST, 0)
+        line.address = f"{HOST}:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield line
+        finally:
+            server.close()
+            line.cut()
+            await asyncio.gather(*line._tasks, return_exceptions=True)
+
+    def cut(self) -> None:
+        """Ends every connection at once, whatever is on its way."""
+        self.cuts += len(self._writers) // 2
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers |= {writer, far_writer}
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            task = asyncio.create_task(self._carry(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await source.read(_CHUNK):
+                sink.write(data)
+                await sink.drain()
+        self._writers.discard(sink)
+        sink.transport.abort()
