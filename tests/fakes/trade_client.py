@@ -8,7 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
-from ordermesh.order.v1.order_entry_pb2 import CancelAllOrdersRequest, CancelOrderRequest, PlaceOrderRequest
+from ordermesh.order.v1.order_entry_pb2 import (
+    CancelAllOrdersRequest,
+    CancelOrderRequest,
+    PlaceOrderRequest,
+    ReplaceOrderRequest,
+)
 from ordermesh.order.v1.order_pb2 import Order
 from ordermesh.order.v1.trade_stream_pb2 import (
     Command,
@@ -145,6 +150,11 @@ def placing(request: PlaceOrderRequest) -> Command:
 def canceling(order_id: str) -> Command:
     """Returns the command to cancel an order."""
     return Command(cancel=CancelOrderRequest(order_id=order_id))
+
+
+def replacing(order_id: str, replace_id: str, **terms: Any) -> Command:
+    """Returns the command that replaces an order's quantity or limit price."""
+    return Command(replace=ReplaceOrderRequest(order_id=order_id, replace_id=replace_id, **terms))
 
 
 def canceling_all(account_id: str = "demo") -> Command:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from ordermesh.order.v1.execution_report_pb2 import EXECUTION_TYPE_REPLACED
 from ordermesh.order.v1.order_pb2 import (
     ORDER_STATUS_CANCELED,
     ORDER_STATUS_FILLED,
     ORDER_STATUS_NEW,
     ORDER_STATUS_PENDING_CANCEL,
     ORDER_STATUS_PENDING_NEW,
+    ORDER_STATUS_PENDING_REPLACE,
 )
 from ordermesh.order.v1.trade_stream_pb2 import Command, CommandBatch, CommandResult, TradeOpen, TradeRequest
 from ordermesh.type.v1 import stream_pb2
@@ -22,7 +24,7 @@ from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.status import from_status
 from tests.fakes.order_peers import Peers, fill, rest
 from tests.fakes.order_world import Client, eventually, ready, request, serving
-from tests.fakes.trade_client import TradeClient, canceling, canceling_all, placing
+from tests.fakes.trade_client import TradeClient, canceling, canceling_all, placing, replacing
 
 
 @pytest.fixture
@@ -64,6 +66,24 @@ async def test_commands_are_answered_and_their_reports_come_on_the_same_stream(c
         await trade.until(lambda: len(trade.reports) == 4)
         assert trade.reports == await client.history(order.order_id)
         await trade.close()
+
+
+async def test_a_replace_is_a_command_like_others(client: Client) -> None:
+    """It is answered with the order PENDING_REPLACE, its outcome is a report; orders of other accounts are unknown."""
+    stranger = await client.place(account_id="other")
+    async with TradeClient.open(client.orders) as trade:
+        order = await trade.place(request())
+        await client.until(order.order_id, ORDER_STATUS_NEW)
+        replaced, unknown, nothing = await trade.ask(
+            replacing(order.order_id, "r-1", limit_price="187.30"),
+            replacing(stranger.order_id, "r-2", limit_price="187.30"),
+            replacing(order.order_id, "r-3"),
+        )
+        assert replaced.order.order_status == ORDER_STATUS_PENDING_REPLACE
+        assert error_of(unknown).reason == "UNKNOWN_ORDER"
+        assert error_of(nothing).reason == "INVALID_FIELD"
+        await trade.until(lambda: any(report.execution_type == EXECUTION_TYPE_REPLACED for report in trade.reports))
+        assert trade.reports[-1].limit_price == "187.3"
 
 
 async def test_commands_of_a_batch_stand_for_themselves(client: Client) -> None:

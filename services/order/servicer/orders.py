@@ -21,16 +21,15 @@ from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.queries import Lists
-from services.order.pipeline.replacing import RefusedByRiskError, Replacing
+from services.order.pipeline.replacing import Replacing
 from services.order.servicer.messages import (
     order_filter,
     page_size,
     placed,
-    refused_by_risk,
-    replace_request,
     result,
     terms_of,
 )
+from services.order.servicer.replaces import replace
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_stream import TradeStreams
 from services.order.servicer.trades import TradeMethods
@@ -92,11 +91,7 @@ class OrderServicer(TradeMethods, order_service_pb2_grpc.OrderServiceServicer):
         self, request: order_entry_pb2.ReplaceOrderRequest, context: Any
     ) -> order_entry_pb2.ReplaceOrderResponse:
         """Asks the venue for new terms of an order."""
-        asked = replace_request(request)
-        try:
-            order = await self._replacing.replace(asked)
-        except RefusedByRiskError as error:
-            raise refused_by_risk(error.decision, asked.order_id) from error
+        order = await replace(self._replacing, request)
         return order_entry_pb2.ReplaceOrderResponse(order=order_message(order))
 
     async def CancelAllOrders(

@@ -15,6 +15,7 @@ from ordermesh.order.v1.order_entry_pb2 import (
     CancelAllOrdersResponse,
     CancelOrderRequest,
     PlaceOrderRequest,
+    ReplaceOrderRequest,
 )
 from ordermesh.order.v1.trade_stream_pb2 import Command, CommandBatch, CommandBatchResult, CommandResult, TradeRequest
 from services.kernel.clock import Clock
@@ -28,8 +29,10 @@ from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.ports import Instruments
+from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.tickets import Outcome
 from services.order.servicer.messages import refusal, terms_of
+from services.order.servicer.replaces import replace
 from services.order.wire import SIDES, order_message
 
 
@@ -39,6 +42,7 @@ class Desk:
 
     placing: Placing
     orders: Orders
+    replacing: Replacing
     instruments: Instruments
     clock: Clock
     identifiers: Identifiers
@@ -210,11 +214,20 @@ class TradeCommands:
         self._settle(answer, index, result)
 
     async def _cancel(self, request: CancelOrderRequest) -> CommandResult:
-        order_id = request.order_id.lower()
-        order, _ = await self._desk.orders.get(order_id)
-        if order.terms.account_id != self._account_id:
-            raise refusals.unknown_order(order_id)
+        order_id = await self._own(request.order_id)
         return CommandResult(order=order_message(await self._desk.orders.cancel(order_id)))
+
+    async def _replace(self, request: ReplaceOrderRequest) -> CommandResult:
+        await self._own(request.order_id)
+        return CommandResult(order=order_message(await replace(self._desk.replacing, request)))
+
+    async def _own(self, order_id: str) -> str:
+        """Returns the id of an order as it is known here; one of another account is as unknown as one of nobody."""
+        known = order_id.lower()
+        order, _ = await self._desk.orders.get(known)
+        if order.terms.account_id != self._account_id:
+            raise refusals.unknown_order(known)
+        return known
 
     async def _cancel_all(self, request: CancelAllOrdersRequest) -> CommandResult:
         if request.account_id != self._account_id:
@@ -234,6 +247,7 @@ class TradeCommands:
 _COMMANDS: Final[dict[str, Callable[[TradeCommands, Any], Coroutine[Any, Any, CommandResult]]]] = {
     "cancel": TradeCommands._cancel,  # noqa: SLF001 - the class's own table
     "cancel_all": TradeCommands._cancel_all,  # noqa: SLF001 - the class's own table
+    "replace": TradeCommands._replace,
 }
 """How each command is carried out, by its case in the contract, but for placing, which is done many at once."""
 _AFTER_ALL_BEFORE: Final = frozenset({"cancel_all"})

@@ -15,6 +15,7 @@ from services.order.pipeline.book import Book
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
+from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.writer import Writer
 from services.order.servicer.trade_commands import Desk, TradeCommands
 from tests.fakes.clock import FakeClock
@@ -65,7 +66,9 @@ async def opened(most_in_flight: int = 100) -> AsyncIterator[Stream]:
     metrics, clock, instruments = Metrics(CollectorRegistry()), FakeClock(), FakeInstruments()
     writer = Writer(book, store, clock, CountingIdentifiers(), metrics)
     place = Placing(book, writer, store, risk=risk, instruments=instruments, clock=clock, metrics=metrics)
-    desk = Desk(place, Orders(book, writer, store), instruments, clock, CountingIdentifiers(), metrics)
+    orders = Orders(book, writer, store)
+    replacing = Replacing(book, writer, orders, store, risk=risk, instruments=instruments, clock=clock)
+    desk = Desk(place, orders, replacing, instruments, clock, CountingIdentifiers(), metrics)
     tasks = [asyncio.create_task(writer.run()), asyncio.create_task(place.run())]
     stream = Stream(TradeCommands("demo", desk, most_in_flight), desk, store, risk)
     stream.commands.listen(stream.wake)

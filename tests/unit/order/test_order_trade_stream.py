@@ -25,6 +25,7 @@ from services.order.pipeline.leases import Leases
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
+from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.writer import Writer
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_commands import Desk
@@ -89,7 +90,8 @@ async def running() -> AsyncIterator[World]:
     place = Placing(book, writer, store, risk=risk, instruments=instruments, clock=clock, metrics=metrics)
     orders = Orders(book, writer, store)
     leases = Leases(orders, record)
-    desk = Desk(place, orders, instruments, clock, CountingIdentifiers(), metrics)
+    replacing = Replacing(book, writer, orders, store, risk=risk, instruments=instruments, clock=clock)
+    desk = Desk(place, orders, replacing, instruments, clock, CountingIdentifiers(), metrics)
     tasks = [asyncio.create_task(each) for each in (writer.run(), place.run(), leases.run())]
     try:
         yield World(TradeStreams(streams, desk, leases, clock, Draining()), record, leases, risk)

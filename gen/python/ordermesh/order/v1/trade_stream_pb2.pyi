@@ -164,6 +164,7 @@ class Command(_message.Message):
     PLACE_FIELD_NUMBER: _builtins.int
     CANCEL_FIELD_NUMBER: _builtins.int
     CANCEL_ALL_FIELD_NUMBER: _builtins.int
+    REPLACE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def place(self) -> _order_entry_pb2.PlaceOrderRequest:
         """Places an order, as PlaceOrder does."""
@@ -178,18 +179,23 @@ class Command(_message.Message):
         committed or refused, and so finds their orders; it does not find those of the commands after it.
         """
 
+    @_builtins.property
+    def replace(self) -> _order_entry_pb2.ReplaceOrderRequest:
+        """Asks for new terms of an order, as ReplaceOrder does."""
+
     def __init__(
         self,
         *,
         place: _order_entry_pb2.PlaceOrderRequest | None = ...,
         cancel: _order_entry_pb2.CancelOrderRequest | None = ...,
         cancel_all: _order_entry_pb2.CancelAllOrdersRequest | None = ...,
+        replace: _order_entry_pb2.ReplaceOrderRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "cancel_all", b"cancel_all", "command", b"command", "place", b"place"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "cancel_all", b"cancel_all", "command", b"command", "place", b"place", "replace", b"replace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "cancel_all", b"cancel_all", "command", b"command", "place", b"place"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "cancel_all", b"cancel_all", "command", b"command", "place", b"place", "replace", b"replace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["place", "cancel", "cancel_all"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["place", "cancel", "cancel_all", "replace"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
