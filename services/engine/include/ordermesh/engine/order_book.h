@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "ordermesh/engine/auction.h"
 #include "ordermesh/engine/book_events.h"
 #include "ordermesh/engine/matching.h"
 #include "ordermesh/engine/resting_orders.h"
@@ -19,36 +21,77 @@ namespace ordermesh::engine {
 template <HandlesBookEvents Handler>
 class OrderBook {
  public:
-  explicit OrderBook(Handler& handler) : matching_(handler), stops_(matching_.resting()) {}
+  explicit OrderBook(Handler& handler) : matching_(handler), stops_(resting()), auction_(resting()) {}
 
   OrderBook(const OrderBook&) = delete;
   OrderBook& operator=(const OrderBook&) = delete;
 
   [[nodiscard]] TradingStatus status() const noexcept { return status_; }
-  void set_status(TradingStatus status) noexcept { status_ = status; }
+  // Halts, or ends a halt: during a call phase the call phase goes on then.
+  void set_halted(bool halted) noexcept {
+    halted_ = halted;
+    find_status();
+  }
+
+  // The call phase that goes on, also while it is halted; unspecified: none.
+  [[nodiscard]] AuctionKind call() const noexcept { return call_; }
+
+  // Begins a call phase, which ends a halt: from here on orders collect without matching.
+  void begin_call(AuctionKind kind) noexcept {
+    call_ = kind;
+    set_halted(false);
+  }
+
+  // Ends the call phase: trades all that can be traded at one price, and ends what is left of the orders that were for
+  // this auction only. The last trade's price is the reference price where none is given. continue_trading() is next.
+  Equilibrium uncross(std::optional<Price> reference) {
+    if (!reference && matching_.traded().any()) {
+      reference = matching_.traded().last();
+    }
+    const Equilibrium found = Uncrossing<Handler>(matching_, auction_, call_).run(reference);
+    std::vector<OrderId> left;
+    for (const Side side : {Side::kBuy, Side::kSell}) {
+      auction_.for_each(call_, side, [&](const Order& order) { left.push_back(order.id); });
+    }
+    for (const OrderId id : left) {
+      cancel(id, Reason::kAuctionOver);
+    }
+    call_ = AuctionKind::kUnspecified;
+    find_status();
+    return found;
+  }
+
+  // Enters the stop orders that the auction's price, or the last one before it, has reached.
+  void continue_trading() {
+    matching_.traded().look_at_last();
+    release_stops();
+  }
 
   // Orders that rest in the book or wait for their trigger; find() knows both.
   [[nodiscard]] std::size_t size() const noexcept { return resting().size(); }
 
   [[nodiscard]] const Order* find(OrderId id) const noexcept { return resting().find(id); }
 
-  // Matches an order and rests what may rest; a stop order waits until a trade reaches it. Stop orders that are reached by
-  // the call's trades are entered before it returns, and those that theirs reach after them: each once, so that it ends.
+  // Matches an order and rests what may rest; a stop order waits until a trade reaches it. Stop orders that are reached
+  // by the call's trades are entered before it returns, and those that theirs reach after them: each once, so that it
+  // ends.
   Reason submit(const NewOrder& request) {
-    if (status_ != TradingStatus::kOpen) {
-      return Reason::kHalted;
+    if (status_ != TradingStatus::kOpen) [[unlikely]] {
+      if (const Reason reason = refusal(request); reason != Reason::kNone) {
+        return reason;
+      }
     }
     if (resting().size() >= kBookCapacity) [[unlikely]] {
       return Reason::kCapacity;
     }
-    if (request.terms.post_only && matching_.would_take(request.side, request.price)) [[unlikely]] {
+    if (request.terms.post_only && would_take(request.side, request.price)) [[unlikely]] {
       return Reason::kPostOnly;
     }
     Order& order = resting().admit(request);
     handler().on_accepted(order);
-    if (is_stop(order.type)) [[unlikely]] {
+    if (waits(order)) [[unlikely]] {
       resting().remember(order);
-      await_trigger(order);
+      wait(order);
     } else {
       enter(order);
     }
@@ -106,9 +149,9 @@ class OrderBook {
       amend(order, amendment);
       handler().on_replaced(order);
       tell_level(order);
-    } else if (status_ != TradingStatus::kOpen) {
+    } else if (status_ == TradingStatus::kHalted) {
       return Reason::kHalted;
-    } else if (order.terms.post_only && matching_.would_take(order.side, price)) {
+    } else if (order.terms.post_only && would_take(order.side, price)) {
       return Reason::kPostOnly;
     } else {
       withdraw(order);
@@ -135,15 +178,19 @@ class OrderBook {
     resting().for_each_order(side, std::forward<Visit>(visit));
   }
 
-  // Calls visit(order) for each order that waits for its trigger, in the order in which they would be triggered by one
-  // trade: buy orders first.
+  // Calls visit(order) for each order that waits: stop orders in the order in which they would be triggered by one
+  // trade (buy orders first), then those for the opening and for the closing auction, oldest first.
   template <typename Visit>
   void for_each_waiting(Visit&& visit) const {
-    stops_.for_each(std::forward<Visit>(visit));
+    stops_.for_each(visit);
+    for (const AuctionKind kind : {AuctionKind::kOpening, AuctionKind::kClosing}) {
+      auction_.for_each(kind, Side::kBuy, visit);
+      auction_.for_each(kind, Side::kSell, visit);
+    }
   }
 
-  // Puts an open order back as it was, behind those of its level or stop price, without telling the handler: how a book is
-  // restored.
+  // Puts an open order back as it was, behind those of its level or stop price, without telling the handler: how a book
+  // is restored.
   void restore(const Order& saved) {
     Order& order = resting().pool().allocate();
     const std::uint32_t slot = order.slot;
@@ -153,15 +200,25 @@ class OrderBook {
     resting().remember(order);
     if (is_stop(order.type)) {
       stops_.add(order);
+    } else if (waits(order)) {
+      auction_.add(order);
     } else {
       resting().join(order);
     }
   }
-  void restore_last_price(Price price) noexcept { matching_.traded().note(price); }
+  void restore_last_price(Price price) noexcept {
+    matching_.traded().note(price);
+    matching_.traded().look();
+  }
 
  private:
   // Matches an order that has an id of its own but is not known by it, and rests what may rest.
   void enter(Order& taker) {
+    if (status_ == TradingStatus::kCall) [[unlikely]] {
+      resting().remember(taker);
+      matching_.rest(taker);
+      return;
+    }
     if (taker.time_in_force == TimeInForce::kFillOrKill && !matching_.can_fill(taker)) {
       matching_.discard(taker, Reason::kFillOrKill);
       resting().pool().release(taker);
@@ -179,9 +236,31 @@ class OrderBook {
     resting().pool().release(taker);
   }
 
-  // A stop order, which is known by its id, waits for its trigger, or is triggered if the last trade has reached it.
-  void await_trigger(Order& order) {
-    if (matching_.traded().last_reaches(order.side, order.terms.stop_price)) {
+  // Why an order may not be entered now, when trading is not continuous. What neither rests nor waits has no place in a
+  // call phase.
+  [[nodiscard]] Reason refusal(const NewOrder& request) const noexcept {
+    if (status_ == TradingStatus::kHalted) {
+      return Reason::kHalted;
+    }
+    const bool waiting = is_stop(request.type) || is_at_auction(request.time_in_force);
+    return waiting || (request.type == OrderType::kLimit && rests(request.time_in_force)) ? Reason::kNone
+                                                                                          : Reason::kCallPhase;
+  }
+
+  // In a call phase nobody takes.
+  [[nodiscard]] bool would_take(Side side, Price price) const noexcept {
+    return status_ == TradingStatus::kOpen && matching_.would_take(side, price);
+  }
+
+  // An order that is known by its id waits for its auction or its trigger; in continuous trading a stop order that the
+  // last trade has reached is triggered instead.
+  void wait(Order& order) {
+    if (is_at_auction(order.time_in_force)) {
+      auction_.add(order);
+      return;
+    }
+    const bool continuous = status_ == TradingStatus::kOpen;
+    if (continuous && matching_.traded().last_reaches(order.side, order.terms.stop_price)) {
       trigger(order);
       return;
     }
@@ -222,13 +301,15 @@ class OrderBook {
   void withdraw(Order& order) {
     if (is_stop(order.type)) [[unlikely]] {
       stops_.remove(order);
+    } else if (waits(order)) [[unlikely]] {
+      auction_.remove(order);
     } else {
       matching_.leave_level(order);
     }
   }
 
   void shrink(Order& order, Quantity by) {
-    if (is_stop(order.type)) [[unlikely]] {
+    if (waits(order)) [[unlikely]] {
       order.leaves -= by;
     } else {
       matching_.shrink(order, by);
@@ -236,7 +317,7 @@ class OrderBook {
   }
 
   void tell_level(const Order& order) {
-    if (!is_stop(order.type)) [[likely]] {
+    if (!waits(order)) [[likely]] {
       matching_.tell_level(order);
     }
   }
@@ -249,8 +330,8 @@ class OrderBook {
     resting().forget(order);
   }
 
-  // Whether an order keeps its place with new terms: among those that wait the limit price and what will be shown do not
-  // matter.
+  // Whether an order keeps its place with new terms: among those that wait the limit price and what will be shown do
+  // not matter.
   static bool keeps_place(const Order& order, Price price, Quantity leaves, const Amendment& amendment) noexcept {
     if (leaves > order.leaves) {
       return false;
@@ -269,16 +350,24 @@ class OrderBook {
 
   // Enters an order again that has left its place and is known by its id.
   void requeue(Order& order) {
-    if (is_stop(order.type)) {
-      await_trigger(order);
+    if (waits(order)) {
+      wait(order);
       return;
     }
-    matching_.match(order);
+    if (status_ == TradingStatus::kOpen) {
+      matching_.match(order);
+    }
     if (order.leaves > 0) {
       matching_.rest(order);
     } else {
       resting().forget(order);
     }
+  }
+
+  void find_status() noexcept {
+    status_ = halted_                              ? TradingStatus::kHalted
+              : call_ != AuctionKind::kUnspecified ? TradingStatus::kCall
+                                                   : TradingStatus::kOpen;
   }
 
   [[nodiscard]] Handler& handler() noexcept { return matching_.handler(); }
@@ -287,6 +376,9 @@ class OrderBook {
 
   Matching<Handler> matching_;
   StopOrders stops_;
+  AuctionOrders auction_;
+  AuctionKind call_ = AuctionKind::kUnspecified;
+  bool halted_ = false;
   TradingStatus status_ = TradingStatus::kOpen;
 };
 

@@ -34,6 +34,17 @@ class TradedPrices {
     return any_ && (side == Side::kBuy ? last_ >= stop_price : last_ <= stop_price);
   }
 
+  // Looks at the last price again.
+  void look_at_last() noexcept {
+    if (any_) {
+      note(last_);
+    }
+  }
+
+  [[nodiscard]] bool any() const noexcept { return any_; }
+  // Only when there was any.
+  [[nodiscard]] Price last() const noexcept { return last_; }
+
   [[nodiscard]] Price lowest() const noexcept { return lowest_; }
   [[nodiscard]] Price highest() const noexcept { return highest_; }
 
@@ -62,8 +73,8 @@ class StopOrders {
     }
   }
 
-  // Takes out the orders that prices have reached and appends their slots: buy orders from the lowest stop price on, then
-  // sell orders from the highest on; at one price the oldest first.
+  // Takes out the orders that prices have reached and appends their slots: buy orders from the lowest stop price on,
+  // then sell orders from the highest on; at one price the oldest first.
   void take_reached(const TradedPrices& traded, std::vector<std::uint32_t>& slots) {
     take(buys_, traded.highest(), slots);
     // No trade: nothing is reached, and there is nothing to negate.

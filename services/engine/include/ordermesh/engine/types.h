@@ -34,6 +34,8 @@ enum class TimeInForce : std::uint8_t {
   kImmediateOrCancel = 3,
   kFillOrKill = 4,
   kGoodTillDate = 5,
+  kAtTheOpening = 6,
+  kAtTheClose = 7,
 };
 
 enum class SelfTradePrevention : std::uint8_t {
@@ -79,6 +81,7 @@ enum class Reason : std::uint8_t {
   kSelfTradePrevention = 6,
   kEndOfDay = 7,
   kExpireTime = 8,
+  kAuctionOver = 9,
   kInvalidOrderId = 20,
   kDuplicateOrderId = 21,
   kUnknownInstrument = 22,
@@ -97,11 +100,15 @@ enum class Reason : std::uint8_t {
   kInvalidExpireTime = 35,
   kInvalidDisplayQuantity = 36,
   kInvalidStopPrice = 37,
+  kCallPhase = 38,
 };
 
-enum class Liquidity : std::uint8_t { kUnspecified = 0, kMaker = 1, kTaker = 2 };
+enum class Liquidity : std::uint8_t { kUnspecified = 0, kMaker = 1, kTaker = 2, kAuction = 3 };
 
-enum class TradingStatus : std::uint8_t { kUnspecified = 0, kOpen = 1, kHalted = 2 };
+// In an auction's call phase orders collect without matching.
+enum class TradingStatus : std::uint8_t { kUnspecified = 0, kOpen = 1, kHalted = 2, kCall = 3 };
+
+enum class AuctionKind : std::uint8_t { kUnspecified = 0, kOpening = 1, kClosing = 2 };
 
 [[nodiscard]] constexpr Side opposite(Side side) noexcept { return side == Side::kBuy ? Side::kSell : Side::kBuy; }
 
@@ -109,6 +116,16 @@ enum class TradingStatus : std::uint8_t { kUnspecified = 0, kOpen = 1, kHalted =
 [[nodiscard]] constexpr bool rests(TimeInForce time_in_force) noexcept {
   return time_in_force == TimeInForce::kGoodTillCancel || time_in_force == TimeInForce::kDay ||
          time_in_force == TimeInForce::kGoodTillDate;
+}
+
+// Whether the order takes part in an auction only.
+[[nodiscard]] constexpr bool is_at_auction(TimeInForce time_in_force) noexcept {
+  return time_in_force == TimeInForce::kAtTheOpening || time_in_force == TimeInForce::kAtTheClose;
+}
+
+// Which auction an order takes part in that is for one only.
+[[nodiscard]] constexpr AuctionKind auction_of(TimeInForce time_in_force) noexcept {
+  return time_in_force == TimeInForce::kAtTheOpening ? AuctionKind::kOpening : AuctionKind::kClosing;
 }
 
 // Whether an order of this type waits for its stop price, apart from the book.
@@ -166,6 +183,11 @@ struct alignas(64) Order {
   Quantity hidden = 0;  // the part of `leaves` that is not shown, while an iceberg order rests
 };
 static_assert(sizeof(Order) == 128);
+
+// Whether an open order waits apart from the book: for its stop price, or for its auction.
+[[nodiscard]] constexpr bool waits(const Order& order) noexcept {
+  return is_stop(order.type) || is_at_auction(order.time_in_force);
+}
 
 // What of a resting order is shown, and counted by its level.
 [[nodiscard]] constexpr Quantity displayed(const Order& order) noexcept {
