@@ -58,7 +58,7 @@ class NaiveBook : public NaiveOrders {
     }
     handler_.on_accepted(order);
     prints_.clear();
-    if (waits(order)) {
+    if (order.waits) {
       wait(order);
     } else {
       enter(order);
@@ -134,7 +134,7 @@ class NaiveBook : public NaiveOrders {
     amend(order, amendment);
     handler_.on_replaced(order);
     prints_.clear();
-    if (waits(order)) {
+    if (order.waits) {
       wait(order);
     } else {
       if (status_ == TradingStatus::kOpen) {
@@ -199,6 +199,7 @@ class NaiveBook : public NaiveOrders {
   }
 
   void trigger(Order& order) {
+    order.waits = false;
     order.type = order.type == OrderType::kStop ? OrderType::kMarket : OrderType::kLimit;
     handler_.on_triggered(order);
     enter(order);
@@ -302,7 +303,7 @@ class NaiveBook : public NaiveOrders {
   }
 
   void tell_level(const Order& order) {
-    if (!waits(order)) {
+    if (!order.waits) {
       tell_level(order.side, order.price);
     }
   }

@@ -26,6 +26,7 @@ inline Order to_order(const NewOrder& request) {
   order.accepted_time = request.time;
   order.terms = request.terms;
   order.iceberg = request.terms.display > 0;
+  order.waits = is_stop(request.type) || is_at_auction(request.time_in_force);
   return order;
 }
 

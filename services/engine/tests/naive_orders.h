@@ -184,7 +184,7 @@ class NaiveOrders {
       return Reason::kHalted;
     }
     const bool may_rest = order.type == OrderType::kLimit && rests(order.time_in_force);
-    if (status_ == TradingStatus::kCall && !waits(order) && !may_rest) {
+    if (status_ == TradingStatus::kCall && !order.waits && !may_rest) {
       return Reason::kCallPhase;
     }
     return order.terms.post_only && meets_somebody(order) ? Reason::kPostOnly : Reason::kNone;
@@ -224,7 +224,7 @@ class NaiveOrders {
     order.leaves -= by;
     order.cumulative += by;
     conceal(order);
-    if (!waits(order)) {
+    if (!order.waits) {
       touched_.insert({order.side, order.price});
     }
   }

@@ -7,11 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "ordermesh/engine/auction.h"
+#include "ordermesh/engine/book_core.h"
 #include "ordermesh/engine/book_events.h"
-#include "ordermesh/engine/matching.h"
-#include "ordermesh/engine/resting_orders.h"
-#include "ordermesh/engine/stop_orders.h"
 #include "ordermesh/engine/types.h"
 
 namespace ordermesh::engine {
@@ -19,9 +16,32 @@ namespace ordermesh::engine {
 // Does no I/O, reads no clock, and is not thread-safe. Every change is told to the handler before the call returns.
 // Calls that can refuse return the reason; Reason::kNone says that the call took effect.
 template <HandlesBookEvents Handler>
-class OrderBook {
+class OrderBook : private BookCore<Handler> {
+  using Core = BookCore<Handler>;
+  using Core::enter;
+  using Core::collect;
+  using Core::would_take;
+  using Core::wait;
+  using Core::release_stops;
+  using Core::withdraw;
+  using Core::shrink;
+  using Core::tell_level;
+  using Core::finish;
+  using Core::keeps_place;
+  using Core::amend;
+  using Core::requeue;
+  using Core::find_status;
+  using Core::handler;
+  using Core::resting;
+  using Core::matching_;
+  using Core::stops_;
+  using Core::auction_;
+  using Core::call_;
+  using Core::halted_;
+  using Core::status_;
+
  public:
-  explicit OrderBook(Handler& handler) : matching_(handler), stops_(resting()), auction_(resting()) {}
+  explicit OrderBook(Handler& receiver) : Core(receiver) {}
 
   OrderBook(const OrderBook&) = delete;
   OrderBook& operator=(const OrderBook&) = delete;
@@ -77,19 +97,17 @@ class OrderBook {
   // ends.
   Reason submit(const NewOrder& request) {
     if (status_ != TradingStatus::kOpen) [[unlikely]] {
-      if (const Reason reason = refusal(request); reason != Reason::kNone) {
-        return reason;
-      }
+      return collect(request);
     }
     if (resting().size() >= kBookCapacity) [[unlikely]] {
       return Reason::kCapacity;
     }
-    if (request.terms.post_only && would_take(request.side, request.price)) [[unlikely]] {
+    if (request.terms.post_only && matching_.would_take(request.side, request.price)) [[unlikely]] {
       return Reason::kPostOnly;
     }
     Order& order = resting().admit(request);
     handler().on_accepted(order);
-    if (waits(order)) [[unlikely]] {
+    if (order.waits) [[unlikely]] {
       resting().remember(order);
       wait(order);
     } else {
@@ -197,189 +215,18 @@ class OrderBook {
     order = saved;
     order.slot = slot;
     order.iceberg = order.terms.display > 0;
+    order.waits = waits(order.type, order.time_in_force);
     resting().remember(order);
     if (is_stop(order.type)) {
       stops_.add(order);
-    } else if (waits(order)) {
+      matching_.traded().watch(true);
+    } else if (order.waits) {
       auction_.add(order);
     } else {
       resting().join(order);
     }
   }
-  void restore_last_price(Price price) noexcept {
-    matching_.traded().note(price);
-    matching_.traded().look();
-  }
-
- private:
-  // Matches an order that has an id of its own but is not known by it, and rests what may rest.
-  void enter(Order& taker) {
-    if (status_ == TradingStatus::kCall) [[unlikely]] {
-      resting().remember(taker);
-      matching_.rest(taker);
-      return;
-    }
-    if (taker.time_in_force == TimeInForce::kFillOrKill && !matching_.can_fill(taker)) {
-      matching_.discard(taker, Reason::kFillOrKill);
-      resting().pool().release(taker);
-      return;
-    }
-    matching_.match(taker);
-    if (taker.leaves > 0 && taker.type == OrderType::kLimit && rests(taker.time_in_force)) {
-      resting().remember(taker);
-      matching_.rest(taker);
-      return;
-    }
-    if (taker.leaves > 0) {
-      matching_.discard(taker, taker.type == OrderType::kMarket ? Reason::kNoLiquidity : Reason::kImmediateOrCancel);
-    }
-    resting().pool().release(taker);
-  }
-
-  // Why an order may not be entered now, when trading is not continuous. What neither rests nor waits has no place in a
-  // call phase.
-  [[nodiscard]] Reason refusal(const NewOrder& request) const noexcept {
-    if (status_ == TradingStatus::kHalted) {
-      return Reason::kHalted;
-    }
-    const bool waiting = is_stop(request.type) || is_at_auction(request.time_in_force);
-    return waiting || (request.type == OrderType::kLimit && rests(request.time_in_force)) ? Reason::kNone
-                                                                                          : Reason::kCallPhase;
-  }
-
-  // In a call phase nobody takes.
-  [[nodiscard]] bool would_take(Side side, Price price) const noexcept {
-    return status_ == TradingStatus::kOpen && matching_.would_take(side, price);
-  }
-
-  // An order that is known by its id waits for its auction or its trigger; in continuous trading a stop order that the
-  // last trade has reached is triggered instead.
-  void wait(Order& order) {
-    if (is_at_auction(order.time_in_force)) {
-      auction_.add(order);
-      return;
-    }
-    const bool continuous = status_ == TradingStatus::kOpen;
-    if (continuous && matching_.traded().last_reaches(order.side, order.terms.stop_price)) {
-      trigger(order);
-      return;
-    }
-    if (stops_.empty()) {
-      matching_.traded().look();
-    }
-    stops_.add(order);
-  }
-
-  // Enters a stop order that waits no longer.
-  void trigger(Order& order) {
-    order.type = order.type == OrderType::kStop ? OrderType::kMarket : OrderType::kLimit;
-    handler().on_triggered(order);
-    resting().disown(order);
-    enter(order);
-  }
-
-  void release_stops() {
-    if (!stops_.empty()) [[unlikely]] {
-      release_reached();
-    }
-  }
-
-  // Those that a trade reached are all taken out before the first is entered; those that their trades reach come after.
-  [[gnu::noinline]] void release_reached() {
-    std::vector<std::uint32_t> released;
-    std::size_t next = 0;
-    do {
-      stops_.take_reached(matching_.traded(), released);
-      matching_.traded().look();
-      if (next < released.size()) {
-        trigger(resting().pool()[released[next]]);
-      }
-    } while (next++ < released.size());
-  }
-
-  // Takes an open order out of where it rests or waits.
-  void withdraw(Order& order) {
-    if (is_stop(order.type)) [[unlikely]] {
-      stops_.remove(order);
-    } else if (waits(order)) [[unlikely]] {
-      auction_.remove(order);
-    } else {
-      matching_.leave_level(order);
-    }
-  }
-
-  void shrink(Order& order, Quantity by) {
-    if (waits(order)) [[unlikely]] {
-      order.leaves -= by;
-    } else {
-      matching_.shrink(order, by);
-    }
-  }
-
-  void tell_level(const Order& order) {
-    if (!waits(order)) [[likely]] {
-      matching_.tell_level(order);
-    }
-  }
-
-  // The new quantity is not above what is filled: the order is done.
-  void finish(Order& order) {
-    withdraw(order);
-    order.leaves = 0;
-    handler().on_replaced(order);
-    resting().forget(order);
-  }
-
-  // Whether an order keeps its place with new terms: among those that wait the limit price and what will be shown do
-  // not matter.
-  static bool keeps_place(const Order& order, Price price, Quantity leaves, const Amendment& amendment) noexcept {
-    if (leaves > order.leaves) {
-      return false;
-    }
-    if (is_stop(order.type)) {
-      return amendment.stop_price.value_or(order.terms.stop_price) == order.terms.stop_price;
-    }
-    return price == order.price && amendment.display.value_or(order.terms.display) == order.terms.display;
-  }
-
-  static void amend(Order& order, const Amendment& amendment) noexcept {
-    order.terms.stop_price = amendment.stop_price.value_or(order.terms.stop_price);
-    order.terms.display = amendment.display.value_or(order.terms.display);
-    order.iceberg = order.terms.display > 0;
-  }
-
-  // Enters an order again that has left its place and is known by its id.
-  void requeue(Order& order) {
-    if (waits(order)) {
-      wait(order);
-      return;
-    }
-    if (status_ == TradingStatus::kOpen) {
-      matching_.match(order);
-    }
-    if (order.leaves > 0) {
-      matching_.rest(order);
-    } else {
-      resting().forget(order);
-    }
-  }
-
-  void find_status() noexcept {
-    status_ = halted_                              ? TradingStatus::kHalted
-              : call_ != AuctionKind::kUnspecified ? TradingStatus::kCall
-                                                   : TradingStatus::kOpen;
-  }
-
-  [[nodiscard]] Handler& handler() noexcept { return matching_.handler(); }
-  [[nodiscard]] RestingOrders& resting() noexcept { return matching_.resting(); }
-  [[nodiscard]] const RestingOrders& resting() const noexcept { return matching_.resting(); }
-
-  Matching<Handler> matching_;
-  StopOrders stops_;
-  AuctionOrders auction_;
-  AuctionKind call_ = AuctionKind::kUnspecified;
-  bool halted_ = false;
-  TradingStatus status_ = TradingStatus::kOpen;
+  void restore_last_price(Price price) noexcept { matching_.traded().note(price); }
 };
 
 }  // namespace ordermesh::engine

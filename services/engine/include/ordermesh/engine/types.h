@@ -120,7 +120,7 @@ enum class AuctionKind : std::uint8_t { kUnspecified = 0, kOpening = 1, kClosing
 
 // Whether the order takes part in an auction only.
 [[nodiscard]] constexpr bool is_at_auction(TimeInForce time_in_force) noexcept {
-  return time_in_force == TimeInForce::kAtTheOpening || time_in_force == TimeInForce::kAtTheClose;
+  return time_in_force >= TimeInForce::kAtTheOpening;
 }
 
 // Which auction an order takes part in that is for one only.
@@ -130,7 +130,12 @@ enum class AuctionKind : std::uint8_t { kUnspecified = 0, kOpening = 1, kClosing
 
 // Whether an order of this type waits for its stop price, apart from the book.
 [[nodiscard]] constexpr bool is_stop(OrderType type) noexcept {
-  return type == OrderType::kStop || type == OrderType::kStopLimit;
+  return type >= OrderType::kStop;
+}
+
+// Whether such an order waits apart from the book: for its stop price, or for its auction.
+[[nodiscard]] constexpr bool waits(OrderType type, TimeInForce time_in_force) noexcept {
+  return is_stop(type) || is_at_auction(time_in_force);
 }
 
 // The participant's id of an order: 16 bytes, kept as two words in the bytes' own order.
@@ -176,6 +181,7 @@ struct alignas(64) Order {
   SelfTradePrevention self_trade_prevention = SelfTradePrevention::kUnspecified;
   std::uint32_t slot = 0;  // the order's own place in the pool
   bool iceberg = false;    // whether terms.display is above zero
+  bool waits = false;      // whether it is kept apart from the book: for its stop price, or for its auction
 
   ClientOrderId client_order_id;
   Nanoseconds accepted_time = 0;
@@ -183,11 +189,6 @@ struct alignas(64) Order {
   Quantity hidden = 0;  // the part of `leaves` that is not shown, while an iceberg order rests
 };
 static_assert(sizeof(Order) == 128);
-
-// Whether an open order waits apart from the book: for its stop price, or for its auction.
-[[nodiscard]] constexpr bool waits(const Order& order) noexcept {
-  return is_stop(order.type) || is_at_auction(order.time_in_force);
-}
 
 // What of a resting order is shown, and counted by its level.
 [[nodiscard]] constexpr Quantity displayed(const Order& order) noexcept {
