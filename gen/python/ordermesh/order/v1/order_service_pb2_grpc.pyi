@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
+from ordermesh.order.v1 import order_preview_pb2 as _order_preview_pb2
 from ordermesh.order.v1 import order_query_pb2 as _order_query_pb2
 from ordermesh.order.v1 import order_stream_pb2 as _order_stream_pb2
 import abc as _abc_1
@@ -45,6 +46,12 @@ class OrderServiceStub:
     """
     PlaceOrders: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.PlaceOrdersRequest, _order_entry_pb2.PlaceOrdersResponse]
     """Places several orders, each for itself: one refused does not stop the others."""
+    PreviewOrder: _grpc.UnaryUnaryMultiCallable[_order_preview_pb2.PreviewOrderRequest, _order_preview_pb2.PreviewOrderResponse]
+    """Tells what PlaceOrder would make of an order now: whether it would be accepted, what risk would say and why, what it
+    would cost by the book as it is, and where it would go. Nothing is stored, reserved or sent, and the client order id
+    stays free. What PlaceOrder would fail with stands in the answer; the call itself fails only when the request breaks a
+    constraint of the contract.
+    """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.CancelOrderRequest, _order_entry_pb2.CancelOrderResponse]
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
@@ -79,6 +86,12 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     PlaceOrders: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.PlaceOrdersRequest, _order_entry_pb2.PlaceOrdersResponse]  # type: ignore[assignment]
     """Places several orders, each for itself: one refused does not stop the others."""
+    PreviewOrder: _aio.UnaryUnaryMultiCallable[_order_preview_pb2.PreviewOrderRequest, _order_preview_pb2.PreviewOrderResponse]  # type: ignore[assignment]
+    """Tells what PlaceOrder would make of an order now: whether it would be accepted, what risk would say and why, what it
+    would cost by the book as it is, and where it would go. Nothing is stored, reserved or sent, and the client order id
+    stays free. What PlaceOrder would fail with stands in the answer; the call itself fails only when the request breaks a
+    constraint of the contract.
+    """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.CancelOrderRequest, _order_entry_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
@@ -122,6 +135,18 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_entry_pb2.PlaceOrdersResponse, _abc.Awaitable[_order_entry_pb2.PlaceOrdersResponse]]:
         """Places several orders, each for itself: one refused does not stop the others."""
+
+    @_abc_1.abstractmethod
+    def PreviewOrder(
+        self,
+        request: _order_preview_pb2.PreviewOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_preview_pb2.PreviewOrderResponse, _abc.Awaitable[_order_preview_pb2.PreviewOrderResponse]]:
+        """Tells what PlaceOrder would make of an order now: whether it would be accepted, what risk would say and why, what it
+        would cost by the book as it is, and where it would go. Nothing is stored, reserved or sent, and the client order id
+        stays free. What PlaceOrder would fail with stands in the answer; the call itself fails only when the request breaks a
+        constraint of the contract.
+        """
 
     @_abc_1.abstractmethod
     def CancelOrder(
