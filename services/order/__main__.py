@@ -16,11 +16,13 @@ from services.mesh.service import Service, run
 from services.order.config import OrderSettings
 from services.order.peers.broker import BrokerRoute
 from services.order.peers.instruments import InstrumentCatalogue
+from services.order.peers.previews import MarketDepths, RiskChecks, Routing
 from services.order.peers.risk import RiskStream
 from services.order.pipeline.book import Book
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
+from services.order.pipeline.previewing import Previewing
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
@@ -91,6 +93,18 @@ async def main(service: Service[OrderSettings]) -> None:
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
     )
+    previewing = Previewing(
+        book,
+        placing,
+        store,
+        instruments=instruments,
+        risk=RiskChecks(
+            channels.to(settings.risk_address), risk, settings.shard, timeout_seconds=settings.risk_timeout_seconds
+        ),
+        depths=MarketDepths(channels.to(settings.marketdata_address)),
+        routes=Routing(channels.to(settings.broker_address)),
+        clock=service.clock,
+    )
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
 
@@ -108,6 +122,7 @@ async def main(service: Service[OrderSettings]) -> None:
         Orders(book, writer, store),
         Listing(database),
         streams,
+        previewing=previewing,
         clock=service.clock,
         identifiers=service.identifiers,
         metrics=metrics,

@@ -88,7 +88,7 @@ class RiskStream:
         number = self._batch_number
         answer: asyncio.Future[Sequence[ReservationDecision]] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
-        batch = ReservationBatch(batch_number=number, reservations=map(_reservation, terms))
+        batch = ReservationBatch(batch_number=number, reservations=map(reservation_of, terms))
         self._outgoing.put(ReserveRequest(reserve=batch))
         try:
             async with asyncio.timeout(self._timeout_seconds):
@@ -166,7 +166,7 @@ class RiskStream:
 
     def _sync(self, sequence: int) -> Iterable[ReserveRequest]:
         reservations = [_remaining(order) for order in self._book.live.values()]
-        reservations += [_reservation(terms) for terms in self._reserved.values()]
+        reservations += [reservation_of(terms) for terms in self._reserved.values()]
         for first in range(0, max(len(reservations), 1), _PER_MESSAGE):
             part = reservations[first : first + _PER_MESSAGE]
             last = first + _PER_MESSAGE >= len(reservations)
@@ -214,7 +214,8 @@ def _serialised(message: Message) -> bytes:
     return message if isinstance(message, bytes) else message.SerializeToString()
 
 
-def _reservation(terms: OrderTerms) -> Reservation:
+def reservation_of(terms: OrderTerms) -> Reservation:
+    """Returns what an order may at most become."""
     return Reservation(
         order_id=terms.order_id,
         account_id=terms.account_id,
@@ -227,7 +228,7 @@ def _reservation(terms: OrderTerms) -> Reservation:
 
 
 def _remaining(order: Order) -> Reservation:
-    reservation = _reservation(order.terms)
+    reservation = reservation_of(order.terms)
     if order.cumulative:
         reservation.quantity = format_decimal(order.leaves)
     return reservation

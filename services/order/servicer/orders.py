@@ -14,6 +14,7 @@ from services.mesh.tokens import PageTokens, filters_of
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
+from services.order.pipeline.previewing import Previewing
 from services.order.pipeline.queries import Lists
 from services.order.servicer.messages import (
     order_filter,
@@ -22,12 +23,13 @@ from services.order.servicer.messages import (
     result,
     terms_of,
 )
+from services.order.servicer.previews import PreviewMethods
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trades import TradeMethods
 from services.order.wire import SIDES, order_message
 
 
-class OrderServicer(TradeMethods, order_service_pb2_grpc.OrderServiceServicer):
+class OrderServicer(TradeMethods, PreviewMethods, order_service_pb2_grpc.OrderServiceServicer):
     """Serves callers."""
 
     def __init__(
@@ -37,11 +39,13 @@ class OrderServicer(TradeMethods, order_service_pb2_grpc.OrderServiceServicer):
         lists: Lists,
         streams: OrderStreams,
         *,
+        previewing: Previewing,
         clock: Clock,
         identifiers: Identifiers,
         metrics: Metrics,
     ) -> None:
         self._placing, self._orders, self._lists, self._streams = placing, orders, lists, streams
+        self._previewing = previewing
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
 
     async def PlaceOrder(

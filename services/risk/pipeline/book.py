@@ -100,6 +100,18 @@ class Book:
         """Checks an order and, if it may go on, reserves for it. An order that holds a reservation keeps it."""
         if proposal.order_id in self._reserved:
             return ACCEPTED
+        decision = self._check(shard, proposal, market, gate, now_ns, fresh=fresh)
+        if not decision.reason:
+            self._hold(shard, proposal, self._account(proposal.account_id, shard), market)
+        return decision
+
+    def look(self, shard: int, proposal: Proposal, market: Market, gate: Gate, now_ns: int, *, fresh: bool) -> Decision:
+        """Decides on an order as `reserve` would and holds nothing; the gate must be one that only looks."""
+        return self._check(shard, proposal, market, gate, now_ns, fresh=fresh)
+
+    def _check(
+        self, shard: int, proposal: Proposal, market: Market, gate: Gate, now_ns: int, *, fresh: bool
+    ) -> Decision:
         account = self._account(proposal.account_id, shard)
         if account.day < self._day:
             account.begin_day(self._day)
@@ -107,12 +119,11 @@ class Book:
         limits = self.limits(proposal.account_id)
         exposure = account.exposures.get(proposal.instrument) or Exposure(market)
         breach = gate.blocks(account, limits, now_ns) or check(proposal, account, exposure, limits, fresh=fresh)
-        if breach is not None:
-            decision = Decision(_REASON.get(breach.rule, LIMIT_EXCEEDED), breach, breach.text)
-            gate.refused(proposal, decision, limits, now_ns)
-            return decision
-        self._hold(shard, proposal, account, market)
-        return ACCEPTED
+        if breach is None:
+            return ACCEPTED
+        decision = Decision(_REASON.get(breach.rule, LIMIT_EXCEEDED), breach, breach.text)
+        gate.refused(proposal, decision, limits, now_ns)
+        return decision
 
     def release(self, order_ids: Iterable[str]) -> None:
         """Lets reservations go; those that are not there do not matter."""
