@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from services.cli.commands import accounts, book, orders, place, positions, quotes, replay, status
+from services.cli.commands import accounts, book, orders, place, positions, quotes, reconciliations, replay, status
 
 app = typer.Typer(
     name="ordermesh",
@@ -22,6 +22,7 @@ for command in (
     quotes.quotes,
     book.book,
     accounts.accounts,
+    reconciliations.reconciliations,
     status.status,
     replay.replay,
 ):

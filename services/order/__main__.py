@@ -23,6 +23,7 @@ from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.previewing import Previewing
+from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
@@ -33,6 +34,7 @@ from services.order.store.history import History
 from services.order.store.listing import Listing
 from services.order.store.log import OrderLog
 from services.order.store.postgres import PostgresStore
+from services.order.store.reconciliations import PostgresReconciliations
 from services.order.wire_events import TOPIC_OF_NAME
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
@@ -71,7 +73,15 @@ async def main(service: Service[OrderSettings]) -> None:
         refresh_seconds=settings.instrument_refresh_seconds,
     )
     risk = RiskStream(channels.to(settings.risk_address), book, history, timeout_seconds=settings.risk_timeout_seconds)
-    reconciling = Reconciling(book, store, metrics)
+    reconciliations = Reconciliations(
+        PostgresReconciliations(database, settings.shard),
+        book,
+        service.clock,
+        service.identifiers,
+        kept=settings.kept_reconciliations,
+    )
+    service.on_close(reconciliations.flush)
+    reconciling = Reconciling(book, store, metrics, reconciliations)
     broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock)
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
@@ -115,6 +125,7 @@ async def main(service: Service[OrderSettings]) -> None:
         ("broker", broker.run()),
         ("instruments", instruments.run()),
         ("relay", relay.run()),
+        ("reconciliations", reconciliations.run()),
     ):
         service.spawn(name, coroutine)
     servicer = OrderServicer(
@@ -123,6 +134,7 @@ async def main(service: Service[OrderSettings]) -> None:
         Listing(database),
         streams,
         previewing=previewing,
+        reconciliations=reconciliations,
         clock=service.clock,
         identifiers=service.identifiers,
         metrics=metrics,

@@ -40,6 +40,9 @@ class OrderSettings(StoreSettings, BusSettings):
     most_waiting_per_stream: int = Field(default=10_000, ge=1)
     """Reports that may wait for a reader before its stream is ended."""
 
+    kept_reconciliations: int = Field(default=100_000, ge=1)
+    """Records of reconciliation of the shard that are kept; the oldest beyond them are deleted."""
+
     @model_validator(mode="after")
     def _shard_exists(self) -> Self:
         if self.shard >= self.shard_count:

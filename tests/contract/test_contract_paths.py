@@ -23,6 +23,7 @@ GET /api/v1/orders/{}/history
 POST /api/v1/orders:batch
 POST /api/v1/orders:cancelAll
 POST /api/v1/orders:preview
+GET /api/v1/reconciliations
 GET /api/v1/trades
 GET /api/v1/trades/{}
 GET /api/v1/trades/summary

@@ -16,6 +16,7 @@ from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.previewing import Previewing
 from services.order.pipeline.queries import Lists
+from services.order.pipeline.reconciliations import Reconciliations
 from services.order.servicer.messages import (
     order_filter,
     page_size,
@@ -24,12 +25,13 @@ from services.order.servicer.messages import (
     terms_of,
 )
 from services.order.servicer.previews import PreviewMethods
+from services.order.servicer.reconciliations import ReconciliationMethods
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trades import TradeMethods
 from services.order.wire import SIDES, order_message
 
 
-class OrderServicer(TradeMethods, PreviewMethods, order_service_pb2_grpc.OrderServiceServicer):
+class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_service_pb2_grpc.OrderServiceServicer):
     """Serves callers."""
 
     def __init__(
@@ -40,12 +42,13 @@ class OrderServicer(TradeMethods, PreviewMethods, order_service_pb2_grpc.OrderSe
         streams: OrderStreams,
         *,
         previewing: Previewing,
+        reconciliations: Reconciliations,
         clock: Clock,
         identifiers: Identifiers,
         metrics: Metrics,
     ) -> None:
         self._placing, self._orders, self._lists, self._streams = placing, orders, lists, streams
-        self._previewing = previewing
+        self._previewing, self._reconciliations = previewing, reconciliations
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
 
     async def PlaceOrder(

@@ -9,6 +9,7 @@ from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
 from ordermesh.order.v1 import order_preview_pb2 as _order_preview_pb2
 from ordermesh.order.v1 import order_query_pb2 as _order_query_pb2
 from ordermesh.order.v1 import order_stream_pb2 as _order_stream_pb2
+from ordermesh.order.v1 import reconciliation_pb2 as _reconciliation_pb2
 from ordermesh.order.v1 import trade_query_pb2 as _trade_query_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -71,6 +72,11 @@ class OrderServiceStub:
     """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]
     """Lists what happened to one order, oldest first."""
+    ListReconciliations: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ListReconciliationsRequest, _reconciliation_pb2.ListReconciliationsResponse]
+    """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
+    connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
+    configured otherwise.
+    """
     StreamOrders: _grpc.UnaryStreamMultiCallable[_order_stream_pb2.StreamOrdersRequest, _order_stream_pb2.StreamOrdersResponse]
     """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
     slow is ended with SLOW_READER and continues from its resume token.
@@ -115,6 +121,11 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _aio.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]  # type: ignore[assignment]
     """Lists what happened to one order, oldest first."""
+    ListReconciliations: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ListReconciliationsRequest, _reconciliation_pb2.ListReconciliationsResponse]  # type: ignore[assignment]
+    """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
+    connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
+    configured otherwise.
+    """
     StreamOrders: _aio.UnaryStreamMultiCallable[_order_stream_pb2.StreamOrdersRequest, _order_stream_pb2.StreamOrdersResponse]  # type: ignore[assignment]
     """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
     slow is ended with SLOW_READER and continues from its resume token.
@@ -222,6 +233,17 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_query_pb2.GetOrderHistoryResponse, _abc.Awaitable[_order_query_pb2.GetOrderHistoryResponse]]:
         """Lists what happened to one order, oldest first."""
+
+    @_abc_1.abstractmethod
+    def ListReconciliations(
+        self,
+        request: _reconciliation_pb2.ListReconciliationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.ListReconciliationsResponse, _abc.Awaitable[_reconciliation_pb2.ListReconciliationsResponse]]:
+        """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
+        connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
+        configured otherwise.
+        """
 
     @_abc_1.abstractmethod
     def StreamOrders(
