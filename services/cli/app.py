@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from services.cli.commands import accounts, book, orders, place, positions, quotes, reconciliations, replay, status
+from services.cli.commands import (
+    accounts,
+    book,
+    orders,
+    place,
+    positions,
+    quotes,
+    reconciliations,
+    replace,
+    replay,
+    status,
+)
 
 app = typer.Typer(
     name="ordermesh",
@@ -16,6 +27,7 @@ app = typer.Typer(
 for command in (
     place.order,
     orders.orders,
+    replace.replace,
     orders.cancel,
     orders.trades,
     positions.positions,

@@ -66,6 +66,7 @@ def capabilities_to_proto(told: Capabilities) -> broker_connection_pb2.AdapterCa
         deduplicates_commands=told.deduplicates_commands,
         recovers_reports=told.recovers_reports,
         tells_account=told.tells_account,
+        replaces_orders=told.replaces_orders,
         required_credentials=sorted(told.required_credentials),
         optional_credentials=sorted(told.optional_credentials),
         taker_fee_rate=format_decimal(told.taker_fee_rate),

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0004"
-down_revision = "0001"
+down_revision = "0003"
 
 STATEMENTS = (
     # Appended and never updated; the oldest are deleted. Ids are UUIDv7: by id is by time.
