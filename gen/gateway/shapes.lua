@@ -215,6 +215,17 @@ shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.ListReconciliationsRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["kinds"] = { name = "kinds", kind = "enum", type = "ordermesh.order.v1.ReconciliationKind", repeated = true },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.ListTradesRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
@@ -246,6 +257,9 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
 }
 shapes.messages["ordermesh.order.v1.PlaceOrdersRequest"] = {
   ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
+}
+shapes.messages["ordermesh.order.v1.PreviewOrderRequest"] = {
+  ["order"] = { name = "order", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest" },
 }
 shapes.messages["ordermesh.order.v1.ReplaceOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
@@ -502,6 +516,20 @@ shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_REJECTED"] = 7,
   ["ORDER_STATUS_EXPIRED"] = 8,
   ["ORDER_STATUS_PENDING_REPLACE"] = 9,
+}
+shapes.enums["ordermesh.order.v1.ReconciliationKind"] = {
+  ["RECONCILIATION_KIND_UNSPECIFIED"] = 0,
+  ["RECONCILIATION_KIND_AGREED"] = 1,
+  ["RECONCILIATION_KIND_PUT_OFF"] = 2,
+  ["RECONCILIATION_KIND_REPORTS_WHILE_AWAY"] = 3,
+  ["RECONCILIATION_KIND_COMMANDS_RESENT"] = 4,
+  ["RECONCILIATION_KIND_UNKNOWN_AT_VENUE"] = 5,
+  ["RECONCILIATION_KIND_OPEN_AT_VENUE_ENDED_HERE"] = 6,
+  ["RECONCILIATION_KIND_MISSING_AT_VENUE"] = 7,
+  ["RECONCILIATION_KIND_LOST_BY_VENUE"] = 8,
+  ["RECONCILIATION_KIND_REPORT_OF_UNKNOWN_ORDER"] = 9,
+  ["RECONCILIATION_KIND_FILL_AFTER_END"] = 10,
+  ["RECONCILIATION_KIND_REPORT_NOT_LOOKED_INTO"] = 11,
 }
 shapes.enums["ordermesh.risk.v1.RiskAlertKind"] = {
   ["RISK_ALERT_KIND_UNSPECIFIED"] = 0,

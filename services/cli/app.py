@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from services.cli.commands import accounts, book, orders, place, positions, quotes, replace, replay, status
+from services.cli.commands import (
+    accounts,
+    book,
+    orders,
+    place,
+    positions,
+    quotes,
+    reconciliations,
+    replace,
+    replay,
+    status,
+)
 
 app = typer.Typer(
     name="ordermesh",
@@ -23,6 +34,7 @@ for command in (
     quotes.quotes,
     book.book,
     accounts.accounts,
+    reconciliations.reconciliations,
     status.status,
     replay.replay,
 ):

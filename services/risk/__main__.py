@@ -69,7 +69,7 @@ async def main(service: Service[RiskSettings]) -> None:
     RiskMetrics(service.telemetry.registry, reserving, breakers, alert_log, service.clock)
     service.server.add(
         reservation_service_pb2_grpc.add_ReservationServiceServicer_to_server,
-        ReservationServicer(reserving, service.draining),
+        ReservationServicer(reserving, breakers.looking, service.draining),
     )
     service.server.add(
         risk_service_pb2_grpc.add_RiskServiceServicer_to_server,

@@ -22,6 +22,8 @@ POST /api/v1/orders/{}/cancel
 GET /api/v1/orders/{}/history
 POST /api/v1/orders:batch
 POST /api/v1/orders:cancelAll
+POST /api/v1/orders:preview
+GET /api/v1/reconciliations
 GET /api/v1/trades
 GET /api/v1/trades/{}
 GET /api/v1/trades/summary

@@ -336,7 +336,7 @@ class RiskWorld:
         self.reserving = reserving = Reserving(self.book, self.accounts, self.markets, self.breakers, self.clock)
         server.add(
             reservation_service_pb2_grpc.add_ReservationServiceServicer_to_server,
-            ReservationServicer(reserving, self.draining),
+            ReservationServicer(reserving, self.breakers.looking, self.draining),
         )
         servicer = RiskServicer(
             self.book, self.parameters, self.breakers, Alerts(self.store, hub, EPOCH), self.clock, self.draining

@@ -5,8 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from services.broker.domain.messages import OrderType, TimeInForce
+from services.kernel.decimals import ZERO
 from services.kernel.errors import CodedError, FieldViolation, invalid
 
 
@@ -29,6 +31,7 @@ class Capabilities:
         replaces_orders: Price and quantity of an open order can be changed in place.
         required_credentials: Names of the credentials that a connection must have.
         optional_credentials: Names of those that it may have.
+        taker_fee_rate: Fee for taking liquidity, a part of the value traded.
     """
 
     adapter: str
@@ -41,6 +44,7 @@ class Capabilities:
     replaces_orders: bool
     required_credentials: frozenset[str] = frozenset()
     optional_credentials: frozenset[str] = frozenset()
+    taker_fee_rate: Decimal = ZERO
 
     def check_environment(self, environment: Environment) -> None:
         """Raises NOT_SUPPORTED_BY_ADAPTER when the adapter does not reach that world."""

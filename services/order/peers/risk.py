@@ -91,7 +91,7 @@ class RiskStream:
         Raises:
             CodedError: RISK_UNAVAILABLE; nothing is reserved then, or will be let go.
         """
-        decisions = await self._ask(map(_reservation, terms), lambda: self.release([each.order_id for each in terms]))
+        decisions = await self._ask(map(reservation_of, terms), lambda: self.release([each.order_id for each in terms]))
         return [self._decision(each, decision) for each, decision in zip(terms, decisions, strict=True)]
 
     async def reserve_replaces(self, replaces: Sequence[tuple[Order, OrderTerms]]) -> Sequence[Decision]:
@@ -204,7 +204,7 @@ class RiskStream:
 
     def _sync(self, sequence: int) -> Iterable[ReserveRequest]:
         reservations = [self._held(order) for order in self._book.live.values()]
-        reservations += [_reservation(terms) for terms in self._reserved.values()]
+        reservations += [reservation_of(terms) for terms in self._reserved.values()]
         for first in range(0, max(len(reservations), 1), _PER_MESSAGE):
             part = reservations[first : first + _PER_MESSAGE]
             last = first + _PER_MESSAGE >= len(reservations)
@@ -265,7 +265,8 @@ def _serialised(message: Message) -> bytes:
     return message if isinstance(message, bytes) else message.SerializeToString()
 
 
-def _reservation(terms: OrderTerms) -> Reservation:
+def reservation_of(terms: OrderTerms) -> Reservation:
+    """Returns what an order may at most become."""
     return Reservation(
         order_id=terms.order_id,
         account_id=terms.account_id,
@@ -278,7 +279,7 @@ def _reservation(terms: OrderTerms) -> Reservation:
 
 
 def _remaining(order: Order) -> Reservation:
-    reservation = _reservation(order.terms)
+    reservation = reservation_of(order.terms)
     if order.cumulative:
         reservation.quantity = format_decimal(order.leaves)
     return reservation

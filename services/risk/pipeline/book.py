@@ -105,6 +105,10 @@ class Book:
             self._hold(shard, proposal, self._account(proposal.account_id, shard), market)
         return decision
 
+    def look(self, shard: int, proposal: Proposal, market: Market, gate: Gate, now_ns: int, *, fresh: bool) -> Decision:
+        """Decides on an order as `reserve` would and holds nothing; the gate must be one that only looks."""
+        return self._check(shard, proposal, market, gate, now_ns, fresh=fresh)
+
     def reserve_change(
         self, shard: int, change: Change, market: Market, gate: Gate, now_ns: int, *, fresh: bool
     ) -> Decision:

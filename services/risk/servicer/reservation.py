@@ -15,6 +15,7 @@ from services.kernel.drain import Drain, DrainClosedError
 from services.kernel.errors import invalid_field
 from services.mesh.draining import Draining
 from services.risk.domain.values import Change, Proposal, Settled
+from services.risk.pipeline.book import Decision, Gate
 from services.risk.pipeline.reserving import (
     Answer,
     Batch,
@@ -38,8 +39,9 @@ Responses = Drain[reservation_service_pb2.ReserveResponse]
 class ReservationServicer(reservation_service_pb2_grpc.ReservationServiceServicer):
     """Serves OrderService: one stream for each shard, a newer one ends the one before."""
 
-    def __init__(self, reserving: Reserving, draining: Draining) -> None:
+    def __init__(self, reserving: Reserving, looking: Gate, draining: Draining) -> None:
         self._reserving = reserving
+        self._looking = looking
         self._draining = draining
         self._workers: dict[int, asyncio.Task[None]] = {}
 
@@ -71,6 +73,16 @@ class ReservationServicer(reservation_service_pb2_grpc.ReservationServiceService
                 del self._workers[shard]
         with suppress(asyncio.CancelledError):
             await worker
+
+    async def CheckOrder(
+        self, request: reservation_service_pb2.CheckOrderRequest, context: Any
+    ) -> reservation_service_pb2.CheckOrderResponse:
+        """Tells what would be decided on an order, and reserves nothing."""
+        asked = _proposal(request.order)
+        order = asked.order if isinstance(asked, Change) else asked
+        decision = await self._reserving.look(request.shard, order, self._looking)
+        as_of = self._reserving.book.sequence(request.shard)
+        return reservation_service_pb2.CheckOrderResponse(decision=_decision(decision), as_of=as_of)
 
     async def _end_before(self, shard: int) -> None:
         """Sees to it that no earlier stream of the shard works on: two must not book the same log."""
@@ -165,18 +177,17 @@ def _settled(report: execution_report_pb2.ExecutionReport) -> Settled:
 
 
 def _decisions(answer: Answer) -> reservation_service_pb2.ReserveResponse:
-    decisions = [
-        _ACCEPTED
-        if not decision.reason
-        else reservation_service_pb2.ReservationDecision(
-            reason=REASON[decision.reason],  # type: ignore[arg-type]
-            breach=breach_to_proto(decision.breach) if decision.breach is not None else None,
-            text=decision.text,
-        )
-        for decision in answer.decisions
-    ]
+    decisions = [_ACCEPTED if not decision.reason else _decision(decision) for decision in answer.decisions]
     return reservation_service_pb2.ReserveResponse(
         decisions=reservation_service_pb2.ReservationDecisions(batch_number=answer.number, decisions=decisions)
+    )
+
+
+def _decision(decision: Decision) -> reservation_service_pb2.ReservationDecision:
+    return reservation_service_pb2.ReservationDecision(
+        reason=REASON[decision.reason],  # type: ignore[arg-type]
+        breach=breach_to_proto(decision.breach) if decision.breach is not None else None,
+        text=decision.text,
     )
 
 

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ordermesh.broker.v1 import route_query_pb2 as _route_query_pb2
 from ordermesh.broker.v1 import routing_service_pb2 as _routing_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -42,6 +43,8 @@ class RoutingServiceStub:
     """
     QueryVenueOrders: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.QueryVenueOrdersRequest, _routing_service_pb2.QueryVenueOrdersResponse]
     """Tells what the venue knows of some orders, for reconciliation."""
+    QueryRoute: _grpc.UnaryUnaryMultiCallable[_route_query_pb2.QueryRouteRequest, _route_query_pb2.QueryRouteResponse]
+    """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION when it names one that is not there."""
 
 @_typing.type_check_only
 class RoutingServiceAsyncStub(RoutingServiceStub):
@@ -57,6 +60,8 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     """
     QueryVenueOrders: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.QueryVenueOrdersRequest, _routing_service_pb2.QueryVenueOrdersResponse]  # type: ignore[assignment]
     """Tells what the venue knows of some orders, for reconciliation."""
+    QueryRoute: _aio.UnaryUnaryMultiCallable[_route_query_pb2.QueryRouteRequest, _route_query_pb2.QueryRouteResponse]  # type: ignore[assignment]
+    """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION when it names one that is not there."""
 
 class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Carries commands of OrderService to venues and their reports back; not reachable from outside."""
@@ -81,5 +86,13 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_routing_service_pb2.QueryVenueOrdersResponse, _abc.Awaitable[_routing_service_pb2.QueryVenueOrdersResponse]]:
         """Tells what the venue knows of some orders, for reconciliation."""
+
+    @_abc_1.abstractmethod
+    def QueryRoute(
+        self,
+        request: _route_query_pb2.QueryRouteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_route_query_pb2.QueryRouteResponse, _abc.Awaitable[_route_query_pb2.QueryRouteResponse]]:
+        """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION when it names one that is not there."""
 
 def add_RoutingServiceServicer_to_server(servicer: RoutingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

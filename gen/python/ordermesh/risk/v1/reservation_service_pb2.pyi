@@ -415,3 +415,59 @@ class ReservationDecision(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReservationDecision: _TypeAlias = ReservationDecision  # noqa: Y015
+
+@_typing.final
+class CheckOrderRequest(_message.Message):
+    """An order to decide on without reserving."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARD_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    shard: _builtins.int
+    """Shard of OrderService that owns the account."""
+    @_builtins.property
+    def order(self) -> Global___Reservation:
+        """The order. Its order_id and its replace are of no account."""
+
+    def __init__(
+        self,
+        *,
+        shard: _builtins.int = ...,
+        order: Global___Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "shard", b"shard"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrderRequest: _TypeAlias = CheckOrderRequest  # noqa: Y015
+
+@_typing.final
+class CheckOrderResponse(_message.Message):
+    """What would be decided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    as_of: _builtins.int
+    """Sequence of the shard's log that it reflects."""
+    @_builtins.property
+    def decision(self) -> Global___ReservationDecision:
+        """The decision."""
+
+    def __init__(
+        self,
+        *,
+        decision: Global___ReservationDecision | None = ...,
+        as_of: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "decision", b"decision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrderResponse: _TypeAlias = CheckOrderResponse  # noqa: Y015
