@@ -155,7 +155,7 @@ function body.check(text, target, bound)
         end,
       })
     end
-    message(s, {}, fields)
+    message(s, { target.name }, fields)
   else
     value(s, { target.name }, target)
   end

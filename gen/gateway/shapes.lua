@@ -37,6 +37,14 @@ shapes.messages["ordermesh.broker.v1.ListConnectionsRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.broker.v1.ListVenueHoldingsRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
 shapes.messages["ordermesh.broker.v1.ListVenueOrdersRequest"] = {
   ["connection_id"] = { name = "connection_id", kind = "string" },
   ["connectionId"] = { name = "connection_id", kind = "string" },
@@ -189,6 +197,10 @@ shapes.messages["ordermesh.order.v1.GetOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
   ["orderId"] = { name = "order_id", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.GetTradeRequest"] = {
+  ["trade_id"] = { name = "trade_id", kind = "string" },
+  ["tradeId"] = { name = "trade_id", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
@@ -243,6 +255,13 @@ shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
   ["resume_token"] = { name = "resume_token", kind = "string" },
   ["resumeToken"] = { name = "resume_token", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.SummarizeTradesRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
 }
 shapes.messages["ordermesh.portfolio.v1.AddPortfolioPositionRequest"] = {
   ["portfolio_id"] = { name = "portfolio_id", kind = "string" },

@@ -8,13 +8,17 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from typing import Any, Final, Self
 
 import grpc
+import structlog
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from services.kernel.errors import CodedError, deadline, unavailable
 from services.mesh.context import TRACEPARENT, current_call
 from services.mesh.descriptors import service_descriptor
+from services.mesh.names import Key
 from services.mesh.options import CLIENT_OPTIONS
-from services.mesh.status import from_rpc_error
+from services.mesh.status import from_rpc_error, names_address
+
+_log = structlog.stdlib.get_logger(__name__)
 
 SHAVE_SECONDS: Final = 0.005
 SHAVE_SHARE: Final = 0.05
@@ -134,7 +138,7 @@ class Channel(grpc.aio.Channel):
                     request, timeout=_time(most if timeout is None else timeout), metadata=_trace(metadata), **options
                 )
             except grpc.aio.AioRpcError as error:
-                raise from_rpc_error(error) from None
+                raise _coded(error) from None
 
         return invoke
 
@@ -152,7 +156,7 @@ class StreamCall:
             async for message in self._call:
                 yield message
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from None
+            raise _coded(error) from None
         except asyncio.CancelledError:
             self._raise_unless_ours()
         finally:
@@ -163,7 +167,7 @@ class StreamCall:
         try:
             message = await self._call.read()
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from None
+            raise _coded(error) from None
         except asyncio.CancelledError:
             self._raise_unless_ours()
             return None
@@ -178,7 +182,7 @@ class StreamCall:
         try:
             await self._call.write(message)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from None
+            raise _coded(error) from None
         except asyncio.InvalidStateError:
             raise await self._ended() from None
 
@@ -201,7 +205,7 @@ class StreamCall:
             while await self._call.read() is not grpc.aio.EOF:
                 pass
         except grpc.aio.AioRpcError as error:
-            return from_rpc_error(error)
+            return _coded(error)
         except asyncio.CancelledError:
             self._raise_unless_ours()
             return unavailable("SERVICE_UNAVAILABLE", "the stream was canceled here")
@@ -253,3 +257,16 @@ def _time(timeout_seconds: float) -> float:
 def _trace(metadata: Metadata) -> Metadata:
     call = current_call()
     return metadata if call is None else (*metadata, (TRACEPARENT, call.traceparent))
+
+
+def _coded(error: grpc.aio.AioRpcError) -> CodedError:
+    """Returns the error of a call that failed.
+
+    While a call is being served, the error may be told to its caller: where the transport's words name an address of
+    the mesh, they go to the log, and plain ones to the caller.
+    """
+    in_full = from_rpc_error(error)
+    if current_call() is None or not names_address(in_full.message):
+        return in_full
+    _log.warning("a peer cannot be reached", **{Key.REASON: in_full.reason, Key.ERROR: in_full.message})
+    return CodedError(in_full.kind, in_full.reason, "a service that this needs cannot be reached now")

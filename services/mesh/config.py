@@ -8,12 +8,13 @@ A field `drain_seconds` of the service `order` is looked for, in this order, in
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -26,9 +27,18 @@ from pydantic_settings import (
 PREFIX = "ORDERMESH_"
 CONFIG_FILE = "ORDERMESH_CONFIG_FILE"
 
-Address = Annotated[
-    str, StringConstraints(pattern=r"^(unix:.+|[A-Za-z0-9_.\-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5})$")
-]
+_ADDRESS = re.compile(r"unix:.+|(?:[A-Za-z0-9_.\-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
+_LAST_PORT = 65_535
+
+
+def _is_address(text: str) -> str:
+    found = _ADDRESS.fullmatch(text)
+    if found is None or int(found[1] or 0) > _LAST_PORT:
+        raise ValueError(f"must be host:port, the port at most {_LAST_PORT}, or unix:path")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_is_address)]
 """`host:port` (port 0: the system chooses) or `unix:path`."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -45,6 +46,8 @@ _REASON_WITHOUT_DETAILS: Final = {
     ErrorKind.CANCELLED: "SERVICE_UNAVAILABLE",
 }
 
+_ADDRESS: Final = re.compile(r"\b(?:ipv[46]|unix|dns):")
+
 
 def to_status(error: CodedError) -> status_pb2.Status:
     """Returns the status that tells a caller everything that the error holds."""
@@ -67,6 +70,11 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> CodedError:
         return from_status(packed)
     kind = _KIND_OF_CODE.get(error.code(), ErrorKind.UNKNOWN)
     return CodedError(kind, _REASON_WITHOUT_DETAILS.get(kind, "INTERNAL"), error.details() or kind.value)
+
+
+def names_address(message: str) -> bool:
+    """Tells whether the words of a failure are the transport's and name an address."""
+    return _ADDRESS.search(message) is not None
 
 
 def _packed_status(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:

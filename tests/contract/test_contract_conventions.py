@@ -10,6 +10,7 @@ import pytest
 from proto.build.layout import here
 from proto.build.model import Contract, Field, Kind, Message, Method
 from proto.build.template import routes
+from services.mesh.interceptors.wording import WORDS_OF_PATTERN
 
 # Streams to clients say these, in these fields (ordermesh.type.v1).
 STREAM_SHAPE = {
@@ -141,6 +142,14 @@ def test_input_is_bounded(contract: Contract) -> None:
         if (field.kind in {Kind.STRING, Kind.BYTES, Kind.ENUM} or field.repeated) and field.rules is None
     ]
     assert unbounded == []
+
+
+def test_every_pattern_has_words(contract: Contract) -> None:
+    """A caller is told what a pattern asks for in words, never as a regular expression; no words are left over."""
+    rules = [field.rules for _, field in _input_fields(contract) if field.rules is not None]
+    texts = [each for rule in rules for each in (rule, rule.repeated.items, rule.map.keys, rule.map.values)]
+    patterns = {text.string.pattern for text in texts if text.string.pattern}
+    assert patterns == WORDS_OF_PATTERN.keys()
 
 
 REASON_IN_CODE = re.compile(

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from google.protobuf import json_format
+from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from deploy.embedded.mesh import Mesh
@@ -66,6 +67,16 @@ async def someone(mesh: Mesh) -> AsyncIterator[Trader]:
         yield opened
 
 
+def as_json(refused: grpc.aio.AioRpcError) -> dict[str, Any]:
+    """Returns the status of a refused call as REST would tell it."""
+    status = rpc_status.from_call(refused)
+    assert status is not None
+    # Reading the details needs their types to be loaded, whichever other tests run.
+    assert error_details_pb2.ErrorInfo.DESCRIPTOR.full_name in {each.TypeName() for each in status.details}
+    told: dict[str, Any] = json_format.MessageToDict(status, preserving_proto_field_name=True)
+    return told
+
+
 def reason_and_fields(body: dict[str, Any]) -> tuple[str, set[str]]:
     """Returns the reason of a Status body and the fields that it names."""
     reason, fields = "", set()
@@ -107,9 +118,7 @@ async def test_a_bad_order_is_refused_the_same_over_grpc(
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await someone.orders.PlaceOrder(request)
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    status = rpc_status.from_call(refused.value)
-    assert status is not None
-    told, fields = reason_and_fields(json_format.MessageToDict(status, preserving_proto_field_name=True))
+    told, fields = reason_and_fields(as_json(refused.value))
     assert told == reason
     assert field in fields
 
@@ -125,11 +134,14 @@ async def test_bad_json_is_refused(rest: httpx.AsyncClient, body: str, reason: s
 
 
 async def test_an_unknown_account_is_refused(someone: Trader) -> None:
-    """An order for an account that does not exist is refused with the reason."""
+    """An order for an account that does not exist is refused with the reason and the field, and not kept."""
     request = someone.request(BUY, "MSFT.XNAS", "1", "300")
     request.account_id = "nobody-here"
-    with pytest.raises(grpc.aio.AioRpcError, match="nobody-here"):
+    with pytest.raises(grpc.aio.AioRpcError, match="nobody-here") as refused:
         await someone.orders.PlaceOrder(request)
+    assert reason_and_fields(as_json(refused.value)) == ("UNKNOWN_ACCOUNT", {"account_id"})
+    listed = await someone.orders.ListOrders(order_query_pb2.ListOrdersRequest(account_id="nobody-here"))
+    assert not listed.orders
 
 
 async def test_an_oversized_batch_is_refused_whole(someone: Trader) -> None:
@@ -152,6 +164,11 @@ async def test_an_oversized_batch_is_refused_whole(someone: Trader) -> None:
         ("/api/v1/orders?status=ORDER_STATUS_LOST", 400, "INVALID_FIELD"),
         ("/api/v1/orders/not-an-id", 400, "INVALID_FIELD"),
         ("/api/v1/orders/01890000-0000-7000-8000-000000000000", 404, "UNKNOWN_ORDER"),
+        ("/api/v1/trades/not-an-id", 400, "INVALID_FIELD"),
+        ("/api/v1/trades/01890000-0000-7000-8000-000000000000", 404, "UNKNOWN_TRADE"),
+        ("/api/v1/trades/summary", 400, "INVALID_FIELD"),
+        ("/api/v1/orders?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 400, "INVALID_FIELD"),
+        ("/api/v1/risk/alerts?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 400, "INVALID_FIELD"),
         ("/api/v1/market-data/NOBODY.XNAS", 404, "UNKNOWN_INSTRUMENT"),
         ("/api/v1/nothing/here", 404, "UNKNOWN_ROUTE"),
     ],

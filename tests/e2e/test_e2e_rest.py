@@ -111,6 +111,13 @@ async def test_a_fill_is_in_trades_and_positions(rest: httpx.AsyncClient) -> Non
     trades = (await rest.get("/api/v1/trades", params={"account_id": buyer})).json()["trades"]
     assert [(trade["price"], trade["quantity"]) for trade in trades] == [("310", "10")]
 
+    one = await rest.get(f"/api/v1/trades/{trades[0]['trade_id']}")
+    assert one.json()["trade"] == trades[0]
+    summed = (await rest.get("/api/v1/trades/summary", params={"account_id": buyer})).json()["summaries"]
+    assert [(each["instrument"], each["bought_quantity"], each["average_bought_price"]) for each in summed] == [
+        (INSTRUMENT, "10", "310")
+    ]
+
     async def position() -> list[dict[str, Any]]:
         answer = await rest.get("/api/v1/positions", params={"account_id": seller})
         found: list[dict[str, Any]] = answer.json()["positions"]

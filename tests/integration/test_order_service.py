@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import pytest
 import redis.asyncio
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.event.v1 import event_log_service_pb2, event_pb2
-from ordermesh.order.v1 import order_entry_pb2, order_query_pb2
+from ordermesh.order.v1 import order_entry_pb2, order_query_pb2, trade_query_pb2
 from ordermesh.order.v1.order_pb2 import (
     ORDER_STATUS_CANCELED,
     ORDER_STATUS_FILLED,
@@ -19,7 +21,7 @@ from ordermesh.order.v1.order_pb2 import (
     ORDER_STATUS_PENDING_NEW,
     ORDER_STATUS_REJECTED,
 )
-from ordermesh.type.v1 import error_pb2, risk_breach_pb2
+from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.status import from_status
 from tests.fakes.order_peers import Peers, ignore, refuse, rest
@@ -166,6 +168,29 @@ async def test_cancel_on_request(client: Client, peers: Peers) -> None:
         await client.orders.CancelOrder(order_entry_pb2.CancelOrderRequest(order_id=placed.order_id))
 
 
+@pytest.mark.parametrize("method", ["ListOrders", "ListTrades"])
+async def test_lists_take_any_time_there_is_and_refuse_what_is_none(client: Client, method: str) -> None:
+    """From the year 1 to the end of 9999 is everything; what lies beyond, or ends before it begins, is refused."""
+    placed = await client.place()
+    await client.until(placed.order_id, ORDER_STATUS_FILLED)
+    first, last = Timestamp(seconds=-62_135_596_800), Timestamp(seconds=253_402_300_799, nanos=999_999_999)
+    of_method = {"ListOrders": order_query_pb2.ListOrdersRequest, "ListTrades": order_query_pb2.ListTradesRequest}
+
+    async def ask(begin: Timestamp, end: Timestamp) -> Any:
+        return await getattr(client.orders, method)(of_method[method](**{"from": begin, "to": end}))
+
+    assert await ask(first, last) == await getattr(client.orders, method)(of_method[method]())
+    for begin, end, field in (
+        (Timestamp(seconds=first.seconds - 1), last, "from"),
+        (first, Timestamp(seconds=last.seconds + 1), "to"),
+        (last, first, "to"),
+    ):
+        with pytest.raises(CodedError) as caught:
+            await ask(begin, end)
+        assert (caught.value.kind, caught.value.reason) == (ErrorKind.INVALID, "INVALID_FIELD")
+        assert [violation.field for violation in caught.value.violations] == [field]
+
+
 async def test_an_unknown_order_is_not_found(client: Client) -> None:
     """Told, canceled or looked into: NOT_FOUND with UNKNOWN_ORDER."""
     nobody = "00000000-0000-7000-8000-000000000000"
@@ -244,6 +269,64 @@ async def test_fills_are_listed_newest_first_page_by_page(client: Client) -> Non
         if not token:
             break
     assert found == placed[::-1]
+
+
+async def test_a_fill_is_told_by_its_id(client: Client) -> None:
+    """Each fill of the log is found again; an id that no fill has, of whatever time, is not."""
+    for _ in range(3):
+        await client.until((await client.place(account_id="one")).order_id, ORDER_STATUS_FILLED)
+    listed = (await client.orders.ListTrades(order_query_pb2.ListTradesRequest(account_id="one"))).trades
+    assert len(listed) >= 3
+    for trade in listed:
+        answer = await client.orders.GetTrade(trade_query_pb2.GetTradeRequest(trade_id=trade.trade_id.upper()))
+        assert answer.trade == trade
+    near = f"{listed[0].trade_id[:-12]}{'0' * 12}"
+    for nobody in (
+        near,
+        listed[0].order_id,
+        "00000000-0000-0000-0000-000000000000",
+        "f" * 8 + "-ffff-7fff-bfff-" + "f" * 12,
+    ):
+        with pytest.raises(CodedError, match="UNKNOWN_TRADE") as caught:
+            await client.orders.GetTrade(trade_query_pb2.GetTradeRequest(trade_id=nobody))
+        assert caught.value.kind is ErrorKind.NOT_FOUND
+
+
+async def test_fills_are_summed_up_by_instrument(client: Client) -> None:
+    """Of the day, or of the time asked for, as the list of fills tells them one by one."""
+    for instrument, side in (("AAPL.XNAS", "BUY"), ("AAPL.XNAS", "SELL"), ("MSFT.XNAS", "BUY"), ("AAPL.XNAS", "BUY")):
+        number = trading_pb2.Side.Value(f"SIDE_{side}")
+        placed = await client.place(account_id="sums", instrument=instrument, side=number)
+        await client.until(placed.order_id, ORDER_STATUS_FILLED)
+    trades = (await client.orders.ListTrades(order_query_pb2.ListTradesRequest(account_id="sums"))).trades
+
+    async def summed(**fields: Any) -> Any:
+        wanted = trade_query_pb2.SummarizeTradesRequest(**{"account_id": "sums"} | fields)
+        return (await client.orders.SummarizeTrades(wanted)).summaries
+
+    everything = {"from": Timestamp(seconds=0)}
+    told = await summed(**everything)
+    assert [each.instrument for each in told] == ["AAPL.XNAS", "MSFT.XNAS"]
+    for each in told:
+        own = [trade for trade in trades if trade.instrument == each.instrument]
+        bought = [trade for trade in own if trade.side == trading_pb2.SIDE_BUY]
+        assert each.trade_count == len(own)
+        assert Decimal(each.bought_quantity) == sum(Decimal(trade.quantity) for trade in bought)
+        value = sum(Decimal(trade.quantity) * Decimal(trade.price) for trade in bought)
+        assert Decimal(each.average_bought_price) * Decimal(each.bought_quantity) == value
+        assert bool(each.average_sold_price) == (each.instrument == "AAPL.XNAS")
+        times = [trade.executed_at.ToNanoseconds() for trade in own]
+        assert each.first_executed_at.ToNanoseconds() == min(times)
+        assert each.last_executed_at.ToNanoseconds() == max(times)
+    assert [each.instrument for each in await summed(instrument="MSFT.XNAS", **everything)] == ["MSFT.XNAS"]
+    assert not await summed(to=Timestamp(seconds=1), **everything)
+    assert not await summed(account_id="nobody", **everything)
+    day_after = Timestamp(seconds=max(trade.executed_at.seconds for trade in trades) // 86_400 * 86_400 + 86_400)
+    answer = await client.orders.SummarizeTrades(
+        trade_query_pb2.SummarizeTradesRequest(account_id="sums", to=Timestamp(seconds=86_400))
+    )
+    assert getattr(answer, "from") == Timestamp(seconds=0)
+    assert await summed(**{"from": Timestamp(seconds=0), "to": day_after}) == told
 
 
 async def test_a_page_token_of_other_filters_or_a_damaged_one_is_refused(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -16,9 +17,10 @@ from ordermesh.portfolio.v1 import portfolio_admin_pb2 as admin
 from ordermesh.type.v1 import stream_pb2
 from services.kernel.errors import CodedError
 from services.mesh.client import StreamCall
+from tests.fakes.market_data import instrument
 from tests.fixtures.portfolio import PortfolioWorld, Running, portfolio_world, until
 
-AAPL, BTC = "AAPL.XNAS", "BTC-USDT.BINANCE"
+AAPL, BTC, EUR = "AAPL.XNAS", "BTC-USDT.BINANCE", "EUR-USD.LMAX"
 FAST = Duration(nanos=50_000_000)
 PositionsResponse = position_stream_pb2.StreamPositionsResponse
 PortfolioResponse = portfolio_stream_pb2.StreamPortfolioResponse
@@ -189,6 +191,24 @@ async def test_a_quiet_stream_beats_and_a_draining_service_says_goodbye(world: P
         assert goodbye.reason == stream_pb2.GOING_AWAY_REASON_DRAINING
         assert goodbye.resume_token
         assert (await portfolio.until("going_away")).going_away.reason == stream_pb2.GOING_AWAY_REASON_DRAINING
+
+
+async def test_a_rate_that_a_portfolio_does_not_use_is_no_change(world: PortfolioWorld) -> None:
+    """Quotes of a currency that the account has nothing in make no update, and heartbeats come all the same."""
+    world.market.instruments[EUR] = instrument(EUR, 4, "0.00001", "1000", asset_class=3)
+
+    async def quote_for_ever() -> None:
+        for cents in itertools.cycle(range(10)):
+            world.market.quote(EUR, f"1.0{cents}", f"1.1{cents}")
+            await asyncio.sleep(0.02)
+
+    async with world.running() as running:
+        portfolio = Portfolio(running, account_id="demo", heartbeat_interval=Duration(seconds=1))
+        await portfolio.until("snapshot_end")
+        quoting = asyncio.create_task(quote_for_ever())
+        assert [(await portfolio.read()).WhichOneof("item") for _ in range(2)] == ["heartbeat", "heartbeat"]
+        quoting.cancel()
+        portfolio.call.cancel()
 
 
 async def test_a_portfolio_comes_whole_then_whenever_a_fill_or_a_price_changes_it(

@@ -25,7 +25,12 @@ class Funds:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Position in one instrument. `average_price` is None when nothing is held."""
+    """Position in one instrument.
+
+    Attributes:
+        average_price: None when nothing is held.
+        held_outright: Whether what is bought is paid for and owned, unlike a future.
+    """
 
     instrument: str
     currency: str
@@ -33,6 +38,7 @@ class Position:
     average_price: Decimal | None
     bought_quantity: Decimal
     sold_quantity: Decimal
+    held_outright: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,11 @@ class VenueAccount:
 
     funds: tuple[Funds, ...]
     positions: tuple[Position, ...]
+
+    @property
+    def holdings(self) -> tuple[Position, ...]:
+        """What is owned: long positions, but for those in futures."""
+        return tuple(each for each in self.positions if each.quantity > 0 and each.held_outright)
 
 
 def account_of(positions: Iterable[BookPosition], terms_of: Callable[[int], Terms]) -> VenueAccount:
@@ -83,4 +94,5 @@ def _told(terms: Terms, position: BookPosition) -> Position:
         average,
         EXACT.multiply(Decimal(position.bought_lots), lot),
         EXACT.multiply(Decimal(position.sold_lots), lot),
+        terms.held_outright,
     )

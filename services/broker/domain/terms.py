@@ -58,12 +58,30 @@ class Terms:
         prices: Scale of prices (ticks).
         quantities: Scale of quantities (lots).
         value_of_one: Value of one lot at one tick.
+        held_outright: Whether what is bought is paid for and owned, unlike a future.
     """
 
-    __slots__ = ("currency", "instrument", "multiplier", "prices", "quantities", "value_of_one", "venue_number")
+    __slots__ = (
+        "currency",
+        "held_outright",
+        "instrument",
+        "multiplier",
+        "prices",
+        "quantities",
+        "value_of_one",
+        "venue_number",
+    )
 
     def __init__(
-        self, instrument: str, venue_number: int, currency: str, tick: Decimal, lot: Decimal, multiplier: Decimal
+        self,
+        instrument: str,
+        venue_number: int,
+        currency: str,
+        tick: Decimal,
+        lot: Decimal,
+        multiplier: Decimal,
+        *,
+        held_outright: bool = True,
     ) -> None:
         self.instrument = instrument
         self.venue_number = venue_number
@@ -72,3 +90,4 @@ class Terms:
         self.prices = Scale(tick, "PRICE_OFF_TICK")
         self.quantities = Scale(lot, "QUANTITY_OFF_LOT")
         self.value_of_one = tick * lot * multiplier
+        self.held_outright = held_outright

@@ -66,6 +66,7 @@ class Instruments:
             Decimal(told.tick_size),
             Decimal(told.lot_size),
             Decimal(told.contract_multiplier or "1"),
+            held_outright=told.asset_class != instrument_pb2.ASSET_CLASS_FUTURE,
         )
         self.by_name[terms.instrument] = terms
         self.by_number[terms.venue_number] = terms

@@ -114,6 +114,19 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         told = [_position(position) for position in rest[:size]]
         return venue_account_pb2.ListVenuePositionsResponse(positions=told, next_page_token=token, time=self._now())
 
+    async def ListVenueHoldings(
+        self, request: venue_account_pb2.ListVenueHoldingsRequest, context: Any
+    ) -> venue_account_pb2.ListVenueHoldingsResponse:
+        """Lists what is held outright by the venue's books."""
+        tokens = PageTokens(filters_of(request))
+        after = tokens.read(request.page_token) or ("",)
+        size = request.page_size or _DEFAULT_PAGE
+        account = await self._connections.account(request.connection_id)
+        rest = [holding for holding in account.holdings if holding.instrument > after[0]]
+        token = tokens.make(rest[size - 1].instrument) if len(rest) > size else ""
+        told = [_holding(holding) for holding in rest[:size]]
+        return venue_account_pb2.ListVenueHoldingsResponse(holdings=told, next_page_token=token, time=self._now())
+
     async def ListVenueOrders(
         self, request: venue_account_pb2.ListVenueOrdersRequest, context: Any
     ) -> venue_account_pb2.ListVenueOrdersResponse:
@@ -189,5 +202,15 @@ def _position(position: Position) -> venue_account_pb2.VenuePosition:
         average_price="" if average is None else format_decimal(average),
         bought_quantity=format_decimal(position.bought_quantity),
         sold_quantity=format_decimal(position.sold_quantity),
+        currency=position.currency,
+    )
+
+
+def _holding(position: Position) -> venue_account_pb2.VenueHolding:
+    average = position.average_price
+    return venue_account_pb2.VenueHolding(
+        instrument=position.instrument,
+        quantity=format_decimal(position.quantity),
+        average_price="" if average is None else format_decimal(average),
         currency=position.currency,
     )

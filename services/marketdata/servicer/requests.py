@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.marketdata.v1 import instrument_admin_pb2
 from services.kernel.decimals import parse_positive
-from services.kernel.errors import FieldViolation, invalid, invalid_field
+from services.kernel.errors import invalid_field
 from services.kernel.instrument import InstrumentId
 from services.kernel.money import parse_currency
 from services.marketdata.domain.instrument import USUAL_MOST_LOTS, AssetClass, Terms
 from services.marketdata.pipeline.ports import Page
+from services.mesh.times import moment, span
 from services.mesh.tokens import PageTokens, filters_of
 
 DEFAULT_PAGE_SIZE = 100
@@ -65,16 +65,8 @@ def terms_of(request: instrument_admin_pb2.CreateInstrumentRequest) -> Terms:
             parse_positive(request.max_quantity, "max_quantity") if request.max_quantity else lot * USUAL_MOST_LOTS
         ),
         contract_multiplier=parse_positive(request.contract_multiplier or "1", "contract_multiplier"),
-        expires_at=datetime_of(request.expires_at, "expires_at") if request.HasField("expires_at") else None,
+        expires_at=moment(request.expires_at, "expires_at") if request.HasField("expires_at") else None,
     )
-
-
-def datetime_of(time: Timestamp, field: str) -> datetime:
-    """Returns a time, cut to microseconds; raises INVALID_FIELD."""
-    try:
-        return time.ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise invalid_field(field, "must be a time between the years 1 and 9999") from None
 
 
 class TimePages:
@@ -84,11 +76,7 @@ class TimePages:
         """Raises CodedError: INVALID_PAGE_TOKEN or INVALID_FIELD."""
         self._tokens = PageTokens(filters_of(request))  # type: ignore[arg-type]
         position = self._tokens.read(request.page_token, _POSITION_PARTS)
-        since, until = _bound(request, "from"), _bound(request, "to")
-        if since is not None and until is not None and since >= until:
-            raise invalid(
-                "INVALID_FIELD", "to: must be later than from", FieldViolation("to", "must be later than from")
-            )
+        since, until = span(request)  # type: ignore[arg-type]
         self.page = Page(
             limit=request.page_size or DEFAULT_PAGE_SIZE,
             since=since,
@@ -99,10 +87,3 @@ class TimePages:
     def token(self, time_ns: int, position: int) -> str:
         """Returns the token of the page after an entry."""
         return self._tokens.make(str(time_ns), str(position))
-
-
-def _bound(request: Timed, field: str) -> datetime | None:
-    message: object = request
-    if not message.HasField(field):  # type: ignore[attr-defined]
-        return None
-    return datetime_of(getattr(request, field), field)

@@ -11,6 +11,7 @@ from protovalidate import Validator, Violation
 
 from services.kernel.errors import INVALID_FIELD, FieldViolation, invalid
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
+from services.mesh.interceptors.wording import in_words
 
 _RULES = "buf/validate/validate.proto"
 _MOST_VIOLATIONS_TOLD = 100
@@ -99,8 +100,7 @@ def _reachable(message: Descriptor) -> list[Descriptor]:
 
 
 def _told(violation: Violation) -> FieldViolation:
-    proto = violation.proto
-    return FieldViolation(_path(proto.field), proto.message or proto.rule_id or "breaks a constraint")
+    return FieldViolation(_path(violation.proto.field), in_words(violation))
 
 
 def _path(path: Any) -> str:

@@ -6,6 +6,7 @@ from services.kernel.errors import (
     CodedError,
     already_exists,
     exhausted,
+    invalid_field,
     not_found,
     precondition,
     unavailable,
@@ -17,6 +18,11 @@ RETRY_SECONDS = 0.5
 
 RISK_UNAVAILABLE = "RISK_UNAVAILABLE"
 """Reason of a risk decision that says nothing of the order: risk could not find out what it needs."""
+_UNKNOWN_ACCOUNT = "UNKNOWN_ACCOUNT"
+
+UNSTORED = frozenset({RISK_UNAVAILABLE, _UNKNOWN_ACCOUNT})
+"""Reasons of risk decisions on which no order is stored: risk could not decide, or the account does not exist, so that
+there is nobody whom a rejected order would belong to."""
 
 
 def duplicate(terms: OrderTerms, order_id: str) -> CodedError:
@@ -34,6 +40,11 @@ def unknown_order(order_id: str) -> CodedError:
     return not_found("UNKNOWN_ORDER", f"no order {order_id} is known", order_id=order_id)
 
 
+def unknown_trade(trade_id: str) -> CodedError:
+    """Returns the error for a fill that does not exist."""
+    return not_found("UNKNOWN_TRADE", f"no trade {trade_id} is known", trade_id=trade_id)
+
+
 def not_live(order: Order) -> CodedError:
     """Returns the error for an order that has ended."""
     name = order.status.name
@@ -49,6 +60,13 @@ def risk_unavailable(why: str = "the risk check was not answered in time") -> Co
     """Returns the error for an order that risk could not decide on now."""
     message = f"{why}; the order was refused and may be sent again under the same id"
     return unavailable(RISK_UNAVAILABLE, message, retry_after_seconds=RETRY_SECONDS)
+
+
+def unstored(reason: str, text: str) -> CodedError:
+    """Returns the error for an order that is not stored, by the reason of risk's decision."""
+    if reason == _UNKNOWN_ACCOUNT:
+        return invalid_field("account_id", text, reason=reason)
+    return risk_unavailable(text)
 
 
 def store_unavailable() -> CodedError:

@@ -138,12 +138,14 @@ class Placing:
             self._writer.put(PlaceOrders(self, decided))
 
     def _decided(self, batch: list[Placement]) -> list[Placement]:
-        """Leaves out what risk could not decide on now: nothing of it is stored, so that it may be sent again."""
-        undecided = [placement for placement in batch if placement.decision.reason == refusals.RISK_UNAVAILABLE]
-        if not undecided:
+        """Leaves out what is not stored: risk could not decide on it now, or nobody has the account."""
+        unstored = [placement for placement in batch if placement.decision.reason in refusals.UNSTORED]
+        if not unstored:
             return batch
-        self.fail(undecided, refusals.risk_unavailable(undecided[0].decision.text))
-        return [placement for placement in batch if placement.decision.reason != refusals.RISK_UNAVAILABLE]
+        for placement in unstored:
+            decision = placement.decision
+            self.fail((placement,), refusals.unstored(decision.reason, decision.text))
+        return [placement for placement in batch if placement.decision.reason not in refusals.UNSTORED]
 
     def _still_wanted(self, batch: list[Placement]) -> list[Placement]:
         """Leaves out what nobody waits for any more: under load, it is not worth risk's and the store's time."""

@@ -55,6 +55,10 @@ class Lists(Protocol):
         """Returns fills, newest first, older than the one at `before`."""
         ...
 
+    async def fill(self, trade_id: str) -> FillRow | None:
+        """Returns a fill by its id, None when there is none."""
+        ...
+
     async def history(self, order_id: str, after: int, limit: int) -> Sequence[LoggedReport]:
         """Returns what happened to an order after a sequence, oldest first."""
         ...

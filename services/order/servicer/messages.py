@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from ordermesh.order.v1 import order_entry_pb2, order_query_pb2
-from services.kernel.clock import from_ns
 from services.kernel.decimals import parse_positive
 from services.kernel.errors import CodedError, invalid_field, precondition
 from services.mesh.status import to_status
+from services.mesh.times import span
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.queries import FillFilter, OrderFilter
@@ -22,7 +19,6 @@ from services.order.wire import (
     STATUSES,
     TIMES_IN_FORCE,
     breach_message,
-    nanoseconds,
     order_message,
 )
 
@@ -94,7 +90,7 @@ def order_filter(request: order_query_pb2.ListOrdersRequest) -> OrderFilter:
     Raises:
         CodedError: INVALID_FIELD, when the time ends before it begins.
     """
-    begin, end = _span(request)
+    begin, end = span(request)
     return OrderFilter(
         account_id=request.account_id,
         instrument=request.instrument,
@@ -111,27 +107,10 @@ def fill_filter(request: order_query_pb2.ListTradesRequest) -> FillFilter:
     Raises:
         CodedError: INVALID_FIELD, when the time ends before it begins.
     """
-    begin, end = _span(request)
+    begin, end = span(request)
     return FillFilter(request.account_id, request.instrument, request.order_id, begin, end)
 
 
 def page_size(asked: int) -> int:
     """Returns how many entries a page has."""
     return asked or DEFAULT_PAGE_SIZE
-
-
-def _span(
-    request: order_query_pb2.ListOrdersRequest | order_query_pb2.ListTradesRequest,
-) -> tuple[datetime | None, datetime | None]:
-    begin = _time(getattr(request, "from"), "from") if request.HasField("from") else None
-    end = _time(request.to, "to") if request.HasField("to") else None
-    if begin is not None and end is not None and end < begin:
-        raise invalid_field("to", "must not be before from")
-    return begin, end
-
-
-def _time(message: Timestamp, field: str) -> datetime:
-    try:
-        return from_ns(nanoseconds(message))
-    except (OverflowError, ValueError):
-        raise invalid_field(field, "must be a time from the year 1 to 9999") from None

@@ -8,7 +8,7 @@ from typing import Any
 
 from ordermesh.order.v1 import order_entry_pb2, order_query_pb2, order_service_pb2_grpc, order_stream_pb2
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
-from services.kernel.clock import Clock, from_ns, to_ns
+from services.kernel.clock import Clock
 from services.kernel.identifiers import Identifiers
 from services.mesh.tokens import PageTokens, filters_of
 from services.order.pipeline.metrics import Metrics
@@ -16,7 +16,6 @@ from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.queries import Lists
 from services.order.servicer.messages import (
-    fill_filter,
     order_filter,
     page_size,
     placed,
@@ -24,10 +23,11 @@ from services.order.servicer.messages import (
     terms_of,
 )
 from services.order.servicer.streams import OrderStreams
-from services.order.wire import SIDES, order_message, trade_message
+from services.order.servicer.trades import TradeMethods
+from services.order.wire import SIDES, order_message
 
 
-class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
+class OrderServicer(TradeMethods, order_service_pb2_grpc.OrderServiceServicer):
     """Serves callers."""
 
     def __init__(
@@ -99,22 +99,6 @@ class OrderServicer(order_service_pb2_grpc.OrderServiceServicer):
         return order_query_pb2.ListOrdersResponse(
             orders=map(order_message, orders[:size]),
             next_page_token=tokens.make(orders[size - 1].terms.order_id) if len(orders) > size else "",
-            as_of=as_of,
-        )
-
-    async def ListTrades(
-        self, request: order_query_pb2.ListTradesRequest, context: Any
-    ) -> order_query_pb2.ListTradesResponse:
-        """Lists fills, newest first."""
-        size, tokens = page_size(request.page_size), PageTokens(filters_of(request))
-        position = tokens.read(request.page_token, parts=2)
-        before = (from_ns(int(position[0])), int(position[1])) if position else None
-        as_of = self._orders.as_of
-        rows = await self._lists.fills(fill_filter(request), before, size + 1)
-        last = rows[size - 1] if len(rows) > size else None
-        return order_query_pb2.ListTradesResponse(
-            trades=(trade_message(ExecutionReport.FromString(row.payload)) for row in rows[:size]),
-            next_page_token=tokens.make(str(to_ns(last.executed_at)), str(last.sequence)) if last else "",
             as_of=as_of,
         )
 

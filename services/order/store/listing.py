@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from services.kernel.clock import to_ns
+from services.kernel.clock import from_ns, to_ns
 from services.order.domain.order import Order
 from services.order.domain.values import LIVE_STATUSES
 from services.order.pipeline.entries import LoggedReport
@@ -16,6 +16,28 @@ from services.storage.database import Database
 
 _MARGIN: Final = timedelta(minutes=1)
 """An order is committed at most this long after its id was made, and the clocks of ids and commits differ by less."""
+
+_ID_MARGIN: Final = timedelta(seconds=5)
+"""A fill is committed at most this long before or after its id was made."""
+_FIRST_AT: Final = """
+    with recursive search (low, high) as (
+        select 0::bigint, (select coalesce(max(sequence), 0) + 1 from events where shard = $1)
+        union all
+        select case when e.at < $2 then middle else low end, case when e.at < $2 then high else middle end
+        from search
+        cross join lateral (select (low + high) / 2 as middle) as half
+        join events as e on e.shard = $1 and e.sequence = middle
+        where high - low > 1
+    )
+    select high from search order by high - low limit 1
+"""
+"""First sequence of a shard at or after a time."""
+_FILL: Final = """
+    select executed_at, sequence, payload from events
+    where shard = $1 and sequence >= $2 and sequence < $3 and executed_at is not null and position($4 in payload) > 0
+"""
+_EXECUTION_ID_FIELD: Final = b"\n$"
+"""What stands before the execution id in a serialised report: field 1, 36 bytes."""
 
 
 class _Conditions:
@@ -71,6 +93,25 @@ class Listing:
         async with self._database.connection() as connection:
             return [FillRow(*row) for row in await connection.fetch(query, *conditions.arguments)]
 
+    async def fill(self, trade_id: str) -> FillRow | None:
+        """Returns a fill by its id, None when there is none.
+
+        Fills are not indexed by id: that would cost every fill what few callers ask for. The id tells when it was made,
+        and the log is in the order of time and without gaps, so that its part of that time is found by halving.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        made_at = _time_of_id(UUID(trade_id))
+        async with self._database.connection() as connection:
+            for (shard,) in await connection.fetch("select shard from logs order by shard"):
+                low = await connection.fetchval(_FIRST_AT, shard, made_at - _ID_MARGIN)
+                high = await connection.fetchval(_FIRST_AT, shard, made_at + _ID_MARGIN)
+                row = await connection.fetchrow(_FILL, shard, low, high, _EXECUTION_ID_FIELD + trade_id.encode())
+                if row is not None:
+                    return FillRow(*row)
+        return None
+
     async def history(self, order_id: str, after: int, limit: int) -> list[LoggedReport]:
         """Returns what happened to an order after a sequence, oldest first.
 
@@ -96,9 +137,9 @@ def _order_conditions(wanted: OrderFilter) -> _Conditions:
     if wanted.client_order_id:
         conditions.add("o.client_order_id = {}", wanted.client_order_id)
     if wanted.begin is not None:
-        conditions.add("o.created_at >= {} and o.order_id >= {}", wanted.begin, _first_id(wanted.begin - _MARGIN))
+        conditions.add("o.created_at >= {} and o.order_id >= {}", wanted.begin, _first_id(wanted.begin, -_MARGIN))
     if wanted.end is not None:
-        conditions.add("o.created_at < {} and o.order_id < {}", wanted.end, _first_id(wanted.end + _MARGIN))
+        conditions.add("o.created_at < {} and o.order_id < {}", wanted.end, _first_id(wanted.end, _MARGIN))
     return conditions
 
 
@@ -118,7 +159,13 @@ def _fill_conditions(wanted: FillFilter) -> _Conditions:
     return conditions
 
 
-def _first_id(at: datetime) -> UUID:
-    """Returns the least UUIDv7 of a time."""
-    milliseconds = min(max(to_ns(at) // 1_000_000, 0), (1 << 48) - 1)
+def _first_id(at: datetime, margin: timedelta) -> UUID:
+    """Returns the least UUIDv7 of a time with a margin, which may lie outside the years that a datetime has."""
+    milliseconds = to_ns(at) // 1_000_000 + margin // timedelta(milliseconds=1)
+    milliseconds = min(max(milliseconds, 0), (1 << 48) - 1)
     return UUID(int=milliseconds << 80)
+
+
+def _time_of_id(made: UUID) -> datetime:
+    """Returns the time of a UUIDv7, at most a year before the last that a datetime has."""
+    return from_ns(min(made.int >> 80, 253_370_764_800_000) * 1_000_000)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.bus.fanout import Reader
 from services.portfolio.domain.account import Portfolio
 from services.portfolio.domain.price import Price
+from services.portfolio.domain.valuation import Valuation
 from services.portfolio.pipeline.ledger import Ledger
 from services.portfolio.pipeline.prices import PriceBoard
 from services.portfolio.pipeline.valuer import Appraisal, Valued, Valuer
@@ -37,6 +38,7 @@ class PortfolioWatch:
         self._sequences: dict[str, int] = {}
         self._pair_count = 0
         self._touched = False
+        self._told: Valuation | None = None
         self._reader = self._subscribe()
         self._stop_listening = ledger.listen(portfolio.account_id, self._touch)
 
@@ -52,7 +54,9 @@ class PortfolioWatch:
         """Returns the whole: every open position; what had changed before counts as told."""
         self._take_prices()
         self._take_bookings()
-        return Change(self._appraise(), self._valuer.positions(self._portfolio, include_closed=False), 0)
+        appraisal = self._appraise()
+        self._told = appraisal.valuation
+        return Change(appraisal, self._valuer.positions(self._portfolio, include_closed=False), 0)
 
     def take(self) -> Change | None:
         """Returns what has changed since it was last asked; None when nothing has.
@@ -71,7 +75,11 @@ class PortfolioWatch:
             if valued.position.instrument in booked
             or (valued.position.instrument in prices and valued.position.is_open)
         ]
-        return Change(self._appraise(), changed, folded)
+        appraisal = self._appraise()
+        if not (booked or terms_changed or changed) and appraisal.valuation == self._told:
+            return None  # the rate of a currency that the portfolio has nothing in
+        self._told = appraisal.valuation
+        return Change(appraisal, changed, folded)
 
     def close(self) -> None:
         """Ends the watch."""

@@ -74,16 +74,28 @@ class _Stream:
             yield from self._snapshot(change)
 
     async def live(self) -> AsyncIterator[portfolio_stream_pb2.StreamPortfolioResponse]:
+        pace = _Pace(self._heartbeat)
         while True:
-            woken = await self._watch.wait(self._heartbeat)
+            await pace.wait(self._watch, self._draining)
             if self._draining.begun:
                 yield self._frames.going_away(stream_pb2.GOING_AWAY_REASON_DRAINING, self._token())
                 return
-            if (change := self._watch.take()) is not None:
+            change = self._look(pace)
+            if change is not None:
                 yield self._update(change)
-                await _pause(self._interval, self._draining)
-            elif not woken:
+            elif pace.beats:
                 yield self._frames.heartbeat(self._ledger.sequence, self._token())
+            else:
+                continue
+            pace.told()
+
+    def _look(self, pace: _Pace) -> Change | None:
+        """Returns what has changed, no sooner after the look before than the reader wants updates."""
+        if not pace.may_look:
+            return None
+        change = self._watch.take()
+        pace.rest(self._interval if change is not None else min(self._interval, DEFAULT_UPDATE_SECONDS))
+        return change
 
     def _snapshot(self, change: Change) -> Iterator[portfolio_stream_pb2.StreamPortfolioResponse]:
         sequence, positions = change.appraisal.sequence, change.positions
@@ -104,6 +116,42 @@ class _Stream:
 
     def _token(self) -> str:
         return self._tokens.make(self._ledger.sequence)
+
+
+class _Pace:
+    """When a stream may look for changes again, and when it must say that it lives."""
+
+    def __init__(self, heartbeat_seconds: float) -> None:
+        self._now = asyncio.get_running_loop().time
+        self._heartbeat = heartbeat_seconds
+        self._look_at = self._now()
+        self._beat_at = self._now() + heartbeat_seconds
+
+    async def wait(self, watch: PortfolioWatch, draining: Draining) -> None:
+        """Waits for a change, but not past the next heartbeat; between two looks, for the time of the next one."""
+        now = self._now()
+        if now < self._look_at:
+            await _pause(min(self._look_at, self._beat_at) - now, draining)
+        else:
+            await watch.wait(max(self._beat_at - now, 0))
+
+    @property
+    def may_look(self) -> bool:
+        """Whether it is time to look for changes."""
+        return self._now() >= self._look_at
+
+    @property
+    def beats(self) -> bool:
+        """Whether a heartbeat is due."""
+        return self._now() >= self._beat_at
+
+    def rest(self, seconds: float) -> None:
+        """Puts off the next look."""
+        self._look_at = self._now() + seconds
+
+    def told(self) -> None:
+        """Takes note that the reader has got a message."""
+        self._beat_at = self._now() + self._heartbeat
 
 
 def _may_resume(tokens: ResumeTokens, token: str, last_sequence: int) -> bool:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from decimal import Decimal
 from typing import Any, Final
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from ordermesh.risk.v1 import risk_parameters_pb2, risk_service_pb2, risk_service_pb2_grpc
-from services.kernel.clock import Clock, from_ns
+from services.kernel.clock import Clock
 from services.kernel.errors import precondition
 from services.mesh.draining import Draining
 from services.mesh.streams import Frames, Hub, PrivateStream, Snapshot, Source, heartbeat_seconds, resume_tokens
+from services.mesh.times import span
 from services.mesh.tokens import PageTokens, filters_of
 from services.risk.domain.alert import Alert, AlertKind
 from services.risk.domain.limits import Parameters
@@ -126,11 +124,12 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         tokens = PageTokens(filters_of(request))
         position = tokens.read(request.page_token)
         size = request.page_size or _DEFAULT_PAGE
+        since, until = span(request)
         wanted = AlertFilter(
             request.account_id,
             tuple(AlertKind(kind) for kind in request.kinds),
-            _time(request, "from"),
-            _time(request, "to"),
+            since,
+            until,
             int(position[0]) if position else 0,
         )
         as_of = self._alerts.hub.last_sequence
@@ -189,10 +188,3 @@ def _parameters(told: risk_parameters_pb2.RiskParameters) -> Parameters:
     values: dict[str, Any] = {name: Decimal(text) for name in DECIMALS if (text := getattr(told, name))}
     values |= {name: getattr(told, name) for name in OTHERS if told.HasField(name)}
     return Parameters(told.account_id, version=told.version, **values)
-
-
-def _time(request: risk_service_pb2.ListAlertsRequest, name: str) -> Any:
-    if not request.HasField(name):  # type: ignore[arg-type]
-        return None
-    moment: Timestamp = getattr(request, name)
-    return from_ns(moment.ToNanoseconds()).astimezone(UTC)

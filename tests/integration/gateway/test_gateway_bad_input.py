@@ -118,6 +118,21 @@ def test_a_bad_query_or_path_is_refused(http: httpx.Client, path: str, why: str,
     assert (reason(answer), fields(answer)) == (why, named)
 
 
+@pytest.mark.parametrize(
+    ("sent", "why", "named"),
+    [
+        ({"max_order_sice": "5"}, "UNKNOWN_FIELD", ["parameters.max_order_sice"]),
+        ({"max_daily_trades": -1}, "INVALID_FIELD", ["parameters.max_daily_trades"]),
+    ],
+)
+def test_a_body_that_is_one_field_is_named_as_such(http: httpx.Client, sent: Any, why: str, named: list[str]) -> None:
+    """Where the body is one field of the request, paths begin with it, as the service's own errors do."""
+    answer = http.put("/api/v1/risk/parameters", json=sent)
+
+    assert answer.status_code == 400, answer.text
+    assert (reason(answer), fields(answer)) == (why, named)
+
+
 def test_a_request_with_a_body_takes_no_query(http: httpx.Client) -> None:
     """Where the body holds the whole request, a query would be lost without a word; it is refused."""
     answer = http.post("/api/v1/orders?account_id=demo", json=ORDER)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from redis.asyncio import Redis
 
 from deploy.embedded.postgres import Postgres
@@ -45,7 +46,7 @@ async def world(
         yield running
 
 
-def terms(name: str = "AAPL.REPLAY", **others: str) -> instrument_admin_pb2.CreateInstrumentRequest:
+def terms(name: str = "AAPL.REPLAY", **others: Any) -> instrument_admin_pb2.CreateInstrumentRequest:
     """A request to make a share."""
     fields: dict[str, Any] = {"currency": "USD", "tick_size": "0.01", "lot_size": "1", **others}
     return instrument_admin_pb2.CreateInstrumentRequest(
@@ -193,6 +194,8 @@ BAD = [
     asking("CreateInstrument", terms(lot_size="-1"), INVALID, "lot_size"),
     asking("CreateInstrument", terms(min_quantity="1.5"), INVALID, "min_quantity"),
     asking("CreateInstrument", terms(currency="dollars"), INVALID, "currency"),
+    asking("CreateInstrument", terms("OLD.XTST", expires_at=Timestamp(seconds=-1)), INVALID, "expires_at"),
+    asking("CreateInstrument", terms("LATE.XTST", expires_at=Timestamp(seconds=9_214_646_400)), INVALID, "expires_at"),
     asking("CreateInstrument", terms(APPLE), "INSTRUMENT_EXISTS", "description"),
     asking("UpdateInstrument", admin.UpdateInstrumentRequest(instrument=APPLE), INVALID, "status"),
 ]

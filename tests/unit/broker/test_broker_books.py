@@ -64,6 +64,28 @@ def test_account_tells_money_and_average_price() -> None:
     assert account.funds[0].balance == -500_005
 
 
+def test_what_is_held_outright_is_bought_and_no_future() -> None:
+    """A long share is a holding; a long future, a short share and a closed position are none."""
+    kinds = {
+        1: ("LONG.XNAS", True, 2),
+        2: ("ESZ6.XCME", False, 2),
+        3: ("SHORT.XNAS", True, -2),
+        4: ("SHUT.XNAS", True, 0),
+    }
+    terms = {
+        number: Terms(name, number, "USD", Decimal(1), Decimal(1), Decimal(1), held_outright=outright)
+        for number, (name, outright, _) in kinds.items()
+    }
+    positions = []
+    for number, (_, _, lots) in kinds.items():
+        position = BookPosition(number)
+        for each in (lots,) if lots else (3, -3):
+            position.apply(Fill(number, each, 10, Decimal(0)))
+        positions.append(position)
+    account = account_of(positions, terms.__getitem__)
+    assert [each.instrument for each in account.holdings] == ["LONG.XNAS"]
+
+
 async def test_failed_save_is_made_up_for() -> None:
     """What could not be saved is saved the next time, and a book that is up to date is not saved again."""
     store = FakeBrokerStore()

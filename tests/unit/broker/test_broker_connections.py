@@ -190,6 +190,7 @@ async def test_capabilities(world: BrokerWorld) -> None:
         ("GetCapabilities", broker_service_pb2.GetCapabilitiesRequest),
         ("GetFunds", venue_account_pb2.GetFundsRequest),
         ("ListVenuePositions", venue_account_pb2.ListVenuePositionsRequest),
+        ("ListVenueHoldings", venue_account_pb2.ListVenueHoldingsRequest),
         ("ListVenueOrders", venue_account_pb2.ListVenueOrdersRequest),
     ],
 )
@@ -243,10 +244,17 @@ async def test_books_follow_fills_over_connections_and_restarts() -> None:
         page = await again.broker.ListVenuePositions(request)
         request.page_token = page.next_page_token
         last = await again.broker.ListVenuePositions(request)
+        held = await again.broker.ListVenueHoldings(
+            venue_account_pb2.ListVenueHoldingsRequest(connection_id="simulation", page_size=1)
+        )
     assert [(each.currency, each.balance, each.fees) for each in funds.funds] == [
         ("USD", "-2222", "22"),
         ("USDT", "30000", "0"),
     ]
+    assert [(each.instrument, each.quantity, each.average_price) for each in held.holdings] == [
+        ("AAPL.XNAS", "20", "110")  # what was sold short is no holding
+    ]
+    assert held.next_page_token == ""
     aapl, btc = page.positions[0], last.positions[0]
     assert (aapl.instrument, aapl.quantity, aapl.average_price, aapl.bought_quantity) == (
         "AAPL.XNAS",

@@ -169,6 +169,19 @@ async def test_fields_within_lists_are_named_with_their_index() -> None:
     assert [violation.field for violation in caught.value.violations] == ["orders[1].side", "orders[1].quantity"]
 
 
+async def test_a_broken_constraint_is_told_in_words() -> None:
+    """Neither a regular expression nor a rule's name is what a caller has to read."""
+    request = order_entry_pb2.PlaceOrderRequest(instrument="aapl", quantity="0", side=77, client_order_id="a")  # type: ignore[arg-type]
+    async with serving(order_service_pb2_grpc.add_OrderServiceServicer_to_server, Orders()) as served:
+        stub: Any = order_service_pb2_grpc.OrderServiceStub(served.channel)
+        with pytest.raises(CodedError) as caught:
+            await stub.PlaceOrder(request)
+    told = {violation.field: violation.description for violation in caught.value.violations}
+    assert told["instrument"].startswith("must be an instrument's name")
+    assert told["quantity"].startswith("must be a positive decimal")
+    assert told["side"] == "must be one of the values that the contract names"
+
+
 async def test_messages_of_a_request_stream_are_checked_too() -> None:
     """A bad message in the middle of a stream ends it with the field at fault."""
 
@@ -329,6 +342,23 @@ async def test_a_peer_that_is_not_there_is_told_as_unavailable(served: Serving) 
     assert (caught.value.kind, caught.value.reason) == (ErrorKind.UNAVAILABLE, "SERVICE_UNAVAILABLE")
     with pytest.raises(CodedError, match="does not answer"):
         await nobody.ready(0.05)
+
+
+async def test_addresses_of_the_mesh_are_not_told_to_callers(log: Log, stub: Any, served: Serving) -> None:
+    """What gRPC says of a peer that is not there names its address: it is for those who call by themselves alone."""
+    nobody: Any = rpc.EventLogServiceStub(served.channels.to("127.0.0.1:1"))
+
+    async def nested(request: pb.ReadEventsRequest) -> pb.ReadEventsResponse:
+        return await nobody.ReadEvents(request)  # type: ignore[no-any-return]
+
+    log.answer = nested
+    with pytest.raises(CodedError) as outside:
+        await nobody.ReadEvents(pb.ReadEventsRequest(), timeout=5)
+    assert "127.0.0.1:1" in outside.value.message
+    with pytest.raises(CodedError) as served_call:
+        await stub.ReadEvents(pb.ReadEventsRequest(), timeout=5)
+    assert (served_call.value.kind, served_call.value.reason) == (ErrorKind.UNAVAILABLE, "SERVICE_UNAVAILABLE")
+    assert served_call.value.message == "a service that this needs cannot be reached now"
 
 
 async def test_health_is_told_for_each_service_and_overall(served: Serving) -> None:

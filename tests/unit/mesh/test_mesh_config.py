@@ -74,7 +74,8 @@ def test_the_file_is_weaker_than_the_environment(monkeypatch: pytest.MonkeyPatch
     [
         ("ORDERMESH_NOTE_LINES", "0", "ORDERMESH_NOTE_LINES='0': Input should be greater than or equal to 1"),
         ("ORDERMESH_LINES", "x", "ORDERMESH_LINES='x': Input should be a valid integer"),
-        ("ORDERMESH_RISK_ADDRESS", "nowhere", "ORDERMESH_RISK_ADDRESS='nowhere': String should match"),
+        ("ORDERMESH_RISK_ADDRESS", "nowhere", "ORDERMESH_RISK_ADDRESS='nowhere': must be host:port"),
+        ("ORDERMESH_RISK_ADDRESS", "localhost:65536", "ORDERMESH_RISK_ADDRESS='localhost:65536': must be host:port"),
         ("ORDERMESH_LOG_LEVEL", "loud", "ORDERMESH_LOG_LEVEL='loud': "),
     ],
 )

@@ -203,6 +203,18 @@ async def test_what_risk_cannot_decide_on_is_not_stored(world: World) -> None:
     assert len(world.store.entries) == 2
 
 
+async def test_an_order_of_an_account_that_nobody_has_is_not_stored(world: World) -> None:
+    """It is bad input, told with the field, and nobody's; once the account is opened the same request is placed."""
+    nobody = Decision("UNKNOWN_ACCOUNT", "there is no account demo")
+    world.risk.decide = lambda _: nobody
+    error = await world.refuse_one(terms("a"))
+    assert (error.kind, error.reason) == (ErrorKind.INVALID, "UNKNOWN_ACCOUNT")
+    assert [violation.field for violation in error.violations] == ["account_id"]
+    assert not world.store.entries
+    world.risk.decide = lambda _: Decision()
+    assert (await world.place_one(terms("a"))).status is OrderStatus.PENDING_NEW
+
+
 async def test_the_same_request_again_gets_the_same_order(world: World) -> None:
     """While it is live, and after it has ended, from memory."""
     order = await world.place_one(terms("a"))

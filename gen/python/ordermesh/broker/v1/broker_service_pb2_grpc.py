@@ -76,6 +76,11 @@ class BrokerServiceStub:
                 request_serializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenuePositionsRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenuePositionsResponse.FromString,
                 _registered_method=True)
+        self.ListVenueHoldings = channel.unary_unary(
+                '/ordermesh.broker.v1.BrokerService/ListVenueHoldings',
+                request_serializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueHoldingsRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueHoldingsResponse.FromString,
+                _registered_method=True)
         self.ListVenueOrders = channel.unary_unary(
                 '/ordermesh.broker.v1.BrokerService/ListVenueOrders',
                 request_serializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueOrdersRequest.SerializeToString,
@@ -145,6 +150,14 @@ class BrokerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListVenueHoldings(self, request, context):
+        """Lists what a connection holds outright by the venue's books, by instrument: long positions, but for those in futures,
+        which are bought on credit. The simulation settles at once; at another venue, only what has been delivered counts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListVenueOrders(self, request, context):
         """Lists the orders of a connection that are open at the venue, by the venue's id.
         """
@@ -194,6 +207,11 @@ def add_BrokerServiceServicer_to_server(servicer, server):
                     servicer.ListVenuePositions,
                     request_deserializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenuePositionsRequest.FromString,
                     response_serializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenuePositionsResponse.SerializeToString,
+            ),
+            'ListVenueHoldings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVenueHoldings,
+                    request_deserializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueHoldingsRequest.FromString,
+                    response_serializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueHoldingsResponse.SerializeToString,
             ),
             'ListVenueOrders': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVenueOrders,
@@ -418,6 +436,33 @@ class BrokerService:
             '/ordermesh.broker.v1.BrokerService/ListVenuePositions',
             ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenuePositionsRequest.SerializeToString,
             ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenuePositionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVenueHoldings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.broker.v1.BrokerService/ListVenueHoldings',
+            ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueHoldingsRequest.SerializeToString,
+            ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueHoldingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

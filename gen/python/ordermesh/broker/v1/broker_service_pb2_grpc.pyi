@@ -54,6 +54,10 @@ class BrokerServiceStub:
     """Tells the money that the venue holds for a connection."""
     ListVenuePositions: _grpc.UnaryUnaryMultiCallable[_venue_account_pb2.ListVenuePositionsRequest, _venue_account_pb2.ListVenuePositionsResponse]
     """Lists the positions of a connection by the venue's books, by instrument."""
+    ListVenueHoldings: _grpc.UnaryUnaryMultiCallable[_venue_account_pb2.ListVenueHoldingsRequest, _venue_account_pb2.ListVenueHoldingsResponse]
+    """Lists what a connection holds outright by the venue's books, by instrument: long positions, but for those in futures,
+    which are bought on credit. The simulation settles at once; at another venue, only what has been delivered counts.
+    """
     ListVenueOrders: _grpc.UnaryUnaryMultiCallable[_venue_account_pb2.ListVenueOrdersRequest, _venue_account_pb2.ListVenueOrdersResponse]
     """Lists the orders of a connection that are open at the venue, by the venue's id."""
 
@@ -82,6 +86,10 @@ class BrokerServiceAsyncStub(BrokerServiceStub):
     """Tells the money that the venue holds for a connection."""
     ListVenuePositions: _aio.UnaryUnaryMultiCallable[_venue_account_pb2.ListVenuePositionsRequest, _venue_account_pb2.ListVenuePositionsResponse]  # type: ignore[assignment]
     """Lists the positions of a connection by the venue's books, by instrument."""
+    ListVenueHoldings: _aio.UnaryUnaryMultiCallable[_venue_account_pb2.ListVenueHoldingsRequest, _venue_account_pb2.ListVenueHoldingsResponse]  # type: ignore[assignment]
+    """Lists what a connection holds outright by the venue's books, by instrument: long positions, but for those in futures,
+    which are bought on credit. The simulation settles at once; at another venue, only what has been delivered counts.
+    """
     ListVenueOrders: _aio.UnaryUnaryMultiCallable[_venue_account_pb2.ListVenueOrdersRequest, _venue_account_pb2.ListVenueOrdersResponse]  # type: ignore[assignment]
     """Lists the orders of a connection that are open at the venue, by the venue's id."""
 
@@ -155,6 +163,16 @@ class BrokerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_venue_account_pb2.ListVenuePositionsResponse, _abc.Awaitable[_venue_account_pb2.ListVenuePositionsResponse]]:
         """Lists the positions of a connection by the venue's books, by instrument."""
+
+    @_abc_1.abstractmethod
+    def ListVenueHoldings(
+        self,
+        request: _venue_account_pb2.ListVenueHoldingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_account_pb2.ListVenueHoldingsResponse, _abc.Awaitable[_venue_account_pb2.ListVenueHoldingsResponse]]:
+        """Lists what a connection holds outright by the venue's books, by instrument: long positions, but for those in futures,
+        which are bought on credit. The simulation settles at once; at another venue, only what has been delivered counts.
+        """
 
     @_abc_1.abstractmethod
     def ListVenueOrders(

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ordermesh.broker.v1 import routing_service_pb2 as ordermesh_dot_broker_dot_v1_dot_routing__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ordermesh/broker/v1/venue_account.proto\x12\x13ordermesh.broker.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)ordermesh/broker/v1/routing_service.proto\"=\n\nVenueFunds\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x03 \x01(\t\"\x8e\x01\n\rVenuePosition\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\x15\n\raverage_price\x18\x03 \x01(\t\x12\x17\n\x0f\x62ought_quantity\x18\x04 \x01(\t\x12\x15\n\rsold_quantity\x18\x05 \x01(\t\x12\x10\n\x08\x63urrency\x18\x06 \x01(\t\"N\n\x0fGetFundsRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\"l\n\x10GetFundsResponse\x12.\n\x05\x66unds\x18\x01 \x03(\x0b\x32\x1f.ordermesh.broker.v1.VenueFunds\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x93\x01\n\x19ListVenuePositionsRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x96\x01\n\x1aListVenuePositionsResponse\x12\x35\n\tpositions\x18\x01 \x03(\x0b\x32\".ordermesh.broker.v1.VenuePosition\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x90\x01\n\x16ListVenueOrdersRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x8d\x01\n\x17ListVenueOrdersResponse\x12/\n\x06orders\x18\x01 \x03(\x0b\x32\x1f.ordermesh.broker.v1.VenueOrder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'ordermesh/broker/v1/venue_account.proto\x12\x13ordermesh.broker.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)ordermesh/broker/v1/routing_service.proto\"=\n\nVenueFunds\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\x03 \x01(\t\"\x8e\x01\n\rVenuePosition\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\x15\n\raverage_price\x18\x03 \x01(\t\x12\x17\n\x0f\x62ought_quantity\x18\x04 \x01(\t\x12\x15\n\rsold_quantity\x18\x05 \x01(\t\x12\x10\n\x08\x63urrency\x18\x06 \x01(\t\"N\n\x0fGetFundsRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\"l\n\x10GetFundsResponse\x12.\n\x05\x66unds\x18\x01 \x03(\x0b\x32\x1f.ordermesh.broker.v1.VenueFunds\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x93\x01\n\x19ListVenuePositionsRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x96\x01\n\x1aListVenuePositionsResponse\x12\x35\n\tpositions\x18\x01 \x03(\x0b\x32\".ordermesh.broker.v1.VenuePosition\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x0cVenueHolding\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\x15\n\raverage_price\x18\x03 \x01(\t\x12\x10\n\x08\x63urrency\x18\x04 \x01(\t\"\x92\x01\n\x18ListVenueHoldingsRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x93\x01\n\x19ListVenueHoldingsResponse\x12\x33\n\x08holdings\x18\x01 \x03(\x0b\x32!.ordermesh.broker.v1.VenueHolding\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x90\x01\n\x16ListVenueOrdersRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x8d\x01\n\x17ListVenueOrdersResponse\x12/\n\x06orders\x18\x01 \x03(\x0b\x32\x1f.ordermesh.broker.v1.VenueOrder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTVENUEPOSITIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
   _globals['_LISTVENUEPOSITIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTVENUEPOSITIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_LISTVENUEHOLDINGSREQUEST'].fields_by_name['connection_id']._loaded_options = None
+  _globals['_LISTVENUEHOLDINGSREQUEST'].fields_by_name['connection_id']._serialized_options = b'\272H!r\0342\032^[a-z0-9][a-z0-9_-]{0,62}$\310\001\001'
+  _globals['_LISTVENUEHOLDINGSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTVENUEHOLDINGSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
+  _globals['_LISTVENUEHOLDINGSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTVENUEHOLDINGSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_LISTVENUEORDERSREQUEST'].fields_by_name['connection_id']._loaded_options = None
   _globals['_LISTVENUEORDERSREQUEST'].fields_by_name['connection_id']._serialized_options = b'\272H!r\0342\032^[a-z0-9][a-z0-9_-]{0,62}$\310\001\001'
   _globals['_LISTVENUEORDERSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -60,8 +66,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTVENUEPOSITIONSREQUEST']._serialized_end=715
   _globals['_LISTVENUEPOSITIONSRESPONSE']._serialized_start=718
   _globals['_LISTVENUEPOSITIONSRESPONSE']._serialized_end=868
-  _globals['_LISTVENUEORDERSREQUEST']._serialized_start=871
-  _globals['_LISTVENUEORDERSREQUEST']._serialized_end=1015
-  _globals['_LISTVENUEORDERSRESPONSE']._serialized_start=1018
-  _globals['_LISTVENUEORDERSRESPONSE']._serialized_end=1159
+  _globals['_VENUEHOLDING']._serialized_start=870
+  _globals['_VENUEHOLDING']._serialized_end=963
+  _globals['_LISTVENUEHOLDINGSREQUEST']._serialized_start=966
+  _globals['_LISTVENUEHOLDINGSREQUEST']._serialized_end=1112
+  _globals['_LISTVENUEHOLDINGSRESPONSE']._serialized_start=1115
+  _globals['_LISTVENUEHOLDINGSRESPONSE']._serialized_end=1262
+  _globals['_LISTVENUEORDERSREQUEST']._serialized_start=1265
+  _globals['_LISTVENUEORDERSREQUEST']._serialized_end=1409
+  _globals['_LISTVENUEORDERSRESPONSE']._serialized_start=1412
+  _globals['_LISTVENUEORDERSRESPONSE']._serialized_end=1553
 # @@protoc_insertion_point(module_scope)

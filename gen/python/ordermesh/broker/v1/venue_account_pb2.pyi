@@ -211,6 +211,104 @@ class ListVenuePositionsResponse(_message.Message):
 Global___ListVenuePositionsResponse: _TypeAlias = ListVenuePositionsResponse  # noqa: Y015
 
 @_typing.final
+class VenueHolding(_message.Message):
+    """What a connection holds outright of one instrument, over all accounts that trade through it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    AVERAGE_PRICE_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    instrument: _builtins.str
+    """Instrument, `SYMBOL.VENUE`."""
+    quantity: _builtins.str
+    """Quantity, positive."""
+    average_price: _builtins.str
+    """Average price at which it was bought."""
+    currency: _builtins.str
+    """Currency of the price."""
+    def __init__(
+        self,
+        *,
+        instrument: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+        average_price: _builtins.str = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_price", b"average_price", "currency", b"currency", "instrument", b"instrument", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VenueHolding: _TypeAlias = VenueHolding  # noqa: Y015
+
+@_typing.final
+class ListVenueHoldingsRequest(_message.Message):
+    """Whose holdings to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTION_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    connection_id: _builtins.str
+    """Connection."""
+    page_size: _builtins.int
+    """Most entries to answer, up to 1000. 0: 100."""
+    page_token: _builtins.str
+    """Where the page before ended. Empty: the first page."""
+    def __init__(
+        self,
+        *,
+        connection_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_id", b"connection_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListVenueHoldingsRequest: _TypeAlias = ListVenueHoldingsRequest  # noqa: Y015
+
+@_typing.final
+class ListVenueHoldingsResponse(_message.Message):
+    """A page of holdings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLDINGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last."""
+    @_builtins.property
+    def holdings(self) -> _containers.RepeatedCompositeFieldContainer[Global___VenueHolding]:
+        """The holdings, by instrument."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When the venue was asked."""
+
+    def __init__(
+        self,
+        *,
+        holdings: _abc.Iterable[Global___VenueHolding] | None = ...,
+        next_page_token: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holdings", b"holdings", "next_page_token", b"next_page_token", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListVenueHoldingsResponse: _TypeAlias = ListVenueHoldingsResponse  # noqa: Y015
+
+@_typing.final
 class ListVenueOrdersRequest(_message.Message):
     """Whose orders to list."""
 

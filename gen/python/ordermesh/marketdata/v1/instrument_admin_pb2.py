@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ordermesh.marketdata.v1 import instrument_pb2 as ordermesh_dot_marketdata_dot_v1_dot_instrument__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.ordermesh/marketdata/v1/instrument_admin.proto\x12\x17ordermesh.marketdata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(ordermesh/marketdata/v1/instrument.proto\"\xde\x06\n\x17\x43reateInstrumentRequest\x12H\n\ninstrument\x18\x01 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\x12\x43\n\x0b\x64\x65scription\x18\x02 \x01(\tB.\xbaH+r)\x18\xc8\x01\x32$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12\x45\n\x0b\x61sset_class\x18\x03 \x01(\x0e\x32#.ordermesh.marketdata.v1.AssetClassB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x30\n\x08\x63urrency\x18\x04 \x01(\tB\x1e\xbaH\x1br\x16\x32\x14^[A-Z][A-Z0-9]{2,9}$\xc8\x01\x01\x12\x64\n\ttick_size\x18\x05 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\x12\x63\n\x08lot_size\x18\x06 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\x12g\n\x0cmin_quantity\x18\x07 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12g\n\x0cmax_quantity\x18\x08 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12n\n\x13\x63ontract_multiplier\x18\t \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"d\n\x18\x43reateInstrumentResponse\x12\x37\n\ninstrument\x18\x01 \x01(\x0b\x32#.ordermesh.marketdata.v1.Instrument\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xc5\x01\n\x17UpdateInstrumentRequest\x12H\n\ninstrument\x18\x01 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\x12\x46\n\x06status\x18\x02 \x01(\x0e\x32).ordermesh.marketdata.v1.InstrumentStatusB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\r\"S\n\x18UpdateInstrumentResponse\x12\x37\n\ninstrument\x18\x01 \x01(\x0b\x32#.ordermesh.marketdata.v1.Instrumentb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.ordermesh/marketdata/v1/instrument_admin.proto\x12\x17ordermesh.marketdata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(ordermesh/marketdata/v1/instrument.proto\"\xf0\x06\n\x17\x43reateInstrumentRequest\x12H\n\ninstrument\x18\x01 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\x12\x43\n\x0b\x64\x65scription\x18\x02 \x01(\tB.\xbaH+r)\x18\xc8\x01\x32$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12\x45\n\x0b\x61sset_class\x18\x03 \x01(\x0e\x32#.ordermesh.marketdata.v1.AssetClassB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x30\n\x08\x63urrency\x18\x04 \x01(\tB\x1e\xbaH\x1br\x16\x32\x14^[A-Z][A-Z0-9]{2,9}$\xc8\x01\x01\x12\x64\n\ttick_size\x18\x05 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\x12\x63\n\x08lot_size\x18\x06 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\x12g\n\x0cmin_quantity\x18\x07 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12g\n\x0cmax_quantity\x18\x08 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12n\n\x13\x63ontract_multiplier\x18\t \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12@\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n\x1a\x06\x08\x80\xb1\xf1\xa9\"2\x00\"d\n\x18\x43reateInstrumentResponse\x12\x37\n\ninstrument\x18\x01 \x01(\x0b\x32#.ordermesh.marketdata.v1.Instrument\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"\xc5\x01\n\x17UpdateInstrumentRequest\x12H\n\ninstrument\x18\x01 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\x12\x46\n\x06status\x18\x02 \x01(\x0e\x32).ordermesh.marketdata.v1.InstrumentStatusB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\r\"S\n\x18UpdateInstrumentResponse\x12\x37\n\ninstrument\x18\x01 \x01(\x0b\x32#.ordermesh.marketdata.v1.Instrumentb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,16 +52,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['max_quantity']._serialized_options = b'\272HNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\330\001\001'
   _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['contract_multiplier']._loaded_options = None
   _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['contract_multiplier']._serialized_options = b'\272HNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\330\001\001'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['expires_at']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['expires_at']._serialized_options = b'\272H\r\262\001\n\032\006\010\200\261\361\251\"2\000'
   _globals['_UPDATEINSTRUMENTREQUEST'].fields_by_name['instrument']._loaded_options = None
   _globals['_UPDATEINSTRUMENTREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\310\001\001'
   _globals['_UPDATEINSTRUMENTREQUEST'].fields_by_name['status']._loaded_options = None
   _globals['_UPDATEINSTRUMENTREQUEST'].fields_by_name['status']._serialized_options = b'\272H\010\202\001\002\020\001\310\001\001'
   _globals['_CREATEINSTRUMENTREQUEST']._serialized_start=180
-  _globals['_CREATEINSTRUMENTREQUEST']._serialized_end=1042
-  _globals['_CREATEINSTRUMENTRESPONSE']._serialized_start=1044
-  _globals['_CREATEINSTRUMENTRESPONSE']._serialized_end=1144
-  _globals['_UPDATEINSTRUMENTREQUEST']._serialized_start=1147
-  _globals['_UPDATEINSTRUMENTREQUEST']._serialized_end=1344
-  _globals['_UPDATEINSTRUMENTRESPONSE']._serialized_start=1346
-  _globals['_UPDATEINSTRUMENTRESPONSE']._serialized_end=1429
+  _globals['_CREATEINSTRUMENTREQUEST']._serialized_end=1060
+  _globals['_CREATEINSTRUMENTRESPONSE']._serialized_start=1062
+  _globals['_CREATEINSTRUMENTRESPONSE']._serialized_end=1162
+  _globals['_UPDATEINSTRUMENTREQUEST']._serialized_start=1165
+  _globals['_UPDATEINSTRUMENTREQUEST']._serialized_end=1362
+  _globals['_UPDATEINSTRUMENTRESPONSE']._serialized_start=1364
+  _globals['_UPDATEINSTRUMENTRESPONSE']._serialized_end=1447
 # @@protoc_insertion_point(module_scope)

@@ -56,7 +56,7 @@ class CreateInstrumentRequest(_message.Message):
     """Units of the underlying in one unit of quantity, a positive decimal. Empty: 1."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """Expiry. Required for a future, absent otherwise."""
+        """Expiry, between the years 1970 and 2262. Required for a future, absent otherwise."""
 
     def __init__(
         self,

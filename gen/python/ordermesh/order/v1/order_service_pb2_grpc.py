@@ -6,6 +6,7 @@ import warnings
 from ordermesh.order.v1 import order_entry_pb2 as ordermesh_dot_order_dot_v1_dot_order__entry__pb2
 from ordermesh.order.v1 import order_query_pb2 as ordermesh_dot_order_dot_v1_dot_order__query__pb2
 from ordermesh.order.v1 import order_stream_pb2 as ordermesh_dot_order_dot_v1_dot_order__stream__pb2
+from ordermesh.order.v1 import trade_query_pb2 as ordermesh_dot_order_dot_v1_dot_trade__query__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -72,6 +73,16 @@ class OrderServiceStub:
                 '/ordermesh.order.v1.OrderService/ListTrades',
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesResponse.FromString,
+                _registered_method=True)
+        self.GetTrade = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/GetTrade',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeResponse.FromString,
+                _registered_method=True)
+        self.SummarizeTrades = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/SummarizeTrades',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesResponse.FromString,
                 _registered_method=True)
         self.GetOrderHistory = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/GetOrderHistory',
@@ -143,6 +154,20 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTrade(self, request, context):
+        """Tells one fill, by our id. Fails with UNKNOWN_TRADE when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SummarizeTrades(self, request, context):
+        """Sums an account's fills up by instrument: of the UTC day, or of any time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetOrderHistory(self, request, context):
         """Lists what happened to one order, oldest first.
         """
@@ -195,6 +220,16 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.ListTrades,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesResponse.SerializeToString,
+            ),
+            'GetTrade': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTrade,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeResponse.SerializeToString,
+            ),
+            'SummarizeTrades': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeTrades,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesResponse.SerializeToString,
             ),
             'GetOrderHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrderHistory,
@@ -398,6 +433,60 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/ListTrades',
             ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__query__pb2.ListTradesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTrade(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/GetTrade',
+            ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_trade__query__pb2.GetTradeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SummarizeTrades(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/SummarizeTrades',
+            ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_trade__query__pb2.SummarizeTradesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
 from ordermesh.order.v1 import order_query_pb2 as _order_query_pb2
 from ordermesh.order.v1 import order_stream_pb2 as _order_stream_pb2
+from ordermesh.order.v1 import trade_query_pb2 as _trade_query_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -57,6 +58,10 @@ class OrderServiceStub:
     """Lists orders, newest first."""
     ListTrades: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.ListTradesRequest, _order_query_pb2.ListTradesResponse]
     """Lists fills, newest first."""
+    GetTrade: _grpc.UnaryUnaryMultiCallable[_trade_query_pb2.GetTradeRequest, _trade_query_pb2.GetTradeResponse]
+    """Tells one fill, by our id. Fails with UNKNOWN_TRADE when there is none."""
+    SummarizeTrades: _grpc.UnaryUnaryMultiCallable[_trade_query_pb2.SummarizeTradesRequest, _trade_query_pb2.SummarizeTradesResponse]
+    """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]
     """Lists what happened to one order, oldest first."""
     StreamOrders: _grpc.UnaryStreamMultiCallable[_order_stream_pb2.StreamOrdersRequest, _order_stream_pb2.StreamOrdersResponse]
@@ -91,6 +96,10 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Lists orders, newest first."""
     ListTrades: _aio.UnaryUnaryMultiCallable[_order_query_pb2.ListTradesRequest, _order_query_pb2.ListTradesResponse]  # type: ignore[assignment]
     """Lists fills, newest first."""
+    GetTrade: _aio.UnaryUnaryMultiCallable[_trade_query_pb2.GetTradeRequest, _trade_query_pb2.GetTradeResponse]  # type: ignore[assignment]
+    """Tells one fill, by our id. Fails with UNKNOWN_TRADE when there is none."""
+    SummarizeTrades: _aio.UnaryUnaryMultiCallable[_trade_query_pb2.SummarizeTradesRequest, _trade_query_pb2.SummarizeTradesResponse]  # type: ignore[assignment]
+    """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _aio.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]  # type: ignore[assignment]
     """Lists what happened to one order, oldest first."""
     StreamOrders: _aio.UnaryStreamMultiCallable[_order_stream_pb2.StreamOrdersRequest, _order_stream_pb2.StreamOrdersResponse]  # type: ignore[assignment]
@@ -164,6 +173,22 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_query_pb2.ListTradesResponse, _abc.Awaitable[_order_query_pb2.ListTradesResponse]]:
         """Lists fills, newest first."""
+
+    @_abc_1.abstractmethod
+    def GetTrade(
+        self,
+        request: _trade_query_pb2.GetTradeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trade_query_pb2.GetTradeResponse, _abc.Awaitable[_trade_query_pb2.GetTradeResponse]]:
+        """Tells one fill, by our id. Fails with UNKNOWN_TRADE when there is none."""
+
+    @_abc_1.abstractmethod
+    def SummarizeTrades(
+        self,
+        request: _trade_query_pb2.SummarizeTradesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trade_query_pb2.SummarizeTradesResponse, _abc.Awaitable[_trade_query_pb2.SummarizeTradesResponse]]:
+        """Sums an account's fills up by instrument: of the UTC day, or of any time."""
 
     @_abc_1.abstractmethod
     def GetOrderHistory(
