@@ -22,6 +22,7 @@ from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.reconciling import Reconciling
+from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
 from services.order.servicer.event_log import EventLogServicer
@@ -68,7 +69,13 @@ async def main(service: Service[OrderSettings]) -> None:
         channels.to(settings.marketdata_address, "ordermesh.marketdata.v1.MarketDataService"),
         refresh_seconds=settings.instrument_refresh_seconds,
     )
-    risk = RiskStream(channels.to(settings.risk_address), book, history, timeout_seconds=settings.risk_timeout_seconds)
+    risk = RiskStream(
+        channels.to(settings.risk_address),
+        book,
+        history,
+        Withdrawing(writer),
+        timeout_seconds=settings.risk_timeout_seconds,
+    )
     reconciling = Reconciling(book, store, metrics)
     broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock)
     streams = OrderStreams(

@@ -10,6 +10,7 @@ from typing import Final, cast
 import structlog
 
 from ordermesh.risk.v1.reservation_service_pb2 import (
+    OrderWithdrawal,
     Reservation,
     ReservationBatch,
     ReservationDecision,
@@ -20,6 +21,7 @@ from ordermesh.risk.v1.reservation_service_pb2 import (
     ReserveResponse,
     Settlement,
 )
+from ordermesh.type.v1 import error_pb2, risk_breach_pb2
 from services.kernel.decimals import format_decimal
 from services.kernel.drain import Drain
 from services.mesh.client import Channel, StreamCall
@@ -32,6 +34,7 @@ from services.order.peers.session import SessionEndedError, keep_up
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.ports import ACCEPTED, Decision, SettlementLog
+from services.order.pipeline.withdrawing import Withdrawal, Withdrawing
 from services.order.wire import REASON_OF_NUMBER, breach_of, decimal_text
 from services.order.wire_events import varint
 
@@ -44,6 +47,10 @@ _METHOD: Final = "/ordermesh.risk.v1.ReservationService/Reserve"
 _SETTLE_TAG: Final = bytes([ReserveRequest.SETTLE_FIELD_NUMBER << 3 | 2])
 _REPORT_TAG: Final = bytes([Settlement.REPORTS_FIELD_NUMBER << 3 | 2])
 _PER_MESSAGE: Final = 1_000
+_RULE: Final = {
+    error_pb2.ERROR_REASON_TRADING_HALTED: risk_breach_pb2.RISK_RULE_TRADING_HALTED,
+    error_pb2.ERROR_REASON_TRADING_REDUCING: risk_breach_pb2.RISK_RULE_TRADING_REDUCING,
+}
 _SETTLING: Final = frozenset(
     {ExecutionType.TRADE, ExecutionType.CANCELED, ExecutionType.REJECTED, ExecutionType.EXPIRED}
 )
@@ -56,11 +63,20 @@ class RiskStream:
     may still trade, those reserved and on their way to the commit among them.
     """
 
-    def __init__(self, channel: Channel, book: Book, history: SettlementLog, *, timeout_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        book: Book,
+        history: SettlementLog,
+        withdrawing: Withdrawing,
+        *,
+        timeout_seconds: float = 1.0,
+    ) -> None:
         self._open = channel.stream_stream(
             _METHOD, request_serializer=_serialised, response_deserializer=ReserveResponse.FromString
         )
         self._book, self._history, self._timeout_seconds = book, history, timeout_seconds
+        self._withdrawing = withdrawing
         self._outgoing: Drain[Message] | None = None
         self._ready = False
         self._batch_number = 0
@@ -90,15 +106,18 @@ class RiskStream:
         self._answers[number] = answer
         batch = ReservationBatch(batch_number=number, reservations=map(_reservation, terms))
         self._outgoing.put(ReserveRequest(reserve=batch))
+        self._withdrawing.begin()
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 decisions = await answer
+            # Without a pause until the writer has them: what is withdrawn later queues behind them there.
+            return [self._decision(each, decision) for each, decision in zip(terms, decisions, strict=True)]
         except TimeoutError:
             self.release([each.order_id for each in terms])
             raise refusals.risk_unavailable() from None
         finally:
             self._answers.pop(number, None)
-        return [self._decision(each, decision) for each, decision in zip(terms, decisions, strict=True)]
+            self._withdrawing.end()
 
     def release(self, order_ids: Sequence[str]) -> None:
         """Lets reservations go whose orders were not committed."""
@@ -120,6 +139,9 @@ class RiskStream:
 
     def _decision(self, terms: OrderTerms, decision: ReservationDecision) -> Decision:
         if not decision.reason:
+            if (refusal := self._withdrawing.refusal(terms.order_id)) is not None:
+                self.release([terms.order_id])
+                return refusal
             self._reserved[terms.order_id] = terms
             return ACCEPTED
         breach = breach_of(decision.breach) if decision.HasField("breach") else None
@@ -174,6 +196,9 @@ class RiskStream:
 
     async def _listen(self, call: StreamCall) -> None:
         while (response := await call.read()) is not None:
+            if response.HasField("withdraw"):
+                self._withdrawing.withdraw(_withdrawal(response.withdraw))
+                continue
             answer = self._answers.get(response.decisions.batch_number)
             if answer is not None and not answer.done():
                 answer.set_result(response.decisions.decisions)
@@ -185,6 +210,11 @@ class RiskStream:
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(refusals.risk_unavailable())
+
+
+def _withdrawal(told: OrderWithdrawal) -> Withdrawal:
+    reason = REASON_OF_NUMBER.get(told.reason, "TRADING_HALTED")
+    return Withdrawal(list(told.order_ids), reason, told.text, _RULE.get(told.reason, 0))
 
 
 async def _write(call: StreamCall, outgoing: Drain[Message]) -> None:

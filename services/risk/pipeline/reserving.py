@@ -22,6 +22,7 @@ from services.risk.pipeline.book import (
     Gate,
 )
 from services.risk.pipeline.ports import Accounts, Markets, Standing
+from services.risk.pipeline.withdrawing import Withdrawing
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -85,6 +86,7 @@ class Reserving:
     markets: Markets
     gate: Gate
     clock: Clock
+    withdrawing: Withdrawing
     decided: Counter[str] = field(default_factory=Counter)
     settled: int = 0
 
@@ -107,6 +109,7 @@ class ShardStream:
     _parts: list[Proposal] = field(default_factory=list)
     _synced_to: int | None = None
     _held: list[Batch] = field(default_factory=list)
+    _looked: bool = False
 
     async def handle(self, message: Message) -> list[Answer]:
         """Does what a message says, and returns the answers that are ready.
@@ -125,11 +128,23 @@ class ShardStream:
                 await self._sync(message)
             case Release():
                 self.shared.book.release(message.order_ids)
+        self._withdraw(message)
         return await self._check_held()
 
     @property
     def _ready(self) -> bool:
         return self._synced_to is not None and self.shared.book.sequence(self.shard) >= self._synced_to
+
+    def _withdraw(self, message: Message) -> None:
+        """Names the orders that may not stay open: all once the shard is up to date, then what settlements change."""
+        if not self._ready:
+            return
+        if not self._looked:
+            self._looked = True
+            self.shared.withdrawing.synced(self.shard)
+        elif isinstance(message, Settlement):
+            changed = {(each.account_id, each.instrument) for each in message.settled}
+            self.shared.withdrawing.settled(self.shard, changed)
 
     async def _check_held(self) -> list[Answer]:
         if not self._held or not self._ready:

@@ -90,7 +90,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Trading of the account, or of the firm, is halted: no new orders, and open ones are canceled unless they were to stay."""
     ERROR_REASON_TRADING_REDUCING: _ErrorReason.ValueType  # 65
     """Trading of the account, or of the firm, is reducing: the order would not make a position smaller, or could turn it round
-    together with open orders; the detail `RiskBreach` says how much may.
+    together with open orders; the detail `RiskBreach` says how much may be open.
     """
     ERROR_REASON_UNKNOWN_ACCOUNT: _ErrorReason.ValueType  # 80
     """No account of that id."""
@@ -200,7 +200,7 @@ ERROR_REASON_TRADING_HALTED: ErrorReason.ValueType  # 64
 """Trading of the account, or of the firm, is halted: no new orders, and open ones are canceled unless they were to stay."""
 ERROR_REASON_TRADING_REDUCING: ErrorReason.ValueType  # 65
 """Trading of the account, or of the firm, is reducing: the order would not make a position smaller, or could turn it round
-together with open orders; the detail `RiskBreach` says how much may.
+together with open orders; the detail `RiskBreach` says how much may be open.
 """
 ERROR_REASON_UNKNOWN_ACCOUNT: ErrorReason.ValueType  # 80
 """No account of that id."""

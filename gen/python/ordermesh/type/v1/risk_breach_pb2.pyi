@@ -49,7 +49,7 @@ class _RiskRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskRule.Val
     """Trading is halted."""
     RISK_RULE_TRADING_REDUCING: _RiskRule.ValueType  # 12
     """Trading is reducing. The limit is the size of the position on the side that reduces it, 0 on the other; observed are
-    all open orders of the order's side, itself included.
+    all open orders of the order's side, itself included. Both are empty when the order was on its way in already.
     """
 
 class RiskRule(_RiskRule, metaclass=_RiskRuleEnumTypeWrapper):
@@ -81,7 +81,7 @@ RISK_RULE_TRADING_HALTED: RiskRule.ValueType  # 11
 """Trading is halted."""
 RISK_RULE_TRADING_REDUCING: RiskRule.ValueType  # 12
 """Trading is reducing. The limit is the size of the position on the side that reduces it, 0 on the other; observed are
-all open orders of the order's side, itself included.
+all open orders of the order's side, itself included. Both are empty when the order was on its way in already.
 """
 Global___RiskRule: _TypeAlias = RiskRule  # noqa: Y015
 
