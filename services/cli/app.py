@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from services.cli.commands import accounts, book, orders, place, positions, quotes, replay, status
+from services.cli.commands import accounts, book, orders, place, positions, quotes, replay, risk, status
 
 app = typer.Typer(
     name="ordermesh",
@@ -26,3 +26,4 @@ for command in (
     replay.replay,
 ):
     app.command()(command)
+app.add_typer(risk.risk, name="risk")

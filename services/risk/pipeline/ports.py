@@ -174,6 +174,7 @@ class AlertFilter:
     """Which alerts are wanted. Empty and None: all.
 
     Attributes:
+        account_id: Alerts of the firm are every account's.
         before_sequence: Only alerts before it; 0 for all.
     """
 

@@ -67,7 +67,7 @@ class Withdrawing:
         self._withdraw({key: each for key, each in self.book.reserved.items() if each.shard == shard})
 
     def settled(self, shard: int, changed: Iterable[tuple[str, str]]) -> None:
-        """Looks again after fills: that of an order whose cancel was too late leaves less room for those that stayed."""
+        """Looks again after fills: one whose cancel came too late leaves less room for the orders that stayed."""
         exposures = [exposure for each in changed if (exposure := self._overfull(*each)) is not None]
         if not exposures:
             return

@@ -207,7 +207,7 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         store, hub = self._alerts.store, self._alerts.hub
 
         def accepts(alert: Alert) -> bool:
-            return alert.account_id == account_id
+            return alert.account_id in (FIRM, account_id)
 
         async def snapshot() -> Snapshot[risk_service_pb2.StreamAlertsResponse]:
             sequence = hub.last_sequence
