@@ -67,7 +67,8 @@ class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
 
     async def Reserve(self, requests: AsyncIterator[reserving.ReserveRequest], context: Any) -> AsyncIterator[Any]:
         self._end = end = asyncio.Event()
-        self._said = said = asyncio.Queue()
+        said: asyncio.Queue[reserving.ReserveResponse] = asyncio.Queue()
+        self._said = said
         iterator = aiter(requests)
         await anext(iterator)
         yield reserving.ReserveResponse(opened=reserving.ReserveOpened(sequence=self.consumed))

@@ -54,6 +54,7 @@ class Withdrawing:
 
     def stopped(self, account_id: str) -> int:
         """Names all orders that a switch concerns, those named before too; returns how many were told to a shard."""
+        self._forget(lambda order_id: order_id not in self.book.reserved)
         concerned = {
             order_id: reserved
             for order_id, reserved in self.book.reserved.items()
