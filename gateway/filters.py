@@ -15,6 +15,8 @@ _NETWORK_TYPES = "type.googleapis.com/envoy.extensions.filters.network"
 _TYPES = "type.googleapis.com/envoy.extensions.filters.http"
 # Envoy holds a direct response in memory; its default of 4 KiB is smaller than the OpenAPI document.
 _MOST_PAGE_BYTES = 4 << 20
+# A caller that vanished without a word is found out: the services behind see Envoy, which always answers.
+_KEEPALIVE = {"interval": "20s", "timeout": "10s"}
 
 
 def connection_manager(settings: Settings, tables: Tables, host: dict[str, Any]) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def connection_manager(settings: Settings, tables: Tables, host: dict[str, Any])
         "route_config": routes,
         "http_filters": _filters(settings, tables),
         "local_reply_config": local_reply_config(),
-        "http2_protocol_options": {"max_concurrent_streams": 10_000},
+        "http2_protocol_options": {"max_concurrent_streams": 10_000, "connection_keepalive": _KEEPALIVE},
         # A stream's final status is in its trailers; HTTP/1 callers that ask for them (TE: trailers) see it too.
         "http_protocol_options": {"enable_trailers": True},
         # A path is what the service sees: dots resolved, slashes single, an escaped slash no separator.

@@ -247,6 +247,17 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
 shapes.messages["ordermesh.order.v1.PlaceOrdersRequest"] = {
   ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
 }
+shapes.messages["ordermesh.order.v1.ReplaceOrderRequest"] = {
+  ["order_id"] = { name = "order_id", kind = "string" },
+  ["orderId"] = { name = "order_id", kind = "string" },
+  ["replace_id"] = { name = "replace_id", kind = "string" },
+  ["replaceId"] = { name = "replace_id", kind = "string" },
+  ["quantity"] = { name = "quantity", kind = "string" },
+  ["limit_price"] = { name = "limit_price", kind = "string" },
+  ["limitPrice"] = { name = "limit_price", kind = "string" },
+  ["expected_version"] = { name = "expected_version", kind = "uint32" },
+  ["expectedVersion"] = { name = "expected_version", kind = "uint32" },
+}
 shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
@@ -509,6 +520,7 @@ shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_CANCELED"] = 6,
   ["ORDER_STATUS_REJECTED"] = 7,
   ["ORDER_STATUS_EXPIRED"] = 8,
+  ["ORDER_STATUS_PENDING_REPLACE"] = 9,
 }
 shapes.enums["ordermesh.risk.v1.RiskAlertKind"] = {
   ["RISK_ALERT_KIND_UNSPECIFIED"] = 0,

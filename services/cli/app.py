@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from services.cli.commands import accounts, book, orders, place, positions, quotes, replay, risk, status
+from services.cli.commands import accounts, book, orders, place, positions, quotes, replace, replay, risk, status
 
 app = typer.Typer(
     name="ordermesh",
@@ -16,6 +16,7 @@ app = typer.Typer(
 for command in (
     place.order,
     orders.orders,
+    replace.replace,
     orders.cancel,
     orders.trades,
     positions.positions,

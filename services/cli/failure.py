@@ -30,6 +30,9 @@ ADVICE = {
     "UNKNOWN_ORDER": "`ordermesh orders --all` lists them",
     "ORDER_NOT_LIVE": "it has ended; `ordermesh orders --all` says how",
     "DUPLICATE_CLIENT_ORDER_ID": "use another --client-order-id",
+    "DUPLICATE_REPLACE_ID": "use another --replace-id",
+    "CHANGE_PENDING": "wait for the venue's answer; `ordermesh orders` shows it",
+    "VERSION_MISMATCH": "look at it again, then name the version that it has",
     "LIMIT_PRICE_MISMATCH": "give --limit for a limit order, and leave it out for a market order",
     "TIME_IN_FORCE_MISMATCH": "a market order takes --tif ioc or fok",
     "NO_REFERENCE_PRICE": "place a limit order, or wait for a price",
@@ -47,6 +50,7 @@ FORMS = {
     "limit_price": "must be a decimal above zero, such as 187.5",
     "account_id": "must be a name of letters, digits, - and _, such as demo",
     "client_order_id": "must be 1 to 64 printable characters without a space",
+    "replace_id": "must be 1 to 64 printable characters without a space",
 }
 """What a person reads instead of the pattern that a field must match."""
 

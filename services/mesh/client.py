@@ -25,6 +25,10 @@ SHAVE_SHARE: Final = 0.05
 """Both are taken from the time left at each hop, so that the answer of a hop still finds its caller waiting. The share
 is there because gRPC rounds timeouts up on the wire, by as much as three hundredths."""
 
+_UNSENT: Final = "Internal error from Core"
+"""What gRPC says of a message that the peer's end of the stream has overtaken; the peer's own status is lost then."""
+_ENDED: Final = "the peer has ended the stream"
+
 Metadata = Sequence[tuple[str, str | bytes]]
 
 
@@ -209,7 +213,7 @@ class StreamCall:
         except asyncio.CancelledError:
             self._raise_unless_ours()
             return unavailable("SERVICE_UNAVAILABLE", "the stream was canceled here")
-        return unavailable("SERVICE_UNAVAILABLE", "the peer has ended the stream")
+        return unavailable("SERVICE_UNAVAILABLE", _ENDED)
 
 
 def service_config(services: Iterable[str]) -> str:
@@ -265,6 +269,8 @@ def _coded(error: grpc.aio.AioRpcError) -> CodedError:
     While a call is being served, the error may be told to its caller: where the transport's words name an address of
     the mesh, they go to the log, and plain ones to the caller.
     """
+    if error.code() is grpc.StatusCode.INTERNAL and error.details() == _UNSENT:
+        return unavailable("SERVICE_UNAVAILABLE", _ENDED)
     in_full = from_rpc_error(error)
     if current_call() is None or not names_address(in_full.message):
         return in_full

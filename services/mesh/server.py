@@ -66,7 +66,7 @@ class Server:
     def add(self, register: Callable[[S, Any], None], servicer: S) -> None:
         """Serves a servicer, by the generated function `add_…Servicer_to_server`.
 
-        Its streaming methods must be async generators.
+        Its streaming methods must be async generators. They may yield bytes in place of a response: it serialised.
         """
         register(servicer, _Registrar(self))
 
@@ -114,7 +114,10 @@ class Server:
         behaviour = getattr(handler, make.__name__.removesuffix("_rpc_method_handler"))
         wrap = wrap_stream if method.response_streaming else wrap_unary
         wrapped = wrap(method, behaviour, self._interceptors)
-        made: grpc.RpcMethodHandler[Any, Any] = make(wrapped, handler.request_deserializer, handler.response_serializer)
+        serializer = handler.response_serializer
+        if method.response_streaming:
+            serializer = _unless_bytes(serializer)
+        made: grpc.RpcMethodHandler[Any, Any] = make(wrapped, handler.request_deserializer, serializer)
         return made
 
 
@@ -137,6 +140,13 @@ _MAKERS: dict[tuple[bool, bool], Callable[..., Any]] = {
     (True, False): grpc.stream_unary_rpc_method_handler,
     (True, True): grpc.stream_stream_rpc_method_handler,
 }
+
+
+def _unless_bytes(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    def serialized(message: Any) -> bytes:
+        return message if type(message) is bytes else serialize(message)
+
+    return serialized
 
 
 def write_whole(path: Path, text: str) -> None:

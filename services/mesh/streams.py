@@ -13,7 +13,6 @@ from typing import Final, Generic, TypeVar
 from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.type.v1 import stream_pb2
@@ -44,7 +43,8 @@ RETRY_AFTER_SECONDS: Final = 1.0
 
 
 E_ = TypeVar("E_", bound=Sequenced)
-M = TypeVar("M", bound=Message)
+M = TypeVar("M")
+"""What a stream yields: a message, or a message's bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Frames(Generic[M]):
 
     __slots__ = ("_clock", "_response")
 
-    def __init__(self, response: type[M], clock: Clock) -> None:
+    def __init__(self, response: Callable[..., M], clock: Clock) -> None:
         self._response, self._clock = response, clock
 
     def subscribed(self, heartbeat_seconds: float, epoch: str = "", sequence: int = 0, *, resumed: bool = False) -> M:
@@ -193,18 +193,32 @@ class PrivateStream(Generic[E_, M]):
     async def _live(self, subscription: Subscription[E_]) -> AsyncIterator[M]:
         while True:
             woken = await subscription.wait(self._heartbeat_seconds)
-            if events := [event for event in subscription.take() if event.sequence > self._sequence]:
-                self._sequence = events[-1].sequence
+            if events := self._fresh(subscription):
                 yield self._source.encode(events, self._token())
-            elif subscription.overflowed:
-                yield self._frames.going_away(stream_pb2.GOING_AWAY_REASON_SLOW_READER, self._token())
-                return
-            elif self._draining.begun:
-                yield self._frames.going_away(stream_pb2.GOING_AWAY_REASON_DRAINING, self._token())
+            elif reason := self._leaving(subscription):
+                yield self._going_away(reason)
                 return
             elif not woken:
-                self._sequence = max(self._sequence, self._source.hub.last_sequence)
-                yield self._frames.heartbeat(self._sequence, self._token())
+                yield self._heartbeat()
+
+    def _fresh(self, subscription: Subscription[E_]) -> list[E_]:
+        """Returns what waits for the reader and was not told yet; the token is the one after it from now on."""
+        events = [event for event in subscription.take() if event.sequence > self._sequence]
+        if events:
+            self._sequence = events[-1].sequence
+        return events
+
+    def _leaving(self, subscription: Subscription[E_]) -> stream_pb2.GoingAwayReason.ValueType | None:
+        if subscription.overflowed:
+            return stream_pb2.GOING_AWAY_REASON_SLOW_READER
+        return stream_pb2.GOING_AWAY_REASON_DRAINING if self._draining.begun else None
+
+    def _going_away(self, reason: stream_pb2.GoingAwayReason.ValueType) -> M:
+        return self._frames.going_away(reason, self._token())
+
+    def _heartbeat(self) -> M:
+        self._sequence = max(self._sequence, self._source.hub.last_sequence)
+        return self._frames.heartbeat(self._sequence, self._token())
 
     def _token(self) -> str:
         return self._tokens.make(self._sequence)

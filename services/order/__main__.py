@@ -18,20 +18,26 @@ from services.order.peers.broker import BrokerRoute
 from services.order.peers.instruments import InstrumentCatalogue
 from services.order.peers.risk import RiskStream
 from services.order.pipeline.book import Book
+from services.order.pipeline.leases import Leases
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.reconciling import Reconciling
+from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
 from services.order.servicer.event_log import EventLogServicer
 from services.order.servicer.orders import OrderServicer
 from services.order.servicer.streams import OrderStreams
+from services.order.servicer.trade_commands import Desk
+from services.order.servicer.trade_stream import TradeStreams
 from services.order.store.history import History
+from services.order.store.leases import PostgresLeases
 from services.order.store.listing import Listing
 from services.order.store.log import OrderLog
 from services.order.store.postgres import PostgresStore
+from services.order.store.replaces import Replaces
 from services.order.wire_events import TOPIC_OF_NAME
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
@@ -98,23 +104,49 @@ async def main(service: Service[OrderSettings]) -> None:
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
     )
+    orders = Orders(book, writer, store)
+    leases = Leases(orders, PostgresLeases(database, settings.shard))
+    await leases.start()
+    replacing = Replacing(
+        book,
+        writer,
+        orders,
+        Replaces(database),
+        risk=risk,
+        instruments=instruments,
+        clock=service.clock,
+        most_per_batch=settings.most_orders_per_check,
+        most_waiting=settings.most_waiting_orders,
+    )
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
 
     for name, coroutine in (
         ("writer", writer.run()),
         ("placing", placing.run()),
+        ("replacing", replacing.run()),
         ("risk", risk.run()),
         ("broker", broker.run()),
         ("instruments", instruments.run()),
         ("relay", relay.run()),
+        ("leases", leases.run()),
     ):
         service.spawn(name, coroutine)
+    trades = TradeStreams(
+        streams,
+        Desk(placing, orders, replacing, instruments, service.clock, service.identifiers, metrics),
+        leases,
+        service.clock,
+        service.draining,
+        most_in_flight=settings.most_commands_per_stream,
+    )
     servicer = OrderServicer(
         placing,
-        Orders(book, writer, store),
+        replacing,
+        orders,
         Listing(database),
         streams,
+        trades,
         clock=service.clock,
         identifiers=service.identifiers,
         metrics=metrics,

@@ -39,6 +39,8 @@ class OrderSettings(StoreSettings, BusSettings):
     """Ended orders kept in memory, to answer repeated requests without the store."""
     most_waiting_per_stream: int = Field(default=10_000, ge=1)
     """Reports that may wait for a reader before its stream is ended."""
+    most_commands_per_stream: int = Field(default=2_000, ge=1)
+    """Commands of one Trade stream that may wait for their results to be sent; more are not read until some are."""
 
     @model_validator(mode="after")
     def _shard_exists(self) -> Self:

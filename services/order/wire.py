@@ -13,6 +13,7 @@ from services.order.domain.breach import RiskBreach
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderStatus, OrderType, Side, TimeInForce
+from services.order.wire_replaces import replace_message, replace_of
 
 _PREFIX = "ERROR_REASON_"
 
@@ -104,6 +105,8 @@ def order_message(order: Order) -> order_pb2.Order:
         message.text = order.text
     if order.breach is not None:
         message.risk_breach.CopyFrom(breach_message(order.breach))
+    if order.replace is not None:
+        message.replace.CopyFrom(replace_message(order.replace))
     return message
 
 
@@ -146,6 +149,7 @@ def order_of(
         venue_order_id=report.venue_order_id,
         version=report.version,
         updated_at_ns=nanoseconds(report.times.committed_at),
+        replace=replace_of(report.replace) if report.HasField("replace") else None,
     )
     if not order.live:
         order.reason, order.text = REASON_OF_NUMBER.get(report.reason, ""), report.text

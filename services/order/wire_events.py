@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from ordermesh.event.v1.event_pb2 import Event
@@ -60,6 +60,14 @@ class EventEncoder:
         head = Event(epoch=self._epoch, topic=topic, time=timestamp(at_ns)).SerializeToString()  # type: ignore[arg-type]
         self._heads[topic] = (at_ns, head)
         return head
+
+
+def delimited(tag: bytes, payloads: Iterable[bytes]) -> Iterator[bytes]:
+    """Yields the parts of a repeated field of messages that are serialised already."""
+    for payload in payloads:
+        yield tag
+        yield varint(len(payload))
+        yield payload
 
 
 def varint(value: int) -> bytes:

@@ -8,6 +8,7 @@ from services.bus.backoff import Backoff
 from services.bus.broadcast import Broadcaster
 from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
+from services.kernel.drain import Pace
 from services.mesh.service import Service, run
 from services.mesh.streams import Hub
 from services.portfolio import metrics
@@ -60,7 +61,15 @@ async def main(service: Service[PortfolioSettings]) -> None:
     fills = order_log.OrderLogFills(
         redis, order_log.OrderEventLog(service.channels.to(settings.order_address, order_log.SERVICE))
     )
-    bookkeeper = Bookkeeper(books, store, fills, instruments, service.clock, backoff=Backoff())
+    bookkeeper = Bookkeeper(
+        books,
+        store,
+        fills,
+        instruments,
+        service.clock,
+        backoff=Backoff(),
+        pace=Pace(settings.booking_interval_seconds),
+    )
     feed = market_data.PriceFeed(channel, instruments, board)
     valuer = Valuer(ledger, board, service.clock)
     broadcaster = Broadcaster(redis, VALUES, clock=service.clock)

@@ -18,6 +18,8 @@ class PortfolioSettings(StoreSettings, BusSettings):
     """Where OrderService is, whose log is booked."""
     marketdata_address: Address = "127.0.0.1:7005"
     """Where MarketDataService is: instruments and prices."""
+    booking_interval_seconds: float = Field(default=0.02, ge=0, le=10)
+    """Least time between two bookings; fills that come meanwhile are booked together."""
     publish_seconds: float = Field(default=1.0, gt=0, le=3600)
     """Least time between two values of one account on the topic `portfolio.updated`."""
     seed_demo_account: bool = True

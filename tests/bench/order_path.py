@@ -41,9 +41,9 @@ async def measure_order_path(work: Path, yardstick: Yardstick | None, orders: in
     """
     bare = await asyncio.to_thread(echo)
     async with _mesh(work) as mesh:
-        await _load(mesh, "batches", orders=2_000)
-        full = await _load(mesh, "batches", orders=orders)
-        paced = await _load(mesh, "paced", orders=5_000, rate=500)
+        await _load(mesh, "trade", orders=2_000)
+        full = await _load(mesh, "trade", orders=orders)
+        paced = await _load(mesh, "trade-paced", orders=5_000, rate=500)
         unary = await _load(mesh, "unary", orders=10_000, in_flight=CALLERS)
         rest = await _rest(mesh, orders=10_000)
     return [

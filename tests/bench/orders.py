@@ -1,8 +1,8 @@
 """An order load: batches as fast as they are taken, or single orders by many callers, or at a fixed rate.
 
-`python -m tests.bench.orders ADDRESS batches|unary|paced [--orders N] …` prints one JSON line. The functions are what
-`make bench` uses. Latencies are from request to answer; with streams, it is also measured how long it takes until every
-order was told as ended.
+`python -m tests.bench.orders ADDRESS trade|trade-paced|batches|unary|paced [--orders N] …` prints one JSON line. The
+functions are what `make bench` uses. Latencies are from request to answer; with streams, it is also measured how long
+it takes until every order was told as ended.
 """
 
 from __future__ import annotations
@@ -12,86 +12,16 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import grpc
 import uvloop
 
-from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_service_pb2_grpc, order_stream_pb2
+from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc, order_stream_pb2
 from services.mesh.options import CLIENT_OPTIONS
-
-ENDED = frozenset(
-    {
-        order_pb2.ORDER_STATUS_FILLED,
-        order_pb2.ORDER_STATUS_CANCELED,
-        order_pb2.ORDER_STATUS_REJECTED,
-        order_pb2.ORDER_STATUS_EXPIRED,
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What is sent. With an even number of accounts every second one sells, so that none meets its own orders.
-
-    Attributes:
-        orders: Number of orders.
-        accounts: Accounts that they are spread over.
-        instrument: What they trade.
-        price: Their limit price; buys and sells alternate at it, so that they fill one another.
-        batch: Orders in one request.
-        in_flight: Requests that are open at once.
-        rate: Orders a second; 0 for as fast as they are taken.
-        streams: Whether the accounts' order streams are read, until all orders have ended.
-    """
-
-    orders: int = 20_000
-    accounts: Sequence[str] = tuple(f"bench-{number}" for number in range(20))
-    instrument: str = "AAPL.XNAS"
-    price: str = "187.25"
-    batch: int = 100
-    in_flight: int = 8
-    rate: float = 0.0
-    streams: bool = True
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of it.
-
-    Attributes:
-        orders: Orders accepted.
-        refused: Orders refused.
-        acknowledged_seconds: Time until the last one was answered.
-        ended_seconds: Time until the last one was told as ended; 0 without streams.
-        latencies: Seconds from request to answer, one for each order.
-    """
-
-    orders: int = 0
-    refused: int = 0
-    acknowledged_seconds: float = 0.0
-    ended_seconds: float = 0.0
-    latencies: list[float] = field(default_factory=list)
-
-    def figures(self) -> dict[str, float]:
-        """Returns rates per second and latencies in milliseconds."""
-        seconds = self.ended_seconds or self.acknowledged_seconds
-        ordered = sorted(self.latencies)
-        return {
-            "orders": self.orders,
-            "refused": self.refused,
-            "orders_per_second": round(self.orders / seconds, 1),
-            "acknowledged_per_second": round(self.orders / self.acknowledged_seconds, 1),
-            "ack_p50_ms": round(quantile(ordered, 0.5) * 1e3, 3),
-            "ack_p99_ms": round(quantile(ordered, 0.99) * 1e3, 3),
-        }
-
-
-def quantile(ordered: Sequence[float], share: float) -> float:
-    """Returns the value that a share of the others is below."""
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
+from tests.bench.order_load import ENDED, Load, Outcome, order, until
+from tests.bench.trade import trade, trade_paced
 
 
 async def batches(address: str, load: Load) -> Outcome:
@@ -102,8 +32,8 @@ async def batches(address: str, load: Load) -> Outcome:
 
         async def sender() -> None:
             for first in numbers:
-                await _until(start, first, load.rate)
-                requests = [_order(load, run, first + offset) for offset in range(min(load.batch, load.orders - first))]
+                await until(start, first, load.rate)
+                requests = [order(load, run, first + offset) for offset in range(min(load.batch, load.orders - first))]
                 sent = time.perf_counter()
                 response = await stub.PlaceOrders(order_entry_pb2.PlaceOrdersRequest(orders=requests))
                 taken = time.perf_counter() - sent
@@ -141,7 +71,7 @@ async def paced(address: str, load: Load) -> Outcome:
         outcome, run, start = Outcome(), uuid.uuid4().hex[:12], time.perf_counter()
         sent: list[asyncio.Task[None]] = []
         for number in range(load.orders):
-            await _until(start, number, load.rate)
+            await until(start, number, load.rate)
             sent.append(asyncio.create_task(_place(stub, load, run, number, outcome)))
         await asyncio.gather(*sent)
         outcome.acknowledged_seconds = time.perf_counter() - start
@@ -213,7 +143,7 @@ async def _place(
 ) -> None:
     sent = time.perf_counter()
     try:
-        await stub.PlaceOrder(_order(load, run, number))
+        await stub.PlaceOrder(order(load, run, number))
     except grpc.aio.AioRpcError as error:
         if error.code() not in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.RESOURCE_EXHAUSTED):
             raise
@@ -223,30 +153,14 @@ async def _place(
         outcome.latencies.append(time.perf_counter() - sent)
 
 
-async def _until(start: float, number: int, rate: float) -> None:
-    if rate and (ahead := start + number / rate - time.perf_counter()) > 0:
-        await asyncio.sleep(ahead)
-
-
-def _order(load: Load, run: str, number: int) -> order_entry_pb2.PlaceOrderRequest:
-    return order_entry_pb2.PlaceOrderRequest(
-        client_order_id=f"{run}-{number}",
-        account_id=load.accounts[number % len(load.accounts)],
-        instrument=load.instrument,
-        # An account is always on one side: two of its own orders would not trade, and one of them would never end.
-        side=1 + number % 2,  # type: ignore[arg-type]
-        type=2,  # type: ignore[arg-type]
-        time_in_force=2,  # type: ignore[arg-type]
-        quantity="100",
-        limit_price=load.price,
-    )
+KINDS = {"trade": trade, "trade-paced": trade_paced, "batches": batches, "unary": unary, "paced": paced}
 
 
 def main() -> None:
     """Runs one load and prints its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address")
-    parser.add_argument("kind", choices=("batches", "unary", "paced"))
+    parser.add_argument("kind", choices=tuple(KINDS))
     parser.add_argument("--orders", type=int, default=20_000)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--in-flight", type=int, default=8)
@@ -266,8 +180,7 @@ def main() -> None:
         streams=not chosen.no_streams,
         **({"accounts": tuple(chosen.accounts.split(","))} if chosen.accounts else {}),
     )
-    kinds = {"batches": batches, "unary": unary, "paced": paced}
-    outcome = uvloop.run(kinds[chosen.kind](chosen.address, load))
+    outcome = uvloop.run(KINDS[chosen.kind](chosen.address, load))
     print(json.dumps(outcome.figures()))
 
 

@@ -17,7 +17,7 @@ GET /api/v1/brokers/{}/holdings
 GET /api/v1/brokers/{}/orders
 GET /api/v1/brokers/{}/positions
 GET POST /api/v1/orders
-DELETE GET /api/v1/orders/{}
+DELETE GET PUT /api/v1/orders/{}
 POST /api/v1/orders/{}/cancel
 GET /api/v1/orders/{}/history
 POST /api/v1/orders:batch

@@ -59,6 +59,22 @@ async def test_a_resting_order_is_listed_and_canceled(mesh: Mesh) -> None:
         assert again.err.startswith("ordermesh: ORDER_NOT_LIVE: ")
 
 
+async def test_an_order_is_replaced(mesh: Mesh) -> None:
+    """The answer waits for the venue; the same words again replace nothing; an older version is refused."""
+    async with trader(mesh.address("gateway")) as someone:
+        instrument = await new_instrument(someone)
+        order = await someone.place(BUY, instrument, "3", "5")
+        await someone.reports.until(order.order_id, ORDER_STATUS_NEW)
+        words = ("replace", order.order_id, "--price", "6", "--quantity", "2", "--replace-id", "mine")
+        first, second = [await ordermesh(mesh, *words) for _ in range(2)]
+        assert (first.code, first.err) == (0, "")
+        assert first.out.startswith(f"new: buy 2 {instrument} at 6 or better")
+        assert second.out == first.out
+        stale = await ordermesh(mesh, "replace", order.order_id, "--price", "7", "--version", "1")
+        assert (stale.code, stale.err.partition(": ")[2].partition(":")[0]) == (1, "VERSION_MISMATCH")
+        await someone.cancel(order.order_id)
+
+
 async def test_the_same_client_order_id_never_orders_twice(mesh: Mesh) -> None:
     """The same words again answer the same order; other words under the id are refused."""
     async with trader(mesh.address("gateway")) as someone:
@@ -93,6 +109,8 @@ async def test_what_does_not_trade_at_all_is_a_refusal(mesh: Mesh) -> None:
         (("order", "hold", "AAPL.XNAS", "1"), 2, "Usage: "),
         (("order", "buy", "AAPL.XNAS"), 2, "Usage: "),
         (("cancel",), 2, "Usage: "),
+        (("replace", "7"), 2, "Usage: "),
+        (("replace", "7", "--price", "1"), 1, "ordermesh: INVALID_FIELD: order_id: "),
         (("cancel", "7"), 1, "ordermesh: INVALID_FIELD: order_id: "),
         (("positions", "--account", "nobody"), 1, "ordermesh: UNKNOWN_ACCOUNT: "),
         (("quotes", "NONE.XNAS"), 1, "ordermesh: UNKNOWN_INSTRUMENT: "),

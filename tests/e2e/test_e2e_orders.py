@@ -18,6 +18,8 @@ from ordermesh.order.v1.execution_report_pb2 import (
     EXECUTION_TYPE_NEW,
     EXECUTION_TYPE_PENDING_CANCEL,
     EXECUTION_TYPE_PENDING_NEW,
+    EXECUTION_TYPE_PENDING_REPLACE,
+    EXECUTION_TYPE_REPLACED,
     EXECUTION_TYPE_TRADE,
 )
 from ordermesh.order.v1.order_pb2 import (
@@ -92,6 +94,45 @@ async def test_history_tells_the_life_of_an_order(mesh: Mesh) -> None:
         sequences = [report.account_sequence for report in history.reports]
         assert sequences == list(range(sequences[0], sequences[0] + 4))
         assert list(history.reports) == someone.reports.of(order.order_id)
+
+
+async def test_a_replaced_order_trades_at_its_new_terms(mesh: Mesh) -> None:
+    """Price and quantity are replaced at the venue; fills follow the new terms, and so do position and history."""
+    async with trader(mesh.address("gateway")) as buyer, trader(mesh.address("gateway")) as seller:
+        instrument = await new_instrument(buyer)
+        bid = await buyer.place(BUY, instrument, "10", "50")
+        await buyer.reports.until(bid.order_id, ORDER_STATUS_NEW)
+        asked = order_entry_pb2.ReplaceOrderRequest(
+            order_id=bid.order_id, replace_id="r-1", quantity="6", limit_price="51", expected_version=2
+        )
+        answers = await asyncio.gather(*(buyer.orders.ReplaceOrder(asked) for _ in range(4)))
+        assert {answer.order.replace.replace_id for answer in answers} == {"r-1"}
+        await buyer.reports.until_type(bid.order_id, EXECUTION_TYPE_REPLACED)
+        ask = await seller.place(SELL, instrument, "8", "51")
+        await seller.reports.until(ask.order_id, ORDER_STATUS_PARTIALLY_FILLED)
+        filled = await buyer.reports.until(bid.order_id, ORDER_STATUS_FILLED)
+        assert (filled.last_price, filled.quantity, filled.cumulative_quantity) == ("51", "6", "6")
+        assert (await buyer.position(instrument, trades=1)).quantity == "6"
+        assert [report.execution_type for report in buyer.reports.of(bid.order_id)] == [
+            EXECUTION_TYPE_PENDING_NEW,
+            EXECUTION_TYPE_NEW,
+            EXECUTION_TYPE_PENDING_REPLACE,
+            EXECUTION_TYPE_REPLACED,
+            EXECUTION_TYPE_TRADE,
+        ]
+        # The rest of the ask is replaced to less than it has traded: it is done with what it has.
+        below = order_entry_pb2.ReplaceOrderRequest(order_id=ask.order_id, replace_id="r-1", quantity="3")
+        await seller.orders.ReplaceOrder(below)
+        done = await seller.reports.until(ask.order_id, ORDER_STATUS_FILLED)
+        assert (done.execution_type, done.quantity, done.cumulative_quantity) == (EXECUTION_TYPE_REPLACED, "6", "6")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await seller.orders.ReplaceOrder(
+                order_entry_pb2.ReplaceOrderRequest(order_id=ask.order_id, replace_id="r-2", quantity="9")
+            )
+        assert (refused.value.code(), reason_of(refused.value)) == (
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "ORDER_NOT_LIVE",
+        )
 
 
 async def test_the_same_request_again_is_the_same_order(mesh: Mesh) -> None:

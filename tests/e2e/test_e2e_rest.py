@@ -100,6 +100,40 @@ async def test_an_order_from_first_to_last(rest: httpx.AsyncClient) -> None:
     assert again.json()["details"][0]["reason"] == "ORDER_NOT_LIVE"
 
 
+async def test_an_order_is_replaced_by_put(rest: httpx.AsyncClient) -> None:
+    """The order's own path takes new terms; what is wrong with them is told, and changes nothing."""
+    account = await new_account(rest)
+    placed = (await rest.post("/api/v1/orders", json=order(account))).json()["order"]
+    path = f"/api/v1/orders/{placed['order_id']}"
+    before = await until_status(rest, placed["order_id"], "ORDER_STATUS_NEW")
+    for body, code, reason in (
+        ({"quantity": "5"}, 400, "INVALID_FIELD"),
+        ({"replace_id": "r-1"}, 400, "INVALID_FIELD"),
+        ({"replace_id": "r-1", "quantity": "0"}, 400, "INVALID_FIELD"),
+        ({"replace_id": "r-1", "quantity": "5", "price": "1"}, 400, "UNKNOWN_FIELD"),
+        ({"replace_id": "r-1", "limit_price": "300.001"}, 400, "PRICE_OFF_TICK"),
+        ({"replace_id": "r-1", "quantity": "5", "expected_version": 1}, 409, "VERSION_MISMATCH"),
+    ):
+        refused = await rest.put(path, json=body)
+        assert (refused.status_code, refused.json()["details"][0]["reason"]) == (code, reason), refused.text
+    assert (await rest.get(path)).json()["order"]["version"] == before["version"]
+    nobody = await rest.put(
+        "/api/v1/orders/01890000-0000-7000-8000-000000000000", json={"replace_id": "r", "quantity": "1"}
+    )
+    assert nobody.status_code == 404
+    body = {"replace_id": "r-1", "quantity": "5", "limit_price": "299", "expected_version": before["version"]}
+    pending = await rest.put(path, json=body)
+    assert pending.json()["order"]["order_status"] == "ORDER_STATUS_PENDING_REPLACE", pending.text
+    after = await until_status(rest, placed["order_id"], "ORDER_STATUS_NEW")
+    assert (after["quantity"], after["limit_price"]) == ("5", "299")
+    assert after["replace"]["replace_status"] == "REPLACE_STATUS_REPLACED"
+    again = (await rest.put(path, json=body)).json()["order"]
+    assert again["version"] == after["version"]
+    other = await rest.put(path, json={**body, "quantity": "6"})
+    assert (other.status_code, other.json()["details"][0]["reason"]) == (409, "DUPLICATE_REPLACE_ID")
+    await rest.delete(path)
+
+
 async def test_a_fill_is_in_trades_and_positions(rest: httpx.AsyncClient) -> None:
     """Two accounts trade; both find the fill under their trades and positions."""
     buyer, seller = await new_account(rest), await new_account(rest)

@@ -75,6 +75,13 @@ def cancel(number: int, of: int, connection_id: str = "simulation") -> routing_s
     return routing_service_pb2.VenueCommand(command_sequence=number, connection_id=connection_id, cancel=order)
 
 
+def replace(number: int, of: int, connection_id: str = "simulation", **values: Any) -> routing_service_pb2.VenueCommand:
+    """Returns a replace."""
+    terms = {"instrument": "AAPL.XNAS", "quantity": "8", "limit_price": "187.25"} | values
+    order = routing_service_pb2.ReplaceVenueOrder(order_id=order_id(of), **terms)
+    return routing_service_pb2.VenueCommand(command_sequence=number, connection_id=connection_id, replace=order)
+
+
 class RouteClient:
     """OrderService's end of a route stream.
 

@@ -117,6 +117,9 @@ class FakeEngine(order_entry_service_pb2_grpc.OrderEntryServiceServicer):
         if command.HasField("cancel_order"):
             self._cancel(name, participant, command)
             return
+        if command.HasField("replace_order"):
+            self._replace(name, participant, command)
+            return
         self._enter(name, participant, command)
 
     def _enter(self, name: str, participant: FakeParticipant, command: order_pb2.Command) -> None:
@@ -189,6 +192,38 @@ class FakeEngine(order_entry_service_pb2_grpc.OrderEntryServiceServicer):
             instrument_id=order.instrument_id,
             command_sequence=command.command_sequence,
             cumulative_quantity_lots=order.cumulative_quantity_lots,
+        )
+
+    def _replace(self, name: str, participant: FakeParticipant, command: order_pb2.Command) -> None:
+        wanted = command.replace_order
+        order = participant.open_orders.get(wanted.order_id)
+        if order is None or wanted.quantity_lots < 1:
+            unknown, invalid = (
+                execution_pb2.EXECUTION_REASON_UNKNOWN_ORDER,
+                execution_pb2.EXECUTION_REASON_INVALID_QUANTITY,
+            )
+            self.tell(
+                name,
+                execution_type=execution_pb2.EXECUTION_TYPE_CANCEL_REJECTED,
+                reason=unknown if order is None else invalid,
+                order_id=wanted.order_id,
+                command_sequence=command.command_sequence,
+            )
+            return
+        order.price_ticks = wanted.price_ticks
+        order.leaves_quantity_lots = max(wanted.quantity_lots - order.cumulative_quantity_lots, 0)
+        order.quantity_lots = order.cumulative_quantity_lots + order.leaves_quantity_lots
+        if not order.leaves_quantity_lots:
+            del participant.open_orders[wanted.order_id]
+        self.tell(
+            name,
+            execution_type=execution_pb2.EXECUTION_TYPE_REPLACED,
+            order_id=wanted.order_id,
+            venue_order_id=order.venue_order_id,
+            instrument_id=order.instrument_id,
+            command_sequence=command.command_sequence,
+            cumulative_quantity_lots=order.cumulative_quantity_lots,
+            leaves_quantity_lots=order.leaves_quantity_lots,
         )
 
     async def QueryOpenOrders(

@@ -17,6 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordermesh.broker.v1 import routing_service_pb2 as routing
 from ordermesh.broker.v1 import routing_service_pb2_grpc
 from ordermesh.marketdata.v1 import instrument_pb2, market_data_service_pb2, market_data_service_pb2_grpc
+from ordermesh.order.v1 import execution_report_pb2
 from ordermesh.risk.v1 import reservation_service_pb2 as reserving
 from ordermesh.risk.v1 import reservation_service_pb2_grpc
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2
@@ -26,6 +27,7 @@ CONNECTION = "simulation"
 
 Decide = Callable[[reserving.Reservation], reserving.ReservationDecision]
 React = Callable[[routing.NewVenueOrder], Iterable[routing.VenueReport]]
+ReactToReplace = Callable[[routing.VenueCommand], Iterable[routing.VenueReport]]
 
 
 def accept(_: reserving.Reservation) -> reserving.ReservationDecision:
@@ -44,6 +46,9 @@ def refuse(_: reserving.Reservation) -> reserving.ReservationDecision:
     )
 
 
+_DECIDED = (execution_report_pb2.EXECUTION_TYPE_REPLACED, execution_report_pb2.EXECUTION_TYPE_REPLACE_REJECTED)
+
+
 @dataclass
 class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
     """Reserves as told, and remembers what it was told.
@@ -58,9 +63,11 @@ class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
     reserved: dict[str, reserving.Reservation] = field(default_factory=dict)
     settled: list[int] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
+    released_replaces: list[str] = field(default_factory=list)
     synced: list[str] = field(default_factory=list)
     sync_sequence: int = 0
     checks: int = 0
+    largest: int = 0
     withdrawing: bool = False
     _end: asyncio.Event = field(default_factory=asyncio.Event)
     _said: asyncio.Queue[reserving.ReserveResponse] = field(default_factory=asyncio.Queue)
@@ -114,18 +121,31 @@ class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
                 self.reserved = {each.order_id: each for each in request.sync.reservations}
                 self.sync_sequence = request.sync.sequence
             case "settle":
-                self.settled += [report.sequence for report in request.settle.reports]
-                self.consumed = request.settle.sequence
-                for report in request.settle.reports:
-                    if report.leaves_quantity == "0":
-                        self.reserved.pop(report.order_id, None)
+                self._settle(request.settle)
             case "release":
-                self.released += request.release.order_ids
-                for order_id in request.release.order_ids:
-                    self.reserved.pop(order_id, None)
+                self._release(request.release)
             case "reserve":
                 return self._decide(request.reserve)
         return None
+
+    def _settle(self, settlement: reserving.Settlement) -> None:
+        self.settled += [report.sequence for report in settlement.reports]
+        self.consumed = settlement.sequence
+        for report in settlement.reports:
+            if report.leaves_quantity == "0":
+                self.reserved.pop(report.order_id, None)
+            elif report.execution_type in _DECIDED and (held := self.reserved.get(report.order_id)) is not None:
+                held.quantity = report.leaves_quantity
+                held.ClearField("replace")
+
+    def _release(self, release: reserving.ReservationRelease) -> None:
+        self.released += release.order_ids
+        for order_id in release.order_ids:
+            self.reserved.pop(order_id, None)
+        self.released_replaces += release.replace_order_ids
+        for order_id in release.replace_order_ids:
+            if (held := self.reserved.get(order_id)) is not None:
+                held.ClearField("replace")
 
     def _decide(self, batch: reserving.ReservationBatch) -> reserving.ReserveResponse:
         decisions = []
@@ -135,6 +155,7 @@ class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
                 self.reserved[reservation.order_id] = reservation
             decisions.append(decision)
         self.checks += len(decisions)
+        self.largest = max(self.largest, len(decisions))
         answer = reserving.ReservationDecisions(batch_number=batch.batch_number, decisions=decisions)
         return reserving.ReserveResponse(decisions=answer)
 
@@ -162,11 +183,34 @@ def ignore(_: routing.NewVenueOrder) -> Iterable[routing.VenueReport]:
     return ()
 
 
+def do_replace(command: routing.VenueCommand) -> Iterable[routing.VenueReport]:
+    """Replaces at once."""
+    yield routing.VenueReport(
+        type=routing.VENUE_REPORT_TYPE_REPLACED, command_sequence=command.command_sequence, cumulative_quantity="0"
+    )
+
+
+def refuse_replace(command: routing.VenueCommand) -> Iterable[routing.VenueReport]:
+    """Refuses at once, by the one word that venues have for cancels and replaces."""
+    yield routing.VenueReport(
+        type=routing.VENUE_REPORT_TYPE_CANCEL_REJECTED,
+        command_sequence=command.command_sequence,
+        reason=error_pb2.ERROR_REASON_VENUE_REJECTED,
+        text="not now",
+    )
+
+
+def ignore_replace(_: routing.VenueCommand) -> Iterable[routing.VenueReport]:
+    """Takes the request and says nothing yet."""
+    return ()
+
+
 @dataclass
 class FakeVenue:
     """A venue that numbers its reports, ignores commands it has seen, and keeps all."""
 
     react: React = fill
+    on_replace: ReactToReplace = field(default_factory=lambda: do_replace)
     epoch: str = field(default_factory=lambda: str(uuid.uuid4()))
     last_command: int = 0
     ignored: int = 0
@@ -185,6 +229,8 @@ class FakeVenue:
             order = command.new_order
             self.open[order.order_id] = order
             return [self.report(order.order_id, report) for report in self.react(order)]
+        if command.HasField("replace"):
+            return [self.report(command.replace.order_id, report) for report in self.on_replace(command)]
         return [self.cancel(command.cancel.order_id)]
 
     def cancel(self, order_id: str) -> routing.VenueReport:

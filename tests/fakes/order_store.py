@@ -10,7 +10,9 @@ from services.kernel.errors import CodedError
 from services.order.domain import refusals
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
+from services.order.domain.replacing import Replace
 from services.order.domain.terms import OrderTerms
+from services.order.domain.values import ExecutionType
 from services.order.pipeline.book import Book, Key
 from services.order.pipeline.entries import Draft, Entry
 from services.order.pipeline.ports import ACCEPTED, Decision, DuplicateKeyError, InDoubtError, NotCommittedError
@@ -95,6 +97,16 @@ class FakeStore:
             for account in account_ids
         }
 
+    async def replace(self, order_id: str, replace_id: str) -> Replace | None:
+        await asyncio.sleep(0)
+        for entry in self.entries:
+            replace = entry.order.replace
+            if entry.event.type is ExecutionType.PENDING_REPLACE and entry.order.terms.order_id == order_id:
+                assert replace is not None
+                if replace.replace_id == replace_id:
+                    return replace
+        return None
+
     def load(self, book: Book) -> None:
         """Fills a book as at the start of a process."""
         book.sequence = len(self.entries)
@@ -116,6 +128,8 @@ class FakeRiskPort:
     error: CodedError | None = None
     gate: asyncio.Event | None = None
     reserved: set[str] = field(default_factory=set)
+    replacing: dict[str, OrderTerms] = field(default_factory=dict)
+    asked: int = 0
     batches: list[int] = field(default_factory=list)
 
     async def reserve(self, terms: Sequence[OrderTerms]) -> Sequence[Decision]:
@@ -131,6 +145,26 @@ class FakeRiskPort:
 
     def release(self, order_ids: Sequence[str]) -> None:
         self.reserved -= set(order_ids)
+
+    async def reserve_replaces(self, replaces: Sequence[tuple[Order, OrderTerms]]) -> Sequence[Decision]:
+        self.asked += len(replaces)
+        if self.gate is not None:
+            await self.gate.wait()
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        self.batches.append(len(replaces))
+        decisions = [self.decide(terms) for _, terms in replaces]
+        self.replacing |= {
+            order.terms.order_id: terms
+            for (order, terms), decision in zip(replaces, decisions, strict=True)
+            if not decision.reason
+        }
+        return decisions
+
+    def release_replaces(self, order_ids: Sequence[str]) -> None:
+        for order_id in order_ids:
+            del self.replacing[order_id]
 
 
 @dataclass

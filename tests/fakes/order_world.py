@@ -54,6 +54,11 @@ class Client:
         response = await self.orders.PlaceOrders(batch)
         return [result.order for result in response.results]
 
+    async def replace(self, order_id: str, replace_id: str = "r-1", **fields: Any) -> order_pb2.Order:
+        asked = order_entry_pb2.ReplaceOrderRequest(order_id=order_id, replace_id=replace_id, **fields)
+        order: order_pb2.Order = (await self.orders.ReplaceOrder(asked)).order
+        return order
+
     async def order(self, order_id: str) -> order_pb2.Order:
         response = await self.orders.GetOrder(order_query_pb2.GetOrderRequest(order_id=order_id))
         order: order_pb2.Order = response.order

@@ -71,6 +71,7 @@ def report(
     cumulative: str | None = None,
     reason: str = "",
     text: str = "",
+    command: int = 0,
 ) -> VenueReport:
     """Returns a report of a venue."""
     return VenueReport(
@@ -87,6 +88,7 @@ def report(
         text=text,
         venue_at_ns=3_000,
         reported_at_ns=4_000,
+        command_sequence=command,
     )
 
 

@@ -282,6 +282,11 @@ class ReserveClient:
         """Lets reservations go."""
         await self._send(release=reservation_service_pb2.ReservationRelease(order_ids=[str(each) for each in numbers]))
 
+    async def release_replaces(self, *numbers: int | str) -> None:
+        """Lets go what is held for new terms."""
+        order_ids = [str(each) for each in numbers]
+        await self._send(release=reservation_service_pb2.ReservationRelease(replace_order_ids=order_ids))
+
     async def submit(self, *reservations: reservation_service_pb2.Reservation) -> int:
         """Sends a batch, and returns its number."""
         self._batches += 1

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from random import Random
+from typing import Any
 
 import grpc
 
@@ -92,13 +93,25 @@ class Load:
             yield cls(mesh, traders, instrument, listed.engine_instrument_id, Random(seed), manner)
 
     @asynccontextmanager
-    async def running(self, orders: int) -> AsyncIterator[None]:
-        """Places orders for the time of a block and after it, until all were answered with success."""
+    async def running(self, orders: int, client: Client | None = None) -> AsyncIterator[None]:
+        """Places orders for the time of a block and after it, until all were answered with success.
+
+        Args:
+            orders: How many.
+            client: Places those of one trader; by PlaceOrder, one after the other, when none is given.
+        """
         each = orders // len(self.traders)
         async with asyncio.TaskGroup() as clients:
             for number, someone in enumerate(self.traders):
-                clients.create_task(self._client(someone, BUY if number % 2 == 0 else SELL, each))
+                side = BUY if number % 2 == 0 else SELL
+                mine = [self._order(someone, side) for _ in range(each)]
+                clients.create_task((client or one_by_one)(self, someone, mine))
             yield
+
+    def told(self, client_order_id: str, order_id: str) -> None:
+        """Notes that a client was told of an order, which may be the same again."""
+        assert self.placed.setdefault(client_order_id, order_id) == order_id
+        self._changed.set()
 
     async def until_placed(self, count: int) -> None:
         """Waits until so many orders were answered."""
@@ -117,13 +130,13 @@ class Load:
         """Waits until nothing more can trade: one side at the most is left in the book."""
 
         async def live() -> set[int]:
-            return {order.side for someone in self.traders for order in await self._orders(someone) if _live(order)}
+            return {order.side for someone in self.traders for order in await self.orders_of(someone) if _live(order)}
 
         await eventually(live, lambda sides: len(sides) < 2, RECOVERY_SECONDS)
 
     async def assert_counts_agree(self) -> None:
         """Compares what clients were told, the order log, the engine's executions and positions."""
-        orders = {order.client_order_id: order for t in self.traders for order in await self._orders(t)}
+        orders = {order.client_order_id: order for t in self.traders for order in await self.orders_of(t)}
         assert set(orders) == set(self.placed), "the log holds other orders than clients were told of"
         for client_order_id, order_id in self.placed.items():
             assert orders[client_order_id].order_id == order_id
@@ -132,16 +145,12 @@ class Load:
         for number, someone in enumerate(self.traders):
             await self._assert_position(someone, 1 if number % 2 == 0 else -1, logged)
 
-    async def _client(self, someone: Trader, side: trading_pb2.Side.ValueType, count: int) -> None:
-        for _ in range(count):
-            quantity = str(self.draw.randrange(1, 10))
-            request = someone.request(side, self.instrument, quantity, PRICE, client_order_id=uuid.uuid4().hex)
-            answers = await asyncio.gather(*(self._place(someone, request) for _ in range(self.manner.racing)))
-            assert len(set(answers)) == 1, "the same request was told two orders"
-            self.placed[request.client_order_id] = answers[0]
-            self._changed.set()
+    def _order(self, someone: Trader, side: trading_pb2.Side.ValueType) -> order_entry_pb2.PlaceOrderRequest:
+        quantity = str(self.draw.randrange(1, 10))
+        return someone.request(side, self.instrument, quantity, PRICE, client_order_id=uuid.uuid4().hex)
 
-    async def _place(self, someone: Trader, request: order_entry_pb2.PlaceOrderRequest) -> str:
+    async def place(self, someone: Trader, request: order_entry_pb2.PlaceOrderRequest) -> str:
+        """Places an order, however often it takes, and returns its id."""
         loop = asyncio.get_running_loop()
         until = loop.time() + RECOVERY_SECONDS
         while True:
@@ -156,7 +165,8 @@ class Load:
             else:
                 return answer.order.order_id
 
-    async def _orders(self, someone: Trader) -> list[order_pb2.Order]:
+    async def orders_of(self, someone: Trader) -> list[order_pb2.Order]:
+        """Returns all orders of a trader, by the log."""
         found: list[order_pb2.Order] = []
         token = ""
         while True:
@@ -194,7 +204,7 @@ class Load:
         return traded
 
     async def _assert_position(self, someone: Trader, sign: int, logged: dict[str, Decimal]) -> None:
-        mine = {order.order_id for order in await self._orders(someone)}
+        mine = {order.order_id for order in await self.orders_of(someone)}
         expected = sign * sum((logged[order_id] for order_id in mine), Decimal(0))
         request = position_query_pb2.ListPositionsRequest(account_id=someone.account_id, include_closed=True)
         async with grpc.aio.insecure_channel(self.mesh.address("portfolio")) as channel:
@@ -209,3 +219,15 @@ class Load:
 
 def _live(order: order_pb2.Order) -> bool:
     return order.order_status in (ORDER_STATUS_PENDING_NEW, ORDER_STATUS_NEW, ORDER_STATUS_PARTIALLY_FILLED)
+
+
+Client = Callable[[Load, Trader, Sequence[order_entry_pb2.PlaceOrderRequest]], Coroutine[Any, Any, None]]
+"""Places orders of a trader until each was answered with success."""
+
+
+async def one_by_one(load: Load, someone: Trader, orders: Sequence[order_entry_pb2.PlaceOrderRequest]) -> None:
+    """Places orders by PlaceOrder, one after the other."""
+    for request in orders:
+        answers = await asyncio.gather(*(load.place(someone, request) for _ in range(load.manner.racing)))
+        assert len(set(answers)) == 1, "the same request was told two orders"
+        load.told(request.client_order_id, answers[0])

@@ -8,8 +8,14 @@ import pytest
 import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh, running_mesh
-from tests.faults.load import Load
+from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
+from ordermesh.order.v1.execution_report_pb2 import EXECUTION_TYPE_PENDING_REPLACE, EXECUTION_TYPE_REPLACED
+from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED, ORDER_STATUS_NEW, ORDER_STATUS_PENDING_REPLACE
+from ordermesh.risk.v1 import risk_service_pb2
+from tests.faults.load import RECOVERY_SECONDS, Load
+from tests.faults.trading import Trading
 from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults")]
 
@@ -33,3 +39,72 @@ async def test_a_killed_part_costs_no_order(breakable: Mesh, part: str) -> None:
         await breakable.until_serving(part)
         await load.settle()
         await load.assert_counts_agree()
+
+
+@pytest.mark.parametrize("part", ["order", "risk", "postgres"])
+async def test_trade_streams_lose_and_repeat_nothing(breakable: Mesh, part: str) -> None:
+    """Clients that send unanswered batches again, and resume, have each order once and know all that happened."""
+    async with Load.open(breakable, seed=43, accounts=4) as load:
+        trading = Trading()
+        async with load.running(orders=400, client=trading.client):
+            await load.until_placed(120)
+            await breakable.kill(part)
+        await breakable.until_serving(part)
+        await load.settle()
+        await load.assert_counts_agree()
+        await trading.assert_told_all(load)
+
+
+async def order_of(someone: Trader, order_id: str) -> order_pb2.Order:
+    """Returns an order as it stands, asked for again while a part is away."""
+    request = order_query_pb2.GetOrderRequest(order_id=order_id)
+    return (await answered(lambda: someone.orders.GetOrder(request), RECOVERY_SECONDS)).order
+
+
+async def may_buy(someone: Trader) -> str:
+    """Returns what risk holds for the account's open buy orders."""
+    request = risk_service_pb2.GetRiskMetricsRequest(account_id=someone.account_id)
+    metrics = (await answered(lambda: someone.risk.GetRiskMetrics(request), RECOVERY_SECONDS)).metrics
+    return metrics.exposures[0].open_buy_quantity if metrics.exposures else "0"
+
+
+@pytest.mark.parametrize("part", ["order", "risk", "broker", "engine", "postgres"])
+async def test_a_part_killed_while_a_replace_is_on_its_way(breakable: Mesh, part: str) -> None:
+    """The engine stands still, so that the replace waits for it; it is made once; risk holds the larger meanwhile."""
+    async with trader(breakable.address("gateway")) as buyer, trader(breakable.address("gateway")) as seller:
+        instrument = await new_instrument(buyer)
+        bid = await buyer.place(BUY, instrument, "10", "50")
+        await buyer.reports.until(bid.order_id, ORDER_STATUS_NEW)
+        asked = order_entry_pb2.ReplaceOrderRequest(
+            order_id=bid.order_id, replace_id="r-1", quantity="16", limit_price="51"
+        )
+        breakable.suspend("engine")
+        try:
+            pending = (await buyer.orders.ReplaceOrder(asked)).order
+            assert (pending.order_status, pending.quantity) == (ORDER_STATUS_PENDING_REPLACE, "10")
+            await eventually(lambda: may_buy(buyer), lambda held: held == "16")
+            await breakable.kill(part)
+            await eventually(lambda: may_buy(buyer), lambda held: held == "16", RECOVERY_SECONDS)
+        finally:
+            breakable.resume("engine")
+        await breakable.until_serving(part)
+        again = (await answered(lambda: buyer.orders.ReplaceOrder(asked), RECOVERY_SECONDS)).order
+        assert again.replace.replace_id == "r-1"
+        replaced = await eventually(
+            lambda: order_of(buyer, bid.order_id),
+            lambda found: found.order_status == ORDER_STATUS_NEW,
+            RECOVERY_SECONDS,
+        )
+        assert (replaced.quantity, replaced.limit_price) == ("16", "51")
+        await seller.place(SELL, instrument, "20", "51")
+        filled = await eventually(
+            lambda: order_of(buyer, bid.order_id),
+            lambda found: found.order_status == ORDER_STATUS_FILLED,
+            RECOVERY_SECONDS,
+        )
+        assert (filled.cumulative_quantity, filled.average_price) == ("16", "51")
+        history = await buyer.orders.GetOrderHistory(order_query_pb2.GetOrderHistoryRequest(order_id=bid.order_id))
+        types = [report.execution_type for report in history.reports]
+        assert [types.count(each) for each in (EXECUTION_TYPE_PENDING_REPLACE, EXECUTION_TYPE_REPLACED)] == [1, 1]
+        assert (await buyer.position(instrument, trades=1)).quantity == "16"
+        await eventually(lambda: may_buy(buyer), lambda held: held == "0", RECOVERY_SECONDS)

@@ -28,7 +28,7 @@ from ordermesh.type.v1 import trading_pb2
 from services.broker.__main__ import main
 from services.broker.config import BrokerSettings
 from services.kernel.errors import CodedError
-from tests.fakes.broker_world import RouteClient, cancel, new_order, order_id, until
+from tests.fakes.broker_world import RouteClient, cancel, new_order, order_id, replace, until
 from tests.fakes.engine import serving
 from tests.fakes.market_data import FakeMarketData
 from tests.fixtures.engine import Engine
@@ -36,6 +36,8 @@ from tests.fixtures.services import RunningService, running_service
 
 SELL = trading_pb2.SIDE_SELL
 TRADE = routing_service_pb2.VENUE_REPORT_TYPE_TRADE
+REPLACED = routing_service_pb2.VENUE_REPORT_TYPE_REPLACED
+CANCEL_REJECTED = routing_service_pb2.VENUE_REPORT_TYPE_CANCEL_REJECTED
 ACCEPTED = routing_service_pb2.VENUE_REPORT_TYPE_ACCEPTED
 
 
@@ -115,6 +117,25 @@ async def test_orders_of_one_account_do_not_trade_with_each_other(world: World) 
         reports = await route.reported(3)
     assert reports[2].type == routing_service_pb2.VENUE_REPORT_TYPE_CANCELED
     assert reports[2].order_id == order_id(2)
+
+
+async def test_replaced_orders_at_the_real_engine(world: World) -> None:
+    """A raised quantity loses priority, a lowered one keeps it; below what has traded the order is done."""
+    async with world.running() as running, RouteClient(running.channel) as route:
+        await route.up()
+        await route.send(new_order(1, account_id="a"), new_order(2, account_id="b"), new_order(3, account_id="c"))
+        await route.send(replace(4, of=1, quantity="11"), replace(5, of=2, quantity="6"))
+        await route.send(new_order(6, account_id="d", side=SELL, quantity="8"))
+        reports = await route.reported(3 + 2 + 1 + 4)
+        fills = [report for report in reports if report.type == TRADE and report.order_id != order_id(6)]
+        assert [(fill.order_id, fill.last_quantity) for fill in fills] == [(order_id(2), "6"), (order_id(3), "2")]
+        await route.send(replace(7, of=3, quantity="1"), replace(8, of=3, quantity="20"), cancel(9, of=3))
+        done, again, canceled = (await route.reported(13))[10:]
+    assert (done.type, done.command_sequence, done.cumulative_quantity) == (REPLACED, 7, "2")
+    assert [(each.type, each.command_sequence) for each in (again, canceled)] == [
+        (CANCEL_REJECTED, 8),
+        (CANCEL_REJECTED, 9),
+    ]
 
 
 async def test_books_tell_positions_funds_and_orders(world: World) -> None:

@@ -26,6 +26,7 @@ class Capabilities:
         deduplicates_commands: The venue ignores a command it has seen.
         recovers_reports: Reports that were missed can be asked for.
         tells_account: Open orders, positions and funds can be asked for.
+        replaces_orders: Price and quantity of an open order can be changed in place.
         required_credentials: Names of the credentials that a connection must have.
         optional_credentials: Names of those that it may have.
     """
@@ -37,6 +38,7 @@ class Capabilities:
     deduplicates_commands: bool
     recovers_reports: bool
     tells_account: bool
+    replaces_orders: bool
     required_credentials: frozenset[str] = frozenset()
     optional_credentials: frozenset[str] = frozenset()
 

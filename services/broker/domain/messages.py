@@ -43,6 +43,7 @@ class ReportKind(enum.IntEnum):
     CANCEL_REJECTED = 4
     REJECTED = 5
     EXPIRED = 6
+    REPLACED = 7
 
 
 class NewOrder(NamedTuple):
@@ -75,7 +76,24 @@ class CancelOrder(NamedTuple):
     venue_order_id: str
 
 
-Command = NewOrder | CancelOrder
+class ReplaceOrder(NamedTuple):
+    """The wish to give an order other terms at its venue, in one step.
+
+    Attributes:
+        quantity: Of the order as a whole, what has traded included.
+        limit_price: Empty for a market order.
+    """
+
+    command_sequence: int
+    connection_id: str
+    order_id: str
+    venue_order_id: str
+    instrument: str
+    quantity: str
+    limit_price: str
+
+
+Command = NewOrder | CancelOrder | ReplaceOrder
 
 
 class Report(NamedTuple):
@@ -85,6 +103,7 @@ class Report(NamedTuple):
         sequence: Within connection and shard, without gaps; 0 for an answer of BrokerService itself.
         reason: Name out of the contract's `ErrorReason`; empty when there is nothing to explain.
         time_ns: When the venue made it, nanoseconds since 1970 UTC.
+        command_sequence: Command that it answers, of what is replaced or refused to change; 0 when it is not told.
     """
 
     sequence: int
@@ -99,6 +118,7 @@ class Report(NamedTuple):
     reason: str = ""
     text: str = ""
     time_ns: int = 0
+    command_sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)

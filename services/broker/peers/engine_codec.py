@@ -13,6 +13,7 @@ from services.broker.domain.messages import (
     Command,
     NewOrder,
     OrderType,
+    ReplaceOrder,
     Report,
     ReportKind,
     Side,
@@ -47,7 +48,9 @@ _KIND: Final = {
     execution_pb2.EXECUTION_TYPE_REJECTED: ReportKind.REJECTED,
     execution_pb2.EXECUTION_TYPE_CANCEL_REJECTED: ReportKind.CANCEL_REJECTED,
     execution_pb2.EXECUTION_TYPE_EXPIRED: ReportKind.EXPIRED,
+    execution_pb2.EXECUTION_TYPE_REPLACED: ReportKind.REPLACED,
 }
+_ANSWERS: Final = (ReportKind.REPLACED, ReportKind.CANCEL_REJECTED)
 _EXPLAINED: Final[dict[int, tuple[str, str]]] = {
     execution_pb2.EXECUTION_REASON_REQUESTED: ("CANCELED_ON_REQUEST", "canceled on request"),
     execution_pb2.EXECUTION_REASON_MASS_CANCEL: ("CANCELED_ON_REQUEST", "canceled on request, with others"),
@@ -91,9 +94,13 @@ class EngineCodec:
         self._groups: dict[str, int] = {}
 
     def unknown_names(self, commands: Iterable[Command]) -> set[str]:
-        """Returns the instruments of new orders whose terms are not loaded."""
+        """Returns the instruments of new and replaced orders whose terms are not loaded."""
         known = self._by_name
-        return {each.instrument for each in commands if isinstance(each, NewOrder) and each.instrument not in known}
+        return {
+            each.instrument
+            for each in commands
+            if isinstance(each, NewOrder | ReplaceOrder) and each.instrument not in known
+        }
 
     def unknown_numbers(self, told: Iterable[Told]) -> set[int]:
         """Returns the engine's numbers of instruments that it told of and whose terms are not loaded."""
@@ -110,6 +117,9 @@ class EngineCodec:
         if isinstance(command, NewOrder):
             new = self._new_order(command, order_id)
             return order_pb2.Command(command_sequence=command.command_sequence, new_order=new)
+        if isinstance(command, ReplaceOrder):
+            replace = self._replace_order(command, order_id)
+            return order_pb2.Command(command_sequence=command.command_sequence, replace_order=replace)
         cancel = order_pb2.CancelOrder(order_id=order_id)
         return order_pb2.Command(command_sequence=command.command_sequence, cancel_order=cancel)
 
@@ -125,6 +135,12 @@ class EngineCodec:
             quantity_lots=_lots(terms, order),
             self_trade_prevention=order_pb2.SELF_TRADE_PREVENTION_CANCEL_NEWEST,
             self_trade_group=self._group(order.account_id),
+        )
+
+    def _replace_order(self, order: ReplaceOrder, order_id: bytes) -> order_pb2.ReplaceOrder:
+        terms = self._by_name.get(order.instrument)
+        return order_pb2.ReplaceOrder(
+            order_id=order_id, price_ticks=_ticks(terms, order), quantity_lots=_lots(terms, order)
         )
 
     def _group(self, account_id: str) -> int:
@@ -153,6 +169,7 @@ class EngineCodec:
             reason=reason,
             text=text,
             time_ns=execution.time_ns,
+            command_sequence=execution.command_sequence if kind in _ANSWERS else 0,
         )
 
     def _fill(self, execution: execution_pb2.Execution, terms: Terms) -> Report:
@@ -202,7 +219,7 @@ class EngineCodec:
         )
 
 
-def _ticks(terms: Terms | None, order: NewOrder) -> int:
+def _ticks(terms: Terms | None, order: NewOrder | ReplaceOrder) -> int:
     if terms is None or not order.limit_price:
         return 0
     try:
@@ -211,7 +228,7 @@ def _ticks(terms: Terms | None, order: NewOrder) -> int:
         return _OUT_OF_BAND
 
 
-def _lots(terms: Terms | None, order: NewOrder) -> int:
+def _lots(terms: Terms | None, order: NewOrder | ReplaceOrder) -> int:
     if terms is None:
         return 0
     try:
@@ -221,7 +238,7 @@ def _lots(terms: Terms | None, order: NewOrder) -> int:
 
 
 def _explain(execution: execution_pb2.Execution, kind: ReportKind) -> tuple[str, str]:
-    if kind == ReportKind.ACCEPTED:
+    if kind in (ReportKind.ACCEPTED, ReportKind.REPLACED):
         return "", ""
     if (explained := _EXPLAINED.get(execution.reason)) is not None:
         return explained

@@ -30,6 +30,7 @@ CAPABILITIES: Final = Capabilities(
     deduplicates_commands=True,
     recovers_reports=True,
     tells_account=True,
+    replaces_orders=True,
     optional_credentials=frozenset({"api_key", "api_secret"}),
 )
 """The engine asks for no credentials; it takes those that a client made for a real broker brings along."""

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import structlog
 
 from services.broker.domain.connection import BUILT_IN, Connection
-from services.broker.domain.messages import CancelOrder, Command, Cursor, NewOrder, Report, ReportKind
+from services.broker.domain.messages import Command, Cursor, NewOrder, ReplaceOrder, Report, ReportKind
 from services.broker.pipeline.outbox import Down, Outbox
 from services.broker.pipeline.ports import VenueAdapter
 from services.broker.pipeline.session import ConnectionSession, Counts
@@ -45,6 +45,7 @@ class Directory(Protocol):
 class _Running:
     session: ConnectionSession
     task: asyncio.Task[None]
+    replaces_orders: bool
 
 
 @dataclass(slots=True)
@@ -124,10 +125,12 @@ class Route:
                 by_connection[connection_id] = listed = []
             listed.append(command)
         for connection_id, listed in by_connection.items():
-            if (running := self._running.get(connection_id)) is not None:
+            if (running := self._running.get(connection_id)) is None:
+                self._refuse(connection_id, listed)
+            elif running.replaces_orders:
                 running.session.submit(listed)
             else:
-                self._refuse(connection_id, listed)
+                running.session.submit(self._without_replaces(connection_id, listed))
 
     def up(self, connection_id: str) -> bool | None:
         """Tells whether a connection is up; None when the route does not use it."""
@@ -153,7 +156,8 @@ class Route:
         )
         task = asyncio.create_task(session.run(), name=f"session {connection.connection_id}/{self.shard}")
         task.add_done_callback(self._session_ended)
-        self._running[connection.connection_id] = _Running(session, task)
+        replaces_orders = adapter.capabilities.replaces_orders
+        self._running[connection.connection_id] = _Running(session, task, replaces_orders)
 
     def _stop(self, connection_id: str) -> None:
         running = self._running.pop(connection_id)
@@ -169,7 +173,7 @@ class Route:
 
     def _choose(self, command: Command) -> str:
         """Returns the connection of a command that names none: where its order went, or the account's."""
-        if isinstance(command, CancelOrder):
+        if not isinstance(command, NewOrder):
             return self._chosen.get(command.order_id, BUILT_IN)
         chosen = self._directory.default_of(command.account_id)
         if chosen != BUILT_IN:
@@ -183,10 +187,30 @@ class Route:
         known = self._directory.known(connection_id)
         reason = "VENUE_UNAVAILABLE" if known else "UNKNOWN_CONNECTION"
         text = f"the connection {connection_id} is switched off" if known else f"there is no connection {connection_id}"
+        self._tell_refusals(connection_id, commands, reason, text)
+
+    def _without_replaces(self, connection_id: str, commands: Sequence[Command]) -> list[Command]:
+        """Leaves out, and refuses, replaces whose adapter does not offer them."""
+        replaces = [command for command in commands if isinstance(command, ReplaceOrder)]
+        if replaces:
+            text = f"the adapter of the connection {connection_id} does not replace orders"
+            self._tell_refusals(connection_id, replaces, "NOT_SUPPORTED_BY_ADAPTER", text)
+        return [command for command in commands if not isinstance(command, ReplaceOrder)]
+
+    def _tell_refusals(self, connection_id: str, commands: Sequence[Command], reason: str, text: str) -> None:
         now = self._clock.now_ns()
         self.outbox.add(connection_id, [_refusal(command, reason, text, now) for command in commands])
 
 
 def _refusal(command: Command, reason: str, text: str, now_ns: int) -> Report:
     kind = ReportKind.REJECTED if isinstance(command, NewOrder) else ReportKind.CANCEL_REJECTED
-    return Report(0, kind, command.order_id, cumulative_quantity="0", reason=reason, text=text, time_ns=now_ns)
+    return Report(
+        0,
+        kind,
+        command.order_id,
+        cumulative_quantity="0",
+        reason=reason,
+        text=text,
+        time_ns=now_ns,
+        command_sequence=command.command_sequence,
+    )

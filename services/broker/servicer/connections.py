@@ -189,6 +189,7 @@ def _capabilities(told: Capabilities) -> broker_connection_pb2.AdapterCapabiliti
         deduplicates_commands=told.deduplicates_commands,
         recovers_reports=told.recovers_reports,
         tells_account=told.tells_account,
+        replaces_orders=told.replaces_orders,
         required_credentials=sorted(told.required_credentials),
         optional_credentials=sorted(told.optional_credentials),
     )

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.broker.v1 import routing_service_pb2, routing_service_pb2_grpc
 from ordermesh.type.v1 import error_pb2
-from services.broker.domain.messages import CancelOrder, Command, Cursor, NewOrder, Report, VenueOrder
+from services.broker.domain.messages import CancelOrder, Command, Cursor, NewOrder, ReplaceOrder, Report, VenueOrder
 from services.broker.pipeline.connections import Connections
 from services.broker.pipeline.outbox import Down, Opened, OutboxItem, Reports
 from services.broker.pipeline.routing import Route, Routes
@@ -105,6 +105,17 @@ def _command(command: routing_service_pb2.VenueCommand) -> Command:
             new.quantity,
             new.limit_price,
         )
+    if command.HasField("replace"):
+        replace = command.replace
+        return ReplaceOrder(
+            command.command_sequence,
+            command.connection_id,
+            replace.order_id,
+            replace.venue_order_id,
+            replace.instrument,
+            replace.quantity,
+            replace.limit_price,
+        )
     cancel = command.cancel
     return CancelOrder(command.command_sequence, command.connection_id, cancel.order_id, cancel.venue_order_id)
 
@@ -162,6 +173,7 @@ def _report(connection_id: str, report: Report) -> routing_service_pb2.VenueRepo
         reason=_REASON[report.reason],  # type: ignore[arg-type]
         text=report.text,
         venue_time=Timestamp(seconds=seconds, nanos=nanos),
+        command_sequence=report.command_sequence,
     )
 
 

@@ -21,6 +21,7 @@ _LIVE = (
     order_pb2.ORDER_STATUS_NEW,
     order_pb2.ORDER_STATUS_PARTIALLY_FILLED,
     order_pb2.ORDER_STATUS_PENDING_CANCEL,
+    order_pb2.ORDER_STATUS_PENDING_REPLACE,
 )
 _ORDER_COLUMNS = (
     Column("order"),

@@ -26,6 +26,7 @@ _LIVE = frozenset(
         order_pb2.ORDER_STATUS_NEW,
         order_pb2.ORDER_STATUS_PARTIALLY_FILLED,
         order_pb2.ORDER_STATUS_PENDING_CANCEL,
+        order_pb2.ORDER_STATUS_PENDING_REPLACE,
     }
 )
 

@@ -1,6 +1,5 @@
 #include "matcher.h"
 
-#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -45,11 +44,7 @@ void Matcher::stop() {
 
 void Matcher::run() {
   try {
-    for (;;) {
-      std::vector<Task> tasks = take_turn();
-      if (tasks.empty()) {
-        return;
-      }
+    for (std::vector<Task> tasks; take_turn(tasks); tasks.clear()) {
       do_turn(tasks);
     }
   } catch (const std::exception& error) {
@@ -57,32 +52,59 @@ void Matcher::run() {
   }
 }
 
-// What is to be done together; nothing when there is nothing left to do for good.
-std::vector<Matcher::Task> Matcher::take_turn() {
+// Takes what is to be done together: tasks, or nothing but orders that are due to expire. False when there is nothing
+// left to do for good.
+bool Matcher::take_turn(std::vector<Task>& tasks) {
   if (waiting_.empty()) {
-    std::unique_lock guard(mutex_);
-    wake_.wait(guard, [this] { return stopping_ || !queue_.empty(); });
+    await_work();
+    const std::lock_guard guard(mutex_);
     waiting_.swap(queue_);
+    if (waiting_.empty() && stopping_) {
+      return false;
+    }
   }
-  std::vector<Task> tasks;
   for (std::size_t commands = 0; !waiting_.empty() && commands < kMostCommands; waiting_.pop_front()) {
     if (const Batch* batch = std::get_if<Batch>(&waiting_.front())) {
       commands += batch->commands.size();
     }
     tasks.push_back(std::move(waiting_.front()));
   }
-  return tasks;
+  return true;
+}
+
+void Matcher::await_work() {
+  const auto called = [this] { return stopping_ || !queue_.empty(); };
+  std::unique_lock guard(mutex_);
+  for (;;) {
+    const Nanoseconds due = exchange_.next_expiry();
+    if (due == Exchange::kNever) {
+      wake_.wait(guard, called);
+      return;
+    }
+    const std::chrono::nanoseconds rest{due - time()};
+    if (rest.count() <= 0 || wake_.wait_for(guard, std::min(rest, kLongestWait), called)) {
+      return;
+    }
+  }
 }
 
 void Matcher::do_turn(std::vector<Task>& tasks) {
-  // Time does not run backwards here, whatever the machine's clock does.
-  now_ = std::max(clock_(), journal_.last_time());
+  now_ = time();
   recorded_ = false;
+  // First of all, so that no order trades at a time at which it is over.
+  const bool expiring = exchange_.next_expiry() <= now_;
+  if (expiring) {
+    record(AdvanceTime{});
+  }
   for (Task& task : tasks) {
     std::visit([this](auto& each) { record(each); }, task);
   }
   if (recorded_) {
     journal_.commit();
+  }
+  if (expiring) {
+    exchange_.apply(AdvanceTime{}, now_);
+    tell_news();
   }
   for (Task& task : tasks) {
     std::visit([this](auto& each) { perform(each); }, task);

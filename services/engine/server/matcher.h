@@ -2,6 +2,8 @@
 // turn. Alone, a task meets no delay.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -84,6 +86,9 @@ class Matcher {
   // So many commands at most share a write to the journal.
   static constexpr std::size_t kMostCommands = 262'144;
 
+  // The clock is looked at again after this long, should it have been set.
+  static constexpr std::chrono::nanoseconds kLongestWait = std::chrono::seconds(1);
+
   // What the matcher remembers of a participant beside the exchange.
   struct Seat {
     std::shared_ptr<ExecutionListener> listener;
@@ -92,7 +97,10 @@ class Matcher {
   };
 
   void run();
-  std::vector<Task> take_turn();
+  bool take_turn(std::vector<Task>& tasks);
+  void await_work();
+  // Never earlier than what was journaled, whatever the machine's clock does.
+  [[nodiscard]] Nanoseconds time() const { return std::max(clock_(), journal_.last_time()); }
   void do_turn(std::vector<Task>& tasks);
   // Each puts into the journal what the task asks for.
   void record(Batch& batch);

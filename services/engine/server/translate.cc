@@ -42,6 +42,10 @@ void set_new_order(const pb::NewOrder& from, Command& to) {
   to.price = from.price_ticks();
   to.quantity = from.quantity_lots();
   to.self_trade_group = from.self_trade_group();
+  to.terms.expire_time = from.expire_time_ns();
+  to.terms.post_only = from.post_only();
+  to.terms.display = from.display_quantity_lots();
+  to.terms.stop_price = from.stop_price_ticks();
 }
 
 void set_mass_cancel(const pb::MassCancel& from, Command& to) {
@@ -76,6 +80,12 @@ std::optional<std::string> to_command(const pb::Command& from, Command& to) {
       set_order_id(from.replace_order().order_id(), to);
       to.price = from.replace_order().price_ticks();
       to.quantity = from.replace_order().quantity_lots();
+      if (from.replace_order().has_display_quantity_lots()) {
+        to.amendment.display = from.replace_order().display_quantity_lots();
+      }
+      if (from.replace_order().has_stop_price_ticks()) {
+        to.amendment.stop_price = from.replace_order().stop_price_ticks();
+      }
       return std::nullopt;
     case pb::Command::kMassCancel:
       set_mass_cancel(from.mass_cancel(), to);
@@ -134,6 +144,7 @@ void to_proto(const Execution& from, pb::Execution& to) {
   to.set_liquidity(to_proto_enum<pb::Liquidity>(from.liquidity));
   to.set_time_ns(from.time);
   to.set_affected_orders(from.affected_orders);
+  to.set_stop_price_ticks(from.stop_price);
 }
 
 void to_proto_trade(const FeedEvent& from, pb::FeedTrade& to) {
@@ -186,6 +197,13 @@ void to_proto(const Order& from, InstrumentId instrument, pb::OpenOrder& to) {
   to.set_self_trade_prevention(to_proto_enum<pb::SelfTradePrevention>(from.self_trade_prevention));
   to.set_self_trade_group(from.self_trade_group);
   to.set_accepted_time_ns(from.accepted_time);
+  to.set_expire_time_ns(from.terms.expire_time);
+  to.set_post_only(from.terms.post_only);
+  to.set_display_quantity_lots(from.terms.display);
+  to.set_displayed_leaves_lots(is_stop(from.type) ? 0 : displayed(from));
+  to.set_order_type(to_proto_enum<pb::OrderType>(from.type));
+  to.set_stop_price_ticks(from.terms.stop_price);
+  to.set_waiting(is_stop(from.type));
 }
 
 }  // namespace ordermesh::engine::server

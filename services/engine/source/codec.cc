@@ -1,6 +1,8 @@
 #include "ordermesh/engine/codec.h"
 
+#include <optional>
 #include <string>
+#include <type_traits>
 
 namespace ordermesh::engine {
 namespace {
@@ -11,7 +13,24 @@ enum class TransactionKind : std::uint8_t {
   kCommand = 3,
   kSetStatus = 4,
   kExpireDayOrders = 5,
+  kAdvanceTime = 6,
 };
+
+// How a command is written: as its kind, or, with terms, as a kind of its own, so that what was written before there were
+// terms is read as ever.
+enum class CommandForm : std::uint8_t {
+  kNewWithTerms = 6,
+  kReplaceWithAmendment = 7,
+};
+
+// Which terms follow, a bit each.
+enum class TermsMask : std::uint8_t {
+  kExpireTime = 1,
+  kPostOnly = 2,
+  kDisplay = 4,
+  kStopPrice = 8,
+};
+constexpr std::uint8_t kEveryTerm = 15;
 
 // One list of fields serves both directions: `Archive` either puts each field or gets it.
 struct Put {
@@ -45,6 +64,58 @@ struct Get {
 template <typename Archive, typename... Values>
 void all(Archive&& archive, Values&... values) {
   (archive(values), ...);
+}
+
+template <typename Archive, typename Value>
+void field_if(Archive&& archive, std::uint8_t mask, TermsMask bit, Value& value) {
+  if ((mask & static_cast<std::uint8_t>(bit)) != 0) {
+    archive(value);
+  }
+}
+
+std::uint8_t mask_of(const Terms& terms) {
+  std::uint8_t mask = 0;
+  const auto note = [&](TermsMask bit, bool present) {
+    mask = static_cast<std::uint8_t>(mask | (present ? static_cast<std::uint8_t>(bit) : 0U));
+  };
+  note(TermsMask::kExpireTime, terms.expire_time != 0);
+  note(TermsMask::kPostOnly, terms.post_only);
+  note(TermsMask::kDisplay, terms.display != 0);
+  note(TermsMask::kStopPrice, terms.stop_price != 0);
+  return mask;
+}
+
+template <typename Archive, typename Value>
+void fields_of_terms(Archive&& archive, Value& value) {
+  std::uint8_t mask = mask_of(value);
+  archive(mask);
+  if (mask > kEveryTerm) {
+    throw DecodeError("has unknown terms");
+  }
+  field_if(archive, mask, TermsMask::kExpireTime, value.expire_time);
+  field_if(archive, mask, TermsMask::kPostOnly, value.post_only);
+  field_if(archive, mask, TermsMask::kDisplay, value.display);
+  field_if(archive, mask, TermsMask::kStopPrice, value.stop_price);
+}
+
+// An optional value: whether it is there, and the value.
+template <typename Archive, typename Value>
+void optional_field(Archive&& archive, Value& value) {
+  bool present = value.has_value();
+  archive(present);
+  typename std::remove_const_t<Value>::value_type held = value.value_or(0);
+  if (present) {
+    archive(held);
+  }
+  if constexpr (!std::is_const_v<Value>) {
+    value = present ? Value(held) : std::nullopt;
+  }
+}
+
+template <typename Archive, typename Value>
+void fields_of_amendment(Archive&& archive, Value& value) {
+  optional_field(archive, value.display);
+  optional_field(archive, value.stop_price);
 }
 
 template <typename Archive, typename Value>
@@ -92,6 +163,36 @@ void fields_of_command(Archive&& archive, Value& value) {
   }
 }
 
+CommandForm form_of(const Command& command) {
+  if (command.kind == CommandKind::kNew && command.terms != Terms{}) {
+    return CommandForm::kNewWithTerms;
+  }
+  if (command.kind == CommandKind::kReplace && command.amendment != Amendment{}) {
+    return CommandForm::kReplaceWithAmendment;
+  }
+  return static_cast<CommandForm>(command.kind);
+}
+
+CommandKind kind_of(CommandForm form) {
+  switch (form) {
+    case CommandForm::kNewWithTerms:
+      return CommandKind::kNew;
+    case CommandForm::kReplaceWithAmendment:
+      return CommandKind::kReplace;
+  }
+  return static_cast<CommandKind>(form);
+}
+
+// What a form has beyond the fields of its command.
+template <typename Archive, typename Value>
+void fields_of_form(Archive&& archive, CommandForm form, Value& value) {
+  if (form == CommandForm::kNewWithTerms) {
+    fields_of_terms(archive, value.terms);
+  } else if (form == CommandForm::kReplaceWithAmendment) {
+    fields_of_amendment(archive, value.amendment);
+  }
+}
+
 struct Encoder {
   ByteWriter& writer;
 
@@ -106,8 +207,10 @@ struct Encoder {
   void operator()(const ParticipantCommand& command) const {
     writer.put(TransactionKind::kCommand);
     writer.put(command.participant);
-    writer.put(command.command.kind);
+    const CommandForm form = form_of(command.command);
+    writer.put(form);
     fields_of_command(Put{writer}, command.command);
+    fields_of_form(Put{writer}, form, command.command);
   }
   void operator()(const SetStatus& status) const {
     writer.put(TransactionKind::kSetStatus);
@@ -118,16 +221,19 @@ struct Encoder {
     writer.put(TransactionKind::kExpireDayOrders);
     writer.put(expire.instrument);
   }
+  void operator()(const AdvanceTime& /*advance*/) const { writer.put(TransactionKind::kAdvanceTime); }
 };
 
 ParticipantCommand decode_command(ByteReader& reader) {
   ParticipantCommand command;
   command.participant = reader.get<ParticipantIndex>();
-  command.command.kind = reader.get<CommandKind>();
+  const auto form = reader.get<CommandForm>();
+  command.command.kind = kind_of(form);
   if (command.command.kind < CommandKind::kNew || command.command.kind > CommandKind::kMassCancel) {
     throw DecodeError("names no kind of command");
   }
   fields_of_command(Get{reader}, command.command);
+  fields_of_form(Get{reader}, form, command.command);
   return command;
 }
 
@@ -157,6 +263,8 @@ Transaction decode_transaction(ByteReader& reader) {
       return decode_status(reader);
     case TransactionKind::kExpireDayOrders:
       return ExpireDayOrders{reader.get<InstrumentId>()};
+    case TransactionKind::kAdvanceTime:
+      return AdvanceTime{};
   }
   throw DecodeError("names no kind of transaction");
 }
@@ -169,19 +277,37 @@ Instrument decode_instrument(ByteReader& reader) {
   return instrument;
 }
 
-void encode(ByteWriter& writer, const Execution& execution) { fields_of_execution(Put{writer}, execution); }
+void encode(ByteWriter& writer, const Execution& execution) {
+  fields_of_execution(Put{writer}, execution);
+  writer.put(execution.stop_price);
+}
 
-Execution decode_execution(ByteReader& reader) {
+Execution decode_execution(ByteReader& reader, bool with_stop_price) {
   Execution execution;
   fields_of_execution(Get{reader}, execution);
+  if (with_stop_price) {
+    execution.stop_price = reader.get<Price>();
+  }
   return execution;
 }
 
-void encode(ByteWriter& writer, const Order& order) { fields_of_order(Put{writer}, order); }
+void encode(ByteWriter& writer, const Order& order) {
+  fields_of_order(Put{writer}, order);
+  fields_of_terms(Put{writer}, order.terms);
+  if (order.terms.display != 0) {
+    writer.put(order.hidden);
+  }
+}
 
-Order decode_order(ByteReader& reader) {
+Order decode_order(ByteReader& reader, bool with_terms) {
   Order order;
   fields_of_order(Get{reader}, order);
+  if (with_terms) {
+    fields_of_terms(Get{reader}, order.terms);
+  }
+  if (order.terms.display != 0) {
+    order.hidden = reader.get<Quantity>();
+  }
   return order;
 }
 

@@ -8,10 +8,12 @@ namespace {
 
 bool is_valid(Side side) { return side == Side::kBuy || side == Side::kSell; }
 
-bool is_valid(OrderType type) { return type == OrderType::kLimit || type == OrderType::kMarket; }
+bool is_valid(OrderType type) { return type >= OrderType::kLimit && type <= OrderType::kStopLimit; }
+
+bool has_limit(OrderType type) { return type == OrderType::kLimit || type == OrderType::kStopLimit; }
 
 bool is_valid(TimeInForce time_in_force) {
-  return time_in_force >= TimeInForce::kGoodTillCancel && time_in_force <= TimeInForce::kFillOrKill;
+  return time_in_force >= TimeInForce::kGoodTillCancel && time_in_force <= TimeInForce::kGoodTillDate;
 }
 
 bool is_valid(SelfTradePrevention mode) {
@@ -36,6 +38,7 @@ struct Exchange::Apply {
   Result operator()(const ParticipantCommand& command) const { return exchange.take(command); }
   Result operator()(const SetStatus& status) const { return exchange.set_status(status.instrument, status.status); }
   Result operator()(const ExpireDayOrders& expire) const { return exchange.expire_day_orders(expire.instrument); }
+  Result operator()(const AdvanceTime&) const { return exchange.expire_due_orders(); }
 };
 
 Result Exchange::apply(const Transaction& transaction, Nanoseconds time) {
@@ -47,6 +50,10 @@ Result Exchange::apply(const Transaction& transaction, Nanoseconds time) {
 const Market* Exchange::market(InstrumentId instrument) const {
   const auto found = markets_.find(instrument);
   return found == markets_.end() ? nullptr : found->second.get();
+}
+
+Nanoseconds Exchange::next_expiry() const noexcept {
+  return reporter_.expiries.empty() ? kNever : reporter_.expiries.begin()->time;
 }
 
 ParticipantIndex Exchange::find_participant(std::string_view name) const {
@@ -130,19 +137,32 @@ Result Exchange::expire_day_orders(InstrumentId instrument) {
   Result result;
   for (Market* market : markets) {
     std::vector<OrderId> expired;
+    const auto note = [&](const Order& order) {
+      if (order.time_in_force == TimeInForce::kDay) {
+        expired.push_back(order.id);
+      }
+    };
     for (const Side side : {Side::kBuy, Side::kSell}) {
-      market->book.for_each_order(side, [&](const Order& order) {
-        if (order.time_in_force == TimeInForce::kDay) {
-          expired.push_back(order.id);
-        }
-      });
+      market->book.for_each_order(side, note);
     }
+    market->book.for_each_waiting(note);
     std::sort(expired.begin(), expired.end());
     reporter_.cause.market = market;
     for (const OrderId id : expired) {
       market->book.cancel(id, Reason::kEndOfDay);
     }
     result.count += static_cast<std::uint32_t>(expired.size());
+  }
+  return result;
+}
+
+Result Exchange::expire_due_orders() {
+  Result result;
+  while (next_expiry() <= reporter_.cause.time) {
+    const Expiry due = *reporter_.expiries.begin();
+    reporter_.cause.market = markets_.find(due.instrument)->second.get();
+    reporter_.cause.market->book.cancel(due.id, Reason::kExpireTime);
+    ++result.count;
   }
   return result;
 }
@@ -191,17 +211,40 @@ Reason Exchange::check(const Command& command) const {
   if (!is_valid(command.self_trade_prevention)) {
     return Reason::kInvalidSelfTradePrevention;
   }
-  if (command.type == OrderType::kMarket && command.price != 0) {
+  if (!has_limit(command.type) && command.price != 0) {
     return Reason::kInvalidPrice;
   }
-  if (command.type == OrderType::kLimit && !in_band(market->instrument, command.price)) {
+  if (has_limit(command.type) && !in_band(market->instrument, command.price)) {
     return Reason::kPriceOutOfBand;
+  }
+  const Price stop_price = command.terms.stop_price;
+  if (is_stop(command.type) ? !in_band(market->instrument, stop_price) : stop_price != 0) {
+    return Reason::kInvalidStopPrice;
   }
   if (!is_valid_quantity(market->instrument, command.quantity)) {
     return Reason::kInvalidQuantity;
   }
+  if (const Reason reason = check_terms(command); reason != Reason::kNone) {
+    return reason;
+  }
   const Participant& participant = *reporter_.participants[reporter_.cause.participant];
   return participant.open_orders.find(command.order_id) == nullptr ? Reason::kNone : Reason::kDuplicateOrderId;
+}
+
+Reason Exchange::check_terms(const Command& command) const {
+  const Terms& terms = command.terms;
+  if (terms.post_only && (command.type != OrderType::kLimit || !rests(command.time_in_force))) {
+    return Reason::kInvalidExecutionInstruction;
+  }
+  if (terms.display != 0 && (terms.display < 0 || terms.display > command.quantity ||
+                             !has_limit(command.type) || !rests(command.time_in_force))) {
+    return Reason::kInvalidDisplayQuantity;
+  }
+  const bool dated = command.time_in_force == TimeInForce::kGoodTillDate;
+  if (dated ? terms.expire_time <= reporter_.cause.time : terms.expire_time != 0) {
+    return Reason::kInvalidExpireTime;
+  }
+  return Reason::kNone;
 }
 
 void Exchange::enter(const Command& command) {
@@ -218,7 +261,8 @@ void Exchange::enter(const Command& command) {
                                                   .owner = reporter_.cause.participant,
                                                   .self_trade_group = command.self_trade_group,
                                                   .client_order_id = command.order_id,
-                                                  .time = reporter_.cause.time});
+                                                  .time = reporter_.cause.time,
+                                                  .terms = command.terms});
   }
   if (reason == Reason::kNone) {
     ++last_order_id_;
@@ -254,14 +298,27 @@ Reason Exchange::change_order(const Command& command, const OpenOrder& open) {
     return book.reduce(open.id, command.quantity);
   }
   const Instrument& instrument = reporter_.cause.market->instrument;
+  const Order& order = *book.find(open.id);
   // An order from before the band moved may keep its price.
-  if (command.price != book.find(open.id)->price && !in_band(instrument, command.price)) {
+  if (command.price != order.price && order.type == OrderType::kStop) {
+    return Reason::kInvalidPrice;
+  }
+  if (command.price != order.price && !in_band(instrument, command.price)) {
     return Reason::kPriceOutOfBand;
+  }
+  const Price stop_price = command.amendment.stop_price.value_or(order.terms.stop_price);
+  if (stop_price != order.terms.stop_price && (!is_stop(order.type) || !in_band(instrument, stop_price))) {
+    return Reason::kInvalidStopPrice;
   }
   if (!is_valid_quantity(instrument, command.quantity)) {
     return Reason::kInvalidQuantity;
   }
-  return book.replace(open.id, command.price, command.quantity);
+  const Quantity display = command.amendment.display.value_or(0);
+  const bool may_hide = order.type != OrderType::kStop && rests(order.time_in_force);
+  if (display < 0 || display > command.quantity || (display > 0 && !may_hide)) {
+    return Reason::kInvalidDisplayQuantity;
+  }
+  return book.replace(open.id, command.price, command.quantity, command.amendment);
 }
 
 void Exchange::mass_cancel(const Command& command) {

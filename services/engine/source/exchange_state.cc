@@ -10,9 +10,11 @@ namespace {
 enum class BlockKind : std::uint8_t {
   kCounters = 1,
   kParticipant = 2,
-  kExecutions = 3,  // of the participant named in it
+  kPlainExecutions = 3,  // of the participant named in it, without stop prices; read, but no longer written
   kMarket = 4,
-  kOrders = 5,  // of the market before
+  kPlainOrders = 5,  // of the market before, without terms; read, but no longer written
+  kOrders = 6,       // of the market before
+  kExecutions = 7,   // of the participant named in it
 };
 
 constexpr std::uint32_t kItemsInBlock = 4096;
@@ -94,13 +96,15 @@ void Exchange::save_markets(const BlockSink& sink) const {
     for (const Side side : {Side::kBuy, Side::kSell}) {
       market->book.for_each_order(side, [&](const Order& order) { orders.push_back(&order); });
     }
+    market->book.for_each_waiting([&](const Order& order) { orders.push_back(&order); });
     save_orders(orders, sink);
   }
 }
 
 void Exchange::load(std::span<const std::uint8_t> bytes) {
   ByteReader reader(bytes);
-  switch (reader.get<BlockKind>()) {
+  const auto kind = reader.get<BlockKind>();
+  switch (kind) {
     case BlockKind::kCounters:
       last_order_id_ = reader.get<OrderId>();
       reporter_.last_trade_id = reader.get<std::uint64_t>();
@@ -108,14 +112,16 @@ void Exchange::load(std::span<const std::uint8_t> bytes) {
     case BlockKind::kParticipant:
       load_participant(reader);
       break;
+    case BlockKind::kPlainExecutions:
     case BlockKind::kExecutions:
-      load_executions(reader);
+      load_executions(reader, kind == BlockKind::kExecutions);
       break;
     case BlockKind::kMarket:
       load_market(reader);
       break;
+    case BlockKind::kPlainOrders:
     case BlockKind::kOrders:
-      load_orders(reader);
+      load_orders(reader, kind == BlockKind::kOrders);
       break;
     default:
       throw DecodeError("names no kind of block");
@@ -132,13 +138,13 @@ void Exchange::load_participant(ByteReader& reader) {
   participant.executions.restart(reader.get<std::uint64_t>() - 1);
 }
 
-void Exchange::load_executions(ByteReader& reader) {
+void Exchange::load_executions(ByteReader& reader, bool with_stop_price) {
   const auto index = reader.get<ParticipantIndex>();
   if (index >= reporter_.participants.size()) {
     throw DecodeError("names an unknown participant");
   }
   for (auto count = reader.get<std::uint32_t>(); count > 0; --count) {
-    reporter_.participants[index]->executions.add(decode_execution(reader));
+    reporter_.participants[index]->executions.add(decode_execution(reader, with_stop_price));
   }
 }
 
@@ -155,20 +161,23 @@ void Exchange::load_market(ByteReader& reader) {
   trade.quantity = reader.get<Quantity>();
   trade.trade_id = reader.get<std::uint64_t>();
   trade.side = reader.get<Side>();
+  if (trade.sequence > 0) {
+    market.book.restore_last_price(trade.price);
+  }
   loading_ = &market;
 }
 
-void Exchange::load_orders(ByteReader& reader) {
+void Exchange::load_orders(ByteReader& reader, bool with_terms) {
   if (loading_ == nullptr) {
     throw DecodeError("has orders before an instrument");
   }
   for (auto count = reader.get<std::uint32_t>(); count > 0; --count) {
-    const Order order = decode_order(reader);
+    const Order order = decode_order(reader, with_terms);
     if (order.owner >= reporter_.participants.size()) {
       throw DecodeError("names an unknown participant");
     }
     loading_->book.restore(order);
-    reporter_.participants[order.owner]->open_orders.insert(order.client_order_id, {loading_->instrument.id, order.id});
+    reporter_.open(order, loading_->instrument.id);
   }
 }
 

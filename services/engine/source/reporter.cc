@@ -13,8 +13,15 @@ OrderStatus live_status(const Order& order) {
 }  // namespace
 
 void Reporter::on_accepted(const Order& order) {
-  participants[order.owner]->open_orders.insert(order.client_order_id, {cause.market->instrument.id, order.id});
+  open(order, cause.market->instrument.id);
   publish(order.owner, describe(order, ExecutionType::kNew, Reason::kNone));
+}
+
+void Reporter::open(const Order& order, InstrumentId instrument) {
+  participants[order.owner]->open_orders.insert(order.client_order_id, {instrument, order.id});
+  if (order.time_in_force == TimeInForce::kGoodTillDate) {
+    expiries.insert({order.terms.expire_time, order.id, instrument});
+  }
 }
 
 void Reporter::on_trade(const Order& maker, const Order& taker, Price price, Quantity quantity) {
@@ -39,7 +46,7 @@ void Reporter::on_trade(const Order& maker, const Order& taker, Price price, Qua
 }
 
 void Reporter::on_canceled(const Order& order, Reason reason, Quantity removed) {
-  const bool expired = reason == Reason::kEndOfDay;
+  const bool expired = reason == Reason::kEndOfDay || reason == Reason::kExpireTime;
   Execution execution = describe(order, expired ? ExecutionType::kExpired : ExecutionType::kCanceled, reason);
   execution.status = expired ? OrderStatus::kExpired : OrderStatus::kCanceled;
   execution.quantity = order.cumulative + removed;
@@ -57,6 +64,10 @@ void Reporter::on_reduced(const Order& order, Reason reason, Quantity removed) {
 void Reporter::on_replaced(const Order& order) {
   publish(order.owner, describe(order, ExecutionType::kReplaced, Reason::kNone));
   close(order);
+}
+
+void Reporter::on_triggered(const Order& order) {
+  publish(order.owner, describe(order, ExecutionType::kTriggered, Reason::kNone));
 }
 
 void Reporter::on_level(Side side, Price price, Quantity quantity, std::uint32_t orders) {
@@ -79,6 +90,7 @@ void Reporter::reject(const Command& command, Reason reason) {
   execution.instrument = command.instrument;
   execution.side = reason == Reason::kInvalidSide ? Side::kUnspecified : command.side;
   execution.price = command.price;
+  execution.stop_price = command.terms.stop_price;
   execution.quantity = command.quantity;
   publish(cause.participant, execution);
 }
@@ -119,6 +131,7 @@ Execution Reporter::describe(const Order& order, ExecutionType type, Reason reas
   execution.has_order_id = true;
   execution.venue_order_id = order.id;
   execution.price = order.price;
+  execution.stop_price = order.terms.stop_price;
   execution.quantity = order.cumulative + order.leaves;
   execution.cumulative = order.cumulative;
   execution.leaves = order.leaves;
@@ -151,8 +164,12 @@ void Reporter::publish(FeedEvent event) {
 }
 
 void Reporter::close(const Order& order) {
-  if (order.leaves == 0) {
-    participants[order.owner]->open_orders.erase(order.client_order_id);
+  if (order.leaves > 0) {
+    return;
+  }
+  participants[order.owner]->open_orders.erase(order.client_order_id);
+  if (order.time_in_force == TimeInForce::kGoodTillDate) {
+    expiries.erase({order.terms.expire_time, order.id, cause.market->instrument.id});
   }
 }
 

@@ -90,6 +90,53 @@ INSTANTIATE_TEST_SUITE_P(
         BadOrder{"market_price", [](Command& c) { c.type = OrderType::kMarket; }, Reason::kInvalidPrice},
         BadOrder{"price_too_low", [](Command& c) { c.price = 0; }, Reason::kPriceOutOfBand},
         BadOrder{"price_too_high", [](Command& c) { c.price = 1'000'000'000'001; }, Reason::kPriceOutOfBand},
+        BadOrder{"post_only_market",
+                 [](Command& c) {
+                   c.type = OrderType::kMarket;
+                   c.price = 0;
+                   c.terms.post_only = true;
+                 },
+                 Reason::kInvalidExecutionInstruction},
+        BadOrder{"post_only_at_once",
+                 [](Command& c) {
+                   c.time_in_force = TimeInForce::kImmediateOrCancel;
+                   c.terms.post_only = true;
+                 },
+                 Reason::kInvalidExecutionInstruction},
+        BadOrder{"no_date", [](Command& c) { c.time_in_force = TimeInForce::kGoodTillDate; },
+                 Reason::kInvalidExpireTime},
+        BadOrder{"a_date_that_is_now",
+                 [](Command& c) {
+                   c.time_in_force = TimeInForce::kGoodTillDate;
+                   c.terms.expire_time = 100;
+                 },
+                 Reason::kInvalidExpireTime},
+        BadOrder{"a_date_without_need", [](Command& c) { c.terms.expire_time = 1000; }, Reason::kInvalidExpireTime},
+        BadOrder{"showing_less_than_nothing", [](Command& c) { c.terms.display = -1; },
+                 Reason::kInvalidDisplayQuantity},
+        BadOrder{"showing_more_than_there_is", [](Command& c) { c.terms.display = 11; },
+                 Reason::kInvalidDisplayQuantity},
+        BadOrder{"an_iceberg_that_does_not_rest",
+                 [](Command& c) {
+                   c.time_in_force = TimeInForce::kFillOrKill;
+                   c.terms.display = 5;
+                 },
+                 Reason::kInvalidDisplayQuantity},
+        BadOrder{"a_stop_price_without_need", [](Command& c) { c.terms.stop_price = 100; }, Reason::kInvalidStopPrice},
+        BadOrder{"no_stop_price", [](Command& c) { c.type = OrderType::kStopLimit; }, Reason::kInvalidStopPrice},
+        BadOrder{"a_stop_order_with_a_limit",
+                 [](Command& c) {
+                   c.type = OrderType::kStop;
+                   c.terms.stop_price = 100;
+                 },
+                 Reason::kInvalidPrice},
+        BadOrder{"a_post_only_stop_order",
+                 [](Command& c) {
+                   c.type = OrderType::kStopLimit;
+                   c.terms.stop_price = 100;
+                   c.terms.post_only = true;
+                 },
+                 Reason::kInvalidExecutionInstruction},
         BadOrder{"no_quantity", [](Command& c) { c.quantity = 0; }, Reason::kInvalidQuantity},
         BadOrder{"quantity_too_large", [](Command& c) { c.quantity = kQuantityLimit + 1; }, Reason::kInvalidQuantity}),
     [](const auto& refused) { return std::string(refused.param.name); });
@@ -179,6 +226,80 @@ TEST_F(ExchangeTest, OnlyDayOrdersExpire) {
   EXPECT_EQ(last(alice).command_sequence, 0U);
   EXPECT_EQ(exchange.market(1)->book.size(), 1U);
   EXPECT_EQ(exchange.apply(ExpireDayOrders{5}, 200).outcome, Outcome::kUnknownInstrument);
+}
+
+TEST_F(ExchangeTest, GoodTillDateOrdersExpireWhenTimeIsAdvancedSoonestFirst) {
+  const auto dated = [](std::uint64_t sequence, Nanoseconds time) {
+    Command command = new_order(sequence, sequence, Side::kBuy, 10, 100);
+    command.time_in_force = TimeInForce::kGoodTillDate;
+    command.terms.expire_time = time;
+    return command;
+  };
+  EXPECT_EQ(exchange.next_expiry(), Exchange::kNever);
+  send(alice, dated(1, 300));
+  send(alice, dated(2, 200));
+  send(alice, dated(3, 250));
+  send(alice, dated(4, 400));
+  send(alice, change(5, CommandKind::kCancel, 3));
+  EXPECT_EQ(exchange.next_expiry(), 200);
+  EXPECT_EQ(exchange.apply(AdvanceTime{}, 199).count, 0U);
+  const std::uint64_t before = count(alice);
+  EXPECT_EQ(exchange.apply(AdvanceTime{}, 300).count, 2U);
+  const auto& executions = exchange.participant(alice).executions;
+  EXPECT_EQ(executions[before + 1].order_id, (ClientOrderId{2, 0}));
+  EXPECT_EQ(executions[before + 2].order_id, (ClientOrderId{1, 0}));
+  EXPECT_EQ(last(alice).type, ExecutionType::kExpired);
+  EXPECT_EQ(last(alice).status, OrderStatus::kExpired);
+  EXPECT_EQ(last(alice).reason, Reason::kExpireTime);
+  EXPECT_EQ(last(alice).time, 300);
+  EXPECT_EQ(exchange.next_expiry(), 400);
+  send(bob, new_order(1, 1, Side::kSell, 10, 100));
+  EXPECT_EQ(exchange.next_expiry(), Exchange::kNever) << "filled";
+}
+
+TEST_F(ExchangeTest, AStopOrderIsToldWhenItIsAcceptedTriggeredAndTraded) {
+  Command stop = new_order(1, 71, Side::kBuy, 10, 0);
+  stop.type = OrderType::kStop;
+  stop.terms.stop_price = 105;
+  send(alice, stop);
+  EXPECT_EQ(last(alice).type, ExecutionType::kNew);
+  EXPECT_EQ(last(alice).stop_price, 105);
+  EXPECT_EQ(exchange.open_orders(alice).size(), 1U);
+  Command raise = change(2, CommandKind::kReplace, 71, 8);
+  raise.amendment.stop_price = 106;
+  send(alice, raise);
+  EXPECT_EQ(last(alice).type, ExecutionType::kReplaced);
+  EXPECT_EQ(last(alice).stop_price, 106);
+  raise.sequence = 3;
+  raise.amendment.stop_price = 0;
+  send(alice, raise);
+  EXPECT_EQ(last(alice).reason, Reason::kInvalidStopPrice);
+  raise = change(4, CommandKind::kReplace, 71, 8, 100);
+  send(alice, raise);
+  EXPECT_EQ(last(alice).reason, Reason::kInvalidPrice) << "a stop order has no limit";
+
+  send(bob, new_order(1, 1, Side::kSell, 20, 106));
+  const std::uint64_t before = count(alice);
+  send(bob, new_order(2, 2, Side::kBuy, 1, 106));
+  const auto& executions = exchange.participant(alice).executions;
+  ASSERT_EQ(count(alice), before + 2);
+  EXPECT_EQ(executions[before + 1].type, ExecutionType::kTriggered);
+  EXPECT_EQ(executions[before + 1].status, OrderStatus::kNew);
+  EXPECT_EQ(executions[before + 1].command_sequence, 0U) << "another's trade released it";
+  EXPECT_EQ(executions[before + 2].type, ExecutionType::kTrade);
+  EXPECT_EQ(executions[before + 2].liquidity, Liquidity::kTaker);
+  EXPECT_EQ(exchange.open_orders(alice).size(), 0U);
+}
+
+TEST_F(ExchangeTest, AWaitingDayOrderExpires) {
+  Command stop = new_order(1, 71, Side::kBuy, 10, 105);
+  stop.type = OrderType::kStopLimit;
+  stop.time_in_force = TimeInForce::kDay;
+  stop.terms.stop_price = 105;
+  send(alice, stop);
+  EXPECT_EQ(exchange.apply(ExpireDayOrders{1}, 200).count, 1U);
+  EXPECT_EQ(last(alice).type, ExecutionType::kExpired);
+  EXPECT_EQ(exchange.market(1)->book.size(), 0U);
 }
 
 TEST_F(ExchangeTest, HaltAndResumeReachOneInstrumentOrAll) {

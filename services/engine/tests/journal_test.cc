@@ -186,6 +186,33 @@ TEST_F(JournalTest, ADamagedFileHeaderStopsTheStart) {
   }
 }
 
+// A directory that an engine wrote before orders had terms: a snapshot and a segment after it.
+TEST_F(JournalTest, WhatWasWrittenBeforeThereWereTermsIsRead) {
+  for (const auto& entry : std::filesystem::directory_iterator(ENGINE_TEST_DATA "/journal-1")) {
+    std::filesystem::copy(entry.path(), directory);
+  }
+  Exchange exchange(kSmall);
+  const Journal journal(settings(), kSmall, exchange, nothing);
+  EXPECT_EQ(journal.epoch(), "fdc40f42-d9f6-4356-877b-4fc8fdd5c3bb");
+  const ParticipantIndex alice = exchange.find_participant("alice");
+  ASSERT_NE(alice, Reporter::kVenue);
+  Quantity leaves = 0;
+  const auto open = exchange.open_orders(alice);
+  for (const OpenOrder& order : open) {
+    const Order& resting = *exchange.market(order.instrument)->book.find(order.id);
+    EXPECT_EQ(resting.terms, Terms{});
+    leaves += resting.leaves;
+  }
+  EXPECT_EQ(open.size(), 20U);
+  EXPECT_EQ(leaves, 83);
+  EXPECT_EQ(exchange.participant(alice).last_command_sequence, 76U);
+  EXPECT_EQ(exchange.participant(alice).executions[exchange.participant(alice).executions.last()].command_sequence, 76U);
+  EXPECT_EQ(exchange.market(1)->feed.last(), 88U);
+  EXPECT_EQ(exchange.market(2)->feed.last(), 27U);
+  EXPECT_EQ(exchange.market(1)->book.status(), TradingStatus::kOpen);
+  EXPECT_EQ(exchange.market(2)->book.status(), TradingStatus::kHalted);
+}
+
 TEST_F(JournalTest, ASecondEngineIsRefused) {
   Exchange exchange(kSmall);
   const Journal journal(settings(), kSmall, exchange, nothing);

@@ -36,13 +36,32 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
     order.id = static_cast<OrderId>(++last_id);
     order.side = draw(0, 1) == 0 ? Side::kBuy : Side::kSell;
     order.type = draw(0, 9) == 0 ? OrderType::kMarket : OrderType::kLimit;
-    order.time_in_force = draw(0, 2) > 0 ? TimeInForce::kGoodTillCancel : static_cast<TimeInForce>(draw(1, 4));
+    order.time_in_force = draw(0, 2) > 0 ? TimeInForce::kGoodTillCancel : static_cast<TimeInForce>(draw(1, 5));
     order.self_trade_prevention = static_cast<SelfTradePrevention>(draw(1, 5));
     order.price = order.type == OrderType::kMarket ? 0 : draw_price();
     order.quantity = draw(1, 30);
+    if (draw(0, 5) == 0) {
+      order.terms.stop_price = draw_price();
+      order.type = order.type == OrderType::kMarket ? OrderType::kStop : OrderType::kStopLimit;
+    }
     order.owner = static_cast<ParticipantIndex>(draw(0, 4));
     order.self_trade_group = static_cast<std::uint64_t>(draw(0, 3));
+    order.terms.post_only = order.type == OrderType::kLimit && rests(order.time_in_force) && draw(0, 4) == 0;
+    if (order.type == OrderType::kLimit && rests(order.time_in_force) && draw(0, 2) == 0) {
+      order.terms.display = draw(1, order.quantity);
+    }
     return order;
+  }
+
+  Amendment draw_amendment(const Order* known, Quantity quantity) {
+    Amendment amendment;
+    if (known != nullptr && is_stop(known->type) && draw(0, 1) == 0) {
+      amendment.stop_price = draw_price();
+    }
+    if (draw(0, 4) == 0) {
+      amendment.display = draw(0, quantity);
+    }
+    return amendment;
   }
 
   // Does one random thing to both books and says what it was.
@@ -65,10 +84,12 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
     } else if (kind < 98) {
       const OrderId id = draw_id();
       const Order* known = naive.find(id);
-      const Price price = known != nullptr && draw(0, 1) == 0 ? known->price : draw_price();
+      const bool stop = known != nullptr && known->type == OrderType::kStop;
+      const Price price = known != nullptr && (stop || draw(0, 1) == 0) ? known->price : draw_price();
       const Quantity quantity = draw(0, 30);
       what << "replace " << id << " " << quantity << "@" << price;
-      EXPECT_EQ(naive.replace(id, price, quantity), fast.replace(id, price, quantity));
+      const Amendment amendment = draw_amendment(known, quantity);
+      EXPECT_EQ(naive.replace(id, price, quantity, amendment), fast.replace(id, price, quantity, amendment));
     } else {
       const auto status = draw(0, 2) == 0 ? TradingStatus::kHalted : TradingStatus::kOpen;
       what << "status " << static_cast<int>(status);
@@ -94,7 +115,7 @@ std::vector<std::string> levels_from_orders(const OrderBook<Recorder>& book, Sid
   std::vector<Price> prices;
   book.for_each_order(side, [&](const Order& order) {
     auto& [quantity, count] = totals[order.price];
-    quantity += order.leaves;
+    quantity += displayed(order);
     if (++count == 1) {
       prices.push_back(order.price);
     }

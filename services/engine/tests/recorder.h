@@ -26,6 +26,9 @@ class Recorder : public BookEvents {
   void on_replaced(const Order& order) {
     add("replaced ", order.id, " ", order.leaves, "@", order.price, " cumulative ", order.cumulative);
   }
+  void on_triggered(const Order& order) {
+    add("triggered ", order.id, order.type == OrderType::kMarket ? " as market" : " as limit");
+  }
   void on_level(Side side, Price price, Quantity quantity, std::uint32_t orders) {
     add(side == Side::kBuy ? "bid " : "ask ", price, ": ", quantity, " in ", orders);
   }
@@ -45,7 +48,7 @@ class Recorder : public BookEvents {
   }
 };
 
-// Every resting order of a book, in priority order, with all that matters of it.
+// Every open order of a book, in priority order, with all that matters of it.
 template <typename Book>
 std::vector<std::string> contents(const Book& book) {
   std::vector<std::string> lines;
@@ -54,10 +57,20 @@ std::vector<std::string> contents(const Book& book) {
       std::ostringstream line;
       line << (side == Side::kBuy ? "bid " : "ask ") << order.id << " " << order.leaves << "@" << order.price
            << " cumulative " << order.cumulative << " owner " << order.owner << " group " << order.self_trade_group
-           << " tif " << static_cast<int>(order.time_in_force);
+           << " tif " << static_cast<int>(order.time_in_force) << (order.terms.post_only ? " post-only" : "");
+      if (order.terms.display > 0) {
+        line << " shows " << displayed(order) << " of " << order.terms.display;
+      }
       lines.push_back(line.str());
     });
   }
+  book.for_each_waiting([&](const Order& order) {
+    std::ostringstream line;
+    line << (order.side == Side::kBuy ? "buy " : "sell ") << order.id << " " << order.leaves << "@" << order.price
+         << " waits for " << order.terms.stop_price << " type " << static_cast<int>(order.type) << " shows "
+         << order.terms.display;
+    lines.push_back(line.str());
+  });
   return lines;
 }
 

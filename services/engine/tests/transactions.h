@@ -54,6 +54,7 @@ class RandomTransactions {
 
   Transaction next() {
     const std::int64_t kind = draw(0, 999);
+    ++time_;
     if (kind < 5) {
       return define(static_cast<InstrumentId>(draw(1, 3)));
     }
@@ -63,6 +64,9 @@ class RandomTransactions {
     }
     if (kind < 13) {
       return ExpireDayOrders{static_cast<InstrumentId>(draw(0, 4))};
+    }
+    if (kind < 18) {
+      return AdvanceTime{};
     }
     return ParticipantCommand{static_cast<ParticipantIndex>(draw(0, kParticipants - 1)), command()};
   }
@@ -90,16 +94,29 @@ class RandomTransactions {
                                   static_cast<InstrumentId>(draw(1, draw(0, 20) == 0 ? 4 : 2)));
       command.type = draw(0, 9) == 0 ? OrderType::kMarket : OrderType::kLimit;
       command.price = command.type == OrderType::kMarket ? draw(0, 20) / 20 : command.price;
-      command.time_in_force = static_cast<TimeInForce>(draw(draw(0, 50) == 0 ? 0 : 1, 4));
+      if (draw(0, 7) == 0) {
+        command.terms.stop_price = draw(draw(0, 20) == 0 ? 0 : 90, 110);
+        command.type = command.type == OrderType::kMarket ? OrderType::kStop : OrderType::kStopLimit;
+      }
+      command.time_in_force = static_cast<TimeInForce>(draw(draw(0, 50) == 0 ? 0 : 1, 5));
       command.self_trade_prevention = static_cast<SelfTradePrevention>(draw(1, 5));
       command.self_trade_group = static_cast<std::uint64_t>(draw(0, 2));
+      set_terms(command);
       return command;
     }
     if (kind < 98) {
       const auto change_kind = static_cast<CommandKind>(draw(2, 4));
       // Only what the kind has: the rest is not kept.
-      return change(sequence, change_kind, order, change_kind == CommandKind::kCancel ? 0 : draw(0, 40),
-                    change_kind == CommandKind::kReplace ? draw(90, 110) : 0);
+      Command command = change(sequence, change_kind, order, change_kind == CommandKind::kCancel ? 0 : draw(0, 40),
+                               change_kind == CommandKind::kReplace ? draw(90, 110) : 0);
+      if (change_kind == CommandKind::kReplace && draw(0, 4) == 0) {
+        command.amendment.display = draw(-1, 10);
+      }
+      if (change_kind == CommandKind::kReplace && draw(0, 4) == 0) {
+        command.amendment.stop_price = draw(85, 110);
+        command.price = draw(0, 1) == 0 ? 0 : command.price;
+      }
+      return command;
     }
     Command command;
     command.sequence = sequence;
@@ -110,9 +127,18 @@ class RandomTransactions {
     return command;
   }
 
+  void set_terms(Command& command) {
+    if ((command.time_in_force == TimeInForce::kGoodTillDate) == (draw(0, 50) > 0)) {
+      command.terms.expire_time = time_ + draw(0, 300);
+    }
+    command.terms.post_only = draw(0, 9) == 0;
+    command.terms.display = draw(0, 4) == 0 ? draw(0, 10) : 0;
+  }
+
   std::mt19937_64 random_;
   std::uint64_t sequence_ = 0;
   std::uint64_t last_order_ = 1000;
+  Nanoseconds time_ = 0;  // of the next transaction, when each comes a nanosecond after the one before
 };
 
 // All that an exchange would save: two exchanges with the same are the same.

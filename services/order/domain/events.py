@@ -7,6 +7,7 @@ from enum import Enum
 
 from services.order.domain.breach import RiskBreach
 from services.order.domain.order import Order
+from services.order.domain.replacing import ReplaceRequest, ReplaceStatus, begin, with_terms
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType, OrderStatus
 from services.order.domain.venue import VenueReport
@@ -25,6 +26,8 @@ class Ignored(Enum):
     """The order is known to be accepted."""
     NO_CANCEL_PENDING = "no_cancel_pending"
     """A cancel is refused that nobody waits for."""
+    NO_REPLACE_PENDING = "no_replace_pending"
+    """A replace is told that nobody waits for."""
 
 
 class OrderEvent:
@@ -94,6 +97,15 @@ def request_cancel(order: Order, sequence: int, at_ns: int, *, reason: str = "",
     return OrderEvent(ExecutionType.PENDING_CANCEL, after, reason=reason, text=text)
 
 
+def request_replace(order: Order, request: ReplaceRequest, sequence: int, at_ns: int) -> OrderEvent | None:
+    """Returns the event of a request to replace, or None when the order has ended or another change is on its way."""
+    if not order.live or order.status in _CHANGING:
+        return None
+    after = order.successor(OrderStatus.PENDING_REPLACE, live=True, sequence=sequence, at_ns=at_ns)
+    after.replace = begin(request, order.terms, sequence)
+    return OrderEvent(ExecutionType.PENDING_REPLACE, after)
+
+
 def lose(order: Order, sequence: int, at_ns: int, text: str) -> OrderEvent | None:
     """Returns the event of an order that its venue has lost, or None when it has ended."""
     if not order.live:
@@ -127,8 +139,7 @@ def _accepted(order: Order, report: VenueReport, sequence: int, at_ns: int) -> O
         return Ignored.ENDED
     if order.accepted:
         return Ignored.REPEATED_ACCEPT
-    pending_cancel = order.status is OrderStatus.PENDING_CANCEL
-    status = OrderStatus.PENDING_CANCEL if pending_cancel else OrderStatus.NEW
+    status = order.status if order.status in _CHANGING else OrderStatus.NEW
     return OrderEvent(ExecutionType.NEW, _after(order, report, status, True, sequence, at_ns), report)
 
 
@@ -151,8 +162,8 @@ def _traded(order: Order, report: VenueReport, sequence: int, at_ns: int) -> Ord
 def _status_after_fill(order: Order, *, live: bool) -> OrderStatus:
     if not live:
         return OrderStatus.FILLED
-    # A pending cancel takes precedence over a partial fill; only a full one ends the wait.
-    return OrderStatus.PENDING_CANCEL if order.status is OrderStatus.PENDING_CANCEL else OrderStatus.PARTIALLY_FILLED
+    # A pending cancel or replace takes precedence over a partial fill; only a full one ends the wait.
+    return order.status if order.status in _CHANGING else OrderStatus.PARTIALLY_FILLED
 
 
 def _canceled(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
@@ -170,13 +181,46 @@ def _rejected(order: Order, report: VenueReport, sequence: int, at_ns: int) -> O
     return _ended(order, report, OrderStatus.REJECTED, ExecutionType.REJECTED, sequence, at_ns)
 
 
-def _cancel_rejected(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
+def _change_rejected(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
     if not order.live:
         return Ignored.ENDED
-    if order.status is not OrderStatus.PENDING_CANCEL:
+    answered, replace = report.command_sequence, order.replacing
+    if replace is not None and answered in (0, replace.sequence):
+        return _replace_rejected(order, report, sequence, at_ns)
+    if order.status is not OrderStatus.PENDING_CANCEL or answered not in (0, order.cancel_sequence):
         return Ignored.NO_CANCEL_PENDING
-    after = order.successor(order.resting_status, live=True, sequence=sequence, at_ns=at_ns)
+    # The replace that the cancel has crossed may still be on its way.
+    status = order.resting_status if replace is None else OrderStatus.PENDING_REPLACE
+    after = order.successor(status, live=True, sequence=sequence, at_ns=at_ns)
     return OrderEvent(ExecutionType.CANCEL_REJECTED, after, report, report.reason, report.text)
+
+
+def _replace_rejected(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent:
+    after = order.successor(_status_after_replace(order, order.status), live=True, sequence=sequence, at_ns=at_ns)
+    if order.replacing is not None:
+        after.replace = order.replacing.decided(ReplaceStatus.REJECTED)
+    return OrderEvent(ExecutionType.REPLACE_REJECTED, after, report, report.reason, report.text)
+
+
+def _replaced(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
+    if not order.live:
+        return Ignored.ENDED
+    replace = order.replacing
+    if replace is None or report.command_sequence not in (0, replace.sequence):
+        return Ignored.NO_REPLACE_PENDING
+    live = replace.new_quantity > order.cumulative
+    after = _after(order, report, OrderStatus.FILLED, live, sequence, at_ns)
+    # A replace to less than what has traded cannot take back fills: the order is done with what it has.
+    after.terms = with_terms(order.terms, replace.new_quantity if live else order.cumulative, replace.new_limit_price)
+    after.replace = replace.decided(ReplaceStatus.REPLACED)
+    if live:
+        after.status = _status_after_replace(after, order.status)
+    return OrderEvent(ExecutionType.REPLACED, after, report)
+
+
+def _status_after_replace(order: Order, before: OrderStatus) -> OrderStatus:
+    # A cancel asked for while the replace was on its way is still to be answered.
+    return OrderStatus.PENDING_CANCEL if before is OrderStatus.PENDING_CANCEL else order.resting_status
 
 
 def _ended(
@@ -227,5 +271,8 @@ def fill_of(event: OrderEvent) -> tuple[Decimal, Decimal]:
     return report.last_price, report.last_quantity
 
 
-_APPLIERS = (_accepted, _accepted, _traded, _canceled, _cancel_rejected, _rejected, _expired)
+_CHANGING = (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
+"""States of an order while a change that was asked for is on its way."""
+
+_APPLIERS = (_accepted, _accepted, _traded, _canceled, _change_rejected, _rejected, _expired, _replaced)
 """By number of the report's type; there is no type 0."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from services.kernel.decimals import ZERO
 from services.order.domain.breach import RiskBreach
 from services.order.domain.prices import average_price
+from services.order.domain.replacing import Replace, ReplaceStatus
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import LIVE_STATUSES, OrderStatus
 
@@ -34,6 +35,7 @@ class Order:
         reason: Why it ended, out of the contract's error reasons; empty while live or filled.
         text: The same in words.
         breach: The risk rule that refused it.
+        replace: The newest replace of it; None when none was ever asked for.
     """
 
     __slots__ = (
@@ -47,6 +49,7 @@ class Order:
         "notional",
         "placed_sequence",
         "reason",
+        "replace",
         "sequence",
         "status",
         "terms",
@@ -75,6 +78,7 @@ class Order:
         reason: str = "",
         text: str = "",
         breach: RiskBreach | None = None,
+        replace: Replace | None = None,
     ) -> None:
         self.terms = terms
         self.status = status
@@ -93,6 +97,7 @@ class Order:
         self.reason = reason
         self.text = text
         self.breach = breach
+        self.replace = replace
 
     @property
     def leaves(self) -> Decimal:
@@ -110,8 +115,14 @@ class Order:
         return self.status is OrderStatus.REJECTED and self.version == 1
 
     @property
+    def replacing(self) -> Replace | None:
+        """The replace that is on its way; None when none is."""
+        replace = self.replace
+        return replace if replace is not None and replace.status is ReplaceStatus.PENDING else None
+
+    @property
     def resting_status(self) -> OrderStatus:
-        """Its state apart from a cancel that is on its way: what a refused cancel brings back."""
+        """Its state apart from a cancel and a replace that are on their way: what their refusal brings back."""
         if self.cumulative:
             return OrderStatus.PARTIALLY_FILLED
         return OrderStatus.NEW if self.accepted else OrderStatus.PENDING_NEW
@@ -136,4 +147,9 @@ class Order:
         order.reason = ""
         order.text = ""
         order.breach = self.breach
+        replace = self.replace
+        if replace is not None and not live and replace.status is ReplaceStatus.PENDING:
+            # The end of the order has overtaken the replace, whose own answer will come late.
+            replace = replace.decided(ReplaceStatus.REJECTED)
+        order.replace = replace
         return order

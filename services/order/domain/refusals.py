@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.kernel.errors import (
     CodedError,
+    aborted,
     already_exists,
     exhausted,
     invalid_field,
@@ -12,6 +13,7 @@ from services.kernel.errors import (
     unavailable,
 )
 from services.order.domain.order import Order
+from services.order.domain.replacing import ReplaceRequest
 from services.order.domain.terms import OrderTerms
 
 RETRY_SECONDS = 0.5
@@ -32,6 +34,33 @@ def duplicate(terms: OrderTerms, order_id: str) -> CodedError:
         f"client_order_id {terms.client_order_id} was used in account {terms.account_id} for another request",
         client_order_id=terms.client_order_id,
         order_id=order_id,
+    )
+
+
+def duplicate_replace(request: ReplaceRequest) -> CodedError:
+    """Returns the error for a replace id that was used for another replace of the order."""
+    return already_exists(
+        "DUPLICATE_REPLACE_ID",
+        f"replace_id {request.replace_id} was used for another replace of the order {request.order_id}",
+        replace_id=request.replace_id,
+        order_id=request.order_id,
+    )
+
+
+def version_mismatch(order: Order, expected: int) -> CodedError:
+    """Returns the error for an order that has changed since the version that the caller has seen."""
+    text = f"the order is at version {order.version}, not {expected}"
+    return aborted("VERSION_MISMATCH", text, order_id=order.terms.order_id, version=str(order.version))
+
+
+def change_pending(order: Order) -> CodedError:
+    """Returns the error for an order that cannot be replaced before an earlier change of it is decided."""
+    name = order.status.name
+    return precondition(
+        "CHANGE_PENDING",
+        f"the order is {name}; it can be replaced once the venue has answered",
+        order_id=order.terms.order_id,
+        order_status=name,
     )
 
 

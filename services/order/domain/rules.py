@@ -22,14 +22,23 @@ def check(terms: OrderTerms, instrument: Instrument, at_ns: int) -> None:
         CodedError: LIMIT_PRICE_MISMATCH, TIME_IN_FORCE_MISMATCH, PRICE_OFF_TICK, PRICE_OUT_OF_RANGE, QUANTITY_OFF_LOT,
             QUANTITY_OUT_OF_RANGE (each names the field) or INSTRUMENT_NOT_TRADING.
     """
-    _check_type(terms)
-    _check_quantity(terms.quantity, instrument)
-    if terms.limit_price is not None:
-        _check_price(terms.limit_price, instrument)
+    check_terms(terms, instrument)
     if not instrument.trades_at(at_ns):
         raise precondition(
             "INSTRUMENT_NOT_TRADING", f"{instrument.name} does not trade now", instrument=instrument.name
         )
+
+
+def check_terms(terms: OrderTerms, instrument: Instrument) -> None:
+    """Refuses terms that their type or their instrument does not allow, whether or not it trades now.
+
+    Raises:
+        CodedError: As `check`, but for INSTRUMENT_NOT_TRADING.
+    """
+    _check_type(terms)
+    _check_quantity(terms.quantity, instrument)
+    if terms.limit_price is not None:
+        _check_price(terms.limit_price, instrument)
 
 
 def unknown_instrument(name: str) -> CodedError:

@@ -39,6 +39,7 @@ class OrderStatus(IntEnum):
     CANCELED = 6
     REJECTED = 7
     EXPIRED = 8
+    PENDING_REPLACE = 9
 
 
 class ExecutionType(IntEnum):
@@ -52,6 +53,9 @@ class ExecutionType(IntEnum):
     CANCEL_REJECTED = 6
     REJECTED = 7
     EXPIRED = 8
+    PENDING_REPLACE = 9
+    REPLACED = 10
+    REPLACE_REJECTED = 11
 
 
 class Topic(IntEnum):
@@ -64,7 +68,13 @@ class Topic(IntEnum):
 
 
 LIVE_STATUSES = frozenset(
-    {OrderStatus.PENDING_NEW, OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.PENDING_CANCEL}
+    {
+        OrderStatus.PENDING_NEW,
+        OrderStatus.NEW,
+        OrderStatus.PARTIALLY_FILLED,
+        OrderStatus.PENDING_CANCEL,
+        OrderStatus.PENDING_REPLACE,
+    }
 )
 """States of an order that may still trade."""
 
@@ -84,4 +94,7 @@ _TOPICS = (
     Topic.CANCELED,
     Topic.PLACED,
     Topic.CANCELED,
+    Topic.PLACED,
+    Topic.PLACED,
+    Topic.PLACED,
 )

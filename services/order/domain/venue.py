@@ -15,6 +15,7 @@ class VenueReportType(IntEnum):
     CANCEL_REJECTED = 4
     REJECTED = 5
     EXPIRED = 6
+    REPLACED = 7
 
 
 class VenueReport:
@@ -35,9 +36,11 @@ class VenueReport:
         text: The venue's words.
         venue_at_ns: When the venue made it, nanoseconds since 1970; 0 when it does not say.
         reported_at_ns: When it came in here.
+        command_sequence: Command that it answers; 0 when the venue does not say.
     """
 
     __slots__ = (
+        "command_sequence",
         "connection_id",
         "cumulative_quantity",
         "fee",
@@ -71,6 +74,7 @@ class VenueReport:
         text: str = "",
         venue_at_ns: int = 0,
         reported_at_ns: int = 0,
+        command_sequence: int = 0,
     ) -> None:
         self.connection_id = connection_id
         self.sequence = sequence
@@ -86,3 +90,4 @@ class VenueReport:
         self.text = text
         self.venue_at_ns = venue_at_ns
         self.reported_at_ns = reported_at_ns
+        self.command_sequence = command_sequence

@@ -29,7 +29,7 @@ from services.order.domain.order import Order
 from services.order.domain.values import ExecutionType, OrderStatus
 from services.order.domain.venue import VenueReport
 from services.order.peers.session import SessionEndedError, keep_up
-from services.order.peers.venue_messages import cancel_command, outstanding, place_command, report_of
+from services.order.peers.venue_messages import cancel_command, outstanding, place_command, replace_command, report_of
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.reconciling import Reconciling, VenueOrders
@@ -238,6 +238,8 @@ def _command(type_: ExecutionType, order: Order) -> VenueCommand | None:
         return place_command(order)
     if type_ is ExecutionType.PENDING_CANCEL and order.status is OrderStatus.PENDING_CANCEL:
         return cancel_command(order)
+    if type_ is ExecutionType.PENDING_REPLACE:
+        return replace_command(order)
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final, cast
 
@@ -30,6 +30,7 @@ from services.order.domain import refusals
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType
+from services.order.peers.risk_replaces import terms_on_their_way, with_new_terms
 from services.order.peers.session import SessionEndedError, keep_up
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
@@ -52,7 +53,14 @@ _RULE: Final = {
     error_pb2.ERROR_REASON_TRADING_REDUCING: risk_breach_pb2.RISK_RULE_TRADING_REDUCING,
 }
 _SETTLING: Final = frozenset(
-    {ExecutionType.TRADE, ExecutionType.CANCELED, ExecutionType.REJECTED, ExecutionType.EXPIRED}
+    {
+        ExecutionType.TRADE,
+        ExecutionType.CANCELED,
+        ExecutionType.REJECTED,
+        ExecutionType.EXPIRED,
+        ExecutionType.REPLACED,
+        ExecutionType.REPLACE_REJECTED,
+    }
 )
 
 
@@ -82,6 +90,7 @@ class RiskStream:
         self._batch_number = 0
         self._answers: dict[int, asyncio.Future[Sequence[ReservationDecision]]] = {}
         self._reserved: dict[str, OrderTerms] = {}
+        self._replacing: dict[str, OrderTerms] = {}
 
     @property
     def ready(self) -> bool:
@@ -98,26 +107,50 @@ class RiskStream:
         Raises:
             CodedError: RISK_UNAVAILABLE; nothing is reserved then, or will be let go.
         """
+        self._withdrawing.begin()
+        try:
+            decisions = await self._ask(
+                map(_reservation, terms), lambda: self.release([each.order_id for each in terms])
+            )
+            # Without a pause until the writer has them: what is withdrawn later queues behind them there.
+            return [self._decision(each, decision) for each, decision in zip(terms, decisions, strict=True)]
+        finally:
+            self._withdrawing.end()
+
+    async def reserve_replaces(self, replaces: Sequence[tuple[Order, OrderTerms]]) -> Sequence[Decision]:
+        """Checks new terms of live orders, and holds the larger of old and new; returns one decision for each.
+
+        Raises:
+            CodedError: RISK_UNAVAILABLE; nothing more is held then, or will be let go.
+        """
+        decisions = await self._ask(
+            [with_new_terms(_remaining(order), order, terms) for order, terms in replaces],
+            lambda: self.release_replaces([terms.order_id for _, terms in replaces]),
+        )
+        for (_, terms), decision in zip(replaces, decisions, strict=True):
+            if not decision.reason:
+                self._replacing[terms.order_id] = terms
+        return [_decision(decision) for decision in decisions]
+
+    async def _ask(
+        self, reservations: Iterable[Reservation], give_up: Callable[[], None]
+    ) -> Sequence[ReservationDecision]:
         if not self._ready or self._outgoing is None:
             raise refusals.risk_unavailable()
         self._batch_number += 1
         number = self._batch_number
         answer: asyncio.Future[Sequence[ReservationDecision]] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
-        batch = ReservationBatch(batch_number=number, reservations=map(_reservation, terms))
+        batch = ReservationBatch(batch_number=number, reservations=reservations)
         self._outgoing.put(ReserveRequest(reserve=batch))
-        self._withdrawing.begin()
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                decisions = await answer
-            # Without a pause until the writer has them: what is withdrawn later queues behind them there.
-            return [self._decision(each, decision) for each, decision in zip(terms, decisions, strict=True)]
+                return await answer
         except TimeoutError:
-            self.release([each.order_id for each in terms])
+            give_up()
             raise refusals.risk_unavailable() from None
         finally:
             self._answers.pop(number, None)
-            self._withdrawing.end()
 
     def release(self, order_ids: Sequence[str]) -> None:
         """Lets reservations go whose orders were not committed."""
@@ -126,8 +159,19 @@ class RiskStream:
         if self._outgoing is not None:
             self._outgoing.put(ReserveRequest(release=ReservationRelease(order_ids=order_ids)))
 
+    def release_replaces(self, order_ids: Sequence[str]) -> None:
+        """Lets go what is held for new terms of orders whose replace was not committed."""
+        for order_id in order_ids:
+            self._replacing.pop(order_id, None)
+        if self._outgoing is not None:
+            self._outgoing.put(ReserveRequest(release=ReservationRelease(replace_order_ids=order_ids)))
+
     def committed(self, draft: Draft) -> None:
-        """Hands fills and ends of orders on."""
+        """Hands fills, ends and decided replaces of orders on."""
+        if self._replacing:
+            for entry in draft.entries:
+                if entry.event.type is ExecutionType.PENDING_REPLACE:
+                    self._replacing.pop(entry.order.terms.order_id, None)
         if self._reserved:
             for order in draft.placed:
                 self._reserved.pop(order.terms.order_id, None)
@@ -143,9 +187,7 @@ class RiskStream:
                 self.release([terms.order_id])
                 return refusal
             self._reserved[terms.order_id] = terms
-            return ACCEPTED
-        breach = breach_of(decision.breach) if decision.HasField("breach") else None
-        return Decision(REASON_OF_NUMBER.get(decision.reason, "RISK_LIMIT_EXCEEDED"), decision.text, breach)
+        return _decision(decision)
 
     async def _session(self) -> None:
         self._end()
@@ -187,12 +229,18 @@ class RiskStream:
             await call.write(_settlement([row.payload for row in rows], after))
 
     def _sync(self, sequence: int) -> Iterable[ReserveRequest]:
-        reservations = [_remaining(order) for order in self._book.live.values()]
+        reservations = [self._held(order) for order in self._book.live.values()]
         reservations += [_reservation(terms) for terms in self._reserved.values()]
         for first in range(0, max(len(reservations), 1), _PER_MESSAGE):
             part = reservations[first : first + _PER_MESSAGE]
             last = first + _PER_MESSAGE >= len(reservations)
             yield ReserveRequest(sync=ReservationSync(reservations=part, sequence=sequence, last=last))
+
+    def _held(self, order: Order) -> Reservation:
+        """Returns what an open order holds: with new terms beside its own, if they are committed or about to be."""
+        terms = terms_on_their_way(order) or self._replacing.get(order.terms.order_id)
+        remaining = _remaining(order)
+        return remaining if terms is None else with_new_terms(remaining, order, terms)
 
     async def _listen(self, call: StreamCall) -> None:
         while (response := await call.read()) is not None:
@@ -225,6 +273,13 @@ async def _write(call: StreamCall, outgoing: Drain[Message]) -> None:
     finally:
         # A stream that cannot be written to is of no use; ending it ends the session.
         call.cancel()
+
+
+def _decision(decision: ReservationDecision) -> Decision:
+    if not decision.reason:
+        return ACCEPTED
+    breach = breach_of(decision.breach) if decision.HasField("breach") else None
+    return Decision(REASON_OF_NUMBER.get(decision.reason, "RISK_LIMIT_EXCEEDED"), decision.text, breach)
 
 
 def _settles(type_: ExecutionType, order: Order) -> bool:

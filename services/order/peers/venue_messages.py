@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from ordermesh.broker.v1.routing_service_pb2 import (
     CancelVenueOrder,
     NewVenueOrder,
+    ReplaceVenueOrder,
     VenueCommand,
     VenueReport,
 )
@@ -48,6 +49,24 @@ def cancel_command(order: Order) -> VenueCommand:
     )
 
 
+def replace_command(order: Order) -> VenueCommand | None:
+    """Returns the command that replaces an order; None when no replace is on its way."""
+    replace = order.replacing
+    if replace is None:
+        return None
+    return VenueCommand(
+        command_sequence=replace.sequence,
+        connection_id=order.connection_id,
+        replace=ReplaceVenueOrder(
+            order_id=order.terms.order_id,
+            venue_order_id=order.venue_order_id,
+            instrument=order.terms.instrument,
+            quantity=format_decimal(replace.new_quantity),
+            limit_price=decimal_text(replace.new_limit_price),
+        ),
+    )
+
+
 def outstanding(orders: Iterable[Order], connection_id: str, above: int) -> list[VenueCommand]:
     """Returns the commands of live orders that a connection has not seen yet, in their order.
 
@@ -62,6 +81,9 @@ def outstanding(orders: Iterable[Order], connection_id: str, above: int) -> list
             continue
         if not order.accepted and order.placed_sequence > above:
             commands.append(place_command(order))
+        replace = replace_command(order) if order.replace is not None else None
+        if replace is not None and replace.command_sequence > above:
+            commands.append(replace)
         if order.status is OrderStatus.PENDING_CANCEL and order.cancel_sequence > above:
             commands.append(cancel_command(order))
     commands.sort(key=lambda command: command.command_sequence)
@@ -92,6 +114,7 @@ def report_of(message: VenueReport, reported_at_ns: int) -> venue.VenueReport:
         text=message.text,
         venue_at_ns=nanoseconds(message.venue_time) if message.HasField("venue_time") else 0,
         reported_at_ns=reported_at_ns,
+        command_sequence=message.command_sequence,
     )
 
 

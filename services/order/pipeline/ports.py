@@ -9,6 +9,7 @@ from typing import Protocol
 from services.order.domain.breach import RiskBreach
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
+from services.order.domain.replacing import Replace
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.book import Key
 from services.order.pipeline.entries import Draft, LoggedReport
@@ -74,6 +75,18 @@ class Store(Protocol):
         ...
 
 
+class ReplaceStore(Protocol):
+    """Remembers replaces for ever."""
+
+    async def replace(self, order_id: str, replace_id: str) -> Replace | None:
+        """Returns a replace of an order as it was asked for, whatever became of it; None when there is none.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What risk says of an order.
@@ -108,6 +121,22 @@ class Risk(Protocol):
         ...
 
 
+class ReplaceRisk(Protocol):
+    """Checks new terms of orders."""
+
+    async def reserve_replaces(self, replaces: Sequence[tuple[Order, OrderTerms]]) -> Sequence[Decision]:
+        """Checks new terms of live orders, and holds the larger of old and new; returns one decision for each.
+
+        Raises:
+            CodedError: RISK_UNAVAILABLE; nothing more is held then, or will be let go.
+        """
+        ...
+
+    def release_replaces(self, order_ids: Sequence[str]) -> None:
+        """Lets go what is held for new terms of orders whose replace was not committed."""
+        ...
+
+
 class Instruments(Protocol):
     """Knows what can be traded."""
 
@@ -136,7 +165,7 @@ class SettlementLog(Protocol):
     """The log as risk needs it when it is brought up to date."""
 
     async def settling(self, after: int, up_to: int, limit: int) -> Sequence[LoggedReport]:
-        """Returns fills and ends of orders after one sequence up to another, oldest first.
+        """Returns fills, ends and decided replaces of orders after one sequence up to another, oldest first.
 
         Raises:
             CodedError: STORE_UNAVAILABLE.

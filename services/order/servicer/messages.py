@@ -10,7 +10,9 @@ from services.kernel.errors import CodedError, invalid_field, precondition
 from services.mesh.status import to_status
 from services.mesh.times import span
 from services.order.domain.order import Order
+from services.order.domain.replacing import ReplaceRequest
 from services.order.domain.terms import OrderTerms
+from services.order.pipeline.ports import Decision
 from services.order.pipeline.queries import FillFilter, OrderFilter
 from services.order.pipeline.tickets import Outcome
 from services.order.wire import (
@@ -54,6 +56,29 @@ def _number(text: str, field: str) -> Decimal:
     if "." not in text and text.isascii() and text.isdigit():
         return Decimal(text)
     return parse_positive(text.rstrip("0").rstrip(".") if "." in text else text, field)
+
+
+def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequest:
+    """Returns what a request asks of an order.
+
+    Raises:
+        CodedError: INVALID_FIELD, when it asks for nothing.
+    """
+    if not request.quantity and not request.limit_price:
+        raise invalid_field("quantity", "quantity, limit_price or both must be given")
+    return ReplaceRequest(
+        request.order_id.lower(),
+        request.replace_id,
+        _number(request.quantity, "quantity") if request.quantity else None,
+        _number(request.limit_price, "limit_price") if request.limit_price else None,
+        request.expected_version,
+    )
+
+
+def refused_by_risk(decision: Decision, order_id: str) -> CodedError:
+    """Returns the error for what risk refuses and what is not stored."""
+    details = () if decision.breach is None else (breach_message(decision.breach),)
+    return precondition(decision.reason, decision.text, *details, order_id=order_id)
 
 
 def placed(outcome: Outcome) -> order_entry_pb2.PlaceOrderResponse:

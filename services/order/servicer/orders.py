@@ -6,7 +6,13 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from ordermesh.order.v1 import order_entry_pb2, order_query_pb2, order_service_pb2_grpc, order_stream_pb2
+from ordermesh.order.v1 import (
+    order_entry_pb2,
+    order_query_pb2,
+    order_service_pb2_grpc,
+    order_stream_pb2,
+    trade_stream_pb2,
+)
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from services.kernel.clock import Clock
 from services.kernel.identifiers import Identifiers
@@ -15,6 +21,7 @@ from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.queries import Lists
+from services.order.pipeline.replacing import Replacing
 from services.order.servicer.messages import (
     order_filter,
     page_size,
@@ -22,7 +29,9 @@ from services.order.servicer.messages import (
     result,
     terms_of,
 )
+from services.order.servicer.replaces import replace
 from services.order.servicer.streams import OrderStreams
+from services.order.servicer.trade_stream import TradeStreams
 from services.order.servicer.trades import TradeMethods
 from services.order.wire import SIDES, order_message
 
@@ -33,15 +42,19 @@ class OrderServicer(TradeMethods, order_service_pb2_grpc.OrderServiceServicer):
     def __init__(
         self,
         placing: Placing,
+        replacing: Replacing,
         orders: Orders,
         lists: Lists,
         streams: OrderStreams,
+        trades: TradeStreams,
         *,
         clock: Clock,
         identifiers: Identifiers,
         metrics: Metrics,
     ) -> None:
-        self._placing, self._orders, self._lists, self._streams = placing, orders, lists, streams
+        self._placing, self._replacing = placing, replacing
+        self._orders, self._lists = orders, lists
+        self._streams, self._trades = streams, trades
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
 
     async def PlaceOrder(
@@ -73,6 +86,13 @@ class OrderServicer(TradeMethods, order_service_pb2_grpc.OrderServiceServicer):
         """Asks the venue to cancel an order."""
         order = await self._orders.cancel(request.order_id.lower())
         return order_entry_pb2.CancelOrderResponse(order=order_message(order))
+
+    async def ReplaceOrder(
+        self, request: order_entry_pb2.ReplaceOrderRequest, context: Any
+    ) -> order_entry_pb2.ReplaceOrderResponse:
+        """Asks the venue for new terms of an order."""
+        order = await replace(self._replacing, request)
+        return order_entry_pb2.ReplaceOrderResponse(order=order_message(order))
 
     async def CancelAllOrders(
         self, request: order_entry_pb2.CancelAllOrdersRequest, context: Any
@@ -116,9 +136,16 @@ class OrderServicer(TradeMethods, order_service_pb2_grpc.OrderServiceServicer):
             as_of=as_of,
         )
 
-    async def StreamOrders(
+    async def StreamOrders(  # type: ignore[override]  # the server sends bytes as they are
         self, request: order_stream_pb2.StreamOrdersRequest, context: Any
-    ) -> AsyncIterator[order_stream_pb2.StreamOrdersResponse]:
+    ) -> AsyncIterator[order_stream_pb2.StreamOrdersResponse | bytes]:
         """Streams an account's orders."""
         async for message in self._streams.stream(request):
+            yield message
+
+    async def Trade(  # type: ignore[override]  # the server sends bytes as they are
+        self, request_iterator: AsyncIterator[trade_stream_pb2.TradeRequest], context: Any
+    ) -> AsyncIterator[bytes]:
+        """Takes commands for an account and streams what becomes of them."""
+        async for message in self._trades.trade(request_iterator):
             yield message

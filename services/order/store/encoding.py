@@ -8,6 +8,7 @@ from services.order.domain.events import OrderEvent, fill_of
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.entries import Draft, Entry
 from services.order.wire import breach_message, decimal_text, reason_number, timestamp
+from services.order.wire_replaces import replace_message
 
 
 def encode(draft: Draft) -> None:
@@ -63,6 +64,8 @@ def _of_event(entry: Entry) -> bytes:
         message.text = event.text
     if order.breach is not None:
         message.risk_breach.CopyFrom(breach_message(order.breach))
+    if order.replace is not None:
+        message.replace.CopyFrom(replace_message(order.replace))
     return message.SerializeToString()
 
 

@@ -30,6 +30,8 @@ _SETTLING_TYPES: Final = [
     ExecutionType.CANCELED,
     ExecutionType.REJECTED,
     ExecutionType.EXPIRED,
+    ExecutionType.REPLACED,
+    ExecutionType.REPLACE_REJECTED,
 ]
 _HEAD: Final = "select coalesce(max(sequence), 0) from events where shard = $1"
 _NO_LIMIT: Final = 2**63 - 1
@@ -54,7 +56,7 @@ class History:
         return [LoggedReport(*row) for row in rows]
 
     async def settling(self, after: int, up_to: int, limit: int) -> list[LoggedReport]:
-        """Returns fills and ends of orders after one sequence up to another, oldest first.
+        """Returns fills, ends and decided replaces of orders after one sequence up to another, oldest first.
 
         Raises:
             CodedError: STORE_UNAVAILABLE.

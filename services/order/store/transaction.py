@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from services.kernel.clock import from_ns
 from services.order.domain.order import Order
+from services.order.domain.values import ExecutionType
 from services.order.pipeline.entries import Draft, Entry
 
 _PLACED: Final = {
@@ -39,6 +40,7 @@ _CHANGED: Final = {
     "sequence": "bigint",
 }
 _CURSORS: Final = {"connection_id": "text", "epoch": "text", "sequence": "bigint"}
+_REPLACES: Final = {"order_id": "uuid", "replace_id": "text", "sequence": "bigint"}
 _EVENTS: Final = {
     "sequence": "bigint",
     "previous_sequence": "bigint",
@@ -57,10 +59,10 @@ _EVENTS: Final = {
 def _statement() -> str:
     first = 2
     arrays = []
-    for columns in (_PLACED, _CHANGED, _CURSORS, _EVENTS):
+    for columns in (_PLACED, _CHANGED, _CURSORS, _REPLACES, _EVENTS):
         arrays.append(", ".join(f"${first + index}::{type_}[]" for index, type_ in enumerate(columns.values())))
         first += len(columns)
-    placed, changed, cursors, events = arrays
+    placed, changed, cursors, replaces, events = arrays
     assignments = ", ".join(f"{name} = n.{name}" for name in _CHANGED if name != "order_id")
     return f"""
         with placed as (
@@ -73,6 +75,9 @@ def _statement() -> str:
             insert into connection_cursors (shard, {", ".join(_CURSORS)})
             select $1, n.* from unnest({cursors}) n
             on conflict (shard, connection_id) do update set epoch = excluded.epoch, sequence = excluded.sequence
+        ), replaced as (
+            insert into replaces (shard, {", ".join(_REPLACES)})
+            select $1, n.* from unnest({replaces}) n
         )
         insert into events (shard, {", ".join(_EVENTS)})
         select $1, n.* from unnest({events}) n
@@ -92,6 +97,7 @@ def arguments(draft: Draft, shard: int) -> list[Any]:
         *_columns((_placed_row(order, at) for order in draft.placed), len(_PLACED)),
         *_columns((_changed_row(order) for order in changed), len(_CHANGED)),
         *_columns(((name, *cursor) for name, cursor in draft.cursors.items()), len(_CURSORS)),
+        *_columns(map(_replace_row, filter(_asks_replace, draft.entries)), len(_REPLACES)),
         *_columns((_event_row(entry, at) for entry in draft.entries), len(_EVENTS)),
     ]
 
@@ -129,6 +135,15 @@ def _changed_row(order: Order) -> tuple[Any, ...]:
         order.cancel_sequence,
         order.sequence,
     )
+
+
+def _asks_replace(entry: Entry) -> bool:
+    return entry.event.type is ExecutionType.PENDING_REPLACE
+
+
+def _replace_row(entry: Entry) -> tuple[Any, ...]:
+    order = entry.event.order
+    return order.terms.order_id, "" if order.replace is None else order.replace.replace_id, entry.sequence
 
 
 def _event_row(entry: Entry, at: datetime) -> tuple[Any, ...]:

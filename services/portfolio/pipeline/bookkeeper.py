@@ -8,6 +8,7 @@ import structlog
 
 from services.bus.backoff import Backoff
 from services.kernel.clock import Clock
+from services.kernel.drain import Pace
 from services.kernel.errors import CodedError, not_found
 from services.portfolio.domain import booking
 from services.portfolio.domain.account import Account, Portfolio, account_of_fill
@@ -29,11 +30,20 @@ class Bookkeeper:
     """Books what the order log says, in its order."""
 
     def __init__(
-        self, books: Books, store: Store, fills: FillLog, instruments: Instruments, clock: Clock, *, backoff: Backoff
+        self,
+        books: Books,
+        store: Store,
+        fills: FillLog,
+        instruments: Instruments,
+        clock: Clock,
+        *,
+        backoff: Backoff,
+        pace: Pace | None = None,
     ) -> None:
         self._books, self._ledger, self._store = books, books.ledger, store
         self._fills, self._instruments, self._clock = fills, instruments, clock
         self._backoff = backoff
+        self._pace = pace or Pace(0)
         self.booked = 0
         self.duplicates = 0
 
@@ -59,6 +69,7 @@ class Bookkeeper:
             await self._books.settle()  # a write of somebody else may have left memory in doubt
             await self._book(cursor.epoch, batch)
             self._backoff.reset()
+            await self._pace.turn()
 
     async def _cursor(self) -> Cursor:
         epoch, cursor = await self._fills.epoch(), self._ledger.cursor

@@ -57,7 +57,7 @@ def daily_loss(account: Account, limits: Limits) -> Breach | None:
 
 
 def _order(proposal: Proposal, market: Market, limits: Limits, price: Decimal) -> Breach | None:
-    quantity = proposal.quantity
+    quantity = proposal.ordered or proposal.quantity
     if limits.order_size is not None and quantity > limits.order_size:
         return Breach.of(Rule.MAX_ORDER_SIZE, limits.order_size, quantity, UNITS)
     if limits.order_value is not None:

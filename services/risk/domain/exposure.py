@@ -94,29 +94,50 @@ class Exposure:
 
 
 class Reserved:
-    """The reservation of an open order."""
+    """The reservation of an open order.
 
-    __slots__ = ("account", "exposure", "quantity", "shard", "side")
+    While a replace of it is on its way, the venue may hold it to the old or to the new terms: the larger is counted.
+
+    Attributes:
+        quantity: What may still trade under its own terms.
+        after: What may still trade under the new terms; None without a replace.
+    """
+
+    __slots__ = ("account", "after", "exposure", "quantity", "shard", "side")
 
     def __init__(self, account: Account, exposure: Exposure, side: int, quantity: Decimal, shard: int) -> None:
         self.account = account
         self.exposure = exposure
         self.side = side
-        self.quantity = quantity
+        self.after: Decimal | None = None
         self.shard = shard
+        self.quantity = quantity
+
+    @property
+    def held(self) -> Decimal:
+        """What is counted."""
+        return self.quantity if self.after is None else max(self.quantity, self.after)
 
     def hold(self) -> None:
         """Counts the order."""
-        self._count(self.quantity, 1)
+        self._count(self.held, 1)
 
-    def change(self, quantity: Decimal) -> None:
-        """Counts the order with another quantity from now on."""
-        self._count(quantity - self.quantity, 0)
-        self.quantity = quantity
+    def change(self, quantity: Decimal, after: Decimal | None = None) -> None:
+        """Counts the order with other quantities from now on."""
+        before = self.held
+        self.quantity, self.after = quantity, after
+        self._count(self.held - before, 0)
+
+    def settle(self, settled: Settled) -> None:
+        """Takes what the log says of the order, which goes on: fills take from both terms, an outcome leaves one."""
+        after = None
+        if self.after is not None and not settled.decided:
+            after = max(self.after - settled.last_quantity, ZERO)
+        self.change(settled.leaves, after)
 
     def let_go(self) -> None:
         """Counts the order no more."""
-        self._count(-self.quantity, -1)
+        self._count(-self.held, -1)
 
     def _count(self, quantity: Decimal, orders: int) -> None:
         exposure, account = self.exposure, self.account

@@ -6,6 +6,8 @@ import enum
 from decimal import Decimal
 from typing import NamedTuple
 
+from services.kernel.decimals import ZERO
+
 
 class Side(enum.IntEnum):
     """Side of an order or a fill, numbered as in the contract."""
@@ -27,6 +29,7 @@ class Proposal(NamedTuple):
     Attributes:
         quantity: What may still trade.
         limit_price: None for a market order.
+        ordered: Quantity of the order as a whole, what has traded included; zero: `quantity` is all of it.
     """
 
     order_id: str
@@ -35,6 +38,19 @@ class Proposal(NamedTuple):
     side: int
     quantity: Decimal
     limit_price: Decimal | None
+    ordered: Decimal = ZERO
+
+
+class Change(NamedTuple):
+    """An open order and the new terms that it may come to have.
+
+    Attributes:
+        order: The order as it is.
+        after: The order under the new terms; its quantity may be zero.
+    """
+
+    order: Proposal
+    after: Proposal
 
 
 class Settled(NamedTuple):
@@ -47,6 +63,7 @@ class Settled(NamedTuple):
         last_price: Price of the fill.
         fee: Fee of the fill.
         leaves: What may still trade; zero once the order has ended.
+        decided: Whether it tells what became of a replace: `leaves` is what holds from here on.
     """
 
     sequence: int
@@ -59,3 +76,4 @@ class Settled(NamedTuple):
     last_price: Decimal
     fee: Decimal
     leaves: Decimal
+    decided: bool = False

@@ -15,7 +15,7 @@ from services.risk.domain.exposure import Account, Exposure, Reserved
 from services.risk.domain.limits import FIRM, Limits, Parameters, effective
 from services.risk.domain.market import Market
 from services.risk.domain.trading import KillSwitches
-from services.risk.domain.values import Proposal, Settled
+from services.risk.domain.values import Change, Proposal, Settled
 from services.risk.pipeline.ports import Changes, Kept, LogCursor, SavedDay, SavedExposure
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -113,6 +113,35 @@ class Book:
         """Checks an order and, if it may go on, reserves for it. An order that holds a reservation keeps it."""
         if proposal.order_id in self._reserved:
             return ACCEPTED
+        decision = self._check(shard, proposal, market, gate, now_ns, fresh=fresh)
+        if not decision.reason:
+            self._hold(shard, proposal, self._account(proposal.account_id, shard), market)
+        return decision
+
+    def reserve_change(
+        self, shard: int, change: Change, market: Market, gate: Gate, now_ns: int, *, fresh: bool
+    ) -> Decision:
+        """Checks the new terms of an open order as if it were not there and, if they may hold, reserves for both."""
+        reserved = self._reserved.get(change.order.order_id)
+        if reserved is None:
+            self._hold(shard, change.order, self._account(change.order.account_id, shard), market)
+            reserved = self._reserved[change.order.order_id]
+        reserved.let_go()
+        decision = self._check(shard, change.after, market, gate, now_ns, fresh=fresh)
+        reserved.hold()
+        if not decision.reason:
+            reserved.change(reserved.quantity, change.after.quantity)
+        return decision
+
+    def release_changes(self, order_ids: Iterable[str]) -> None:
+        """Lets go what is held for new terms of orders; their own terms stay reserved."""
+        for order_id in order_ids:
+            if (reserved := self._reserved.get(order_id)) is not None:
+                reserved.change(reserved.quantity)
+
+    def _check(
+        self, shard: int, proposal: Proposal, market: Market, gate: Gate, now_ns: int, *, fresh: bool
+    ) -> Decision:
         account = self._account(proposal.account_id, shard)
         if account.day < self._day:
             account.begin_day(self._day)
@@ -124,12 +153,11 @@ class Book:
             or gate.blocks(account, limits, now_ns)
             or check(proposal, account, exposure, limits, fresh=fresh)
         )
-        if breach is not None:
-            decision = Decision(_REASON.get(breach.rule, LIMIT_EXCEEDED), breach, breach.text)
-            gate.refused(proposal, decision, limits, now_ns)
-            return decision
-        self._hold(shard, proposal, account, market)
-        return ACCEPTED
+        if breach is None:
+            return ACCEPTED
+        decision = Decision(_REASON.get(breach.rule, LIMIT_EXCEEDED), breach, breach.text)
+        gate.refused(proposal, decision, limits, now_ns)
+        return decision
 
     def release(self, order_ids: Iterable[str]) -> None:
         """Lets reservations go; those that are not there do not matter."""
@@ -137,14 +165,17 @@ class Book:
             if (reserved := self._reserved.pop(order_id, None)) is not None:
                 reserved.let_go()
 
-    def sync(self, shard: int, proposals: Iterable[tuple[Proposal, Market]]) -> None:
+    def sync(self, shard: int, orders: Iterable[tuple[Proposal | Change, Market]]) -> None:
         """Replaces all reservations of a shard, whose log is booked as far as these reflect it."""
         self._synced.add(shard)
         self._day = 0
         self.release([order_id for order_id, reserved in self._reserved.items() if reserved.shard == shard])
-        for proposal, market in proposals:
+        for told, market in orders:
+            proposal = told.order if isinstance(told, Change) else told
             self.release((proposal.order_id,))
             self._hold(shard, proposal, self._account(proposal.account_id, shard), market)
+            if isinstance(told, Change):
+                self._reserved[proposal.order_id].change(proposal.quantity, told.after.quantity)
 
     # --- The log --------------------------------------------------------------------------------------------------
 
@@ -264,7 +295,7 @@ class Book:
         if (reserved := self._reserved.get(settled.order_id)) is None:
             return
         if settled.leaves > ZERO:
-            reserved.change(settled.leaves)
+            reserved.settle(settled)
         else:
             reserved.let_go()
             del self._reserved[settled.order_id]

@@ -12,7 +12,7 @@ import structlog
 
 from services.kernel.clock import Clock
 from services.risk.domain.market import Market
-from services.risk.domain.values import Proposal, Settled
+from services.risk.domain.values import Change, Proposal, Settled
 from services.risk.pipeline.book import (
     UNAVAILABLE,
     UNKNOWN_ACCOUNT,
@@ -28,16 +28,16 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Batch(NamedTuple):
-    """Orders to check."""
+    """Orders, and changes of orders, to check."""
 
     number: int
-    proposals: Sequence[Proposal]
+    proposals: Sequence[Proposal | Change]
 
 
 class Sync(NamedTuple):
-    """A part of all open orders."""
+    """A part of all open orders, those whose terms may change with both."""
 
-    proposals: Sequence[Proposal]
+    proposals: Sequence[Proposal | Change]
     sequence: int
     last: bool
 
@@ -50,9 +50,10 @@ class Settlement(NamedTuple):
 
 
 class Release(NamedTuple):
-    """Reservations to let go."""
+    """Reservations to let go, and orders of which only the new terms are to be let go."""
 
     order_ids: Sequence[str]
+    changes: Sequence[str] = ()
 
 
 Message = Batch | Sync | Settlement | Release
@@ -106,7 +107,7 @@ class ShardStream:
     shared: Reserving
     shard: int
     opened: int
-    _parts: list[Proposal] = field(default_factory=list)
+    _parts: list[Proposal | Change] = field(default_factory=list)
     _synced_to: int | None = None
     _held: list[Batch] = field(default_factory=list)
     _looked: bool = False
@@ -128,6 +129,7 @@ class ShardStream:
                 await self._sync(message)
             case Release():
                 self.shared.book.release(message.order_ids)
+                self.shared.book.release_changes(message.changes)
         self._withdraw(message)
         return await self._check_held()
 
@@ -163,8 +165,8 @@ class ShardStream:
         if not sync.last:
             return
         proposals, self._parts = self._parts, []
-        markets = await self._markets({each.instrument for each in proposals})
-        self.shared.book.sync(self.shard, ((each, markets[each.instrument]) for each in proposals))
+        markets = await self._markets({_order(each).instrument for each in proposals})
+        self.shared.book.sync(self.shard, ((each, markets[_order(each).instrument]) for each in proposals))
         self._synced_to = sync.sequence
         _log.info("open orders are reserved", shard=self.shard, count=len(proposals), sequence=sync.sequence)
 
@@ -178,7 +180,8 @@ class ShardStream:
         shared.decided.update(decision.reason for decision in decisions)
         return Answer(batch.number, decisions)
 
-    def _decide(self, proposal: Proposal, found: _Found | None, now_ns: int, *, fresh: bool) -> Decision:
+    def _decide(self, asked: Proposal | Change, found: _Found | None, now_ns: int, *, fresh: bool) -> Decision:
+        proposal = _order(asked)
         if found is not None:
             refusal = found.accounts.get(proposal.account_id) or found.instruments.get(proposal.instrument)
             if refusal is not None:
@@ -186,11 +189,14 @@ class ShardStream:
         shared = self.shared
         market = shared.markets.get(proposal.instrument)
         assert market is not None  # noqa: S101 - found, or refused above
-        return shared.book.reserve(self.shard, proposal, market, shared.gate, now_ns, fresh=fresh)
+        if isinstance(asked, Change):
+            return shared.book.reserve_change(self.shard, asked, market, shared.gate, now_ns, fresh=fresh)
+        return shared.book.reserve(self.shard, asked, market, shared.gate, now_ns, fresh=fresh)
 
-    async def _find(self, proposals: Sequence[Proposal]) -> _Found | None:
+    async def _find(self, asked: Sequence[Proposal | Change]) -> _Found | None:
         """Asks for accounts and instruments that are not known yet; returns None when all are."""
         known, market = self.shared.accounts.known, self.shared.markets.get
+        proposals = [_order(each) for each in asked]
         accounts = {each.account_id for each in proposals if not known(each.account_id)}
         instruments = {each.instrument for each in proposals if market(each.instrument) is None}
         if not accounts and not instruments:
@@ -225,3 +231,7 @@ class ShardStream:
         if missing := {name for name in instruments if markets.get(name) is None}:
             await markets.require(missing)
         return {name: market for name in instruments if (market := markets.get(name)) is not None}
+
+
+def _order(told: Proposal | Change) -> Proposal:
+    return told.order if isinstance(told, Change) else told

@@ -106,7 +106,7 @@ class Withdrawing:
             else:
                 reducing.setdefault((switch, reserved.exposure), {})[order_id] = reserved
         for (switch, exposure), of_exposure in reducing.items():
-            held = ((order_id, each.side, each.quantity) for order_id, each in of_exposure.items())
+            held = ((order_id, each.side, each.held) for order_id, each in of_exposure.items())
             for order_id in enlarging(exposure.position, held):
                 going.setdefault((of_exposure[order_id].shard, switch), []).append(order_id)
         return sum(self._tell(shard, switch, order_ids) for (shard, switch), order_ids in going.items())

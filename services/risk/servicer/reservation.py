@@ -14,7 +14,7 @@ from services.kernel.decimals import ZERO
 from services.kernel.drain import Drain, DrainClosedError
 from services.kernel.errors import invalid_field
 from services.mesh.draining import Draining
-from services.risk.domain.values import Proposal, Settled
+from services.risk.domain.values import Change, Proposal, Settled
 from services.risk.pipeline.reserving import (
     Answer,
     Batch,
@@ -107,7 +107,7 @@ def _message(request: reservation_service_pb2.ReserveRequest) -> Message:
                 [_settled(report) for report in request.settle.reports if _concerns(report)], request.settle.sequence
             )
         case "release":
-            return Release(list(request.release.order_ids))
+            return Release(list(request.release.order_ids), list(request.release.replace_order_ids))
         case "sync":
             proposals = [_proposal(each) for each in request.sync.reservations]
             return Sync(proposals, request.sync.sequence, request.sync.last)
@@ -115,9 +115,9 @@ def _message(request: reservation_service_pb2.ReserveRequest) -> Message:
             raise invalid_field("open", "must come once only")
 
 
-def _proposal(told: reservation_service_pb2.Reservation) -> Proposal:
+def _proposal(told: reservation_service_pb2.Reservation) -> Proposal | Change:
     price = told.limit_price
-    return Proposal(
+    proposal = Proposal(
         told.order_id,
         told.account_id,
         told.instrument,
@@ -125,6 +125,15 @@ def _proposal(told: reservation_service_pb2.Reservation) -> Proposal:
         Decimal(told.quantity),
         Decimal(price) if price else None,
     )
+    if not told.HasField("replace"):
+        return proposal
+    new = told.replace
+    after = proposal._replace(
+        quantity=Decimal(new.quantity),
+        limit_price=Decimal(new.limit_price) if new.limit_price else None,
+        ordered=Decimal(new.order_quantity),
+    )
+    return Change(proposal, after)
 
 
 _ENDED: Final = frozenset(
@@ -134,15 +143,19 @@ _ENDED: Final = frozenset(
         execution_report_pb2.EXECUTION_TYPE_EXPIRED,
     }
 )
+_DECIDED: Final = frozenset(
+    {execution_report_pb2.EXECUTION_TYPE_REPLACED, execution_report_pb2.EXECUTION_TYPE_REPLACE_REJECTED}
+)
 _TRADE: Final = execution_report_pb2.EXECUTION_TYPE_TRADE
+_OTHERS: Final = _ENDED | _DECIDED
 
 
 def _concerns(report: execution_report_pb2.ExecutionReport) -> bool:
-    return report.execution_type == _TRADE or report.execution_type in _ENDED
+    return report.execution_type == _TRADE or report.execution_type in _OTHERS
 
 
 def _settled(report: execution_report_pb2.ExecutionReport) -> Settled:
-    filled = report.execution_type == _TRADE
+    filled, decided = report.execution_type == _TRADE, report.execution_type in _DECIDED
     return Settled(
         report.sequence,
         report.order_id,
@@ -153,7 +166,8 @@ def _settled(report: execution_report_pb2.ExecutionReport) -> Settled:
         Decimal(report.last_quantity) if filled else ZERO,
         Decimal(report.last_price) if filled else ZERO,
         Decimal(report.fee) if filled and report.fee else ZERO,
-        Decimal(report.leaves_quantity) if filled and report.leaves_quantity else ZERO,
+        Decimal(report.leaves_quantity) if (filled or decided) and report.leaves_quantity else ZERO,
+        decided,
     )
 
 

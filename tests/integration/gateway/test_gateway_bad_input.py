@@ -208,4 +208,4 @@ def test_unknown_routes_are_told_as_status(http: httpx.Client, method: str, path
 def test_a_wrong_method_is_told_which_there_are(http: httpx.Client) -> None:
     """405 lists the methods of the path."""
     assert http.put("/api/v1/orders").headers["allow"] == "GET, POST"
-    assert http.put("/api/v1/orders/some-id").headers["allow"] == "DELETE, GET"
+    assert http.patch("/api/v1/orders/some-id").headers["allow"] == "DELETE, GET, PUT"

@@ -52,6 +52,12 @@ def test_the_same_settings_give_the_same_text() -> None:
     assert render(SETTINGS, TABLES) == render(SETTINGS, TABLES)
 
 
+def test_callers_are_asked_whether_they_are_there() -> None:
+    """Within 30 s a stream whose caller is gone ends, so that the service behind it learns of it."""
+    keepalive = manager()["http2_protocol_options"]["connection_keepalive"]
+    assert keepalive == {"interval": "20s", "timeout": "10s"}
+
+
 def test_each_area_is_a_checked_cluster() -> None:
     """Every component has its address and its health check, and gets no calls while that says no."""
     clusters = {

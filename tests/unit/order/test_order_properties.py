@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from services.order.domain.events import Ignored, OrderEvent, apply, fill_of, lose, place, request_cancel
+from services.order.domain.events import (
+    Ignored,
+    OrderEvent,
+    apply,
+    fill_of,
+    lose,
+    place,
+    request_cancel,
+    request_replace,
+)
 from services.order.domain.order import Order
 from services.order.domain.prices import average_price
-from services.order.domain.values import LIVE_STATUSES, OrderStatus, topic_of
+from services.order.domain.replacing import ReplaceRequest
+from services.order.domain.values import LIVE_STATUSES, ExecutionType, OrderStatus, topic_of
 from services.order.domain.venue import VenueReport, VenueReportType
 from tests.fakes.orders import report, terms
 
@@ -19,8 +30,9 @@ QUANTITY = 20
 
 reports = st.one_of(
     st.builds(
-        lambda type_: report("o", type_),
+        lambda type_, command: report("o", type_, command=command),
         st.sampled_from([t for t in VenueReportType if t is not VenueReportType.TRADE]),
+        st.sampled_from((0, 0, 0, 2, 3, 4)),
     ),
     st.builds(
         lambda quantity, ticks: report("o", VenueReportType.TRADE, quantity=str(quantity), price=f"{ticks}.25"),
@@ -36,7 +48,7 @@ class OrderMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.log: list[OrderEvent] = [place(terms(quantity=str(QUANTITY)), 1, 1)]
-        self.inputs: list[VenueReport | str] = []
+        self.inputs: list[VenueReport | ReplaceRequest | str] = []
         self.ended: Order | None = None
 
     @property
@@ -54,6 +66,15 @@ class OrderMachine(RuleBasedStateMachine):
     def cancel_is_asked_for(self) -> None:
         made = request_cancel(self.order, len(self.log) + 1, 2)
         self.inputs.append("cancel")
+        if made is not None:
+            self.log.append(made)
+
+    @rule(quantity=st.none() | st.integers(1, 40), ticks=st.none() | st.integers(1, 9))
+    def replace_is_asked_for(self, quantity: int | None, ticks: int | None) -> None:
+        new = None if quantity is None else Decimal(quantity)
+        request = ReplaceRequest("o", str(len(self.inputs)), new, None if ticks is None else Decimal(ticks))
+        made = request_replace(self.order, request, len(self.log) + 1, 2)
+        self.inputs.append(request)
         if made is not None:
             self.log.append(made)
 
@@ -103,13 +124,33 @@ class OrderMachine(RuleBasedStateMachine):
                 assert order.accepted
                 assert not order.cumulative
             case OrderStatus.PARTIALLY_FILLED:
-                assert 0 < order.cumulative < QUANTITY
+                assert 0 < order.cumulative < order.terms.quantity
             case OrderStatus.FILLED:
-                assert order.cumulative >= QUANTITY
+                assert order.cumulative >= order.terms.quantity
+            case OrderStatus.PENDING_REPLACE:
+                assert order.replacing is not None
             case OrderStatus.REJECTED:
                 assert not order.cumulative
             case _:
                 pass
+
+    @invariant()
+    def a_replace_is_pending_only_while_its_order_waits(self) -> None:
+        order = self.order
+        if order.replacing is not None:
+            assert order.status in (OrderStatus.PENDING_REPLACE, OrderStatus.PENDING_CANCEL)
+            assert order.terms.quantity == order.replacing.original_quantity
+
+    @invariant()
+    def terms_change_by_a_replace_alone(self) -> None:
+        for before, made in itertools.pairwise(self.log):
+            assert (made.order.terms is before.order.terms) == (made.type is not ExecutionType.REPLACED)
+
+    @invariant()
+    def an_order_filled_by_its_replace_has_what_has_traded(self) -> None:
+        if self.log[-1].type is ExecutionType.REPLACED and not self.order.live:
+            assert self.order.status is OrderStatus.FILLED
+            assert self.order.terms.quantity == self.order.cumulative > 0
 
     @invariant()
     def the_same_reports_again_give_the_same_state(self) -> None:
@@ -120,6 +161,8 @@ class OrderMachine(RuleBasedStateMachine):
                     made: OrderEvent | Ignored | None = request_cancel(log[-1].order, len(log) + 1, 2)
                 case "lose":
                     made = lose(log[-1].order, len(log) + 1, 2, "gone")
+                case ReplaceRequest():
+                    made = request_replace(log[-1].order, told, len(log) + 1, 2)
                 case _:
                     assert not isinstance(told, str)
                     made = apply(log[-1].order, told, len(log) + 1, 2)
@@ -131,7 +174,17 @@ class OrderMachine(RuleBasedStateMachine):
 def state(made: OrderEvent) -> tuple[object, ...]:
     """Returns what must be equal."""
     order = made.order
-    return made.type, order.status, order.cumulative, order.notional, order.version, topic_of(made.type)
+    terms = order.terms
+    return (
+        made.type,
+        order.status,
+        order.cumulative,
+        order.notional,
+        order.version,
+        topic_of(made.type),
+        order.replace,
+        (terms.quantity, terms.limit_price),
+    )
 
 
 TestOrderMachine = OrderMachine.TestCase

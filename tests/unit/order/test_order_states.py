@@ -1,7 +1,7 @@
 """The scenarios of the FIX order state change matrices (FIX 4.4, volume 4, appendix D), as far as orders have them.
 
-Scenarios of replace, of suspended, stopped and calculated orders, and of corrections belong to what the contract does
-not have yet.
+Those of replaces are in `test_order_replace_states.py`. Scenarios of suspended, stopped and calculated orders, and of
+corrections belong to what the contract does not have yet.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from services.risk.domain.breach import Breach
 from services.risk.domain.exposure import Account
 from services.risk.domain.limits import FIRM, Limits, Parameters
 from services.risk.domain.market import Market
-from services.risk.domain.values import Proposal, Settled, Side
+from services.risk.domain.values import Change, Proposal, Settled, Side
 from services.risk.pipeline.book import Book, Decision
 from services.risk.pipeline.ports import Changes, Kept
 from tests.fakes.clock import FakeClock
@@ -43,6 +43,12 @@ class NaiveOrder:
     proposal: Proposal
     leaves: Decimal
     committed: bool = False
+    after: Decimal | None = None
+
+    @property
+    def most(self) -> Decimal:
+        """What may still trade, whatever becomes of a replace that is on its way."""
+        return self.leaves if self.after is None or not self.leaves else max(self.leaves, self.after)
 
 
 @dataclass
@@ -57,7 +63,7 @@ class Naive:
         return sum((f.last_quantity if f.side == Side.BUY else -f.last_quantity for f in mine), Decimal(0))
 
     def open_quantity(self, account: str, instrument: str | None = None, side: Side | None = None) -> Decimal:
-        return sum((order.leaves for order in self.open(account, instrument, side)), Decimal(0))
+        return sum((order.most for order in self.open(account, instrument, side)), Decimal(0))
 
     def open(self, account: str, instrument: str | None = None, side: Side | None = None) -> list[NaiveOrder]:
         return [
@@ -147,6 +153,8 @@ class BookMachine(RuleBasedStateMachine):
         order = self._some_live(data)
         quantity = Decimal(data.draw(st.integers(1, int(order.leaves))))
         order.leaves -= quantity
+        if order.after is not None:
+            order.after = max(order.after - quantity, Decimal(0)) if order.leaves else None
         settled = self._settled(order, quantity)
         self.naive.fills.append(settled)
         self._book(settled)
@@ -156,8 +164,43 @@ class BookMachine(RuleBasedStateMachine):
     def end(self, data: st.DataObject) -> None:
         """The end of an order frees what was left of it."""
         order = self._some_live(data)
-        order.leaves = Decimal(0)
+        order.leaves, order.after = Decimal(0), None
         self._book(self._settled(order, Decimal(0)))
+
+    @precondition(lambda self: self._replaceable())
+    @rule(data=st.data(), quantity=st.integers(0, 25))
+    def replace(self, data: st.DataObject, quantity: int) -> None:
+        """New terms are checked as if the order were not there; both are held from then on."""
+        order = self.naive.orders[data.draw(st.sampled_from(self._replaceable()))]
+        after = order.proposal._replace(quantity=Decimal(quantity))
+        self.book.begin_day(self.today)
+        leaves, order.leaves = order.leaves, Decimal(0)
+        accepted = self.naive.accepts(after, self.today)
+        order.leaves = leaves
+        change = Change(order.proposal._replace(quantity=leaves), after)
+        market = self.markets[after.instrument]
+        decision = self.book.reserve_change(0, change, market, OpenGate(), self.clock.now_ns(), fresh=True)
+        assert (not decision.reason) == accepted
+        if accepted:
+            order.after = Decimal(quantity)
+
+    @precondition(lambda self: any(order.after is not None for order in self.naive.orders.values()))
+    @rule(data=st.data(), outcome=st.sampled_from(("replaced", "refused", "let go")))
+    def replace_ends(self, data: st.DataObject, outcome: str) -> None:
+        """The venue decides, or the replace was never committed; new terms with nothing left end the order."""
+        waiting = sorted(key for key, order in self.naive.orders.items() if order.after is not None)
+        order = self.naive.orders[data.draw(st.sampled_from(waiting))]
+        after, order.after = order.after, None
+        if outcome == "let go":
+            self.book.release_changes([order.proposal.order_id])
+            return
+        if outcome == "replaced" and after is not None:
+            order.leaves = after
+        self._book(self._settled(order, Decimal(0))._replace(decided=True))
+
+    def _replaceable(self) -> list[str]:
+        orders = self.naive.orders.items()
+        return sorted(key for key, order in orders if order.committed and order.leaves and order.after is None)
 
     @precondition(lambda self: any(not order.committed and order.leaves for order in self.naive.orders.values()))
     @rule(data=st.data())
@@ -209,10 +252,7 @@ class BookMachine(RuleBasedStateMachine):
         live = [order for order in self.naive.orders.values() if order.leaves]
         book.sync(
             0,
-            (
-                (replace_quantity(order.proposal, order.leaves), self.markets[order.proposal.instrument])
-                for order in live
-            ),
+            ((as_told(order), self.markets[order.proposal.instrument]) for order in live),
         )
         self.book = book
 
@@ -280,8 +320,9 @@ class BookMachine(RuleBasedStateMachine):
         store.cursors |= {each.shard: each for each in changes.cursors}
 
 
-def replace_quantity(proposal: Proposal, quantity: Decimal) -> Proposal:
-    return proposal._replace(quantity=quantity)
+def as_told(order: NaiveOrder) -> Proposal | Change:
+    proposal = order.proposal._replace(quantity=order.leaves)
+    return proposal if order.after is None else Change(proposal, proposal._replace(quantity=order.after))
 
 
 TestBook: Any = BookMachine.TestCase

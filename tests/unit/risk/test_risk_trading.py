@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from ordermesh.risk.v1 import risk_alert_pb2, risk_service_pb2, trading_state_admin_pb2, trading_state_pb2
+from ordermesh.risk.v1 import (
+    reservation_service_pb2,
+    risk_alert_pb2,
+    risk_service_pb2,
+    trading_state_admin_pb2,
+    trading_state_pb2,
+)
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.kernel.errors import CodedError
 from services.risk.domain.trading import enlarging
@@ -362,3 +368,28 @@ def test_what_enlarges_a_position(position: int, orders: list[tuple[str, int, in
     """The oldest stay that can only reduce it."""
     told = [(order_id, Side(side), Decimal(quantity)) for order_id, side, quantity in orders]
     assert enlarging(Decimal(position), told) == found
+
+
+async def test_new_terms_of_an_order_are_held_to_the_state_as_well(world: RiskWorld) -> None:
+    """In REDUCING they may be as large as the position and no larger, in HALTED there are none; both count as open."""
+
+    def replace(number: str, quantity: str) -> reservation_service_pb2.Reservation:
+        after = reservation_service_pb2.ReplaceReservation(
+            quantity=quantity, order_quantity=quantity, limit_price="100"
+        )
+        return reservation(number, quantity="4", replace=after, **SELL)
+
+    async with world.stream() as stream:
+        await stream.settle(fill(1, "x", world.clock))
+        await stream.sync(reservation("a", quantity="4", **SELL), reservation("b", quantity="4", **SELL), sequence=1)
+        await stream.reserve(replace("b", "8"))
+        await stop(world, "reducing")
+        await until(lambda: stream.withdrawn == ["b"])
+        await stream.settle(ended(2, "b", world.clock, **SELL))
+        [refused, accepted] = await stream.reserve(replace("a", "11"), replace("a", "10"))
+        assert (refused.reason, refused.breach.limit, refused.breach.observed) == (REDUCING, "10", "11")
+        assert accepted.reason == ACCEPTED
+        assert (await stream.one("c", quantity="1", **SELL)).reason == REDUCING
+        await stop(world)
+        [refused] = await stream.reserve(replace("a", "5"))
+        assert refused.reason == HALTED

@@ -37,11 +37,13 @@ class _VenueReportTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Venue
     VENUE_REPORT_TYPE_CANCELED: _VenueReportType.ValueType  # 3
     """Ended by a cancel, asked for or not."""
     VENUE_REPORT_TYPE_CANCEL_REJECTED: _VenueReportType.ValueType  # 4
-    """The cancel was refused."""
+    """A cancel or a replace was refused (FIX OrderCancelReject); `command_sequence` says which of the two."""
     VENUE_REPORT_TYPE_REJECTED: _VenueReportType.ValueType  # 5
     """The order was refused."""
     VENUE_REPORT_TYPE_EXPIRED: _VenueReportType.ValueType  # 6
     """Ended because its time in force did."""
+    VENUE_REPORT_TYPE_REPLACED: _VenueReportType.ValueType  # 7
+    """Replaced: from here on the order has its new terms."""
 
 class VenueReportType(_VenueReportType, metaclass=_VenueReportTypeEnumTypeWrapper):
     """What a venue says of an order."""
@@ -55,11 +57,13 @@ VENUE_REPORT_TYPE_TRADE: VenueReportType.ValueType  # 2
 VENUE_REPORT_TYPE_CANCELED: VenueReportType.ValueType  # 3
 """Ended by a cancel, asked for or not."""
 VENUE_REPORT_TYPE_CANCEL_REJECTED: VenueReportType.ValueType  # 4
-"""The cancel was refused."""
+"""A cancel or a replace was refused (FIX OrderCancelReject); `command_sequence` says which of the two."""
 VENUE_REPORT_TYPE_REJECTED: VenueReportType.ValueType  # 5
 """The order was refused."""
 VENUE_REPORT_TYPE_EXPIRED: VenueReportType.ValueType  # 6
 """Ended because its time in force did."""
+VENUE_REPORT_TYPE_REPLACED: VenueReportType.ValueType  # 7
+"""Replaced: from here on the order has its new terms."""
 Global___VenueReportType: _TypeAlias = VenueReportType  # noqa: Y015
 
 @_typing.final
@@ -222,6 +226,7 @@ class VenueCommand(_message.Message):
     CONNECTION_ID_FIELD_NUMBER: _builtins.int
     NEW_ORDER_FIELD_NUMBER: _builtins.int
     CANCEL_FIELD_NUMBER: _builtins.int
+    REPLACE_FIELD_NUMBER: _builtins.int
     command_sequence: _builtins.int
     """Sequence in the order log of the event behind it. A venue that counts them ignores one it has seen."""
     connection_id: _builtins.str
@@ -234,6 +239,10 @@ class VenueCommand(_message.Message):
     def cancel(self) -> Global___CancelVenueOrder:
         """A cancel."""
 
+    @_builtins.property
+    def replace(self) -> Global___ReplaceVenueOrder:
+        """A replace."""
+
     def __init__(
         self,
         *,
@@ -241,12 +250,13 @@ class VenueCommand(_message.Message):
         connection_id: _builtins.str = ...,
         new_order: Global___NewVenueOrder | None = ...,
         cancel: Global___CancelVenueOrder | None = ...,
+        replace: Global___ReplaceVenueOrder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "command", b"command", "new_order", b"new_order"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "command", b"command", "new_order", b"new_order", "replace", b"replace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "command", b"command", "command_sequence", b"command_sequence", "connection_id", b"connection_id", "new_order", b"new_order"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "command", b"command", "command_sequence", b"command_sequence", "connection_id", b"connection_id", "new_order", b"new_order", "replace", b"replace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["new_order", "cancel"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["new_order", "cancel", "replace"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -327,6 +337,44 @@ class CancelVenueOrder(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelVenueOrder: _TypeAlias = CancelVenueOrder  # noqa: Y015
+
+@_typing.final
+class ReplaceVenueOrder(_message.Message):
+    """A replace for the venue, in one step. Answered by REPLACED or by CANCEL_REJECTED."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """Our id of the order to replace."""
+    venue_order_id: _builtins.str
+    """The venue's id of it. Empty if not known yet."""
+    instrument: _builtins.str
+    """Instrument, `SYMBOL.VENUE`."""
+    quantity: _builtins.str
+    """Quantity of the order as a whole from now on, what has traded included. Not above what has traded: the order is done."""
+    limit_price: _builtins.str
+    """Limit price from now on. Empty for a market order."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        venue_order_id: _builtins.str = ...,
+        instrument: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+        limit_price: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplaceVenueOrder: _TypeAlias = ReplaceVenueOrder  # noqa: Y015
 
 @_typing.final
 class RouteResponse(_message.Message):
@@ -477,6 +525,7 @@ class VenueReport(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     VENUE_TIME_FIELD_NUMBER: _builtins.int
+    COMMAND_SEQUENCE_FIELD_NUMBER: _builtins.int
     connection_id: _builtins.str
     """Broker connection it came through."""
     sequence: _builtins.int
@@ -503,6 +552,10 @@ class VenueReport(_message.Message):
     """Why it was refused, canceled or expired."""
     text: _builtins.str
     """The venue's words."""
+    command_sequence: _builtins.int
+    """Command that it answers, for REPLACED and CANCEL_REJECTED. 0 if the venue does not say: then the oldest request on its
+    way is answered.
+    """
     @_builtins.property
     def venue_time(self) -> _timestamp_pb2.Timestamp:
         """When the venue made it."""
@@ -523,10 +576,11 @@ class VenueReport(_message.Message):
         reason: _error_pb2.ErrorReason.ValueType = ...,
         text: _builtins.str = ...,
         venue_time: _timestamp_pb2.Timestamp | None = ...,
+        command_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["venue_time", b"venue_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "fee", b"fee", "last_price", b"last_price", "last_quantity", b"last_quantity", "order_id", b"order_id", "reason", b"reason", "sequence", b"sequence", "text", b"text", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "venue_time", b"venue_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_sequence", b"command_sequence", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "fee", b"fee", "last_price", b"last_price", "last_quantity", b"last_quantity", "order_id", b"order_id", "reason", b"reason", "sequence", b"sequence", "text", b"text", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "venue_time", b"venue_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

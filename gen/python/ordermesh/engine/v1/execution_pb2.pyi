@@ -41,9 +41,13 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     EXECUTION_TYPE_CANCEL_REJECTED: _ExecutionType.ValueType  # 7
     """A CancelOrder, ReduceOrder, ReplaceOrder or MassCancel was refused; `reason` says why. The order is unchanged."""
     EXECUTION_TYPE_EXPIRED: _ExecutionType.ValueType  # 8
-    """A DAY order expired."""
+    """A DAY order expired at the end of the day, or a GOOD_TILL_DATE order at its time; `reason` says which."""
     EXECUTION_TYPE_MASS_CANCELED: _ExecutionType.ValueType  # 9
     """A MassCancel is done; `affected_orders` says how many orders it canceled. Names no order."""
+    EXECUTION_TYPE_TRIGGERED: _ExecutionType.ValueType  # 10
+    """A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE, CANCELED);
+    with nothing following it rests.
+    """
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper):
     """What an execution reports."""
@@ -65,9 +69,13 @@ EXECUTION_TYPE_REJECTED: ExecutionType.ValueType  # 6
 EXECUTION_TYPE_CANCEL_REJECTED: ExecutionType.ValueType  # 7
 """A CancelOrder, ReduceOrder, ReplaceOrder or MassCancel was refused; `reason` says why. The order is unchanged."""
 EXECUTION_TYPE_EXPIRED: ExecutionType.ValueType  # 8
-"""A DAY order expired."""
+"""A DAY order expired at the end of the day, or a GOOD_TILL_DATE order at its time; `reason` says which."""
 EXECUTION_TYPE_MASS_CANCELED: ExecutionType.ValueType  # 9
 """A MassCancel is done; `affected_orders` says how many orders it canceled. Names no order."""
+EXECUTION_TYPE_TRIGGERED: ExecutionType.ValueType  # 10
+"""A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE, CANCELED);
+with nothing following it rests.
+"""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
 class _ExecutionReason:
@@ -92,6 +100,8 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     """Self-trade prevention."""
     EXECUTION_REASON_END_OF_DAY: _ExecutionReason.ValueType  # 7
     """The end of the day."""
+    EXECUTION_REASON_EXPIRE_TIME: _ExecutionReason.ValueType  # 8
+    """The expire time of a good-till-date order."""
     EXECUTION_REASON_INVALID_ORDER_ID: _ExecutionReason.ValueType  # 20
     """Refused: `order_id` is not 16 bytes."""
     EXECUTION_REASON_DUPLICATE_ORDER_ID: _ExecutionReason.ValueType  # 21
@@ -107,7 +117,7 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     EXECUTION_REASON_INVALID_SELF_TRADE_PREVENTION: _ExecutionReason.ValueType  # 26
     """Refused: self-trade prevention is unspecified or unknown."""
     EXECUTION_REASON_INVALID_PRICE: _ExecutionReason.ValueType  # 27
-    """Refused: a market order with a price."""
+    """Refused: a market or stop order with a price."""
     EXECUTION_REASON_PRICE_OUT_OF_BAND: _ExecutionReason.ValueType  # 28
     """Refused: the price lies outside the instrument's band."""
     EXECUTION_REASON_INVALID_QUANTITY: _ExecutionReason.ValueType  # 29
@@ -118,6 +128,18 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     """Refused: the participant has no open order with this id."""
     EXECUTION_REASON_CAPACITY: _ExecutionReason.ValueType  # 32
     """Refused: the engine holds as many open orders as it can."""
+    EXECUTION_REASON_POST_ONLY: _ExecutionReason.ValueType  # 33
+    """Refused: a post-only order, or a replace of one, that would take."""
+    EXECUTION_REASON_INVALID_EXECUTION_INSTRUCTION: _ExecutionReason.ValueType  # 34
+    """Refused: an instruction that does not go with the order's type or time in force, such as post-only with
+    immediate-or-cancel.
+    """
+    EXECUTION_REASON_INVALID_EXPIRE_TIME: _ExecutionReason.ValueType  # 35
+    """Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
+    EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: _ExecutionReason.ValueType  # 36
+    """Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
+    EXECUTION_REASON_INVALID_STOP_PRICE: _ExecutionReason.ValueType  # 37
+    """Refused: the stop price lies outside the instrument's band, or the order does not wait for one."""
 
 class ExecutionReason(_ExecutionReason, metaclass=_ExecutionReasonEnumTypeWrapper):
     """Why an order was refused, canceled or reduced."""
@@ -138,6 +160,8 @@ EXECUTION_REASON_SELF_TRADE_PREVENTION: ExecutionReason.ValueType  # 6
 """Self-trade prevention."""
 EXECUTION_REASON_END_OF_DAY: ExecutionReason.ValueType  # 7
 """The end of the day."""
+EXECUTION_REASON_EXPIRE_TIME: ExecutionReason.ValueType  # 8
+"""The expire time of a good-till-date order."""
 EXECUTION_REASON_INVALID_ORDER_ID: ExecutionReason.ValueType  # 20
 """Refused: `order_id` is not 16 bytes."""
 EXECUTION_REASON_DUPLICATE_ORDER_ID: ExecutionReason.ValueType  # 21
@@ -153,7 +177,7 @@ EXECUTION_REASON_INVALID_TIME_IN_FORCE: ExecutionReason.ValueType  # 25
 EXECUTION_REASON_INVALID_SELF_TRADE_PREVENTION: ExecutionReason.ValueType  # 26
 """Refused: self-trade prevention is unspecified or unknown."""
 EXECUTION_REASON_INVALID_PRICE: ExecutionReason.ValueType  # 27
-"""Refused: a market order with a price."""
+"""Refused: a market or stop order with a price."""
 EXECUTION_REASON_PRICE_OUT_OF_BAND: ExecutionReason.ValueType  # 28
 """Refused: the price lies outside the instrument's band."""
 EXECUTION_REASON_INVALID_QUANTITY: ExecutionReason.ValueType  # 29
@@ -164,6 +188,18 @@ EXECUTION_REASON_UNKNOWN_ORDER: ExecutionReason.ValueType  # 31
 """Refused: the participant has no open order with this id."""
 EXECUTION_REASON_CAPACITY: ExecutionReason.ValueType  # 32
 """Refused: the engine holds as many open orders as it can."""
+EXECUTION_REASON_POST_ONLY: ExecutionReason.ValueType  # 33
+"""Refused: a post-only order, or a replace of one, that would take."""
+EXECUTION_REASON_INVALID_EXECUTION_INSTRUCTION: ExecutionReason.ValueType  # 34
+"""Refused: an instruction that does not go with the order's type or time in force, such as post-only with
+immediate-or-cancel.
+"""
+EXECUTION_REASON_INVALID_EXPIRE_TIME: ExecutionReason.ValueType  # 35
+"""Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
+EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: ExecutionReason.ValueType  # 36
+"""Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
+EXECUTION_REASON_INVALID_STOP_PRICE: ExecutionReason.ValueType  # 37
+"""Refused: the stop price lies outside the instrument's band, or the order does not wait for one."""
 Global___ExecutionReason: _TypeAlias = ExecutionReason  # noqa: Y015
 
 class _Liquidity:
@@ -217,6 +253,7 @@ class Execution(_message.Message):
     LIQUIDITY_FIELD_NUMBER: _builtins.int
     TIME_NS_FIELD_NUMBER: _builtins.int
     AFFECTED_ORDERS_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_TICKS_FIELD_NUMBER: _builtins.int
     execution_sequence: _builtins.int
     """The participant's number for the execution: from 1, without gaps, the same after a restart."""
     command_sequence: _builtins.int
@@ -255,6 +292,8 @@ class Execution(_message.Message):
     """When the engine took the command that caused it, nanoseconds since 1970 UTC."""
     affected_orders: _builtins.int
     """For MASS_CANCELED: how many orders were canceled."""
+    stop_price_ticks: _builtins.int
+    """The stop price in ticks of a stop order, also when it was triggered; zero for others."""
     def __init__(
         self,
         *,
@@ -277,10 +316,11 @@ class Execution(_message.Message):
         liquidity: Global___Liquidity.ValueType = ...,
         time_ns: _builtins.int = ...,
         affected_orders: _builtins.int = ...,
+        stop_price_ticks: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_orders", b"affected_orders", "command_sequence", b"command_sequence", "cumulative_quantity_lots", b"cumulative_quantity_lots", "execution_sequence", b"execution_sequence", "execution_type", b"execution_type", "instrument_id", b"instrument_id", "last_price_ticks", b"last_price_ticks", "last_quantity_lots", b"last_quantity_lots", "leaves_quantity_lots", b"leaves_quantity_lots", "liquidity", b"liquidity", "order_id", b"order_id", "order_status", b"order_status", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "reason", b"reason", "side", b"side", "time_ns", b"time_ns", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_orders", b"affected_orders", "command_sequence", b"command_sequence", "cumulative_quantity_lots", b"cumulative_quantity_lots", "execution_sequence", b"execution_sequence", "execution_type", b"execution_type", "instrument_id", b"instrument_id", "last_price_ticks", b"last_price_ticks", "last_quantity_lots", b"last_quantity_lots", "leaves_quantity_lots", b"leaves_quantity_lots", "liquidity", b"liquidity", "order_id", b"order_id", "order_status", b"order_status", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "reason", b"reason", "side", b"side", "stop_price_ticks", b"stop_price_ticks", "time_ns", b"time_ns", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -32,7 +32,7 @@ class BookLevel(_message.Message):
     price_ticks: _builtins.int
     """Price in ticks."""
     quantity_lots: _builtins.int
-    """Lots that rest at the price."""
+    """Lots that rest at the price and are shown (of iceberg orders, a tranche each)."""
     order_count: _builtins.int
     """Orders that rest at the price."""
     def __init__(
@@ -115,7 +115,7 @@ class LevelChange(_message.Message):
     price_ticks: _builtins.int
     """Price in ticks."""
     quantity_lots: _builtins.int
-    """Lots that rest at the price now; zero when the level is gone."""
+    """Lots that rest at the price now and are shown; zero when the level is gone."""
     order_count: _builtins.int
     """Orders that rest at the price now."""
     def __init__(

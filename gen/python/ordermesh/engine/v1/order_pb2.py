@@ -24,35 +24,35 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fordermesh/engine/v1/order.proto\x12\x13ordermesh.engine.v1\"\xc9\x02\n\x07\x43ommand\x12\x18\n\x10\x63ommand_sequence\x18\x01 \x01(\x04\x12\x32\n\tnew_order\x18\x02 \x01(\x0b\x32\x1d.ordermesh.engine.v1.NewOrderH\x00\x12\x38\n\x0c\x63\x61ncel_order\x18\x03 \x01(\x0b\x32 .ordermesh.engine.v1.CancelOrderH\x00\x12\x38\n\x0creduce_order\x18\x04 \x01(\x0b\x32 .ordermesh.engine.v1.ReduceOrderH\x00\x12:\n\rreplace_order\x18\x05 \x01(\x0b\x32!.ordermesh.engine.v1.ReplaceOrderH\x00\x12\x36\n\x0bmass_cancel\x18\x06 \x01(\x0b\x32\x1f.ordermesh.engine.v1.MassCancelH\x00\x42\x08\n\x06\x61\x63tion\"\xd8\x02\n\x08NewOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\x12\x15\n\rinstrument_id\x18\x02 \x01(\r\x12\'\n\x04side\x18\x03 \x01(\x0e\x32\x19.ordermesh.engine.v1.Side\x12\x32\n\norder_type\x18\x04 \x01(\x0e\x32\x1e.ordermesh.engine.v1.OrderType\x12\x37\n\rtime_in_force\x18\x05 \x01(\x0e\x32 .ordermesh.engine.v1.TimeInForce\x12\x13\n\x0bprice_ticks\x18\x06 \x01(\x03\x12\x15\n\rquantity_lots\x18\x07 \x01(\x03\x12G\n\x15self_trade_prevention\x18\x08 \x01(\x0e\x32(.ordermesh.engine.v1.SelfTradePrevention\x12\x18\n\x10self_trade_group\x18\t \x01(\x04\"\x1f\n\x0b\x43\x61ncelOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\"7\n\x0bReduceOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\x12\x16\n\x0ereduce_by_lots\x18\x02 \x01(\x03\"L\n\x0cReplaceOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\x12\x13\n\x0bprice_ticks\x18\x02 \x01(\x03\x12\x15\n\rquantity_lots\x18\x03 \x01(\x03\"f\n\nMassCancel\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\'\n\x04side\x18\x02 \x01(\x0e\x32\x19.ordermesh.engine.v1.Side\x12\x18\n\x10self_trade_group\x18\x03 \x01(\x04\"\x97\x03\n\tOpenOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\x12\x16\n\x0evenue_order_id\x18\x02 \x01(\x04\x12\x15\n\rinstrument_id\x18\x03 \x01(\r\x12\'\n\x04side\x18\x04 \x01(\x0e\x32\x19.ordermesh.engine.v1.Side\x12\x37\n\rtime_in_force\x18\x05 \x01(\x0e\x32 .ordermesh.engine.v1.TimeInForce\x12\x13\n\x0bprice_ticks\x18\x06 \x01(\x03\x12\x15\n\rquantity_lots\x18\x07 \x01(\x03\x12 \n\x18\x63umulative_quantity_lots\x18\x08 \x01(\x03\x12\x1c\n\x14leaves_quantity_lots\x18\t \x01(\x03\x12G\n\x15self_trade_prevention\x18\n \x01(\x0e\x32(.ordermesh.engine.v1.SelfTradePrevention\x12\x18\n\x10self_trade_group\x18\x0b \x01(\x04\x12\x18\n\x10\x61\x63\x63\x65pted_time_ns\x18\x0c \x01(\x03*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02*T\n\tOrderType\x12\x1a\n\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10ORDER_TYPE_LIMIT\x10\x01\x12\x15\n\x11ORDER_TYPE_MARKET\x10\x02*\xae\x01\n\x0bTimeInForce\x12\x1d\n\x19TIME_IN_FORCE_UNSPECIFIED\x10\x00\x12\"\n\x1eTIME_IN_FORCE_GOOD_TILL_CANCEL\x10\x01\x12\x15\n\x11TIME_IN_FORCE_DAY\x10\x02\x12%\n!TIME_IN_FORCE_IMMEDIATE_OR_CANCEL\x10\x03\x12\x1e\n\x1aTIME_IN_FORCE_FILL_OR_KILL\x10\x04*\xfa\x01\n\x13SelfTradePrevention\x12%\n!SELF_TRADE_PREVENTION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSELF_TRADE_PREVENTION_NONE\x10\x01\x12\'\n#SELF_TRADE_PREVENTION_CANCEL_NEWEST\x10\x02\x12\'\n#SELF_TRADE_PREVENTION_CANCEL_OLDEST\x10\x03\x12%\n!SELF_TRADE_PREVENTION_CANCEL_BOTH\x10\x04\x12#\n\x1fSELF_TRADE_PREVENTION_DECREMENT\x10\x05*\xcd\x01\n\x0bOrderStatus\x12\x1c\n\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10ORDER_STATUS_NEW\x10\x01\x12!\n\x1dORDER_STATUS_PARTIALLY_FILLED\x10\x02\x12\x17\n\x13ORDER_STATUS_FILLED\x10\x03\x12\x19\n\x15ORDER_STATUS_CANCELED\x10\x04\x12\x19\n\x15ORDER_STATUS_REJECTED\x10\x05\x12\x18\n\x14ORDER_STATUS_EXPIRED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fordermesh/engine/v1/order.proto\x12\x13ordermesh.engine.v1\"\xc9\x02\n\x07\x43ommand\x12\x18\n\x10\x63ommand_sequence\x18\x01 \x01(\x04\x12\x32\n\tnew_order\x18\x02 \x01(\x0b\x32\x1d.ordermesh.engine.v1.NewOrderH\x00\x12\x38\n\x0c\x63\x61ncel_order\x18\x03 \x01(\x0b\x32 .ordermesh.engine.v1.CancelOrderH\x00\x12\x38\n\x0creduce_order\x18\x04 \x01(\x0b\x32 .ordermesh.engine.v1.ReduceOrderH\x00\x12:\n\rreplace_order\x18\x05 \x01(\x0b\x32!.ordermesh.engine.v1.ReplaceOrderH\x00\x12\x36\n\x0bmass_cancel\x18\x06 \x01(\x0b\x32\x1f.ordermesh.engine.v1.MassCancelH\x00\x42\x08\n\x06\x61\x63tion\"\xbc\x03\n\x08NewOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\x12\x15\n\rinstrument_id\x18\x02 \x01(\r\x12\'\n\x04side\x18\x03 \x01(\x0e\x32\x19.ordermesh.engine.v1.Side\x12\x32\n\norder_type\x18\x04 \x01(\x0e\x32\x1e.ordermesh.engine.v1.OrderType\x12\x37\n\rtime_in_force\x18\x05 \x01(\x0e\x32 .ordermesh.engine.v1.TimeInForce\x12\x13\n\x0bprice_ticks\x18\x06 \x01(\x03\x12\x15\n\rquantity_lots\x18\x07 \x01(\x03\x12G\n\x15self_trade_prevention\x18\x08 \x01(\x0e\x32(.ordermesh.engine.v1.SelfTradePrevention\x12\x18\n\x10self_trade_group\x18\t \x01(\x04\x12\x16\n\x0e\x65xpire_time_ns\x18\n \x01(\x03\x12\x11\n\tpost_only\x18\x0b \x01(\x08\x12\x1d\n\x15\x64isplay_quantity_lots\x18\x0c \x01(\x03\x12\x18\n\x10stop_price_ticks\x18\r \x01(\x03\"\x1f\n\x0b\x43\x61ncelOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\"7\n\x0bReduceOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\x12\x16\n\x0ereduce_by_lots\x18\x02 \x01(\x03\"\xbe\x01\n\x0cReplaceOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\x12\x13\n\x0bprice_ticks\x18\x02 \x01(\x03\x12\x15\n\rquantity_lots\x18\x03 \x01(\x03\x12\"\n\x15\x64isplay_quantity_lots\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x1d\n\x10stop_price_ticks\x18\x05 \x01(\x03H\x01\x88\x01\x01\x42\x18\n\x16_display_quantity_lotsB\x13\n\x11_stop_price_ticks\"f\n\nMassCancel\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\'\n\x04side\x18\x02 \x01(\x0e\x32\x19.ordermesh.engine.v1.Side\x12\x18\n\x10self_trade_group\x18\x03 \x01(\x04\"\xdf\x04\n\tOpenOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\x12\x16\n\x0evenue_order_id\x18\x02 \x01(\x04\x12\x15\n\rinstrument_id\x18\x03 \x01(\r\x12\'\n\x04side\x18\x04 \x01(\x0e\x32\x19.ordermesh.engine.v1.Side\x12\x37\n\rtime_in_force\x18\x05 \x01(\x0e\x32 .ordermesh.engine.v1.TimeInForce\x12\x13\n\x0bprice_ticks\x18\x06 \x01(\x03\x12\x15\n\rquantity_lots\x18\x07 \x01(\x03\x12 \n\x18\x63umulative_quantity_lots\x18\x08 \x01(\x03\x12\x1c\n\x14leaves_quantity_lots\x18\t \x01(\x03\x12G\n\x15self_trade_prevention\x18\n \x01(\x0e\x32(.ordermesh.engine.v1.SelfTradePrevention\x12\x18\n\x10self_trade_group\x18\x0b \x01(\x04\x12\x18\n\x10\x61\x63\x63\x65pted_time_ns\x18\x0c \x01(\x03\x12\x16\n\x0e\x65xpire_time_ns\x18\r \x01(\x03\x12\x11\n\tpost_only\x18\x0e \x01(\x08\x12\x1d\n\x15\x64isplay_quantity_lots\x18\x0f \x01(\x03\x12\x1d\n\x15\x64isplayed_leaves_lots\x18\x10 \x01(\x03\x12\x32\n\norder_type\x18\x11 \x01(\x0e\x32\x1e.ordermesh.engine.v1.OrderType\x12\x18\n\x10stop_price_ticks\x18\x12 \x01(\x03\x12\x0f\n\x07waiting\x18\x13 \x01(\x08*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02*\x84\x01\n\tOrderType\x12\x1a\n\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10ORDER_TYPE_LIMIT\x10\x01\x12\x15\n\x11ORDER_TYPE_MARKET\x10\x02\x12\x13\n\x0fORDER_TYPE_STOP\x10\x03\x12\x19\n\x15ORDER_TYPE_STOP_LIMIT\x10\x04*\xd0\x01\n\x0bTimeInForce\x12\x1d\n\x19TIME_IN_FORCE_UNSPECIFIED\x10\x00\x12\"\n\x1eTIME_IN_FORCE_GOOD_TILL_CANCEL\x10\x01\x12\x15\n\x11TIME_IN_FORCE_DAY\x10\x02\x12%\n!TIME_IN_FORCE_IMMEDIATE_OR_CANCEL\x10\x03\x12\x1e\n\x1aTIME_IN_FORCE_FILL_OR_KILL\x10\x04\x12 \n\x1cTIME_IN_FORCE_GOOD_TILL_DATE\x10\x05*\xfa\x01\n\x13SelfTradePrevention\x12%\n!SELF_TRADE_PREVENTION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSELF_TRADE_PREVENTION_NONE\x10\x01\x12\'\n#SELF_TRADE_PREVENTION_CANCEL_NEWEST\x10\x02\x12\'\n#SELF_TRADE_PREVENTION_CANCEL_OLDEST\x10\x03\x12%\n!SELF_TRADE_PREVENTION_CANCEL_BOTH\x10\x04\x12#\n\x1fSELF_TRADE_PREVENTION_DECREMENT\x10\x05*\xcd\x01\n\x0bOrderStatus\x12\x1c\n\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10ORDER_STATUS_NEW\x10\x01\x12!\n\x1dORDER_STATUS_PARTIALLY_FILLED\x10\x02\x12\x17\n\x13ORDER_STATUS_FILLED\x10\x03\x12\x19\n\x15ORDER_STATUS_CANCELED\x10\x04\x12\x19\n\x15ORDER_STATUS_REJECTED\x10\x05\x12\x18\n\x14ORDER_STATUS_EXPIRED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.engine.v1.order_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SIDE']._serialized_start=1417
-  _globals['_SIDE']._serialized_end=1474
-  _globals['_ORDERTYPE']._serialized_start=1476
-  _globals['_ORDERTYPE']._serialized_end=1560
-  _globals['_TIMEINFORCE']._serialized_start=1563
-  _globals['_TIMEINFORCE']._serialized_end=1737
-  _globals['_SELFTRADEPREVENTION']._serialized_start=1740
-  _globals['_SELFTRADEPREVENTION']._serialized_end=1990
-  _globals['_ORDERSTATUS']._serialized_start=1993
-  _globals['_ORDERSTATUS']._serialized_end=2198
+  _globals['_SIDE']._serialized_start=1832
+  _globals['_SIDE']._serialized_end=1889
+  _globals['_ORDERTYPE']._serialized_start=1892
+  _globals['_ORDERTYPE']._serialized_end=2024
+  _globals['_TIMEINFORCE']._serialized_start=2027
+  _globals['_TIMEINFORCE']._serialized_end=2235
+  _globals['_SELFTRADEPREVENTION']._serialized_start=2238
+  _globals['_SELFTRADEPREVENTION']._serialized_end=2488
+  _globals['_ORDERSTATUS']._serialized_start=2491
+  _globals['_ORDERSTATUS']._serialized_end=2696
   _globals['_COMMAND']._serialized_start=57
   _globals['_COMMAND']._serialized_end=386
   _globals['_NEWORDER']._serialized_start=389
-  _globals['_NEWORDER']._serialized_end=733
-  _globals['_CANCELORDER']._serialized_start=735
-  _globals['_CANCELORDER']._serialized_end=766
-  _globals['_REDUCEORDER']._serialized_start=768
-  _globals['_REDUCEORDER']._serialized_end=823
-  _globals['_REPLACEORDER']._serialized_start=825
-  _globals['_REPLACEORDER']._serialized_end=901
-  _globals['_MASSCANCEL']._serialized_start=903
-  _globals['_MASSCANCEL']._serialized_end=1005
-  _globals['_OPENORDER']._serialized_start=1008
-  _globals['_OPENORDER']._serialized_end=1415
+  _globals['_NEWORDER']._serialized_end=833
+  _globals['_CANCELORDER']._serialized_start=835
+  _globals['_CANCELORDER']._serialized_end=866
+  _globals['_REDUCEORDER']._serialized_start=868
+  _globals['_REDUCEORDER']._serialized_end=923
+  _globals['_REPLACEORDER']._serialized_start=926
+  _globals['_REPLACEORDER']._serialized_end=1116
+  _globals['_MASSCANCEL']._serialized_start=1118
+  _globals['_MASSCANCEL']._serialized_end=1220
+  _globals['_OPENORDER']._serialized_start=1223
+  _globals['_OPENORDER']._serialized_end=1830
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,12 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     """Trades at its limit price or better."""
     ORDER_TYPE_MARKET: _OrderType.ValueType  # 2
     """Trades at whatever the book offers and never rests: what finds no counterparty is canceled."""
+    ORDER_TYPE_STOP: _OrderType.ValueType  # 3
+    """Waits, apart from the book, until a trade is at the stop price or beyond it (a buy order: at or above; a sell order:
+    at or below); then it is told as TRIGGERED and entered as a market order.
+    """
+    ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
+    """As STOP, but entered as a limit order."""
 
 class OrderType(_OrderType, metaclass=_OrderTypeEnumTypeWrapper):
     """How an order is priced."""
@@ -65,6 +71,12 @@ ORDER_TYPE_LIMIT: OrderType.ValueType  # 1
 """Trades at its limit price or better."""
 ORDER_TYPE_MARKET: OrderType.ValueType  # 2
 """Trades at whatever the book offers and never rests: what finds no counterparty is canceled."""
+ORDER_TYPE_STOP: OrderType.ValueType  # 3
+"""Waits, apart from the book, until a trade is at the stop price or beyond it (a buy order: at or above; a sell order:
+at or below); then it is told as TRIGGERED and entered as a market order.
+"""
+ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
+"""As STOP, but entered as a limit order."""
 Global___OrderType: _TypeAlias = OrderType  # noqa: Y015
 
 class _TimeInForce:
@@ -83,6 +95,8 @@ class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInFor
     """Trades what it can at once; the rest is canceled."""
     TIME_IN_FORCE_FILL_OR_KILL: _TimeInForce.ValueType  # 4
     """Trades wholly at once, or is canceled without a trade."""
+    TIME_IN_FORCE_GOOD_TILL_DATE: _TimeInForce.ValueType  # 5
+    """As good-till-cancel, but expires by itself at NewOrder.expire_time_ns."""
 
 class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
     """How long an order lives."""
@@ -97,6 +111,8 @@ TIME_IN_FORCE_IMMEDIATE_OR_CANCEL: TimeInForce.ValueType  # 3
 """Trades what it can at once; the rest is canceled."""
 TIME_IN_FORCE_FILL_OR_KILL: TimeInForce.ValueType  # 4
 """Trades wholly at once, or is canceled without a trade."""
+TIME_IN_FORCE_GOOD_TILL_DATE: TimeInForce.ValueType  # 5
+"""As good-till-cancel, but expires by itself at NewOrder.expire_time_ns."""
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
 
 class _SelfTradePrevention:
@@ -156,7 +172,7 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     ORDER_STATUS_REJECTED: _OrderStatus.ValueType  # 5
     """Never entered the book."""
     ORDER_STATUS_EXPIRED: _OrderStatus.ValueType  # 6
-    """A DAY order whose day is over; gone from the book."""
+    """A DAY order whose day is over, or a GOOD_TILL_DATE order whose time has come; gone from the book."""
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper):
     """The state of an order after an execution."""
@@ -174,7 +190,7 @@ ORDER_STATUS_CANCELED: OrderStatus.ValueType  # 4
 ORDER_STATUS_REJECTED: OrderStatus.ValueType  # 5
 """Never entered the book."""
 ORDER_STATUS_EXPIRED: OrderStatus.ValueType  # 6
-"""A DAY order whose day is over; gone from the book."""
+"""A DAY order whose day is over, or a GOOD_TILL_DATE order whose time has come; gone from the book."""
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
 @_typing.final
@@ -235,7 +251,7 @@ Global___Command: _TypeAlias = Command  # noqa: Y015
 
 @_typing.final
 class NewOrder(_message.Message):
-    """Enters an order. Answered by NEW (then perhaps TRADE, CANCELED) or by REJECTED."""
+    """Enters an order. Answered by NEW (then perhaps TRIGGERED, TRADE, CANCELED) or by REJECTED."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -248,6 +264,10 @@ class NewOrder(_message.Message):
     QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
     SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
     SELF_TRADE_GROUP_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_NS_FIELD_NUMBER: _builtins.int
+    POST_ONLY_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_TICKS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.bytes
     """The caller's id for the order, 16 bytes (a UUID); echoed in every execution. Unique among the participant's open
     orders.
@@ -257,11 +277,13 @@ class NewOrder(_message.Message):
     side: Global___Side.ValueType
     """Buy or sell."""
     order_type: Global___OrderType.ValueType
-    """Limit or market."""
+    """How the order is priced."""
     time_in_force: Global___TimeInForce.ValueType
-    """How long the order lives. A market order may have any; it never rests."""
+    """How long the order lives. A market order may have any; it never rests. Of a stop order IMMEDIATE_OR_CANCEL and
+    FILL_OR_KILL speak of the time after it was triggered, the others also of the time that it waits.
+    """
     price_ticks: _builtins.int
-    """Limit price in ticks, within the instrument's price band; zero for a market order."""
+    """Limit price in ticks, within the instrument's price band; zero for a market or stop order."""
     quantity_lots: _builtins.int
     """Quantity in lots, above zero."""
     self_trade_prevention: Global___SelfTradePrevention.ValueType
@@ -269,6 +291,27 @@ class NewOrder(_message.Message):
     self_trade_group: _builtins.int
     """Orders with the same number above zero belong together, whichever participant sent them (an account, say). Zero:
     the order belongs with the participant's other orders that have zero.
+    """
+    expire_time_ns: _builtins.int
+    """For GOOD_TILL_DATE: when the order expires, nanoseconds since 1970 UTC, after the time at which the engine takes the
+    command. It never trades at that time or later. Zero for every other time in force.
+    """
+    post_only: _builtins.bool
+    """Post-only: the order rests and never takes. Where it would meet an order of the other side (also one of its own
+    self-trade group) on entry or by a replace, it is refused with POST_ONLY and nothing changes. Limit orders that may
+    rest (GOOD_TILL_CANCEL, DAY, GOOD_TILL_DATE) only.
+    """
+    display_quantity_lots: _builtins.int
+    """Iceberg: how many lots are shown at a time, 1 to quantity_lots; zero to show all. The order takes with its whole
+    quantity. Resting it shows at most so many; when they are traded the next tranche is shown at the back of the price
+    level, and a taker goes on to it only after all that stood there. The feed shows what is displayed. Limit orders that
+    may rest, and stop-limit orders that may, only.
+    """
+    stop_price_ticks: _builtins.int
+    """For STOP and STOP_LIMIT: the stop price in ticks, within the instrument's price band; zero for others. An order whose
+    stop price the last trade has reached already is triggered at once. A command's trades release the stop orders that
+    they reach when the command is done: buy orders from the lowest stop price on, then sell orders from the highest on,
+    the oldest first; those that the trades of released orders reach come after them.
     """
     def __init__(
         self,
@@ -282,10 +325,14 @@ class NewOrder(_message.Message):
         quantity_lots: _builtins.int = ...,
         self_trade_prevention: Global___SelfTradePrevention.ValueType = ...,
         self_trade_group: _builtins.int = ...,
+        expire_time_ns: _builtins.int = ...,
+        post_only: _builtins.bool = ...,
+        display_quantity_lots: _builtins.int = ...,
+        stop_price_ticks: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument_id", b"instrument_id", "order_id", b"order_id", "order_type", b"order_type", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "time_in_force", b"time_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_quantity_lots", b"display_quantity_lots", "expire_time_ns", b"expire_time_ns", "instrument_id", b"instrument_id", "order_id", b"order_id", "order_type", b"order_type", "post_only", b"post_only", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "stop_price_ticks", b"stop_price_ticks", "time_in_force", b"time_in_force"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -315,7 +362,7 @@ Global___CancelOrder: _TypeAlias = CancelOrder  # noqa: Y015
 
 @_typing.final
 class ReduceOrder(_message.Message):
-    """Takes quantity off an open order without loss of priority. Answered by REDUCED, by CANCELED when nothing is left, or
+    """Takes quantity off an open order without loss of priority; of an iceberg order what is hidden goes first. Answered by REDUCED, by CANCELED when nothing is left, or
     by CANCEL_REJECTED. Accepted while trading is halted.
     """
 
@@ -343,10 +390,11 @@ Global___ReduceOrder: _TypeAlias = ReduceOrder  # noqa: Y015
 
 @_typing.final
 class ReplaceOrder(_message.Message):
-    """Changes price and total quantity of an open order in one step. The order keeps its priority when the price is the same
-    and the quantity is not raised; else it goes to the back of its new level, and may trade on the way. Answered by
+    """Changes price and total quantity of an open order in one step. The order keeps its priority when the price is the same,
+    the quantity is not raised and nothing else changes (of an iceberg order what is hidden goes first); else it goes to the back of its new level, and may trade on the way. Answered by
     REPLACED (then perhaps TRADE, CANCELED) or by CANCEL_REJECTED. While trading is halted only a replace that keeps
-    priority is accepted.
+    priority is accepted. A stop order that waits keeps its place among those that wait when the stop price is the same and
+    the quantity is not raised; it is triggered at once if the last trade has reached the new stop price.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -354,26 +402,41 @@ class ReplaceOrder(_message.Message):
     ORDER_ID_FIELD_NUMBER: _builtins.int
     PRICE_TICKS_FIELD_NUMBER: _builtins.int
     QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_TICKS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.bytes
     """The order's id, as in NewOrder."""
     price_ticks: _builtins.int
-    """The new limit price in ticks; the old one where only the quantity changes."""
+    """The new limit price in ticks; the old one where only the quantity changes; zero for a STOP order that waits."""
     quantity_lots: _builtins.int
     """The new total quantity in lots, what is filled included. Not above what is filled: the order is done and ends as
     FILLED.
     """
+    display_quantity_lots: _builtins.int
+    """How many lots are shown at a time from now on, as in NewOrder; zero shows all. Absent: as before."""
+    stop_price_ticks: _builtins.int
+    """The new stop price in ticks, for an order that waits. Absent: as before."""
     def __init__(
         self,
         *,
         order_id: _builtins.bytes = ...,
         price_ticks: _builtins.int = ...,
         quantity_lots: _builtins.int = ...,
+        display_quantity_lots: _builtins.int | None = ...,
+        stop_price_ticks: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_quantity_lots", b"_display_quantity_lots", "_stop_price_ticks", b"_stop_price_ticks", "display_quantity_lots", b"display_quantity_lots", "stop_price_ticks", b"stop_price_ticks"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_quantity_lots", b"_display_quantity_lots", "_stop_price_ticks", b"_stop_price_ticks", "display_quantity_lots", b"display_quantity_lots", "order_id", b"order_id", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "stop_price_ticks", b"stop_price_ticks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__display_quantity_lots: _TypeAlias = _typing.Literal["display_quantity_lots"]  # noqa: Y015
+    _WhichOneofArgType__display_quantity_lots: _TypeAlias = _typing.Literal["_display_quantity_lots", b"_display_quantity_lots"]  # noqa: Y015
+    _WhichOneofReturnType__stop_price_ticks: _TypeAlias = _typing.Literal["stop_price_ticks"]  # noqa: Y015
+    _WhichOneofArgType__stop_price_ticks: _TypeAlias = _typing.Literal["_stop_price_ticks", b"_stop_price_ticks"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__display_quantity_lots) -> _WhichOneofReturnType__display_quantity_lots | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price_ticks) -> _WhichOneofReturnType__stop_price_ticks | None: ...
 
 Global___ReplaceOrder: _TypeAlias = ReplaceOrder  # noqa: Y015
 
@@ -411,7 +474,7 @@ Global___MassCancel: _TypeAlias = MassCancel  # noqa: Y015
 
 @_typing.final
 class OpenOrder(_message.Message):
-    """An order that rests in a book."""
+    """An order that rests in a book, or waits for its trigger."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -427,6 +490,13 @@ class OpenOrder(_message.Message):
     SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
     SELF_TRADE_GROUP_FIELD_NUMBER: _builtins.int
     ACCEPTED_TIME_NS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_NS_FIELD_NUMBER: _builtins.int
+    POST_ONLY_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    DISPLAYED_LEAVES_LOTS_FIELD_NUMBER: _builtins.int
+    ORDER_TYPE_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_TICKS_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     order_id: _builtins.bytes
     """The caller's id for the order, 16 bytes."""
     venue_order_id: _builtins.int
@@ -436,7 +506,7 @@ class OpenOrder(_message.Message):
     side: Global___Side.ValueType
     """Buy or sell."""
     time_in_force: Global___TimeInForce.ValueType
-    """Good-till-cancel or day; others never rest."""
+    """Good-till-cancel, day or good-till-date; others never rest, but a stop order that waits may have any."""
     price_ticks: _builtins.int
     """Limit price in ticks."""
     quantity_lots: _builtins.int
@@ -451,6 +521,20 @@ class OpenOrder(_message.Message):
     """The order's self-trade group; zero for the participant's own."""
     accepted_time_ns: _builtins.int
     """When the order was accepted, nanoseconds since 1970 UTC."""
+    expire_time_ns: _builtins.int
+    """When a good-till-date order expires, nanoseconds since 1970 UTC; zero for others."""
+    post_only: _builtins.bool
+    """Whether the order never takes."""
+    display_quantity_lots: _builtins.int
+    """How many lots of an iceberg order are shown at a time; zero for others."""
+    displayed_leaves_lots: _builtins.int
+    """Lots that the book shows of the order now: all that are open, but for an iceberg order or one that waits."""
+    order_type: Global___OrderType.ValueType
+    """How the order is priced: a stop-limit order that was triggered is a limit order."""
+    stop_price_ticks: _builtins.int
+    """The stop price in ticks of a stop order, also when it was triggered; zero for others."""
+    waiting: _builtins.bool
+    """Whether the order waits for its trigger, apart from the book."""
     def __init__(
         self,
         *,
@@ -466,10 +550,17 @@ class OpenOrder(_message.Message):
         self_trade_prevention: Global___SelfTradePrevention.ValueType = ...,
         self_trade_group: _builtins.int = ...,
         accepted_time_ns: _builtins.int = ...,
+        expire_time_ns: _builtins.int = ...,
+        post_only: _builtins.bool = ...,
+        display_quantity_lots: _builtins.int = ...,
+        displayed_leaves_lots: _builtins.int = ...,
+        order_type: Global___OrderType.ValueType = ...,
+        stop_price_ticks: _builtins.int = ...,
+        waiting: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time_ns", b"accepted_time_ns", "cumulative_quantity_lots", b"cumulative_quantity_lots", "instrument_id", b"instrument_id", "leaves_quantity_lots", b"leaves_quantity_lots", "order_id", b"order_id", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "time_in_force", b"time_in_force", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time_ns", b"accepted_time_ns", "cumulative_quantity_lots", b"cumulative_quantity_lots", "display_quantity_lots", b"display_quantity_lots", "displayed_leaves_lots", b"displayed_leaves_lots", "expire_time_ns", b"expire_time_ns", "instrument_id", b"instrument_id", "leaves_quantity_lots", b"leaves_quantity_lots", "order_id", b"order_id", "order_type", b"order_type", "post_only", b"post_only", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "side", b"side", "stop_price_ticks", b"stop_price_ticks", "time_in_force", b"time_in_force", "venue_order_id", b"venue_order_id", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ordermesh.order.v1 import order_pb2 as _order_pb2
+from ordermesh.order.v1 import order_replace_pb2 as _order_replace_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
 from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
@@ -46,6 +47,12 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     """Refused by risk or by the venue."""
     EXECUTION_TYPE_EXPIRED: _ExecutionType.ValueType  # 8
     """Ended because its time in force did."""
+    EXECUTION_TYPE_PENDING_REPLACE: _ExecutionType.ValueType  # 9
+    """A replace was asked for and is on its way; the order has its original terms."""
+    EXECUTION_TYPE_REPLACED: _ExecutionType.ValueType  # 10
+    """The venue has replaced the order; it has its new terms. FILLED when these ask for no more than has traded."""
+    EXECUTION_TYPE_REPLACE_REJECTED: _ExecutionType.ValueType  # 11
+    """The replace was refused; the order is what it was before."""
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper):
     """What happened to an order (FIX tag 150), apart from the state it is in afterwards."""
@@ -68,6 +75,12 @@ EXECUTION_TYPE_REJECTED: ExecutionType.ValueType  # 7
 """Refused by risk or by the venue."""
 EXECUTION_TYPE_EXPIRED: ExecutionType.ValueType  # 8
 """Ended because its time in force did."""
+EXECUTION_TYPE_PENDING_REPLACE: ExecutionType.ValueType  # 9
+"""A replace was asked for and is on its way; the order has its original terms."""
+EXECUTION_TYPE_REPLACED: ExecutionType.ValueType  # 10
+"""The venue has replaced the order; it has its new terms. FILLED when these ask for no more than has traded."""
+EXECUTION_TYPE_REPLACE_REJECTED: ExecutionType.ValueType  # 11
+"""The replace was refused; the order is what it was before."""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
 @_typing.final
@@ -148,6 +161,7 @@ class ExecutionReport(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     RISK_BREACH_FIELD_NUMBER: _builtins.int
     TIMES_FIELD_NUMBER: _builtins.int
+    REPLACE_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """Our id of this report, a UUIDv7."""
     sequence: _builtins.int
@@ -197,7 +211,7 @@ class ExecutionReport(_message.Message):
     version: _builtins.int
     """Version of the order after the change."""
     reason: _error_pb2.ErrorReason.ValueType
-    """Why it was rejected, canceled or expired, or the cancel refused. Unspecified otherwise."""
+    """Why it was rejected, canceled or expired, or the cancel or replace refused. Unspecified otherwise."""
     text: _builtins.str
     """The same in words."""
     @_builtins.property
@@ -207,6 +221,12 @@ class ExecutionReport(_message.Message):
     @_builtins.property
     def times(self) -> Global___HopTimes:
         """When each stage was passed."""
+
+    @_builtins.property
+    def replace(self) -> _order_replace_pb2.OrderReplace:
+        """The newest replace of the order, as it stands after the change: both its original and its new terms. Absent when none
+        was ever asked for.
+        """
 
     def __init__(
         self,
@@ -239,10 +259,11 @@ class ExecutionReport(_message.Message):
         text: _builtins.str = ...,
         risk_breach: _risk_breach_pb2.RiskBreach | None = ...,
         times: Global___HopTimes | None = ...,
+        replace: _order_replace_pb2.OrderReplace | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["risk_breach", b"risk_breach", "times", b"times"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["replace", b"replace", "risk_breach", b"risk_breach", "times", b"times"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "execution_id", b"execution_id", "execution_type", b"execution_type", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "quantity", b"quantity", "reason", b"reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "execution_id", b"execution_id", "execution_type", b"execution_type", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

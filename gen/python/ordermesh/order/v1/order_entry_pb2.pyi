@@ -226,6 +226,72 @@ class CancelOrderResponse(_message.Message):
 Global___CancelOrderResponse: _TypeAlias = CancelOrderResponse  # noqa: Y015
 
 @_typing.final
+class ReplaceOrderRequest(_message.Message):
+    """New terms of an order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    REPLACE_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """Our id of the order."""
+    replace_id: _builtins.str
+    """The caller's id of this request, unique among the replaces of the order forever: 1 to 64 visible ASCII characters."""
+    quantity: _builtins.str
+    """New quantity of the order as a whole, what has traded included: a positive decimal, a multiple of the instrument's
+    lot. Empty: not to be changed.
+    """
+    limit_price: _builtins.str
+    """New limit price, a positive decimal, a multiple of the instrument's tick. Empty: not to be changed. At least one of
+    the two must be given.
+    """
+    expected_version: _builtins.int
+    """Version that the order must still have; every change of it counts, a fill too. 0: any."""
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        replace_id: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+        limit_price: _builtins.str = ...,
+        expected_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace_id", b"replace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplaceOrderRequest: _TypeAlias = ReplaceOrderRequest  # noqa: Y015
+
+@_typing.final
+class ReplaceOrderResponse(_message.Message):
+    """The order whose replace was asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order, PENDING_REPLACE, or, for a repeated request, as it stands now."""
+
+    def __init__(
+        self,
+        *,
+        order: _order_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplaceOrderResponse: _TypeAlias = ReplaceOrderResponse  # noqa: Y015
+
+@_typing.final
 class CancelAllOrdersRequest(_message.Message):
     """Which orders to cancel."""
 

@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordermesh.order.v1 import order_replace_pb2 as _order_replace_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
 from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
@@ -45,6 +46,8 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     """Refused by risk or by the venue; nothing has traded."""
     ORDER_STATUS_EXPIRED: _OrderStatus.ValueType  # 8
     """Ended because its time in force did."""
+    ORDER_STATUS_PENDING_REPLACE: _OrderStatus.ValueType  # 9
+    """A replace is on its way; fills can still come, under the original terms."""
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper):
     """State of an order (FIX tag 39, by the FIX order state matrices)."""
@@ -67,11 +70,13 @@ ORDER_STATUS_REJECTED: OrderStatus.ValueType  # 7
 """Refused by risk or by the venue; nothing has traded."""
 ORDER_STATUS_EXPIRED: OrderStatus.ValueType  # 8
 """Ended because its time in force did."""
+ORDER_STATUS_PENDING_REPLACE: OrderStatus.ValueType  # 9
+"""A replace is on its way; fills can still come, under the original terms."""
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
 @_typing.final
 class Order(_message.Message):
-    """An order. Live while its status is one of the first three or PENDING_CANCEL, and then
+    """An order. Live while its status is one of the first three, PENDING_CANCEL or PENDING_REPLACE, and then
     quantity = cumulative_quantity + leaves_quantity; once ended, leaves_quantity is "0".
     """
 
@@ -99,6 +104,7 @@ class Order(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     RISK_BREACH_FIELD_NUMBER: _builtins.int
+    REPLACE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id, a UUIDv7."""
     client_order_id: _builtins.str
@@ -114,7 +120,7 @@ class Order(_message.Message):
     time_in_force: _trading_pb2.TimeInForce.ValueType
     """How long it lives."""
     quantity: _builtins.str
-    """Quantity ordered, a decimal in units of the instrument."""
+    """Quantity ordered, a decimal in units of the instrument. A replace to less than what has traded leaves what has traded."""
     limit_price: _builtins.str
     """Worst price to trade at, a decimal in the instrument's currency. Empty for a market order."""
     order_status: Global___OrderStatus.ValueType
@@ -149,6 +155,10 @@ class Order(_message.Message):
     def risk_breach(self) -> _risk_breach_pb2.RiskBreach:
         """The risk rule that refused it. Absent unless risk did."""
 
+    @_builtins.property
+    def replace(self) -> _order_replace_pb2.OrderReplace:
+        """The newest replace of the order. Absent when none was ever asked for."""
+
     def __init__(
         self,
         *,
@@ -174,10 +184,11 @@ class Order(_message.Message):
         reason: _error_pb2.ErrorReason.ValueType = ...,
         text: _builtins.str = ...,
         risk_breach: _risk_breach_pb2.RiskBreach | None = ...,
+        replace: _order_replace_pb2.OrderReplace | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "risk_breach", b"risk_breach", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "replace", b"replace", "risk_breach", b"risk_breach", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "quantity", b"quantity", "reason", b"reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "text", b"text", "time_in_force", b"time_in_force", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "text", b"text", "time_in_force", b"time_in_force", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

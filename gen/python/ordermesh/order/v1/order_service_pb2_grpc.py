@@ -7,6 +7,7 @@ from ordermesh.order.v1 import order_entry_pb2 as ordermesh_dot_order_dot_v1_dot
 from ordermesh.order.v1 import order_query_pb2 as ordermesh_dot_order_dot_v1_dot_order__query__pb2
 from ordermesh.order.v1 import order_stream_pb2 as ordermesh_dot_order_dot_v1_dot_order__stream__pb2
 from ordermesh.order.v1 import trade_query_pb2 as ordermesh_dot_order_dot_v1_dot_trade__query__pb2
+from ordermesh.order.v1 import trade_stream_pb2 as ordermesh_dot_order_dot_v1_dot_trade__stream__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -29,7 +30,7 @@ if _version_not_supported:
 
 
 class OrderServiceStub:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -53,6 +54,11 @@ class OrderServiceStub:
                 '/ordermesh.order.v1.OrderService/CancelOrder',
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.FromString,
+                _registered_method=True)
+        self.ReplaceOrder = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/ReplaceOrder',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderResponse.FromString,
                 _registered_method=True)
         self.CancelAllOrders = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/CancelAllOrders',
@@ -94,10 +100,15 @@ class OrderServiceStub:
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersResponse.FromString,
                 _registered_method=True)
+        self.Trade = channel.stream_stream(
+                '/ordermesh.order.v1.OrderService/Trade',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeResponse.FromString,
+                _registered_method=True)
 
 
 class OrderServiceServicer:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -121,6 +132,22 @@ class OrderServiceServicer:
     def CancelOrder(self, request, context):
         """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
         order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplaceOrder(self, request, context):
+        """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+        (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+        them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+        that the order is done: it ends as FILLED.
+
+        The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+        fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+        expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+        replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+        nothing is stored then and the order is what it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,6 +210,19 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Trade(self, request_iterator, context):
+        """Trades for an account over one stream: batches of commands in; their results and the account's execution reports out.
+        After a cut nothing is lost or repeated: the resume token continues the reports, and batches that were not answered are
+        sent again, numbered anew; a client order id keeps an order from being placed twice. Every message is answered by its
+        contract alone: one that breaks it, as well as a batch out of sequence, ends the stream with an error once what came before
+        is answered. When as many commands are under way as the server allows, it reads no more until some are answered. A
+        client that does not read is ended with SLOW_READER. The client ends the stream by half-closing it: what it sent is
+        answered, then the stream ends with OK. For gRPC only: a stream in both directions has no form in REST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -200,6 +240,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.CancelOrder,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'ReplaceOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplaceOrder,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderResponse.SerializeToString,
             ),
             'CancelAllOrders': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelAllOrders,
@@ -241,6 +286,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersResponse.SerializeToString,
             ),
+            'Trade': grpc.stream_stream_rpc_method_handler(
+                    servicer.Trade,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'ordermesh.order.v1.OrderService', rpc_method_handlers)
@@ -250,7 +300,7 @@ def add_OrderServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OrderService:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -325,6 +375,33 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/CancelOrder',
             ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaceOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/ReplaceOrder',
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__entry__pb2.ReplaceOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -541,6 +618,33 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/StreamOrders',
             ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Trade(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/ordermesh.order.v1.OrderService/Trade',
+            ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_trade__stream__pb2.TradeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,6 +9,7 @@ from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
 from ordermesh.order.v1 import order_query_pb2 as _order_query_pb2
 from ordermesh.order.v1 import order_stream_pb2 as _order_stream_pb2
 from ordermesh.order.v1 import trade_query_pb2 as _trade_query_pb2
+from ordermesh.order.v1 import trade_stream_pb2 as _trade_stream_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -30,7 +31,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OrderServiceStub:
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -50,6 +51,18 @@ class OrderServiceStub:
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
     """
+    ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.ReplaceOrderRequest, _order_entry_pb2.ReplaceOrderResponse]
+    """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+    (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+    them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+    that the order is done: it ends as FILLED.
+
+    The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+    fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+    expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+    replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+    nothing is stored then and the order is what it was.
+    """
     CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.CancelAllOrdersRequest, _order_entry_pb2.CancelAllOrdersResponse]
     """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderRequest, _order_query_pb2.GetOrderResponse]
@@ -68,10 +81,19 @@ class OrderServiceStub:
     """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
     slow is ended with SLOW_READER and continues from its resume token.
     """
+    Trade: _grpc.StreamStreamMultiCallable[_trade_stream_pb2.TradeRequest, _trade_stream_pb2.TradeResponse]
+    """Trades for an account over one stream: batches of commands in; their results and the account's execution reports out.
+    After a cut nothing is lost or repeated: the resume token continues the reports, and batches that were not answered are
+    sent again, numbered anew; a client order id keeps an order from being placed twice. Every message is answered by its
+    contract alone: one that breaks it, as well as a batch out of sequence, ends the stream with an error once what came before
+    is answered. When as many commands are under way as the server allows, it reads no more until some are answered. A
+    client that does not read is ended with SLOW_READER. The client ends the stream by half-closing it: what it sent is
+    answered, then the stream ends with OK. For gRPC only: a stream in both directions has no form in REST.
+    """
 
 @_typing.type_check_only
 class OrderServiceAsyncStub(OrderServiceStub):
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -87,6 +109,18 @@ class OrderServiceAsyncStub(OrderServiceStub):
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.CancelOrderRequest, _order_entry_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
+    """
+    ReplaceOrder: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.ReplaceOrderRequest, _order_entry_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
+    """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+    (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+    them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+    that the order is done: it ends as FILLED.
+
+    The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+    fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+    expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+    replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+    nothing is stored then and the order is what it was.
     """
     CancelAllOrders: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.CancelAllOrdersRequest, _order_entry_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
     """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
@@ -106,9 +140,18 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
     slow is ended with SLOW_READER and continues from its resume token.
     """
+    Trade: _aio.StreamStreamMultiCallable[_trade_stream_pb2.TradeRequest, _trade_stream_pb2.TradeResponse]  # type: ignore[assignment]
+    """Trades for an account over one stream: batches of commands in; their results and the account's execution reports out.
+    After a cut nothing is lost or repeated: the resume token continues the reports, and batches that were not answered are
+    sent again, numbered anew; a client order id keeps an order from being placed twice. Every message is answered by its
+    contract alone: one that breaks it, as well as a batch out of sequence, ends the stream with an error once what came before
+    is answered. When as many commands are under way as the server allows, it reads no more until some are answered. A
+    client that does not read is ended with SLOW_READER. The client ends the stream by half-closing it: what it sent is
+    answered, then the stream ends with OK. For gRPC only: a stream in both directions has no form in REST.
+    """
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Places, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
+    """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
     """
 
@@ -140,6 +183,24 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_order_entry_pb2.CancelOrderResponse, _abc.Awaitable[_order_entry_pb2.CancelOrderResponse]]:
         """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
         order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplaceOrder(
+        self,
+        request: _order_entry_pb2.ReplaceOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_entry_pb2.ReplaceOrderResponse, _abc.Awaitable[_order_entry_pb2.ReplaceOrderResponse]]:
+        """Asks the venue to give an order another quantity, another limit price or both. Answers when the request is committed
+        (PENDING_REPLACE); until the venue has answered, the order has its original terms and fills can still come under
+        them. The venue keeps the order's priority when only its quantity falls. A quantity not above what has traded means
+        that the order is done: it ends as FILLED.
+
+        The same request under the same replace_id answers the order as it stands and replaces nothing again; a different one
+        fails with DUPLICATE_REPLACE_ID. An order that has ended fails with ORDER_NOT_LIVE, one that has another version than
+        expected_version with ABORTED, VERSION_MISMATCH and the version in the metadata `version`, one whose cancel or other
+        replace is on its way with CHANGE_PENDING. A refusal by risk fails with FAILED_PRECONDITION and the detail RiskBreach;
+        nothing is stored then and the order is what it was.
         """
 
     @_abc_1.abstractmethod
@@ -206,6 +267,21 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_order_stream_pb2.StreamOrdersResponse], _abc.AsyncIterator[_order_stream_pb2.StreamOrdersResponse]]:
         """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
         slow is ended with SLOW_READER and continues from its resume token.
+        """
+
+    @_abc_1.abstractmethod
+    def Trade(
+        self,
+        request_iterator: _MaybeAsyncIterator[_trade_stream_pb2.TradeRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_trade_stream_pb2.TradeResponse], _abc.AsyncIterator[_trade_stream_pb2.TradeResponse]]:
+        """Trades for an account over one stream: batches of commands in; their results and the account's execution reports out.
+        After a cut nothing is lost or repeated: the resume token continues the reports, and batches that were not answered are
+        sent again, numbered anew; a client order id keeps an order from being placed twice. Every message is answered by its
+        contract alone: one that breaks it, as well as a batch out of sequence, ends the stream with an error once what came before
+        is answered. When as many commands are under way as the server allows, it reads no more until some are answered. A
+        client that does not read is ended with SLOW_READER. The client ends the stream by half-closing it: what it sent is
+        answered, then the stream ends with OK. For gRPC only: a stream in both directions has no form in REST.
         """
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -43,11 +43,11 @@ class ReserveRequest(_message.Message):
 
     @_builtins.property
     def reserve(self) -> Global___ReservationBatch:
-        """Orders to check, each against the state that the ones before it leave."""
+        """Orders, and replaces of orders, to check, each against the state that the ones before it leave."""
 
     @_builtins.property
     def settle(self) -> Global___Settlement:
-        """What was committed since: fills and ends of orders, in the order of the log."""
+        """What was committed since: fills, ends and decided replaces of orders, in the order of the log."""
 
     @_builtins.property
     def release(self) -> Global___ReservationRelease:
@@ -111,6 +111,7 @@ class Reservation(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    REPLACE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order."""
     account_id: _builtins.str
@@ -125,6 +126,12 @@ class Reservation(_message.Message):
     """Quantity to reserve: what may still trade."""
     limit_price: _builtins.str
     """Limit price. Empty for a market order."""
+    @_builtins.property
+    def replace(self) -> Global___ReplaceReservation:
+        """New terms of an open order, whose replace is on its way or asked for. Absent: none. In a batch it is these that are
+        checked, as if the order were not there; the rest of the message tells the order as it is.
+        """
+
     def __init__(
         self,
         *,
@@ -135,14 +142,47 @@ class Reservation(_message.Message):
         type: _trading_pb2.OrderType.ValueType = ...,
         quantity: _builtins.str = ...,
         limit_price: _builtins.str = ...,
+        replace: Global___ReplaceReservation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["replace", b"replace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "side", b"side", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace", b"replace", "side", b"side", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Reservation: _TypeAlias = Reservation  # noqa: Y015
+
+@_typing.final
+class ReplaceReservation(_message.Message):
+    """What an open order may at most become under new terms. Until the report that decides the replace (REPLACED,
+    REPLACE_REJECTED, or the end of the order), the larger of old and new is held; fills take from both.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    ORDER_QUANTITY_FIELD_NUMBER: _builtins.int
+    LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    quantity: _builtins.str
+    """What may still trade under the new terms. "0": nothing."""
+    order_quantity: _builtins.str
+    """New quantity of the order as a whole, what has traded included."""
+    limit_price: _builtins.str
+    """New limit price. Empty for a market order."""
+    def __init__(
+        self,
+        *,
+        quantity: _builtins.str = ...,
+        order_quantity: _builtins.str = ...,
+        limit_price: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_price", b"limit_price", "order_quantity", b"order_quantity", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplaceReservation: _TypeAlias = ReplaceReservation  # noqa: Y015
 
 @_typing.final
 class ReservationSync(_message.Message):
@@ -216,7 +256,7 @@ class Settlement(_message.Message):
     """Last sequence of the log that was looked at; what is not in `reports` does not concern risk."""
     @_builtins.property
     def reports(self) -> _containers.RepeatedCompositeFieldContainer[_execution_report_pb2.ExecutionReport]:
-        """Fills, and reports that ended an order, in the order of the log."""
+        """Fills, and reports that ended an order or decided a replace, in the order of the log."""
 
     def __init__(
         self,
@@ -239,18 +279,24 @@ class ReservationRelease(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_IDS_FIELD_NUMBER: _builtins.int
+    REPLACE_ORDER_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Our ids of the orders."""
+
+    @_builtins.property
+    def replace_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Our ids of orders whose replace was checked and not committed: they hold what their own terms need."""
 
     def __init__(
         self,
         *,
         order_ids: _abc.Iterable[_builtins.str] | None = ...,
+        replace_order_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_ids", b"order_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_ids", b"order_ids", "replace_order_ids", b"replace_order_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

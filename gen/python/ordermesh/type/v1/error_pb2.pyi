@@ -40,6 +40,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The stream cannot continue from the resume token without a gap; subscribe anew."""
     ERROR_REASON_BATCH_TOO_LARGE: _ErrorReason.ValueType  # 8
     """More entries in one request than allowed, or a larger body."""
+    ERROR_REASON_COMMAND_OUT_OF_SEQUENCE: _ErrorReason.ValueType  # 9
+    """A batch of commands does not follow the one before it on its stream; `expected` says which number would."""
     ERROR_REASON_UNKNOWN_INSTRUMENT: _ErrorReason.ValueType  # 20
     """No instrument of that name."""
     ERROR_REASON_INSTRUMENT_NOT_TRADING: _ErrorReason.ValueType  # 21
@@ -78,6 +80,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The trading day ended."""
     ERROR_REASON_CANCELED_ON_REQUEST: _ErrorReason.ValueType  # 50
     """The order was canceled on request."""
+    ERROR_REASON_DUPLICATE_REPLACE_ID: _ErrorReason.ValueType  # 51
+    """The replace id was used before for another replace of the order."""
+    ERROR_REASON_CHANGE_PENDING: _ErrorReason.ValueType  # 52
+    """A cancel or a replace of the order is on its way; its outcome must be known before the order can be replaced."""
     ERROR_REASON_RISK_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 60
     """A risk limit would be exceeded; the detail `RiskBreach` says which."""
     ERROR_REASON_CIRCUIT_BREAKER_OPEN: _ErrorReason.ValueType  # 61
@@ -150,6 +156,8 @@ ERROR_REASON_STREAM_GAP: ErrorReason.ValueType  # 7
 """The stream cannot continue from the resume token without a gap; subscribe anew."""
 ERROR_REASON_BATCH_TOO_LARGE: ErrorReason.ValueType  # 8
 """More entries in one request than allowed, or a larger body."""
+ERROR_REASON_COMMAND_OUT_OF_SEQUENCE: ErrorReason.ValueType  # 9
+"""A batch of commands does not follow the one before it on its stream; `expected` says which number would."""
 ERROR_REASON_UNKNOWN_INSTRUMENT: ErrorReason.ValueType  # 20
 """No instrument of that name."""
 ERROR_REASON_INSTRUMENT_NOT_TRADING: ErrorReason.ValueType  # 21
@@ -188,6 +196,10 @@ ERROR_REASON_TRADING_DAY_ENDED: ErrorReason.ValueType  # 49
 """The trading day ended."""
 ERROR_REASON_CANCELED_ON_REQUEST: ErrorReason.ValueType  # 50
 """The order was canceled on request."""
+ERROR_REASON_DUPLICATE_REPLACE_ID: ErrorReason.ValueType  # 51
+"""The replace id was used before for another replace of the order."""
+ERROR_REASON_CHANGE_PENDING: ErrorReason.ValueType  # 52
+"""A cancel or a replace of the order is on its way; its outcome must be known before the order can be replaced."""
 ERROR_REASON_RISK_LIMIT_EXCEEDED: ErrorReason.ValueType  # 60
 """A risk limit would be exceeded; the detail `RiskBreach` says which."""
 ERROR_REASON_CIRCUIT_BREAKER_OPEN: ErrorReason.ValueType  # 61

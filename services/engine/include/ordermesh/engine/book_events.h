@@ -21,7 +21,10 @@ class BookEvents {
   void on_reduced(const Order& /*order*/, Reason /*reason*/, Quantity /*removed*/) {}
   // The order has new terms; with `leaves` zero it is done, for it was filled beyond its new quantity.
   void on_replaced(const Order& /*order*/) {}
-  // A level has new totals (zero: gone). Told once per level and step, after the trades that changed it.
+  // A stop order's price was reached: it is a market or a limit order now, and matching comes next.
+  void on_triggered(const Order& /*order*/) {}
+  // A level has new totals (zero: gone), of what is displayed. Told once per level and step, after the trades that changed
+  // it; not told when fresh tranches of iceberg orders made up for what was traded.
   void on_level(Side /*side*/, Price /*price*/, Quantity /*quantity*/, std::uint32_t /*orders*/) {}
 };
 

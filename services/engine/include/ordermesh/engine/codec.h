@@ -14,10 +14,12 @@ void encode(ByteWriter& writer, const Instrument& instrument);
 [[nodiscard]] Instrument decode_instrument(ByteReader& reader);
 
 void encode(ByteWriter& writer, const Execution& execution);
-[[nodiscard]] Execution decode_execution(ByteReader& reader);
+// Without a stop price: as executions were written before there were stop orders.
+[[nodiscard]] Execution decode_execution(ByteReader& reader, bool with_stop_price);
 
-// A resting order, without its place in the book.
+// An open order, without its place in the book.
 void encode(ByteWriter& writer, const Order& order);
-[[nodiscard]] Order decode_order(ByteReader& reader);
+// Without terms: as orders were written before there were any.
+[[nodiscard]] Order decode_order(ByteReader& reader, bool with_terms);
 
 }  // namespace ordermesh::engine

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <span>
@@ -41,6 +42,10 @@ class Exchange {
 
   [[nodiscard]] std::size_t participants() const noexcept { return reporter_.participants.size(); }
   [[nodiscard]] const Participant& participant(ParticipantIndex index) const { return *reporter_.participants[index]; }
+  // When the next good-till-date order is due to expire, by AdvanceTime at that time or later; kNever when there is none.
+  static constexpr Nanoseconds kNever = std::numeric_limits<Nanoseconds>::max();
+  [[nodiscard]] Nanoseconds next_expiry() const noexcept;
+
   // Reporter::kVenue when nobody has this name.
   [[nodiscard]] ParticipantIndex find_participant(std::string_view name) const;
 
@@ -66,6 +71,7 @@ class Exchange {
   Result enrol(const std::string& name);
   Result set_status(InstrumentId instrument, TradingStatus status);
   Result expire_day_orders(InstrumentId instrument);
+  Result expire_due_orders();
   Result take(const ParticipantCommand& command);
 
   void enter(const Command& command);
@@ -73,6 +79,7 @@ class Exchange {
   void mass_cancel(const Command& command);
   // Why a new order cannot be entered, before the book is asked.
   [[nodiscard]] Reason check(const Command& command) const;
+  [[nodiscard]] Reason check_terms(const Command& command) const;
   Reason change_order(const Command& command, const OpenOrder& open);
   // The markets meant by an instrument number, where zero means all.
   [[nodiscard]] std::vector<Market*> meant(InstrumentId instrument) const;
@@ -80,9 +87,9 @@ class Exchange {
   void save_participants(const BlockSink& sink) const;
   void save_markets(const BlockSink& sink) const;
   void load_participant(ByteReader& reader);
-  void load_executions(ByteReader& reader);
+  void load_executions(ByteReader& reader, bool with_stop_price);
   void load_market(ByteReader& reader);
-  void load_orders(ByteReader& reader);
+  void load_orders(ByteReader& reader, bool with_terms);
   Market& add_market(const Instrument& instrument);
 
   Settings settings_;

@@ -25,6 +25,8 @@ struct Command {
   Price price = 0;
   Quantity quantity = 0;  // for kReduce: how much to take off
   std::uint64_t self_trade_group = 0;
+  Terms terms;          // for kNew
+  Amendment amendment;  // for kReplace
 
   friend bool operator==(const Command&, const Command&) = default;
 };
@@ -65,7 +67,14 @@ struct ExpireDayOrders {
   friend bool operator==(const ExpireDayOrders&, const ExpireDayOrders&) = default;
 };
 
-using Transaction = std::variant<DefineInstrument, RegisterParticipant, ParticipantCommand, SetStatus, ExpireDayOrders>;
+// Good-till-date orders whose time has come expire. Nothing else makes them expire, so that they do so in a replay when
+// they did before.
+struct AdvanceTime {
+  friend bool operator==(const AdvanceTime&, const AdvanceTime&) = default;
+};
+
+using Transaction =
+    std::variant<DefineInstrument, RegisterParticipant, ParticipantCommand, SetStatus, ExpireDayOrders, AdvanceTime>;
 
 // What became of a transaction.
 enum class Outcome : std::uint8_t {
@@ -88,6 +97,7 @@ struct Execution {
   OrderId venue_order_id = 0;
   Price price = 0;
   Quantity quantity = 0;
+  Price stop_price = 0;
   Price last_price = 0;
   Quantity last_quantity = 0;
   Quantity cumulative = 0;

@@ -1,14 +1,15 @@
 // The price-time priority book of one instrument.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "ordermesh/engine/book_events.h"
-#include "ordermesh/engine/order_pool.h"
-#include "ordermesh/engine/price_ladder.h"
+#include "ordermesh/engine/matching.h"
 #include "ordermesh/engine/resting_orders.h"
+#include "ordermesh/engine/stop_orders.h"
 #include "ordermesh/engine/types.h"
 
 namespace ordermesh::engine {
@@ -18,7 +19,7 @@ namespace ordermesh::engine {
 template <HandlesBookEvents Handler>
 class OrderBook {
  public:
-  explicit OrderBook(Handler& handler) : handler_(handler) {}
+  explicit OrderBook(Handler& handler) : matching_(handler), stops_(matching_.resting()) {}
 
   OrderBook(const OrderBook&) = delete;
   OrderBook& operator=(const OrderBook&) = delete;
@@ -26,54 +27,50 @@ class OrderBook {
   [[nodiscard]] TradingStatus status() const noexcept { return status_; }
   void set_status(TradingStatus status) noexcept { status_ = status; }
 
-  // Orders that rest in the book.
-  [[nodiscard]] std::size_t size() const noexcept { return resting_.size(); }
+  // Orders that rest in the book or wait for their trigger; find() knows both.
+  [[nodiscard]] std::size_t size() const noexcept { return resting().size(); }
 
-  [[nodiscard]] const Order* find(OrderId id) const noexcept { return resting_.find(id); }
+  [[nodiscard]] const Order* find(OrderId id) const noexcept { return resting().find(id); }
 
-  // Matches an order and rests what may rest.
+  // Matches an order and rests what may rest; a stop order waits until a trade reaches it. Stop orders that are reached by
+  // the call's trades are entered before it returns, and those that theirs reach after them: each once, so that it ends.
   Reason submit(const NewOrder& request) {
     if (status_ != TradingStatus::kOpen) {
       return Reason::kHalted;
     }
-    if (resting_.size() >= kBookCapacity) [[unlikely]] {
+    if (resting().size() >= kBookCapacity) [[unlikely]] {
       return Reason::kCapacity;
     }
-    Order& taker = resting_.admit(request);
-    handler_.on_accepted(taker);
-    if (taker.time_in_force == TimeInForce::kFillOrKill && !can_fill(taker)) {
-      discard(taker, Reason::kFillOrKill);
-      resting_.pool().release(taker);
-      return Reason::kNone;
+    if (request.terms.post_only && matching_.would_take(request.side, request.price)) [[unlikely]] {
+      return Reason::kPostOnly;
     }
-    match(taker);
-    if (taker.leaves > 0 && taker.type == OrderType::kLimit && rests(taker.time_in_force)) {
-      resting_.remember(taker);
-      rest(taker);
-      return Reason::kNone;
+    Order& order = resting().admit(request);
+    handler().on_accepted(order);
+    if (is_stop(order.type)) [[unlikely]] {
+      resting().remember(order);
+      await_trigger(order);
+    } else {
+      enter(order);
     }
-    if (taker.leaves > 0) {
-      discard(taker, taker.type == OrderType::kMarket ? Reason::kNoLiquidity : Reason::kImmediateOrCancel);
-    }
-    resting_.pool().release(taker);
+    release_stops();
     return Reason::kNone;
   }
 
-  // Cancels a resting order; `reason` is passed on to the handler.
+  // Cancels an open order; `reason` is passed on to the handler.
   Reason cancel(OrderId id, Reason reason = Reason::kRequested) {
-    Order* order = resting_.find(id);
+    Order* order = resting().find(id);
     if (order == nullptr) {
       return Reason::kUnknownOrder;
     }
-    leave_level(*order);
-    discard(*order, reason);
-    resting_.forget(*order);
+    withdraw(*order);
+    matching_.discard(*order, reason);
+    resting().forget(*order);
     return Reason::kNone;
   }
 
-  // Takes quantity off a resting order, which keeps its priority; cancels it when nothing is left.
+  // Takes quantity off an open order, which keeps its priority; cancels it when nothing is left.
   Reason reduce(OrderId id, Quantity by) {
-    Order* order = resting_.find(id);
+    Order* order = resting().find(id);
     if (order == nullptr) {
       return Reason::kUnknownOrder;
     }
@@ -84,15 +81,15 @@ class OrderBook {
       return cancel(id);
     }
     shrink(*order, by);
-    handler_.on_reduced(*order, Reason::kRequested, by);
+    handler().on_reduced(*order, Reason::kRequested, by);
     tell_level(*order);
     return Reason::kNone;
   }
 
-  // Gives a resting order a new price and a new total quantity (what is filled included). The caller has checked that
-  // price and quantity lie within the limits.
-  Reason replace(OrderId id, Price price, Quantity quantity) {
-    Order* found = resting_.find(id);
+  // Gives an open order a new price and a new total quantity (what is filled included), and what else is to change. The
+  // caller has checked that all of it lies within the limits.
+  Reason replace(OrderId id, Price price, Quantity quantity, const Amendment& amendment = {}) {
+    Order* found = resting().find(id);
     if (found == nullptr) {
       return Reason::kUnknownOrder;
     }
@@ -103,14 +100,25 @@ class OrderBook {
     }
     if (leaves <= 0) {
       finish(order);
-    } else if (price == order.price && leaves <= order.leaves) {
+    } else if (keeps_place(order, price, leaves, amendment)) {
       shrink(order, order.leaves - leaves);
-      handler_.on_replaced(order);
+      order.price = price;
+      amend(order, amendment);
+      handler().on_replaced(order);
       tell_level(order);
     } else if (status_ != TradingStatus::kOpen) {
       return Reason::kHalted;
+    } else if (order.terms.post_only && matching_.would_take(order.side, price)) {
+      return Reason::kPostOnly;
     } else {
-      requeue(order, price, leaves);
+      withdraw(order);
+      amend(order, amendment);
+      order.hidden = 0;
+      order.price = price;
+      order.leaves = leaves;
+      handler().on_replaced(order);
+      requeue(order);
+      release_stops();
     }
     return Reason::kNone;
   }
@@ -118,191 +126,167 @@ class OrderBook {
   // Calls visit(price, level) from the best price on, until it returns false.
   template <typename Visit>
   void for_each_level(Side side, Visit&& visit) const {
-    resting_.for_each_level(side, std::forward<Visit>(visit));
+    resting().for_each_level(side, std::forward<Visit>(visit));
   }
 
   // Calls visit(order) for each resting order of a side in priority order.
   template <typename Visit>
   void for_each_order(Side side, Visit&& visit) const {
-    resting_.for_each_order(side, std::forward<Visit>(visit));
+    resting().for_each_order(side, std::forward<Visit>(visit));
   }
 
-  // Puts a resting order back as it was, behind those of its level, without telling the handler: how a book is
+  // Calls visit(order) for each order that waits for its trigger, in the order in which they would be triggered by one
+  // trade: buy orders first.
+  template <typename Visit>
+  void for_each_waiting(Visit&& visit) const {
+    stops_.for_each(std::forward<Visit>(visit));
+  }
+
+  // Puts an open order back as it was, behind those of its level or stop price, without telling the handler: how a book is
   // restored.
   void restore(const Order& saved) {
-    Order& order = resting_.pool().allocate();
+    Order& order = resting().pool().allocate();
     const std::uint32_t slot = order.slot;
     order = saved;
     order.slot = slot;
-    resting_.remember(order);
-    resting_.join(order);
+    order.iceberg = order.terms.display > 0;
+    resting().remember(order);
+    if (is_stop(order.type)) {
+      stops_.add(order);
+    } else {
+      resting().join(order);
+    }
   }
+  void restore_last_price(Price price) noexcept { matching_.traded().note(price); }
 
  private:
-  // The worst key of the other side that the order may trade at.
-  [[nodiscard]] PriceLadder::Key limit_of(const Order& taker, const PriceLadder& makers) const noexcept {
-    return taker.type == OrderType::kMarket ? PriceLadder::kNoKey - 1 : makers.key(taker.price);
+  // Matches an order that has an id of its own but is not known by it, and rests what may rest.
+  void enter(Order& taker) {
+    if (taker.time_in_force == TimeInForce::kFillOrKill && !matching_.can_fill(taker)) {
+      matching_.discard(taker, Reason::kFillOrKill);
+      resting().pool().release(taker);
+      return;
+    }
+    matching_.match(taker);
+    if (taker.leaves > 0 && taker.type == OrderType::kLimit && rests(taker.time_in_force)) {
+      resting().remember(taker);
+      matching_.rest(taker);
+      return;
+    }
+    if (taker.leaves > 0) {
+      matching_.discard(taker, taker.type == OrderType::kMarket ? Reason::kNoLiquidity : Reason::kImmediateOrCancel);
+    }
+    resting().pool().release(taker);
   }
 
-  void match(Order& taker) {
-    PriceLadder& makers = resting_.ladder(opposite(taker.side));
-    const PriceLadder::Key limit = limit_of(taker, makers);
-    while (taker.leaves > 0 && makers.best_key() <= limit) {
-      const PriceLadder::Key key = makers.best_key();
-      Level& level = makers.best();
-      const Quantity before = level.quantity;
-      match_level(taker, level, makers.price(key));
-      if (level.quantity != before) {
-        handler_.on_level(opposite(taker.side), makers.price(key), level.quantity, level.count);
-      }
-      if (level.count == 0) {
-        makers.close(key);
-      }
+  // A stop order, which is known by its id, waits for its trigger, or is triggered if the last trade has reached it.
+  void await_trigger(Order& order) {
+    if (matching_.traded().last_reaches(order.side, order.terms.stop_price)) {
+      trigger(order);
+      return;
+    }
+    if (stops_.empty()) {
+      matching_.traded().look();
+    }
+    stops_.add(order);
+  }
+
+  // Enters a stop order that waits no longer.
+  void trigger(Order& order) {
+    order.type = order.type == OrderType::kStop ? OrderType::kMarket : OrderType::kLimit;
+    handler().on_triggered(order);
+    resting().disown(order);
+    enter(order);
+  }
+
+  void release_stops() {
+    if (!stops_.empty()) [[unlikely]] {
+      release_reached();
     }
   }
 
-  void match_level(Order& taker, Level& level, Price price) {
+  // Those that a trade reached are all taken out before the first is entered; those that their trades reach come after.
+  [[gnu::noinline]] void release_reached() {
+    std::vector<std::uint32_t> released;
+    std::size_t next = 0;
     do {
-      Order& maker = resting_.pool()[level.head];
-      if (taker.self_trade_prevention != SelfTradePrevention::kNone && same_group(maker, taker)) [[unlikely]] {
-        prevent(taker, maker, level);
-        continue;
+      stops_.take_reached(matching_.traded(), released);
+      matching_.traded().look();
+      if (next < released.size()) {
+        trigger(resting().pool()[released[next]]);
       }
-      const Quantity traded = std::min(taker.leaves, maker.leaves);
-      taker.leaves -= traded;
-      taker.cumulative += traded;
-      maker.leaves -= traded;
-      maker.cumulative += traded;
-      level.quantity -= traded;
-      handler_.on_trade(maker, taker, price, traded);
-      if (maker.leaves == 0) {
-        resting_.unlink(maker, level);
-        resting_.forget(maker);
-      }
-    } while (taker.leaves > 0 && level.count > 0);
+    } while (next++ < released.size());
   }
 
-  // The taker has met a maker of its own group: the taker's mode decides who goes.
-  [[gnu::noinline]] void prevent(Order& taker, Order& maker, Level& level) {
-    const SelfTradePrevention mode = taker.self_trade_prevention;
-    const Quantity both = std::min(taker.leaves, maker.leaves);
-    if (mode == SelfTradePrevention::kDecrement) {
-      take_off(maker, both, &level);
-      take_off(taker, both, nullptr);
-      return;
-    }
-    if (mode != SelfTradePrevention::kCancelNewest) {
-      take_off(maker, maker.leaves, &level);
-    }
-    if (mode != SelfTradePrevention::kCancelOldest) {
-      take_off(taker, taker.leaves, nullptr);
-    }
-  }
-
-  // Self-trade prevention takes quantity off an order; `level` is where it rests, if it does.
-  void take_off(Order& order, Quantity by, Level* level) {
-    order.leaves -= by;
-    if (level != nullptr) {
-      level->quantity -= by;
-    }
-    if (order.leaves > 0) {
-      handler_.on_reduced(order, Reason::kSelfTradePrevention, by);
-      return;
-    }
-    handler_.on_canceled(order, Reason::kSelfTradePrevention, by);
-    if (level != nullptr) {
-      resting_.unlink(order, *level);
-      resting_.forget(order);
-    }
-  }
-
-  // Whether the whole order would trade now. Orders of its own group count for nothing; but for kCancelOldest, which
-  // steps over them, the first of them ends the search.
-  [[nodiscard]] bool can_fill(const Order& taker) const {
-    const PriceLadder& makers = resting_.ladder(opposite(taker.side));
-    const OrderPool& pool = resting_.pool();
-    const PriceLadder::Key limit = limit_of(taker, makers);
-    Quantity missing = taker.leaves;
-    bool stopped = false;
-    makers.for_each([&](PriceLadder::Key key, const Level& level) {
-      if (key > limit) {
-        return false;
-      }
-      if (taker.self_trade_prevention == SelfTradePrevention::kNone) {
-        missing -= level.quantity;
-        return missing > 0;
-      }
-      for (std::uint32_t slot = level.head; slot != OrderPool::kNone && missing > 0 && !stopped;
-           slot = pool[slot].next) {
-        if (!same_group(pool[slot], taker)) {
-          missing -= pool[slot].leaves;
-        } else {
-          stopped = taker.self_trade_prevention != SelfTradePrevention::kCancelOldest;
-        }
-      }
-      return missing > 0 && !stopped;
-    });
-    return missing <= 0;
-  }
-
-  // Ends what is left of an order that is in no level.
-  void discard(Order& order, Reason reason) {
-    const Quantity removed = order.leaves;
-    order.leaves = 0;
-    handler_.on_canceled(order, reason, removed);
-  }
-
-  // The new quantity is not above what is filled: the order is done.
-  void finish(Order& order) {
-    leave_level(order);
-    order.leaves = 0;
-    handler_.on_replaced(order);
-    resting_.forget(order);
-  }
-
-  void requeue(Order& order, Price price, Quantity leaves) {
-    leave_level(order);
-    order.price = price;
-    order.leaves = leaves;
-    handler_.on_replaced(order);
-    match(order);
-    if (order.leaves > 0) {
-      rest(order);
+  // Takes an open order out of where it rests or waits.
+  void withdraw(Order& order) {
+    if (is_stop(order.type)) [[unlikely]] {
+      stops_.remove(order);
     } else {
-      resting_.forget(order);
+      matching_.leave_level(order);
     }
   }
 
   void shrink(Order& order, Quantity by) {
-    order.leaves -= by;
-    resting_.level_of(order).quantity -= by;
-  }
-
-  void rest(Order& order) {
-    const Level& level = resting_.join(order);
-    handler_.on_level(order.side, order.price, level.quantity, level.count);
-  }
-
-  // Takes an order out of its level, with what is open of it, and tells the level.
-  void leave_level(Order& order) {
-    PriceLadder& levels = resting_.ladder(order.side);
-    const PriceLadder::Key key = levels.key(order.price);
-    Level& level = levels.at(key);
-    level.quantity -= order.leaves;
-    resting_.unlink(order, level);
-    handler_.on_level(order.side, order.price, level.quantity, level.count);
-    if (level.count == 0) {
-      levels.close(key);
+    if (is_stop(order.type)) [[unlikely]] {
+      order.leaves -= by;
+    } else {
+      matching_.shrink(order, by);
     }
   }
 
   void tell_level(const Order& order) {
-    const Level& level = resting_.level_of(order);
-    handler_.on_level(order.side, order.price, level.quantity, level.count);
+    if (!is_stop(order.type)) [[likely]] {
+      matching_.tell_level(order);
+    }
   }
 
-  Handler& handler_;
-  RestingOrders resting_;
+  // The new quantity is not above what is filled: the order is done.
+  void finish(Order& order) {
+    withdraw(order);
+    order.leaves = 0;
+    handler().on_replaced(order);
+    resting().forget(order);
+  }
+
+  // Whether an order keeps its place with new terms: among those that wait the limit price and what will be shown do not
+  // matter.
+  static bool keeps_place(const Order& order, Price price, Quantity leaves, const Amendment& amendment) noexcept {
+    if (leaves > order.leaves) {
+      return false;
+    }
+    if (is_stop(order.type)) {
+      return amendment.stop_price.value_or(order.terms.stop_price) == order.terms.stop_price;
+    }
+    return price == order.price && amendment.display.value_or(order.terms.display) == order.terms.display;
+  }
+
+  static void amend(Order& order, const Amendment& amendment) noexcept {
+    order.terms.stop_price = amendment.stop_price.value_or(order.terms.stop_price);
+    order.terms.display = amendment.display.value_or(order.terms.display);
+    order.iceberg = order.terms.display > 0;
+  }
+
+  // Enters an order again that has left its place and is known by its id.
+  void requeue(Order& order) {
+    if (is_stop(order.type)) {
+      await_trigger(order);
+      return;
+    }
+    matching_.match(order);
+    if (order.leaves > 0) {
+      matching_.rest(order);
+    } else {
+      resting().forget(order);
+    }
+  }
+
+  [[nodiscard]] Handler& handler() noexcept { return matching_.handler(); }
+  [[nodiscard]] RestingOrders& resting() noexcept { return matching_.resting(); }
+  [[nodiscard]] const RestingOrders& resting() const noexcept { return matching_.resting(); }
+
+  Matching<Handler> matching_;
+  StopOrders stops_;
   TradingStatus status_ = TradingStatus::kOpen;
 };
 

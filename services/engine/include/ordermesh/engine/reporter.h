@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,15 @@ namespace ordermesh::engine {
 struct OpenOrder {
   InstrumentId instrument = 0;
   OrderId id = 0;
+};
+
+// When an open order expires by itself; the soonest comes first.
+struct Expiry {
+  Nanoseconds time = 0;
+  OrderId id = 0;
+  InstrumentId instrument = 0;
+
+  friend constexpr auto operator<=>(const Expiry&, const Expiry&) = default;
 };
 
 struct Participant {
@@ -48,6 +58,7 @@ class Reporter : public BookEvents {
   Cause cause;
   std::vector<std::unique_ptr<Participant>> participants;
   std::uint64_t last_trade_id = 0;
+  std::set<Expiry> expiries;
   // Since they were last cleared: who has new executions, and all new feed events in the order in which they happened.
   std::vector<ParticipantIndex> touched;
   std::vector<FeedEvent> fresh_feed;
@@ -57,7 +68,11 @@ class Reporter : public BookEvents {
   void on_canceled(const Order& order, Reason reason, Quantity removed);
   void on_reduced(const Order& order, Reason reason, Quantity removed);
   void on_replaced(const Order& order);
+  void on_triggered(const Order& order);
   void on_level(Side side, Price price, Quantity quantity, std::uint32_t orders);
+
+  // Remembers an order that is open from here on.
+  void open(const Order& order, InstrumentId instrument);
 
   // A new order was refused.
   void reject(const Command& command, Reason reason);

@@ -44,6 +44,9 @@ class RestingOrders {
     order.self_trade_prevention = request.self_trade_prevention;
     order.client_order_id = request.client_order_id;
     order.accepted_time = request.time;
+    order.terms = request.terms;
+    order.iceberg = request.terms.display > 0;
+    order.hidden = 0;
     return order;
   }
 
@@ -56,25 +59,43 @@ class RestingOrders {
     pool_.release(order);
   }
 
+  // Forgets the id of an order that is in no level, but keeps its slot.
+  void disown(const Order& order) noexcept { index_.erase(order.id); }
+
   [[nodiscard]] Level& level_of(const Order& order) noexcept {
     PriceLadder& levels = ladder(order.side);
     return levels.at(levels.key(order.price));
   }
 
-  // Puts an order at the end of its level, and its open quantity on the level's.
+  // Puts an order at the end of its level, and what it shows on the level's quantity.
   const Level& join(Order& order) {
     PriceLadder& levels = ladder(order.side);
     Level& level = levels.open(levels.key(order.price));
+    level.quantity += displayed(order);
+    append(order, level);
+    icebergs_ += order.iceberg ? 1 : 0;
+    return level;
+  }
+
+  // Puts an order at the end of a queue.
+  void append(Order& order, Level& level) noexcept {
     order.next = OrderPool::kNone;
     order.previous = level.tail;
     (level.tail == OrderPool::kNone ? level.head : pool_[level.tail].next) = order.slot;
     level.tail = order.slot;
-    level.quantity += order.leaves;
     ++level.count;
-    return level;
   }
 
-  // Takes an order out of its level's queue. The level's quantity, and closing it when empty, are the caller's.
+  // Takes an order out of its level for good. The level's quantity, and closing it when empty, are the caller's.
+  void leave(const Order& order, Level& level) noexcept {
+    unlink(order, level);
+    icebergs_ -= order.iceberg ? 1 : 0;
+  }
+
+  // Resting orders that show only a part.
+  [[nodiscard]] std::uint32_t icebergs() const noexcept { return icebergs_; }
+
+  // Takes an order out of a queue.
   void unlink(const Order& order, Level& level) noexcept {
     (order.previous == OrderPool::kNone ? level.head : pool_[order.previous].next) = order.next;
     (order.next == OrderPool::kNone ? level.tail : pool_[order.next].previous) = order.previous;
@@ -104,6 +125,7 @@ class RestingOrders {
   HashIndex<OrderId, std::uint32_t> index_;
   PriceLadder bids_{Side::kBuy};
   PriceLadder asks_{Side::kSell};
+  std::uint32_t icebergs_ = 0;
 };
 
 }  // namespace ordermesh::engine

@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 
 namespace ordermesh::engine {
 
@@ -23,7 +24,8 @@ inline constexpr std::uint32_t kBookCapacity = 1U << 22U;
 
 enum class Side : std::uint8_t { kUnspecified = 0, kBuy = 1, kSell = 2 };
 
-enum class OrderType : std::uint8_t { kUnspecified = 0, kLimit = 1, kMarket = 2 };
+// A stop order becomes a market or a limit order when it is triggered.
+enum class OrderType : std::uint8_t { kUnspecified = 0, kLimit = 1, kMarket = 2, kStop = 3, kStopLimit = 4 };
 
 enum class TimeInForce : std::uint8_t {
   kUnspecified = 0,
@@ -31,6 +33,7 @@ enum class TimeInForce : std::uint8_t {
   kDay = 2,
   kImmediateOrCancel = 3,
   kFillOrKill = 4,
+  kGoodTillDate = 5,
 };
 
 enum class SelfTradePrevention : std::uint8_t {
@@ -63,6 +66,7 @@ enum class ExecutionType : std::uint8_t {
   kCancelRejected = 7,
   kExpired = 8,
   kMassCanceled = 9,
+  kTriggered = 10,
 };
 
 enum class Reason : std::uint8_t {
@@ -74,6 +78,7 @@ enum class Reason : std::uint8_t {
   kNoLiquidity = 5,
   kSelfTradePrevention = 6,
   kEndOfDay = 7,
+  kExpireTime = 8,
   kInvalidOrderId = 20,
   kDuplicateOrderId = 21,
   kUnknownInstrument = 22,
@@ -87,6 +92,11 @@ enum class Reason : std::uint8_t {
   kHalted = 30,
   kUnknownOrder = 31,
   kCapacity = 32,
+  kPostOnly = 33,
+  kInvalidExecutionInstruction = 34,
+  kInvalidExpireTime = 35,
+  kInvalidDisplayQuantity = 36,
+  kInvalidStopPrice = 37,
 };
 
 enum class Liquidity : std::uint8_t { kUnspecified = 0, kMaker = 1, kTaker = 2 };
@@ -97,7 +107,13 @@ enum class TradingStatus : std::uint8_t { kUnspecified = 0, kOpen = 1, kHalted =
 
 // Whether what is left of a limit order may rest in the book.
 [[nodiscard]] constexpr bool rests(TimeInForce time_in_force) noexcept {
-  return time_in_force == TimeInForce::kGoodTillCancel || time_in_force == TimeInForce::kDay;
+  return time_in_force == TimeInForce::kGoodTillCancel || time_in_force == TimeInForce::kDay ||
+         time_in_force == TimeInForce::kGoodTillDate;
+}
+
+// Whether an order of this type waits for its stop price, apart from the book.
+[[nodiscard]] constexpr bool is_stop(OrderType type) noexcept {
+  return type == OrderType::kStop || type == OrderType::kStopLimit;
 }
 
 // The participant's id of an order: 16 bytes, kept as two words in the bytes' own order.
@@ -106,6 +122,24 @@ struct ClientOrderId {
   std::uint64_t second = 0;
 
   friend constexpr bool operator==(const ClientOrderId&, const ClientOrderId&) = default;
+};
+
+// What few orders have.
+struct Terms {
+  Nanoseconds expire_time = 0;  // of a good-till-date order, else zero
+  Quantity display = 0;         // of an iceberg order: how much of it is shown at a time; else zero
+  Price stop_price = 0;         // of a stop order, also when it was triggered; else zero
+  bool post_only = false;       // it may rest, but never take
+
+  friend constexpr bool operator==(const Terms&, const Terms&) = default;
+};
+
+// What a replace changes beside price and quantity; what is absent stays.
+struct Amendment {
+  std::optional<Quantity> display = std::nullopt;  // zero: all of it is shown
+  std::optional<Price> stop_price = std::nullopt;  // only for an order that waits for it
+
+  friend constexpr bool operator==(const Amendment&, const Amendment&) = default;
 };
 
 // An order while the engine works on it or holds it. The first cache line is what matching touches; total quantity is
@@ -124,11 +158,19 @@ struct alignas(64) Order {
   TimeInForce time_in_force = TimeInForce::kUnspecified;
   SelfTradePrevention self_trade_prevention = SelfTradePrevention::kUnspecified;
   std::uint32_t slot = 0;  // the order's own place in the pool
+  bool iceberg = false;    // whether terms.display is above zero
 
   ClientOrderId client_order_id;
   Nanoseconds accepted_time = 0;
+  Terms terms;
+  Quantity hidden = 0;  // the part of `leaves` that is not shown, while an iceberg order rests
 };
 static_assert(sizeof(Order) == 128);
+
+// What of a resting order is shown, and counted by its level.
+[[nodiscard]] constexpr Quantity displayed(const Order& order) noexcept {
+  return order.iceberg ? order.leaves - order.hidden : order.leaves;
+}
 
 // Whether two orders belong to the same self-trade group: the same number, or, without one, the same participant.
 [[nodiscard]] constexpr bool same_group(const Order& one, const Order& other) noexcept {
@@ -149,6 +191,7 @@ struct NewOrder {
   std::uint64_t self_trade_group = 0;
   ClientOrderId client_order_id = {};
   Nanoseconds time = 0;
+  Terms terms = {};
 };
 
 }  // namespace ordermesh::engine

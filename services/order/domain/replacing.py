@@ -1,0 +1,124 @@
+"""Replacing an order's terms: the request, what it would make of the order, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import replace as changed
+from decimal import Decimal
+from enum import IntEnum
+
+from services.order.domain.terms import OrderTerms
+
+
+class ReplaceStatus(IntEnum):
+    """What became of a replace, numbered as in the contract."""
+
+    PENDING = 1
+    REPLACED = 2
+    REJECTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceRequest:
+    """What a caller wants of an order.
+
+    Attributes:
+        order_id: Our id of the order.
+        replace_id: The caller's id of the request, unique among the replaces of the order.
+        quantity: New quantity of the order as a whole; None: not to be changed.
+        limit_price: New limit price; None: not to be changed.
+        expected_version: Version that the order must still have; 0: any.
+    """
+
+    order_id: str
+    replace_id: str
+    quantity: Decimal | None
+    limit_price: Decimal | None
+    expected_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """A replace that was committed.
+
+    Attributes:
+        replace_id: The caller's id of it.
+        quantity: Quantity asked for, what has traded included; None: not to be changed.
+        limit_price: Limit price asked for; None: not to be changed.
+        original_quantity: Quantity of the order when it was asked for.
+        original_limit_price: Limit price of the order then; None for a market order.
+        sequence: Sequence of the request in the log, which numbers its command.
+        status: What became of it.
+    """
+
+    replace_id: str
+    quantity: Decimal | None
+    limit_price: Decimal | None
+    original_quantity: Decimal
+    original_limit_price: Decimal | None
+    sequence: int
+    status: ReplaceStatus = ReplaceStatus.PENDING
+
+    @property
+    def pending(self) -> bool:
+        """Whether the venue has not answered yet."""
+        return self.status is ReplaceStatus.PENDING
+
+    @property
+    def new_quantity(self) -> Decimal:
+        """Quantity of the order as a whole under the new terms."""
+        return self.original_quantity if self.quantity is None else self.quantity
+
+    @property
+    def new_limit_price(self) -> Decimal | None:
+        """Limit price under the new terms; None for a market order."""
+        return self.original_limit_price if self.limit_price is None else self.limit_price
+
+    def asks_for(self, request: ReplaceRequest) -> bool:
+        """Tells whether a request is this one again. The version expected does not count: it has moved on since."""
+        return (self.quantity, self.limit_price) == (request.quantity, request.limit_price)
+
+    def decided(self, status: ReplaceStatus) -> Replace:
+        """Returns it with its outcome."""
+        return changed(self, status=status)
+
+
+def begin(request: ReplaceRequest, terms: OrderTerms, sequence: int) -> Replace:
+    """Returns the replace that a request makes of an order with these terms."""
+    return Replace(
+        request.replace_id, request.quantity, request.limit_price, terms.quantity, terms.limit_price, sequence
+    )
+
+
+def only_reduces(request: ReplaceRequest, terms: OrderTerms) -> bool:
+    """Tells whether a request takes away from an order at most: what a cancel of a part would be."""
+    price, quantity = request.limit_price, request.quantity
+    return price in (None, terms.limit_price) and (quantity is None or quantity <= terms.quantity)
+
+
+def with_terms(terms: OrderTerms, quantity: Decimal, limit_price: Decimal | None) -> OrderTerms:
+    """Returns terms with another quantity and limit price.
+
+    The digest stays that of the request that placed the order, so that its repetition is recognised for ever.
+    """
+    return OrderTerms(
+        order_id=terms.order_id,
+        client_order_id=terms.client_order_id,
+        account_id=terms.account_id,
+        instrument=terms.instrument,
+        side=terms.side,
+        type=terms.type,
+        time_in_force=terms.time_in_force,
+        quantity=quantity,
+        limit_price=limit_price,
+        connection_id=terms.connection_id,
+        fingerprint=terms.fingerprint,
+        received_at_ns=terms.received_at_ns,
+    )
+
+
+def asked_terms(request: ReplaceRequest, terms: OrderTerms) -> OrderTerms:
+    """Returns the terms that an order would have by a request."""
+    quantity = terms.quantity if request.quantity is None else request.quantity
+    limit_price = terms.limit_price if request.limit_price is None else request.limit_price
+    return with_terms(terms, quantity, limit_price)
