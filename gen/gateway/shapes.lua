@@ -412,6 +412,15 @@ shapes.messages["ordermesh.portfolio.v1.UpdatePortfolioRequest"] = {
   ["baseCurrency"] = { name = "base_currency", kind = "string" },
   ["version"] = { name = "version", kind = "uint32" },
 }
+shapes.messages["ordermesh.risk.v1.EmergencyStopRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["firm"] = { name = "firm", kind = "bool" },
+  ["state"] = { name = "state", kind = "enum", type = "ordermesh.risk.v1.TradingState" },
+  ["cancel_open_orders"] = { name = "cancel_open_orders", kind = "bool" },
+  ["cancelOpenOrders"] = { name = "cancel_open_orders", kind = "bool" },
+  ["text"] = { name = "text", kind = "string" },
+}
 shapes.messages["ordermesh.risk.v1.GetCircuitBreakerRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
@@ -421,6 +430,10 @@ shapes.messages["ordermesh.risk.v1.GetRiskMetricsRequest"] = {
   ["accountId"] = { name = "account_id", kind = "string" },
 }
 shapes.messages["ordermesh.risk.v1.GetRiskParametersRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+}
+shapes.messages["ordermesh.risk.v1.GetTradingStateRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
 }
@@ -438,6 +451,12 @@ shapes.messages["ordermesh.risk.v1.ListAlertsRequest"] = {
 shapes.messages["ordermesh.risk.v1.ResetCircuitBreakerRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
+  ["text"] = { name = "text", kind = "string" },
+}
+shapes.messages["ordermesh.risk.v1.ResumeRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["firm"] = { name = "firm", kind = "bool" },
   ["text"] = { name = "text", kind = "string" },
 }
 shapes.messages["ordermesh.risk.v1.RiskParameters"] = {
@@ -537,6 +556,14 @@ shapes.enums["ordermesh.risk.v1.RiskAlertKind"] = {
   ["RISK_ALERT_KIND_CIRCUIT_BREAKER_TRIPPED"] = 2,
   ["RISK_ALERT_KIND_CIRCUIT_BREAKER_RESET"] = 3,
   ["RISK_ALERT_KIND_LIMIT_EXCEEDED"] = 4,
+  ["RISK_ALERT_KIND_TRADING_STOPPED"] = 5,
+  ["RISK_ALERT_KIND_TRADING_RESUMED"] = 6,
+}
+shapes.enums["ordermesh.risk.v1.TradingState"] = {
+  ["TRADING_STATE_UNSPECIFIED"] = 0,
+  ["TRADING_STATE_ACTIVE"] = 1,
+  ["TRADING_STATE_REDUCING"] = 2,
+  ["TRADING_STATE_HALTED"] = 3,
 }
 shapes.enums["ordermesh.type.v1.Environment"] = {
   ["ENVIRONMENT_UNSPECIFIED"] = 0,

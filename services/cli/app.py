@@ -14,6 +14,7 @@ from services.cli.commands import (
     reconciliations,
     replace,
     replay,
+    risk,
     status,
 )
 
@@ -39,3 +40,4 @@ for command in (
     replay.replay,
 ):
     app.command()(command)
+app.add_typer(risk.risk, name="risk")

@@ -27,6 +27,7 @@ from services.order.pipeline.previewing import Previewing
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.replacing import Replacing
+from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
 from services.order.servicer.event_log import EventLogServicer
@@ -78,7 +79,13 @@ async def main(service: Service[OrderSettings]) -> None:
         channels.to(settings.marketdata_address, "ordermesh.marketdata.v1.MarketDataService"),
         refresh_seconds=settings.instrument_refresh_seconds,
     )
-    risk = RiskStream(channels.to(settings.risk_address), book, history, timeout_seconds=settings.risk_timeout_seconds)
+    risk = RiskStream(
+        channels.to(settings.risk_address),
+        book,
+        history,
+        Withdrawing(writer),
+        timeout_seconds=settings.risk_timeout_seconds,
+    )
     reconciliations = Reconciliations(
         PostgresReconciliations(database, settings.shard),
         book,

@@ -31,6 +31,9 @@ GET PUT /api/v1/risk/parameters
 GET PUT /api/v1/risk/limits
 GET /api/v1/risk/circuit-breaker
 POST /api/v1/risk/circuit-breaker/reset
+POST /api/v1/risk/emergency-stop
+POST /api/v1/risk/resume
+GET /api/v1/risk/trading-state
 GET /api/v1/risk/metrics
 GET /api/v1/risk/alerts
 GET /api/v1/positions

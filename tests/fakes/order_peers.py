@@ -57,7 +57,11 @@ _DECIDED = (execution_report_pb2.EXECUTION_TYPE_REPLACED, execution_report_pb2.E
 
 @dataclass
 class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
-    """Reserves as told, and remembers what it was told."""
+    """Reserves as told, and remembers what it was told.
+
+    Attributes:
+        withdrawing: Whether no order may stay open that is there when the stream begins.
+    """
 
     decide: Decide = accept
     consumed: int = 0
@@ -71,19 +75,28 @@ class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
     sync_sequence: int = 0
     checks: int = 0
     largest: int = 0
+    withdrawing: bool = False
     _end: asyncio.Event = field(default_factory=asyncio.Event)
+    _said: asyncio.Queue[reserving.ReserveResponse] = field(default_factory=asyncio.Queue)
 
     async def Reserve(self, requests: AsyncIterator[reserving.ReserveRequest], context: Any) -> AsyncIterator[Any]:
         self._end = end = asyncio.Event()
+        said: asyncio.Queue[reserving.ReserveResponse] = asyncio.Queue()
+        self._said = said
         iterator = aiter(requests)
         await anext(iterator)
         if self.down:
             return
         yield reserving.ReserveResponse(opened=reserving.ReserveOpened(sequence=self.consumed))
         ending = asyncio.ensure_future(end.wait())
+        coming = asyncio.ensure_future(anext(iterator, None))
         while True:
-            coming = asyncio.ensure_future(anext(iterator, None))
-            await asyncio.wait({coming, ending}, return_when=asyncio.FIRST_COMPLETED)
+            saying = asyncio.ensure_future(said.get())
+            await asyncio.wait({coming, ending, saying}, return_when=asyncio.FIRST_COMPLETED)
+            if saying.done():
+                yield saying.result()
+                continue
+            saying.cancel()
             if not coming.done():
                 coming.cancel()
                 return
@@ -91,9 +104,21 @@ class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
             if request is None:
                 ending.cancel()
                 return
+            coming = asyncio.ensure_future(anext(iterator, None))
             answer = self._answer(request)
+            while not said.empty():
+                yield said.get_nowait()
             if answer is not None and not self.silent:
                 yield answer
+            if request.HasField("sync") and self.withdrawing:
+                self.withdraw(*self.reserved)
+
+    def withdraw(self, *order_ids: str) -> None:
+        """Says that orders may not stay open, before whatever is answered next."""
+        told = reserving.OrderWithdrawal(
+            order_ids=order_ids, reason=error_pb2.ERROR_REASON_TRADING_HALTED, text="trading is halted"
+        )
+        self._said.put_nowait(reserving.ReserveResponse(withdraw=told))
 
     async def CheckOrder(self, request: reserving.CheckOrderRequest, context: Any) -> reserving.CheckOrderResponse:
         return reserving.CheckOrderResponse(decision=self.decide(request.order), as_of=self.consumed)

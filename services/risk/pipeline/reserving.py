@@ -22,6 +22,7 @@ from services.risk.pipeline.book import (
     Gate,
 )
 from services.risk.pipeline.ports import Accounts, Markets, Standing
+from services.risk.pipeline.withdrawing import Withdrawing
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -92,6 +93,7 @@ class Reserving:
     markets: Markets
     gate: Gate
     clock: Clock
+    withdrawing: Withdrawing
     decided: Counter[str] = field(default_factory=Counter)
     settled: int = 0
     _streams: dict[int, ShardStream] = field(default_factory=dict)
@@ -127,6 +129,7 @@ class ShardStream:
     _parts: list[Proposal | Change] = field(default_factory=list)
     _synced_to: int | None = None
     _held: list[Batch] = field(default_factory=list)
+    _looked: bool = False
 
     async def handle(self, message: Message) -> list[Answer]:
         """Does what a message says, and returns the answers that are ready.
@@ -146,6 +149,7 @@ class ShardStream:
             case Release():
                 self.shared.book.release(message.order_ids)
                 self.shared.book.release_changes(message.changes)
+        self._withdraw(message)
         return await self._check_held()
 
     @property
@@ -166,6 +170,17 @@ class ShardStream:
         shared.book.begin_day(shared.clock.now().toordinal())
         fresh = shared.markets.fresh(now_ns)
         return shared.book.look(self.shard, proposal, market, gate, now_ns, fresh=fresh)
+
+    def _withdraw(self, message: Message) -> None:
+        """Names the orders that may not stay open: all once the shard is up to date, then what settlements change."""
+        if not self._ready:
+            return
+        if not self._looked:
+            self._looked = True
+            self.shared.withdrawing.synced(self.shard)
+        elif isinstance(message, Settlement):
+            changed = {(each.account_id, each.instrument) for each in message.settled}
+            self.shared.withdrawing.settled(self.shard, changed)
 
     async def _check_held(self) -> list[Answer]:
         if not self._held or not self._ready:

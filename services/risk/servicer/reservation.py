@@ -26,6 +26,7 @@ from services.risk.pipeline.reserving import (
     ShardStream,
     Sync,
 )
+from services.risk.pipeline.withdrawing import Withdrawal
 from services.risk.wire import REASON, breach_to_proto
 
 _MOST_WAITING: Final = 1_000
@@ -56,6 +57,11 @@ class ReservationServicer(reservation_service_pb2_grpc.ReservationServiceService
         await self._end_before(shard)
         stream = self._reserving.begin(shard, opening.open.epoch)
         responses: Responses = Drain()
+
+        def withdraw(withdrawal: Withdrawal) -> None:
+            responses.put(_withdrawal(withdrawal))
+
+        self._reserving.withdrawing.attach(shard, withdraw)
         worker = self._workers[shard] = asyncio.create_task(_work(request_iterator, stream, responses))
         stop_listening = self._draining.listen(responses.close)
         try:
@@ -68,6 +74,7 @@ class ReservationServicer(reservation_service_pb2_grpc.ReservationServiceService
                         yield response
         finally:
             stop_listening()
+            self._reserving.withdrawing.detach(shard, withdraw)
             worker.cancel()
             if self._workers.get(shard) is worker:
                 del self._workers[shard]
@@ -188,6 +195,16 @@ def _decision(decision: Decision) -> reservation_service_pb2.ReservationDecision
         reason=REASON[decision.reason],  # type: ignore[arg-type]
         breach=breach_to_proto(decision.breach) if decision.breach is not None else None,
         text=decision.text,
+    )
+
+
+def _withdrawal(withdrawal: Withdrawal) -> reservation_service_pb2.ReserveResponse:
+    return reservation_service_pb2.ReserveResponse(
+        withdraw=reservation_service_pb2.OrderWithdrawal(
+            order_ids=withdrawal.order_ids,
+            reason=REASON[withdrawal.reason],  # type: ignore[arg-type]
+            text=withdrawal.text,
+        )
     )
 
 
