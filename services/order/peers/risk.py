@@ -266,7 +266,7 @@ def _serialised(message: Message) -> bytes:
 
 
 def _reservation(terms: OrderTerms) -> Reservation:
-    return Reservation(
+    reservation = Reservation(
         order_id=terms.order_id,
         account_id=terms.account_id,
         instrument=terms.instrument,
@@ -275,6 +275,9 @@ def _reservation(terms: OrderTerms) -> Reservation:
         quantity=format_decimal(terms.quantity),
         limit_price=decimal_text(terms.limit_price),
     )
+    if terms.instructions is not None and terms.instructions.waits:
+        reservation.stop_price = decimal_text(terms.instructions.stop_price)
+    return reservation
 
 
 def _remaining(order: Order) -> Reservation:
