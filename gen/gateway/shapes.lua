@@ -215,6 +215,17 @@ shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.ListReconciliationsRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["kinds"] = { name = "kinds", kind = "enum", type = "ordermesh.order.v1.ReconciliationKind", repeated = true },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.ListTradesRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
@@ -254,6 +265,9 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
 }
 shapes.messages["ordermesh.order.v1.PlaceOrdersRequest"] = {
   ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
+}
+shapes.messages["ordermesh.order.v1.PreviewOrderRequest"] = {
+  ["order"] = { name = "order", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest" },
 }
 shapes.messages["ordermesh.order.v1.ReplaceOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
@@ -408,6 +422,15 @@ shapes.messages["ordermesh.portfolio.v1.UpdatePortfolioRequest"] = {
   ["baseCurrency"] = { name = "base_currency", kind = "string" },
   ["version"] = { name = "version", kind = "uint32" },
 }
+shapes.messages["ordermesh.risk.v1.EmergencyStopRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["firm"] = { name = "firm", kind = "bool" },
+  ["state"] = { name = "state", kind = "enum", type = "ordermesh.risk.v1.TradingState" },
+  ["cancel_open_orders"] = { name = "cancel_open_orders", kind = "bool" },
+  ["cancelOpenOrders"] = { name = "cancel_open_orders", kind = "bool" },
+  ["text"] = { name = "text", kind = "string" },
+}
 shapes.messages["ordermesh.risk.v1.GetCircuitBreakerRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
@@ -417,6 +440,10 @@ shapes.messages["ordermesh.risk.v1.GetRiskMetricsRequest"] = {
   ["accountId"] = { name = "account_id", kind = "string" },
 }
 shapes.messages["ordermesh.risk.v1.GetRiskParametersRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+}
+shapes.messages["ordermesh.risk.v1.GetTradingStateRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
 }
@@ -434,6 +461,12 @@ shapes.messages["ordermesh.risk.v1.ListAlertsRequest"] = {
 shapes.messages["ordermesh.risk.v1.ResetCircuitBreakerRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
+  ["text"] = { name = "text", kind = "string" },
+}
+shapes.messages["ordermesh.risk.v1.ResumeRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["firm"] = { name = "firm", kind = "bool" },
   ["text"] = { name = "text", kind = "string" },
 }
 shapes.messages["ordermesh.risk.v1.RiskParameters"] = {
@@ -513,12 +546,34 @@ shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_EXPIRED"] = 8,
   ["ORDER_STATUS_PENDING_REPLACE"] = 9,
 }
+shapes.enums["ordermesh.order.v1.ReconciliationKind"] = {
+  ["RECONCILIATION_KIND_UNSPECIFIED"] = 0,
+  ["RECONCILIATION_KIND_AGREED"] = 1,
+  ["RECONCILIATION_KIND_PUT_OFF"] = 2,
+  ["RECONCILIATION_KIND_REPORTS_WHILE_AWAY"] = 3,
+  ["RECONCILIATION_KIND_COMMANDS_RESENT"] = 4,
+  ["RECONCILIATION_KIND_UNKNOWN_AT_VENUE"] = 5,
+  ["RECONCILIATION_KIND_OPEN_AT_VENUE_ENDED_HERE"] = 6,
+  ["RECONCILIATION_KIND_MISSING_AT_VENUE"] = 7,
+  ["RECONCILIATION_KIND_LOST_BY_VENUE"] = 8,
+  ["RECONCILIATION_KIND_REPORT_OF_UNKNOWN_ORDER"] = 9,
+  ["RECONCILIATION_KIND_FILL_AFTER_END"] = 10,
+  ["RECONCILIATION_KIND_REPORT_NOT_LOOKED_INTO"] = 11,
+}
 shapes.enums["ordermesh.risk.v1.RiskAlertKind"] = {
   ["RISK_ALERT_KIND_UNSPECIFIED"] = 0,
   ["RISK_ALERT_KIND_ORDER_REFUSED"] = 1,
   ["RISK_ALERT_KIND_CIRCUIT_BREAKER_TRIPPED"] = 2,
   ["RISK_ALERT_KIND_CIRCUIT_BREAKER_RESET"] = 3,
   ["RISK_ALERT_KIND_LIMIT_EXCEEDED"] = 4,
+  ["RISK_ALERT_KIND_TRADING_STOPPED"] = 5,
+  ["RISK_ALERT_KIND_TRADING_RESUMED"] = 6,
+}
+shapes.enums["ordermesh.risk.v1.TradingState"] = {
+  ["TRADING_STATE_UNSPECIFIED"] = 0,
+  ["TRADING_STATE_ACTIVE"] = 1,
+  ["TRADING_STATE_REDUCING"] = 2,
+  ["TRADING_STATE_HALTED"] = 3,
 }
 shapes.enums["ordermesh.type.v1.Environment"] = {
   ["ENVIRONMENT_UNSPECIFIED"] = 0,

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from services.cli.commands import accounts, book, orders, place, positions, quotes, replace, replay, status
+from services.cli.commands import (
+    accounts,
+    book,
+    orders,
+    place,
+    positions,
+    quotes,
+    reconciliations,
+    replace,
+    replay,
+    risk,
+    status,
+)
 
 app = typer.Typer(
     name="ordermesh",
@@ -23,7 +35,9 @@ for command in (
     quotes.quotes,
     book.book,
     accounts.accounts,
+    reconciliations.reconciliations,
     status.status,
     replay.replay,
 ):
     app.command()(command)
+app.add_typer(risk.risk, name="risk")

@@ -42,6 +42,8 @@ ADVICE = {
     "NO_REFERENCE_PRICE": "place a limit order, or wait for a price",
     "RISK_LIMIT_EXCEEDED": "stay within the limit, or have it changed",
     "CIRCUIT_BREAKER_OPEN": "reset it once the cause is understood",
+    "TRADING_HALTED": "`ordermesh risk state` says since when; `ordermesh risk resume` ends it",
+    "TRADING_REDUCING": "only orders that reduce a position are taken; `ordermesh risk state` says since when",
     "SERVICE_UNAVAILABLE": "`ordermesh status` says what is down",
 }
 

@@ -14,6 +14,8 @@ from ordermesh.order.v1 import order_service_pb2
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from ordermesh.portfolio.v1 import portfolio_service_pb2
 from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
+from ordermesh.risk.v1 import risk_service_pb2
+from ordermesh.risk.v1.risk_service_pb2_grpc import RiskServiceStub
 from ordermesh.system.v1 import component_pb2, system_service_pb2
 from ordermesh.system.v1.system_service_pb2_grpc import SystemServiceStub
 from services.cli.address import Addresses, find_mesh
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
     from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
     from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
+    from ordermesh.risk.v1.risk_service_pb2_grpc import RiskServiceAsyncStub
     from ordermesh.system.v1.system_service_pb2_grpc import SystemServiceAsyncStub
 
 ComponentReport = component_pb2.ComponentReport
@@ -34,8 +37,9 @@ ComponentReport = component_pb2.ComponentReport
 _ORDER = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
 _PORTFOLIO = portfolio_service_pb2.DESCRIPTOR.services_by_name["PortfolioService"].full_name
 _MARKET_DATA = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
+_RISK = risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"].full_name
 _SYSTEM = system_service_pb2.DESCRIPTOR.services_by_name["SystemService"].full_name
-_PUBLIC = (_ORDER, _PORTFOLIO, _MARKET_DATA, _SYSTEM)
+_PUBLIC = (_ORDER, _PORTFOLIO, _MARKET_DATA, _RISK, _SYSTEM)
 
 
 class Mesh:
@@ -58,6 +62,11 @@ class Mesh:
     def market_data(self) -> MarketDataServiceAsyncStub:
         """MarketDataService."""
         return MarketDataServiceStub(self._channel("marketdata"))
+
+    @property
+    def risk(self) -> RiskServiceAsyncStub:
+        """RiskService."""
+        return RiskServiceStub(self._channel("risk"))
 
     @property
     def system(self) -> SystemServiceAsyncStub:

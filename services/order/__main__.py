@@ -16,14 +16,18 @@ from services.mesh.service import Service, run
 from services.order.config import OrderSettings
 from services.order.peers.broker import BrokerRoute
 from services.order.peers.instruments import InstrumentCatalogue
+from services.order.peers.previews import MarketDepths, RiskChecks, Routing
 from services.order.peers.risk import RiskStream
 from services.order.pipeline.book import Book
 from services.order.pipeline.leases import Leases
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
+from services.order.pipeline.previewing import Previewing
+from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.replacing import Replacing
+from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
 from services.order.servicer.event_log import EventLogServicer
@@ -36,6 +40,7 @@ from services.order.store.leases import PostgresLeases
 from services.order.store.listing import Listing
 from services.order.store.log import OrderLog
 from services.order.store.postgres import PostgresStore
+from services.order.store.reconciliations import PostgresReconciliations
 from services.order.store.replaces import Replaces
 from services.order.wire_events import TOPIC_OF_NAME
 from services.storage.database import Database, PoolOptions
@@ -74,8 +79,22 @@ async def main(service: Service[OrderSettings]) -> None:
         channels.to(settings.marketdata_address, "ordermesh.marketdata.v1.MarketDataService"),
         refresh_seconds=settings.instrument_refresh_seconds,
     )
-    risk = RiskStream(channels.to(settings.risk_address), book, history, timeout_seconds=settings.risk_timeout_seconds)
-    reconciling = Reconciling(book, store, metrics)
+    risk = RiskStream(
+        channels.to(settings.risk_address),
+        book,
+        history,
+        Withdrawing(writer),
+        timeout_seconds=settings.risk_timeout_seconds,
+    )
+    reconciliations = Reconciliations(
+        PostgresReconciliations(database, settings.shard),
+        book,
+        service.clock,
+        service.identifiers,
+        kept=settings.kept_reconciliations,
+    )
+    service.on_close(reconciliations.flush)
+    reconciling = Reconciling(book, store, metrics, reconciliations)
     broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock)
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
@@ -96,6 +115,18 @@ async def main(service: Service[OrderSettings]) -> None:
         metrics=metrics,
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
+    )
+    previewing = Previewing(
+        book,
+        placing,
+        store,
+        instruments=instruments,
+        risk=RiskChecks(
+            channels.to(settings.risk_address), risk, settings.shard, timeout_seconds=settings.risk_timeout_seconds
+        ),
+        depths=MarketDepths(channels.to(settings.marketdata_address)),
+        routes=Routing(channels.to(settings.broker_address)),
+        clock=service.clock,
     )
     orders = Orders(book, writer, store)
     leases = Leases(orders, PostgresLeases(database, settings.shard))
@@ -122,6 +153,7 @@ async def main(service: Service[OrderSettings]) -> None:
         ("broker", broker.run()),
         ("instruments", instruments.run()),
         ("relay", relay.run()),
+        ("reconciliations", reconciliations.run()),
         ("leases", leases.run()),
     ):
         service.spawn(name, coroutine)
@@ -140,6 +172,8 @@ async def main(service: Service[OrderSettings]) -> None:
         Listing(database),
         streams,
         trades,
+        previewing=previewing,
+        reconciliations=reconciliations,
         clock=service.clock,
         identifiers=service.identifiers,
         metrics=metrics,

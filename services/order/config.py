@@ -42,6 +42,9 @@ class OrderSettings(StoreSettings, BusSettings):
     most_commands_per_stream: int = Field(default=2_000, ge=1)
     """Commands of one Trade stream that may wait for their results to be sent; more are not read until some are."""
 
+    kept_reconciliations: int = Field(default=100_000, ge=1)
+    """Records of reconciliation of the shard that are kept; the oldest beyond them are deleted."""
+
     @model_validator(mode="after")
     def _shard_exists(self) -> Self:
         if self.shard >= self.shard_count:

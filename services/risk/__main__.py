@@ -20,7 +20,9 @@ from services.risk.pipeline.breakers import Breakers
 from services.risk.pipeline.keeping import Keeper
 from services.risk.pipeline.parameters import ParameterKeeper
 from services.risk.pipeline.reserving import Reserving
+from services.risk.pipeline.trading import Trading
 from services.risk.pipeline.watching import Watcher
+from services.risk.pipeline.withdrawing import Withdrawing
 from services.risk.servicer.event_log import EventLogServicer
 from services.risk.servicer.reservation import ReservationServicer
 from services.risk.servicer.risk import Alerts, RiskServicer
@@ -53,27 +55,30 @@ async def main(service: Service[RiskSettings]) -> None:
     await parameters.load(settings.first_parameters())
     breakers = Breakers(book, service.clock, alert_log, kept_settings)
     await breakers.load()
+    withdrawing = Withdrawing(book)
+    trading = Trading(book, kept_settings, service.clock, alert_log, withdrawing, listed.find)
+    await trading.load()
 
     book_store = PostgresBookStore(database)
     kept = await book_store.load()
     await quoted.require({each.instrument for each in kept.exposures})
     book.restore(kept, quoted.all)
-    keeper = Keeper(book, breakers, book_store, settings.save_interval_seconds)
+    keeper = Keeper(book, breakers, trading, book_store, settings.save_interval_seconds)
     watcher = Watcher(book, breakers, alert_log, service.clock)
     service.on_close(keeper.save)
     _ = service.spawn("quotes", quoted.run())
     _ = service.spawn("keeper", keeper.run())
     _ = service.spawn("watcher", watcher.run(settings.watch_interval_seconds))
 
-    reserving = Reserving(book, listed, quoted, breakers, service.clock)
+    reserving = Reserving(book, listed, quoted, breakers, service.clock, withdrawing)
     RiskMetrics(service.telemetry.registry, reserving, breakers, alert_log, service.clock)
     service.server.add(
         reservation_service_pb2_grpc.add_ReservationServiceServicer_to_server,
-        ReservationServicer(reserving, service.draining),
+        ReservationServicer(reserving, breakers.looking, service.draining),
     )
     service.server.add(
         risk_service_pb2_grpc.add_RiskServiceServicer_to_server,
-        RiskServicer(book, parameters, breakers, alerts, service.clock, service.draining),
+        RiskServicer(book, parameters, breakers, trading, alerts, clock=service.clock, draining=service.draining),
     )
 
 

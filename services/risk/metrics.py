@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from services.kernel.clock import Clock
+from services.risk.domain.trading import TradingState
 from services.risk.pipeline.alerts import AlertLog
 from services.risk.pipeline.breakers import Breakers
 from services.risk.pipeline.reserving import Reserving
@@ -23,7 +24,9 @@ PRICES_FRESH: Final = "ordermesh_risk_prices_fresh"
 BREAKERS_OPEN: Final = "ordermesh_risk_circuit_breakers_open"
 ALERTS_WAITING: Final = "ordermesh_risk_alerts_waiting"
 ALERTS_LOST: Final = "ordermesh_risk_alerts_lost"
+TRADING_STOPPED: Final = "ordermesh_risk_trading_stopped"
 REASON: Final = "reason"
+STATE: Final = "state"
 SHARD: Final = "shard"
 ACCEPTED: Final = "ACCEPTED"
 
@@ -48,6 +51,10 @@ class RiskMetrics(Collector):
         for shard, cursor in book.cursors.items():
             sequences.add_metric([str(shard)], cursor.sequence)
         yield sequences
+        stopped = GaugeMetricFamily(TRADING_STOPPED, "Kill switches that are set, by state.", labels=[STATE])
+        for state in (TradingState.REDUCING, TradingState.HALTED):
+            stopped.add_metric([state.name], sum(switch.state == state for switch in book.switches.stopped))
+        yield stopped
         fresh = shared.markets.fresh(self._clock.now_ns())
         yield CounterMetricFamily(SETTLED, "Fills and ends of orders booked.", value=shared.settled)
         yield GaugeMetricFamily(RESERVATIONS, "Orders that hold a reservation.", value=book.reservations)

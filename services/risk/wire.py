@@ -7,7 +7,7 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ordermesh.risk.v1 import circuit_breaker_pb2, risk_alert_pb2, risk_parameters_pb2
+from ordermesh.risk.v1 import circuit_breaker_pb2, risk_alert_pb2, risk_parameters_pb2, trading_state_pb2
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2
 from services.kernel.clock import from_ns, to_ns
 from services.kernel.decimals import format_decimal
@@ -16,6 +16,7 @@ from services.risk.domain.alert import Alert, AlertKind
 from services.risk.domain.breach import Breach, Rule
 from services.risk.domain.breaker import Breaker
 from services.risk.domain.limits import Limits, Parameters
+from services.risk.domain.trading import KillSwitch
 
 _PREFIX: Final = "ERROR_REASON_"
 REASON: Final = {
@@ -68,6 +69,7 @@ def alert_to_proto(alert: Alert) -> risk_alert_pb2.RiskAlert:
         occurrences=alert.occurrences,
         text=alert.text,
         time=timestamp(to_ns(alert.at)),
+        trading_state=alert.trading_state,  # type: ignore[arg-type]
     )
 
 
@@ -85,6 +87,7 @@ def alert_from_proto(told: risk_alert_pb2.RiskAlert) -> Alert:
         occurrences=told.occurrences,
         alert_id=told.alert_id,
         sequence=told.sequence,
+        trading_state=told.trading_state,
     )
 
 
@@ -104,6 +107,18 @@ def breaker_to_proto(breaker: Breaker, *, enabled: bool) -> circuit_breaker_pb2.
         reset_at=_time(breaker.reset_at),
         reset_text=breaker.reset_text,
         version=breaker.version,
+    )
+
+
+def switch_to_proto(switch: KillSwitch) -> trading_state_pb2.KillSwitch:
+    """Returns a kill switch."""
+    return trading_state_pb2.KillSwitch(
+        account_id=switch.account_id,
+        state=switch.state.value,  # type: ignore[arg-type]
+        cancel_open_orders=switch.cancels,
+        text=switch.text,
+        changed_at=_time(switch.changed_at),
+        version=switch.version,
     )
 
 

@@ -21,6 +21,7 @@ from services.risk.pipeline.alerts import AlertLog
 from services.risk.pipeline.book import Book
 from services.risk.pipeline.breakers import Breakers
 from services.risk.pipeline.reserving import Reserving, ShardStream, Sync
+from services.risk.pipeline.withdrawing import Withdrawing
 from services.risk.servicer.reservation import _decisions, _message
 from tests.fakes.clock import FakeClock
 from tests.fakes.risk_world import FakeAccounts, FakeMarkets, FakeRiskStore, fill, reservation
@@ -43,7 +44,7 @@ async def stream() -> ShardStream:
     for account in accounts.there:
         await accounts.find(account)
     breakers = Breakers(book, clock, AlertLog(store, UuidV7(clock)), store)
-    begun = Reserving(book, accounts, FakeMarkets(market), breakers, clock).begin(0, "bench")
+    begun = Reserving(book, accounts, FakeMarkets(market), breakers, clock, Withdrawing(book)).begin(0, "bench")
     await begun.handle(Sync((), 0, last=True))
     return begun
 

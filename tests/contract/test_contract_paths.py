@@ -22,6 +22,8 @@ POST /api/v1/orders/{}/cancel
 GET /api/v1/orders/{}/history
 POST /api/v1/orders:batch
 POST /api/v1/orders:cancelAll
+POST /api/v1/orders:preview
+GET /api/v1/reconciliations
 GET /api/v1/trades
 GET /api/v1/trades/{}
 GET /api/v1/trades/summary
@@ -29,6 +31,9 @@ GET PUT /api/v1/risk/parameters
 GET PUT /api/v1/risk/limits
 GET /api/v1/risk/circuit-breaker
 POST /api/v1/risk/circuit-breaker/reset
+POST /api/v1/risk/emergency-stop
+POST /api/v1/risk/resume
+GET /api/v1/risk/trading-state
 GET /api/v1/risk/metrics
 GET /api/v1/risk/alerts
 GET /api/v1/positions

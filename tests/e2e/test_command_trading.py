@@ -191,3 +191,29 @@ async def _line(process: asyncio.subprocess.Process, holds: str) -> str:
         while holds not in (line := (await process.stdout.readline()).decode()):
             assert line, "the command has ended"
     return line
+
+
+async def test_a_preview_says_what_would_become_of_an_order(mesh: Mesh) -> None:
+    """Outcome, risk, cost and route; exit code 1 when it would be refused; nothing is placed."""
+    async with trader(mesh.address("gateway")) as seller, trader(mesh.address("gateway")) as buyer:
+        instrument = await new_instrument(seller)
+        ask = await seller.place(SELL, instrument, "10", "20")
+        await seller.reports.until(ask.order_id, ORDER_STATUS_NEW)
+        mine = ("--preview", "--account", buyer.account_id)
+        words = ("order", "buy", instrument, "12", "--limit", "20", *mine)
+        told = await eventually(lambda: ordermesh(mesh, *words), lambda outcome: "10 at 20" in outcome.out)
+        assert told.code == 0
+        assert told.out.splitlines() == [
+            f"would be accepted: buy 12 {instrument}",
+            "risk   accepts",
+            "cost   10 at 20 on average, 20 at worst; 2 would rest",
+            "       value 200 USD, fee 0, net 200",
+            "route  simulation, up",
+        ]
+        as_json = await ordermesh(mesh, *words, "--json")
+        assert as_json.json["cost_estimate"]["fill_quantity"] == "10"
+        refused = await ordermesh(mesh, "order", "buy", instrument, "0.5", "--limit", "20", *mine)
+        assert (refused.code, refused.out.partition(": buy")[0]) == (1, "would be refused")
+        assert "QUANTITY_OFF_LOT" in refused.out
+        listed = await ordermesh(mesh, "orders", "--all", "--json", "--account", buyer.account_id)
+        assert listed.json["orders"] == []

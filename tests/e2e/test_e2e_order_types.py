@@ -207,8 +207,11 @@ async def test_stop_orders_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> Non
     assert told["expire_at"] == "2100-01-02T03:04:05.000006Z"
     listed = (await rest.get("/api/v1/brokers/simulation/orders", params={"page_size": 1000})).json()["orders"]
     [waiting] = [each for each in listed if each["order_id"] == order_id]
-    assert (waiting["type"], waiting["instructions"]["stop_price"]) == ("ORDER_TYPE_STOP_LIMIT", "300.5")
-    assert waiting["instructions"]["expire_at"] == told["expire_at"]
+    assert (waiting["terms"]["type"], waiting["terms"]["instructions"]["stop_price"]) == (
+        "ORDER_TYPE_STOP_LIMIT",
+        "300.5",
+    )
+    assert waiting["terms"]["instructions"]["expire_at"] == told["expire_at"]
     path = f"/api/v1/orders/{order_id}"
     refused = await rest.put(path, json={"replace_id": "r-1", "stop_price": "300.001"})
     assert (refused.status_code, refused.json()["details"][0]["reason"]) == (400, "PRICE_OFF_TICK")

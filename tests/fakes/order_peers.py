@@ -14,9 +14,15 @@ from typing import Any
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ordermesh.broker.v1 import broker_connection_pb2, route_query_pb2, routing_service_pb2_grpc
 from ordermesh.broker.v1 import routing_service_pb2 as routing
-from ordermesh.broker.v1 import routing_service_pb2_grpc
-from ordermesh.marketdata.v1 import instrument_pb2, market_data_service_pb2, market_data_service_pb2_grpc
+from ordermesh.marketdata.v1 import (
+    book_access_pb2,
+    book_pb2,
+    instrument_pb2,
+    market_data_service_pb2,
+    market_data_service_pb2_grpc,
+)
 from ordermesh.order.v1 import execution_report_pb2
 from ordermesh.risk.v1 import reservation_service_pb2 as reserving
 from ordermesh.risk.v1 import reservation_service_pb2_grpc
@@ -51,11 +57,16 @@ _DECIDED = (execution_report_pb2.EXECUTION_TYPE_REPLACED, execution_report_pb2.E
 
 @dataclass
 class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
-    """Reserves as told, and remembers what it was told."""
+    """Reserves as told, and remembers what it was told.
+
+    Attributes:
+        withdrawing: Whether no order may stay open that is there when the stream begins.
+    """
 
     decide: Decide = accept
     consumed: int = 0
     silent: bool = False
+    down: bool = False
     reserved: dict[str, reserving.Reservation] = field(default_factory=dict)
     settled: list[int] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
@@ -64,17 +75,28 @@ class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
     sync_sequence: int = 0
     checks: int = 0
     largest: int = 0
+    withdrawing: bool = False
     _end: asyncio.Event = field(default_factory=asyncio.Event)
+    _said: asyncio.Queue[reserving.ReserveResponse] = field(default_factory=asyncio.Queue)
 
     async def Reserve(self, requests: AsyncIterator[reserving.ReserveRequest], context: Any) -> AsyncIterator[Any]:
         self._end = end = asyncio.Event()
+        said: asyncio.Queue[reserving.ReserveResponse] = asyncio.Queue()
+        self._said = said
         iterator = aiter(requests)
         await anext(iterator)
+        if self.down:
+            return
         yield reserving.ReserveResponse(opened=reserving.ReserveOpened(sequence=self.consumed))
         ending = asyncio.ensure_future(end.wait())
+        coming = asyncio.ensure_future(anext(iterator, None))
         while True:
-            coming = asyncio.ensure_future(anext(iterator, None))
-            await asyncio.wait({coming, ending}, return_when=asyncio.FIRST_COMPLETED)
+            saying = asyncio.ensure_future(said.get())
+            await asyncio.wait({coming, ending, saying}, return_when=asyncio.FIRST_COMPLETED)
+            if saying.done():
+                yield saying.result()
+                continue
+            saying.cancel()
             if not coming.done():
                 coming.cancel()
                 return
@@ -82,9 +104,24 @@ class FakeRisk(reservation_service_pb2_grpc.ReservationServiceServicer):
             if request is None:
                 ending.cancel()
                 return
+            coming = asyncio.ensure_future(anext(iterator, None))
             answer = self._answer(request)
+            while not said.empty():
+                yield said.get_nowait()
             if answer is not None and not self.silent:
                 yield answer
+            if request.HasField("sync") and self.withdrawing:
+                self.withdraw(*self.reserved)
+
+    def withdraw(self, *order_ids: str) -> None:
+        """Says that orders may not stay open, before whatever is answered next."""
+        told = reserving.OrderWithdrawal(
+            order_ids=order_ids, reason=error_pb2.ERROR_REASON_TRADING_HALTED, text="trading is halted"
+        )
+        self._said.put_nowait(reserving.ReserveResponse(withdraw=told))
+
+    async def CheckOrder(self, request: reserving.CheckOrderRequest, context: Any) -> reserving.CheckOrderResponse:
+        return reserving.CheckOrderResponse(decision=self.decide(request.order), as_of=self.consumed)
 
     def cut(self) -> None:
         self._end.set()
@@ -289,6 +326,21 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
         ]
         return routing.QueryVenueOrdersResponse(orders=orders + self.venue.strangers, as_of=len(self.venue.reports))
 
+    async def QueryRoute(self, request: route_query_pb2.QueryRouteRequest, context: Any) -> Any:
+        if request.connection_id not in {"", CONNECTION}:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such connection")
+        state = (
+            broker_connection_pb2.CONNECTION_STATE_UP if self.connected else broker_connection_pb2.CONNECTION_STATE_DOWN
+        )
+        return route_query_pb2.QueryRouteResponse(
+            connection=broker_connection_pb2.BrokerConnection(connection_id=CONNECTION, adapter="fake", state=state),
+            capabilities=broker_connection_pb2.AdapterCapabilities(
+                order_types=[1, 2],  # type: ignore[list-item]
+                times_in_force=[1, 2, 3, 4],  # type: ignore[list-item]
+                taker_fee_rate="0.001",
+            ),
+        )
+
     def tell(self, reports: Iterable[routing.VenueReport]) -> None:
         reports = list(reports)
         if self._outbox is not None and self.connected and reports:
@@ -378,12 +430,19 @@ class FakeMarketData(market_data_service_pb2_grpc.MarketDataServiceServicer):
     instruments: dict[str, instrument_pb2.Instrument] = field(
         default_factory=lambda: {name: instrument(name) for name in ("AAPL.XNAS", "MSFT.XNAS")}
     )
+    books: dict[str, book_pb2.OrderBook] = field(default_factory=dict)
 
     async def GetInstrument(self, request: Any, context: Any) -> Any:
         found = self.instruments.get(request.instrument)
         if found is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no such instrument")
         return market_data_service_pb2.GetInstrumentResponse(instrument=found)
+
+    async def GetOrderBook(self, request: Any, context: Any) -> Any:
+        found = self.books.get(request.instrument)
+        if found is None:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "nothing is known of its market")
+        return book_access_pb2.GetOrderBookResponse(book=found)
 
     async def ListInstruments(self, request: Any, context: Any) -> Any:
         return market_data_service_pb2.ListInstrumentsResponse(instruments=self.instruments.values())

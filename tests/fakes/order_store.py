@@ -48,6 +48,7 @@ class FakeStore:
     away: int = 0
     commits: list[int] = field(default_factory=list)
     gate: asyncio.Event | None = None
+    unreadable: bool = False
 
     def encode(self, draft: Draft) -> None:
         for entry in draft.entries:
@@ -88,6 +89,8 @@ class FakeStore:
 
     async def order(self, order_id: str) -> Order | None:
         await asyncio.sleep(0)
+        if self.unreadable:
+            raise refusals.store_unavailable()
         return self.orders.get(order_id)
 
     async def account_sequences(self, account_ids: Collection[str]) -> Mapping[str, int]:

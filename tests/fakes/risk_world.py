@@ -25,6 +25,7 @@ from services.risk.domain.alert import Alert
 from services.risk.domain.breaker import Breaker
 from services.risk.domain.limits import FIRM, Parameters
 from services.risk.domain.market import Market
+from services.risk.domain.trading import KillSwitch
 from services.risk.pipeline.alerts import AlertLog
 from services.risk.pipeline.book import Book
 from services.risk.pipeline.breakers import Breakers
@@ -32,7 +33,9 @@ from services.risk.pipeline.keeping import Keeper
 from services.risk.pipeline.parameters import ParameterKeeper
 from services.risk.pipeline.ports import AlertFilter, Changes, Kept, LogCursor, SavedDay, SavedExposure, Standing
 from services.risk.pipeline.reserving import Reserving
+from services.risk.pipeline.trading import Trading
 from services.risk.pipeline.watching import Watcher
+from services.risk.pipeline.withdrawing import Withdrawing
 from services.risk.servicer.event_log import EventLogServicer
 from services.risk.servicer.reservation import ReservationServicer
 from services.risk.servicer.risk import Alerts, RiskServicer
@@ -107,6 +110,7 @@ class FakeRiskStore:
 
     Attributes:
         broken: The store does not answer.
+        slow: Switches are not stored before it is set.
     """
 
     def __init__(self) -> None:
@@ -115,8 +119,10 @@ class FakeRiskStore:
         self.cursors: dict[int, LogCursor] = {}
         self.parameters: dict[str, Parameters] = {}
         self.breakers: dict[str, Breaker] = {}
+        self.switches: dict[str, KillSwitch] = {}
         self.alerts: list[Alert] = []
         self.broken = False
+        self.slow: asyncio.Event | None = None
         self.saves = 0
 
     async def load(self) -> Kept:
@@ -150,6 +156,17 @@ class FakeRiskStore:
         self._check()
         self.breakers |= {each.account_id: each for each in breakers}
 
+    async def load_switches(self) -> Sequence[KillSwitch]:
+        return list(self.switches.values())
+
+    async def save_switches(self, switches: Sequence[KillSwitch]) -> None:
+        if self.slow is not None:
+            await self.slow.wait()
+        self._check()
+        for switch in switches:
+            if switch.version > self.switches.get(switch.account_id, KillSwitch(switch.account_id)).version:
+                self.switches[switch.account_id] = switch
+
     async def last_alert(self) -> int:
         self._check()
         return len(self.alerts)
@@ -175,7 +192,7 @@ class FakeRiskStore:
 
 def _wanted(alert: Alert, wanted: AlertFilter) -> bool:
     return (
-        wanted.account_id in ("", alert.account_id)
+        (not wanted.account_id or alert.account_id in ("", wanted.account_id))
         and (not wanted.kinds or alert.kind in wanted.kinds)
         and (wanted.since is None or alert.at >= wanted.since)
         and (wanted.until is None or alert.at < wanted.until)
@@ -234,6 +251,7 @@ class ReserveClient:
         self._batches = 0
         self.opened = -1
         self.decisions: dict[int, list[reservation_service_pb2.ReservationDecision]] = {}
+        self.withdrawals: list[reservation_service_pb2.OrderWithdrawal] = []
         self.ended: BaseException | None = None
 
     async def __aenter__(self) -> Self:
@@ -288,6 +306,11 @@ class ReserveClient:
         """Sends one order, and returns its decision."""
         return (await self.reserve(reservation(number, **values)))[0]
 
+    @property
+    def withdrawn(self) -> list[str]:
+        """The orders that may not stay open, in the order in which they were named."""
+        return [order_id for withdrawal in self.withdrawals for order_id in withdrawal.order_ids]
+
     async def _send(self, **item: Any) -> None:
         await self._call.write(reservation_service_pb2.ReserveRequest(**item))
 
@@ -296,6 +319,8 @@ class ReserveClient:
             while (message := await self._call.read()) is not None:
                 if message.HasField("opened"):
                     self.opened = message.opened.sequence
+                elif message.HasField("withdraw"):
+                    self.withdrawals.append(message.withdraw)
                 else:
                     self.decisions[message.decisions.batch_number] = list(message.decisions.decisions)
         except Exception as error:  # noqa: BLE001 - a test looks at it
@@ -317,7 +342,9 @@ class RiskWorld:
         self.alert_log = AlertLog(store, UuidV7(clock))
         self.book = Book(clock)
         self.breakers = Breakers(self.book, clock, self.alert_log, store)
-        self.keeper = Keeper(self.book, self.breakers, store, 60)
+        self.withdrawing = Withdrawing(self.book)
+        self.trading = Trading(self.book, store, clock, self.alert_log, self.withdrawing, self.accounts.find)
+        self.keeper = Keeper(self.book, self.breakers, self.trading, store, 60)
         self.watcher = Watcher(self.book, self.breakers, self.alert_log, clock)
         self.parameters = ParameterKeeper(self.book, store, clock, self.accounts.find)
 
@@ -327,19 +354,28 @@ class RiskWorld:
         await self.alert_log.load()
         await self.parameters.load(Parameters(FIRM))
         await self.breakers.load()
+        await self.trading.load()
         self.book.restore(await self.store.load(), self.markets.all)
         hub: Hub[Alert] = Hub(self.alert_log.last_sequence)
         self.alert_log.listen(hub.publish)
         alerts = asyncio.create_task(self.alert_log.run())
         stack.callback(alerts.cancel)
         server = Server(Telemetry("risk"), draining=self.draining)
-        self.reserving = reserving = Reserving(self.book, self.accounts, self.markets, self.breakers, self.clock)
+        self.reserving = reserving = Reserving(
+            self.book, self.accounts, self.markets, self.breakers, self.clock, self.withdrawing
+        )
         server.add(
             reservation_service_pb2_grpc.add_ReservationServiceServicer_to_server,
-            ReservationServicer(reserving, self.draining),
+            ReservationServicer(reserving, self.breakers.looking, self.draining),
         )
         servicer = RiskServicer(
-            self.book, self.parameters, self.breakers, Alerts(self.store, hub, EPOCH), self.clock, self.draining
+            self.book,
+            self.parameters,
+            self.breakers,
+            self.trading,
+            Alerts(self.store, hub, EPOCH),
+            clock=self.clock,
+            draining=self.draining,
         )
         server.add(risk_service_pb2_grpc.add_RiskServiceServicer_to_server, servicer)
         server.add(

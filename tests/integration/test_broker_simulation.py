@@ -182,9 +182,13 @@ async def test_stop_orders_wait_at_the_real_engine(world: World, tmp_path: Path)
             request = routing_service_pb2.QueryVenueOrdersRequest(connection_id="simulation", shard=0)
             told = await routing_service_pb2_grpc.RoutingServiceStub(running.channel).QueryVenueOrders(request)
             waiting, bare, _ = sorted(told.orders, key=lambda each: each.order_id)
-            assert (waiting.type, waiting.limit_price, waiting.instructions) == (values["type"], "188", instructions)
-            assert (bare.type, bare.limit_price) == (trading_pb2.ORDER_TYPE_STOP, "")
-            assert (bare.instructions.stop_price, bare.leaves_quantity) == ("190", "10")
+            assert (waiting.terms.type, waiting.limit_price, waiting.terms.instructions) == (
+                values["type"],
+                "188",
+                instructions,
+            )
+            assert (bare.terms.type, bare.limit_price) == (trading_pb2.ORDER_TYPE_STOP, "")
+            assert (bare.terms.instructions.stop_price, bare.leaves_quantity) == ("190", "10")
             await route.send(replace(4, of=1, quantity="10", limit_price="188", stop_price="187.6"))
             await route.reported(4)
             await route.send(new_order(5, account_id="c", quantity="1", limit_price="187.6"))

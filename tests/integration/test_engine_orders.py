@@ -8,10 +8,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc.aio
+import pytest
 import pytest_asyncio
 
 from ordermesh.engine.v1 import (
     execution_pb2,
+    instrument_pb2,
+    instrument_service_pb2,
+    instrument_service_pb2_grpc,
     market_feed_service_pb2,
     market_feed_service_pb2_grpc,
     order_entry_service_pb2,
@@ -202,3 +206,48 @@ async def test_stop_orders_wait_for_their_price_and_are_told_when_they_go(engine
         assert (order.waiting, order.order_type, order.leaves_quantity_lots) == (False, order_pb2.ORDER_TYPE_LIMIT, 3)
         assert (order.price_ticks, order.stop_price_ticks) == (107, 106)
     await same_after_a_crash(engine, "one", "two")
+
+
+async def test_an_auction_opens_the_market(engine: Engine) -> None:
+    """Orders collect, trade at one price, those for the auction alone expire, and the rest trades on."""
+    async with engine.channel() as channel:
+        operator = instrument_service_pb2_grpc.InstrumentServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await operator.UncrossAuction(instrument_service_pb2.UncrossAuctionRequest(instrument_id=1))
+        assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+        begin = instrument_service_pb2.BeginAuctionRequest(instrument_id=1, kind=instrument_pb2.AUCTION_KIND_OPENING)
+        assert (await operator.BeginAuction(begin)).changed
+        assert not (await operator.BeginAuction(begin)).changed
+        trader = await Trader(channel, "one").open()
+        at_the_opening = order_pb2.TIME_IN_FORCE_AT_THE_OPENING
+        await trader.send(
+            new_order(1, BUY, 5, 0, order_type=order_pb2.ORDER_TYPE_MARKET, time_in_force=at_the_opening),
+            new_order(2, BUY, 5, 99, time_in_force=at_the_opening),
+            new_order(3, BUY, 5, 101),
+            new_order(4, SELL, 8, 100),
+            new_order(5, SELL, 1, 100, time_in_force=order_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL),
+        )
+        executions = await trader.executions(5)
+        assert kinds(executions) == ["NEW"] * 4 + ["REJECTED"]
+        assert executions[-1].reason == execution_pb2.EXECUTION_REASON_CALL_PHASE
+        orders = (await told(channel, "one"))[1]
+        assert [order.waiting for order in orders] == [True, True, False, False]
+    await same_after_a_crash(engine, "one")
+    async with engine.channel() as channel:
+        operator = instrument_service_pb2_grpc.InstrumentServiceStub(channel)
+        (listed,) = (await operator.ListInstruments(instrument_service_pb2.ListInstrumentsRequest())).instruments
+        assert listed.status == instrument_pb2.TRADING_STATUS_CALL
+        trader = await Trader(channel, "one").open(after=5)
+        uncrossed = await operator.UncrossAuction(
+            instrument_service_pb2.UncrossAuctionRequest(instrument_id=1, reference_price_ticks=101)
+        )
+        assert (uncrossed.price_ticks, uncrossed.volume_lots) == (101, 8)
+        executions = await trader.executions(5)
+        assert kinds(executions) == ["TRADE"] * 4 + ["EXPIRED"]
+        assert {each.liquidity for each in executions[:4]} == {execution_pb2.LIQUIDITY_AUCTION}
+        assert executions[-1].order_id == order_id(2)
+        assert executions[-1].reason == execution_pb2.EXECUTION_REASON_AUCTION_OVER
+        await trader.send(new_order(6, SELL, 2, 101))
+        assert kinds(await trader.executions(3)) == ["NEW", "TRADE", "TRADE"]
+        assert (await told(channel, "one"))[1] == []
+    await same_after_a_crash(engine, "one")

@@ -101,7 +101,8 @@ async def test_a_kill_under_load_loses_nothing_that_was_told(tmp_path: Path) -> 
     await engine.start()
     async with engine.channel() as channel:
         trader = await Trader(channel, "one").open(after=len(told))
-        await trader.send(*(each for each in sent if each.command_sequence > trader.opened.last_command_sequence))
+        if rest := [each for each in sent if each.command_sequence > trader.opened.last_command_sequence]:
+            await trader.send(*rest)
         while told[-1].command_sequence < 4000:
             told.extend((await trader.read()).batch.executions)
         interrupted = await all_executions(channel, "one")

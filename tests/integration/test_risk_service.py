@@ -17,7 +17,14 @@ from pydantic import SecretStr
 from ordermesh.event.v1 import event_pb2
 from ordermesh.marketdata.v1 import market_data_service_pb2_grpc
 from ordermesh.portfolio.v1 import portfolio_service_pb2_grpc
-from ordermesh.risk.v1 import circuit_breaker_pb2, risk_parameters_pb2, risk_service_pb2, risk_service_pb2_grpc
+from ordermesh.risk.v1 import (
+    circuit_breaker_pb2,
+    risk_parameters_pb2,
+    risk_service_pb2,
+    risk_service_pb2_grpc,
+    trading_state_admin_pb2,
+    trading_state_pb2,
+)
 from ordermesh.type.v1 import error_pb2, trading_pb2
 from services.bus.connection import connect
 from services.bus.topics import FIELD, stream_key
@@ -242,3 +249,38 @@ async def test_second_stream_goes_on_where_the_first_was(world: World) -> None:
             told = await stub_of(running).GetRiskMetrics(risk_service_pb2.GetRiskMetricsRequest(account_id="demo"))
     [exposure] = told.metrics.exposures
     assert (exposure.position, exposure.open_orders) == ("10", 2)
+
+
+async def test_kill_switches_survive_a_restart_and_are_on_the_bus(world: World) -> None:
+    """In force before the first check, told of open orders after the sync, until they are resumed for good."""
+    halted = trading_state_pb2.TRADING_STATE_HALTED
+    async with world.running() as running:
+        stub = stub_of(running)
+        stop = trading_state_admin_pb2.EmergencyStopRequest(firm=True, state=halted, text="storm")
+        assert (await stub.EmergencyStop(stop)).kill_switch.version == 1
+        stop = trading_state_admin_pb2.EmergencyStopRequest(account_id="demo", state=halted)
+        assert (await stub.EmergencyStop(stop)).effective_state == halted
+        await stub.Resume(trading_state_admin_pb2.ResumeRequest(account_id="demo"))
+        redis = connect(world.settings.redis_url.get_secret_value())
+        try:
+            async with asyncio.timeout(10):
+                while await redis.xlen(stream_key(0, "risk.limit.exceeded")) < 3:
+                    await asyncio.sleep(0.02)
+            entries: Any = await redis.xrange(stream_key(0, "risk.limit.exceeded"))
+        finally:
+            await redis.aclose()
+    events = [event_pb2.Event.FromString(fields[FIELD]).risk_alert for _, fields in entries]
+    assert [(each.account_id, each.trading_state) for each in events] == [("", halted), ("demo", halted), ("demo", 1)]
+    async with world.running() as running, ReserveClient(running.channel) as stream:
+        number = await stream.submit(reservation(1))
+        await stream.sync(reservation(2))
+        await until(lambda: number in stream.decisions)
+        assert stream.withdrawn == ["2"]
+        assert stream.decisions[number][0].reason == error_pb2.ERROR_REASON_TRADING_HALTED
+        await stub_of(running).Resume(trading_state_admin_pb2.ResumeRequest(firm=True, text="over"))
+    async with world.running() as running, ReserveClient(running.channel) as stream:
+        await stream.sync(reservation(2))
+        assert (await stream.one(1)).reason == ACCEPTED
+        assert stream.withdrawn == []
+        told = await stub_of(running).GetTradingState(trading_state_admin_pb2.GetTradingStateRequest())
+    assert (told.firm.text, told.firm.version) == ("over", 2)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from services.broker.domain.messages import Command, NewOrder, OrderType, ReplaceOrder, TimeInForce
+from services.kernel.decimals import ZERO
 from services.kernel.errors import CodedError, FieldViolation, invalid
 
 
@@ -31,6 +33,7 @@ class Capabilities:
         takes_display_quantity: Orders may show a part of their quantity at a time.
         required_credentials: Names of the credentials that a connection must have.
         optional_credentials: Names of those that it may have.
+        taker_fee_rate: Fee for taking liquidity, a part of the value traded.
     """
 
     adapter: str
@@ -45,6 +48,7 @@ class Capabilities:
     takes_display_quantity: bool
     required_credentials: frozenset[str] = frozenset()
     optional_credentials: frozenset[str] = frozenset()
+    taker_fee_rate: Decimal = ZERO
 
     @property
     def takes_everything(self) -> bool:

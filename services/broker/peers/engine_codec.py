@@ -117,6 +117,11 @@ class EngineCodec:
         self._rate = taker_fee_rate
         self._groups: dict[str, int] = {}
 
+    @property
+    def taker_fee_rate(self) -> Decimal:
+        """Fee for taking liquidity, a part of the value traded."""
+        return self._rate
+
     def unknown_names(self, commands: Iterable[Command]) -> set[str]:
         """Returns the instruments of new and replaced orders whose terms are not loaded."""
         known = self._by_name

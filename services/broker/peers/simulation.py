@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, cast
 
 from ordermesh.engine.v1 import execution_pb2, order_entry_service_pb2, order_entry_service_pb2_grpc, order_pb2
@@ -50,7 +51,7 @@ class SimulationAdapter:
     @property
     def capabilities(self) -> Capabilities:
         """What it can do."""
-        return CAPABILITIES
+        return replace(CAPABILITIES, taker_fee_rate=self._codec.taker_fee_rate)
 
     async def open(self, connection_id: str, shard: int, cursor: Cursor) -> VenueLink:
         """Opens the participant's order entry stream."""

@@ -6,22 +6,19 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ordermesh.broker.v1 import broker_connection_pb2, broker_service_pb2, broker_service_pb2_grpc, venue_account_pb2
+from ordermesh.broker.v1 import broker_service_pb2, broker_service_pb2_grpc, venue_account_pb2
 from services.broker.domain.account import Position
-from services.broker.domain.capabilities import Capabilities, Environment
-from services.broker.domain.connection import Connection
+from services.broker.domain.capabilities import Environment
 from services.broker.pipeline.connections import Connections, Wish
 from services.broker.pipeline.routing import Routes
 from services.broker.servicer.routing import venue_order_to_proto
-from services.kernel.clock import Clock, to_ns
+from services.broker.servicer.telling import Telling, capabilities_to_proto
+from services.kernel.clock import Clock
 from services.kernel.decimals import format_decimal
 from services.mesh.streams import timestamp
 from services.mesh.tokens import PageTokens, filters_of
 
 _DEFAULT_PAGE: Final = 100
-_UP: Final = broker_connection_pb2.CONNECTION_STATE_UP
-_DOWN: Final = broker_connection_pb2.CONNECTION_STATE_DOWN
-_DISABLED: Final = broker_connection_pb2.CONNECTION_STATE_DISABLED
 
 
 class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
@@ -29,7 +26,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
 
     def __init__(self, connections: Connections, routes: Routes, clock: Clock) -> None:
         self._connections = connections
-        self._routes = routes
+        self._telling = Telling(connections, routes)
         self._clock = clock
 
     async def CreateConnection(
@@ -39,14 +36,14 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         wish = Wish(request.display_name, not request.disabled, request.default_account_ids, dict(request.credentials))
         environment = Environment(request.environment)
         connection = await self._connections.create(request.connection_id, request.adapter, environment, wish)
-        return broker_service_pb2.CreateConnectionResponse(connection=await self._told(connection))
+        return broker_service_pb2.CreateConnectionResponse(connection=await self._telling.told(connection))
 
     async def GetConnection(
         self, request: broker_service_pb2.GetConnectionRequest, context: Any
     ) -> broker_service_pb2.GetConnectionResponse:
         """Tells one connection."""
         connection = self._connections.get(request.connection_id)
-        return broker_service_pb2.GetConnectionResponse(connection=await self._told(connection))
+        return broker_service_pb2.GetConnectionResponse(connection=await self._telling.told(connection))
 
     async def ListConnections(
         self, request: broker_service_pb2.ListConnectionsRequest, context: Any
@@ -56,7 +53,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         after = tokens.read(request.page_token) or ("",)
         size = request.page_size or _DEFAULT_PAGE
         found = self._connections.list_after(after[0], size + 1, request.adapter)
-        told = [await self._told(connection) for connection in found[:size]]
+        told = [await self._telling.told(connection) for connection in found[:size]]
         token = tokens.make(found[size - 1].connection_id) if len(found) > size else ""
         return broker_service_pb2.ListConnectionsResponse(connections=told, next_page_token=token)
 
@@ -72,7 +69,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
             request.forget_credentials,
         )
         connection = await self._connections.update(request.connection_id, request.version, wish)
-        return broker_service_pb2.UpdateConnectionResponse(connection=await self._told(connection))
+        return broker_service_pb2.UpdateConnectionResponse(connection=await self._telling.told(connection))
 
     async def DeleteConnection(
         self, request: broker_service_pb2.DeleteConnectionRequest, context: Any
@@ -86,7 +83,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
     ) -> broker_service_pb2.GetCapabilitiesResponse:
         """Tells what the adapter of a connection can do."""
         capabilities = self._connections.capabilities(request.connection_id)
-        return broker_service_pb2.GetCapabilitiesResponse(capabilities=_capabilities(capabilities))
+        return broker_service_pb2.GetCapabilitiesResponse(capabilities=capabilities_to_proto(capabilities))
 
     async def GetFunds(
         self, request: venue_account_pb2.GetFundsRequest, context: Any
@@ -142,35 +139,6 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         told = [venue_order_to_proto(order) for order in rest[:size]]
         return venue_account_pb2.ListVenueOrdersResponse(orders=told, next_page_token=token, time=self._now())
 
-    async def _told(self, connection: Connection) -> broker_connection_pb2.BrokerConnection:
-        state, text = await self._state(connection)
-        return broker_connection_pb2.BrokerConnection(
-            connection_id=connection.connection_id,
-            display_name=connection.display_name,
-            adapter=connection.adapter,
-            environment=connection.environment.value,  # type: ignore[arg-type]
-            enabled=connection.enabled,
-            default_account_ids=connection.default_account_ids,
-            credential_names=connection.credential_names,
-            state=state,
-            state_text=text,
-            built_in=connection.built_in,
-            version=connection.version,
-            created_at=timestamp(to_ns(connection.created_at)),
-            updated_at=timestamp(to_ns(connection.updated_at)),
-        )
-
-    async def _state(self, connection: Connection) -> tuple[broker_connection_pb2.ConnectionState.ValueType, str]:
-        if not connection.enabled:
-            return _DISABLED, "the connection is switched off"
-        up = self._routes.up(connection.connection_id)
-        if up:
-            return _UP, ""
-        text = await self._connections.probe(connection.adapter)
-        if text or up is False:
-            return _DOWN, text or "the connection is being opened"
-        return _UP, ""
-
     def _now(self) -> Timestamp:
         return timestamp(self._clock.now_ns())
 
@@ -178,23 +146,6 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
 def _key(venue_order_id: str) -> tuple[int, str]:
     """Sorts numbers as numbers."""
     return len(venue_order_id), venue_order_id
-
-
-def _capabilities(told: Capabilities) -> broker_connection_pb2.AdapterCapabilities:
-    return broker_connection_pb2.AdapterCapabilities(
-        adapter=told.adapter,
-        order_types=sorted(told.order_types),  # type: ignore[arg-type]
-        times_in_force=sorted(told.times_in_force),  # type: ignore[arg-type]
-        environments=sorted(told.environments),  # type: ignore[arg-type]
-        deduplicates_commands=told.deduplicates_commands,
-        recovers_reports=told.recovers_reports,
-        tells_account=told.tells_account,
-        replaces_orders=told.replaces_orders,
-        takes_post_only=told.takes_post_only,
-        takes_display_quantity=told.takes_display_quantity,
-        required_credentials=sorted(told.required_credentials),
-        optional_credentials=sorted(told.optional_credentials),
-    )
 
 
 def _position(position: Position) -> venue_account_pb2.VenuePosition:

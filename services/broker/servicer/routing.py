@@ -9,7 +9,12 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ordermesh.broker.v1 import routing_service_pb2, routing_service_pb2_grpc, venue_instructions_pb2
+from ordermesh.broker.v1 import (
+    route_query_pb2,
+    routing_service_pb2,
+    routing_service_pb2_grpc,
+    venue_instructions_pb2,
+)
 from ordermesh.type.v1 import error_pb2
 from services.broker.domain.messages import (
     CancelOrder,
@@ -24,6 +29,7 @@ from services.broker.domain.messages import (
 from services.broker.pipeline.connections import Connections
 from services.broker.pipeline.outbox import Down, Opened, OutboxItem, Reports
 from services.broker.pipeline.routing import Route, Routes
+from services.broker.servicer.telling import Telling, capabilities_to_proto
 from services.kernel.drain import Pace
 from services.kernel.errors import invalid_field
 from services.mesh.draining import Draining
@@ -42,6 +48,7 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
     ) -> None:
         self._routes = routes
         self._connections = connections
+        self._telling = Telling(connections, routes)
         self._draining = draining
         self._report_interval_seconds = report_interval_seconds
 
@@ -74,6 +81,17 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
         told = await self._connections.open_orders(request.connection_id, request.shard)
         orders = [venue_order_to_proto(order) for order in told.orders]
         return routing_service_pb2.QueryVenueOrdersResponse(orders=orders, as_of=told.as_of)
+
+    async def QueryRoute(
+        self, request: route_query_pb2.QueryRouteRequest, context: Any
+    ) -> route_query_pb2.QueryRouteResponse:
+        """Tells where an order of an account would go."""
+        name = request.connection_id or self._connections.default_of(request.account_id)
+        connection = self._connections.get(name)
+        return route_query_pb2.QueryRouteResponse(
+            connection=await self._telling.told(connection),
+            capabilities=capabilities_to_proto(self._connections.capabilities(name)),
+        )
 
 
 async def _read(requests: AsyncIterator[routing_service_pb2.RouteRequest], route: Route) -> None:
@@ -205,10 +223,10 @@ def venue_order_to_proto(order: VenueOrder) -> routing_service_pb2.VenueOrder:
         quantity=order.quantity,
         cumulative_quantity=order.cumulative_quantity,
         leaves_quantity=order.leaves_quantity,
-        type=order.order_type.value,  # type: ignore[arg-type]
+        terms=venue_instructions_pb2.VenueOrderTerms(type=order.order_type.value),  # type: ignore[arg-type]
     )
     if order.instructions is not None:
-        _add_instructions(message.instructions, order.instructions)
+        _add_instructions(message.terms.instructions, order.instructions)
     return message
 
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
 from ordermesh.type.v1 import error_pb2, trading_pb2
 from services.cli import options, output, terms
+from services.cli.commands.preview import preview
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 from services.kernel.identifiers import UuidV7
@@ -71,6 +72,11 @@ Wait = Annotated[
     float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait for the venue's answer.")
 ]
 
+Preview = Annotated[
+    bool,
+    typer.Option("--preview", help="Only says what would become of it, what it would cost and where it would go."),
+]
+
 
 def order(  # noqa: PLR0917 - each is a word of the command line
     side: Annotated[Side, typer.Argument(help="Which side.")],
@@ -85,6 +91,7 @@ def order(  # noqa: PLR0917 - each is a word of the command line
     account: options.Account = options.DEMO,
     client_order_id: ClientOrderId = "",
     wait: Wait = 3.0,
+    only_preview: Preview = False,
     json: options.Json = False,
     address: options.Address = "",
 ) -> None:
@@ -107,6 +114,8 @@ def order(  # noqa: PLR0917 - each is a word of the command line
         post_only=post_only,
         display_quantity=display,
     )
+    if only_preview:
+        run(address, lambda mesh: preview(mesh, request, as_json=json))
     run(address, lambda mesh: place(mesh, request, wait, as_json=json))
 
 

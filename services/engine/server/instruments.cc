@@ -17,6 +17,11 @@ grpc::Status to_status(Outcome outcome) {
               "INSTRUMENT_CONFLICT: instrument_id and symbol do not belong to the same instrument"};
     case Outcome::kTooMany:
       return {grpc::StatusCode::RESOURCE_EXHAUSTED, "TOO_MANY_INSTRUMENTS: the engine holds as many as it can"};
+    case Outcome::kOtherPhase:
+      return {grpc::StatusCode::FAILED_PRECONDITION,
+              "OTHER_PHASE: the instrument's phase of trading is another, or it is halted"};
+    case Outcome::kPriceOutOfBand:
+      return invalid("reference_price_ticks must lie within the instrument's band");
   }
   return {grpc::StatusCode::INTERNAL, "UNKNOWN_OUTCOME: the exchange answered with an unknown outcome"};
 }
@@ -25,12 +30,12 @@ grpc::Status to_status(Outcome outcome) {
 
 callback::ServerUnaryReactor* InstrumentService::change(callback::CallbackServerContext* context,
                                                         Transaction transaction,
-                                                        std::function<void(std::uint32_t)> respond) {
+                                                        std::function<void(const Result&)> respond) {
   auto* reactor = context->DefaultReactor();
   auto done = [reactor, respond = std::move(respond)](Result result) {
     const grpc::Status status = to_status(result.outcome);
     if (status.ok()) {
-      respond(result.count);
+      respond(result);
     }
     reactor->Finish(status);
   };
@@ -50,11 +55,11 @@ callback::ServerUnaryReactor* InstrumentService::DefineInstrument(callback::Call
     return reactor;
   }
   const InstrumentId id = define.instrument.id;
-  return change(context, std::move(define), [this, id, response](std::uint32_t changed) {
+  return change(context, std::move(define), [this, id, response](const Result& result) {
     const Market& market = *matcher_.exchange().market(id);
     to_proto(market.instrument, *response->mutable_instrument());
     response->set_status(static_cast<pb::TradingStatus>(market.book.status()));
-    response->set_changed(changed > 0);
+    response->set_changed(result.count > 0);
   });
 }
 
@@ -82,21 +87,51 @@ callback::ServerUnaryReactor* InstrumentService::HaltInstrument(callback::Callba
                                                                 const pb::HaltInstrumentRequest* request,
                                                                 pb::HaltInstrumentResponse* response) {
   return change(context, SetStatus{request->instrument_id(), TradingStatus::kHalted},
-                [response](std::uint32_t changed) { response->set_changed_instruments(changed); });
+                [response](const Result& result) { response->set_changed_instruments(result.count); });
 }
 
 callback::ServerUnaryReactor* InstrumentService::ResumeInstrument(callback::CallbackServerContext* context,
                                                                   const pb::ResumeInstrumentRequest* request,
                                                                   pb::ResumeInstrumentResponse* response) {
   return change(context, SetStatus{request->instrument_id(), TradingStatus::kOpen},
-                [response](std::uint32_t changed) { response->set_changed_instruments(changed); });
+                [response](const Result& result) { response->set_changed_instruments(result.count); });
 }
 
 callback::ServerUnaryReactor* InstrumentService::ExpireDayOrders(callback::CallbackServerContext* context,
                                                                  const pb::ExpireDayOrdersRequest* request,
                                                                  pb::ExpireDayOrdersResponse* response) {
   return change(context, engine::ExpireDayOrders{request->instrument_id()},
-                [response](std::uint32_t expired) { response->set_expired_orders(expired); });
+                [response](const Result& result) { response->set_expired_orders(result.count); });
+}
+
+callback::ServerUnaryReactor* InstrumentService::BeginAuction(callback::CallbackServerContext* context,
+                                                              const pb::BeginAuctionRequest* request,
+                                                              pb::BeginAuctionResponse* response) {
+  const bool opening = request->kind() == pb::AUCTION_KIND_OPENING;
+  if (!opening && request->kind() != pb::AUCTION_KIND_CLOSING) {
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(invalid("kind must be an auction's"));
+    return reactor;
+  }
+  const AuctionKind kind = opening ? AuctionKind::kOpening : AuctionKind::kClosing;
+  return change(context, engine::BeginAuction{request->instrument_id(), kind},
+                [response](const Result& result) { response->set_changed(result.count > 0); });
+}
+
+callback::ServerUnaryReactor* InstrumentService::UncrossAuction(callback::CallbackServerContext* context,
+                                                                const pb::UncrossAuctionRequest* request,
+                                                                pb::UncrossAuctionResponse* response) {
+  engine::UncrossAuction uncross;
+  uncross.instrument = request->instrument_id();
+  if (request->has_reference_price_ticks()) {
+    uncross.reference_price = request->reference_price_ticks();
+  }
+  return change(context, uncross, [response](const Result& result) {
+    if (result.volume > 0) {
+      response->set_price_ticks(result.price);
+    }
+    response->set_volume_lots(result.volume);
+  });
 }
 
 }  // namespace ordermesh::engine::server

@@ -27,11 +27,17 @@ class InstrumentService final : public CallbackService<pb::InstrumentService> {
   callback::ServerUnaryReactor* ExpireDayOrders(callback::CallbackServerContext* context,
                                                 const pb::ExpireDayOrdersRequest* request,
                                                 pb::ExpireDayOrdersResponse* response) override;
+  callback::ServerUnaryReactor* BeginAuction(callback::CallbackServerContext* context,
+                                             const pb::BeginAuctionRequest* request,
+                                             pb::BeginAuctionResponse* response) override;
+  callback::ServerUnaryReactor* UncrossAuction(callback::CallbackServerContext* context,
+                                               const pb::UncrossAuctionRequest* request,
+                                               pb::UncrossAuctionResponse* response) override;
 
  private:
-  // Has a transaction done and hands its count to `respond`, or ends the call with the outcome's error.
+  // Has a transaction done and hands its result to `respond`, or ends the call with the outcome's error.
   callback::ServerUnaryReactor* change(callback::CallbackServerContext* context, Transaction transaction,
-                                       std::function<void(std::uint32_t count)> respond);
+                                       std::function<void(const Result& result)> respond);
 
   Matcher& matcher_;
 };

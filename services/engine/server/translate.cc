@@ -200,10 +200,10 @@ void to_proto(const Order& from, InstrumentId instrument, pb::OpenOrder& to) {
   to.set_expire_time_ns(from.terms.expire_time);
   to.set_post_only(from.terms.post_only);
   to.set_display_quantity_lots(from.terms.display);
-  to.set_displayed_leaves_lots(is_stop(from.type) ? 0 : displayed(from));
+  to.set_displayed_leaves_lots(from.waits ? 0 : displayed(from));
   to.set_order_type(to_proto_enum<pb::OrderType>(from.type));
   to.set_stop_price_ticks(from.terms.stop_price);
-  to.set_waiting(is_stop(from.type));
+  to.set_waiting(from.waits);
 }
 
 }  // namespace ordermesh::engine::server

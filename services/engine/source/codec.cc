@@ -14,10 +14,12 @@ enum class TransactionKind : std::uint8_t {
   kSetStatus = 4,
   kExpireDayOrders = 5,
   kAdvanceTime = 6,
+  kBeginAuction = 7,
+  kUncrossAuction = 8,
 };
 
-// How a command is written: as its kind, or, with terms, as a kind of its own, so that what was written before there were
-// terms is read as ever.
+// How a command is written: as its kind, or, with terms, as a kind of its own, so that what was written before there
+// were terms is read as ever.
 enum class CommandForm : std::uint8_t {
   kNewWithTerms = 6,
   kReplaceWithAmendment = 7,
@@ -221,6 +223,16 @@ struct Encoder {
     writer.put(TransactionKind::kExpireDayOrders);
     writer.put(expire.instrument);
   }
+  void operator()(const BeginAuction& begin) const {
+    writer.put(TransactionKind::kBeginAuction);
+    writer.put(begin.instrument);
+    writer.put(begin.kind);
+  }
+  void operator()(const UncrossAuction& uncross) const {
+    writer.put(TransactionKind::kUncrossAuction);
+    writer.put(uncross.instrument);
+    optional_field(Put{writer}, uncross.reference_price);
+  }
   void operator()(const AdvanceTime& /*advance*/) const { writer.put(TransactionKind::kAdvanceTime); }
 };
 
@@ -247,6 +259,23 @@ SetStatus decode_status(ByteReader& reader) {
   return status;
 }
 
+BeginAuction decode_begin_auction(ByteReader& reader) {
+  BeginAuction begin;
+  begin.instrument = reader.get<InstrumentId>();
+  begin.kind = reader.get<AuctionKind>();
+  if (begin.kind != AuctionKind::kOpening && begin.kind != AuctionKind::kClosing) {
+    throw DecodeError("names no kind of auction");
+  }
+  return begin;
+}
+
+UncrossAuction decode_uncross_auction(ByteReader& reader) {
+  UncrossAuction uncross;
+  uncross.instrument = reader.get<InstrumentId>();
+  optional_field(Get{reader}, uncross.reference_price);
+  return uncross;
+}
+
 }  // namespace
 
 void encode(ByteWriter& writer, const Transaction& transaction) { std::visit(Encoder{writer}, transaction); }
@@ -265,6 +294,10 @@ Transaction decode_transaction(ByteReader& reader) {
       return ExpireDayOrders{reader.get<InstrumentId>()};
     case TransactionKind::kAdvanceTime:
       return AdvanceTime{};
+    case TransactionKind::kBeginAuction:
+      return decode_begin_auction(reader);
+    case TransactionKind::kUncrossAuction:
+      return decode_uncross_auction(reader);
   }
   throw DecodeError("names no kind of transaction");
 }

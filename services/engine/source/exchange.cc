@@ -13,7 +13,7 @@ bool is_valid(OrderType type) { return type >= OrderType::kLimit && type <= Orde
 bool has_limit(OrderType type) { return type == OrderType::kLimit || type == OrderType::kStopLimit; }
 
 bool is_valid(TimeInForce time_in_force) {
-  return time_in_force >= TimeInForce::kGoodTillCancel && time_in_force <= TimeInForce::kGoodTillDate;
+  return time_in_force >= TimeInForce::kGoodTillCancel && time_in_force <= TimeInForce::kAtTheClose;
 }
 
 bool is_valid(SelfTradePrevention mode) {
@@ -38,6 +38,8 @@ struct Exchange::Apply {
   Result operator()(const ParticipantCommand& command) const { return exchange.take(command); }
   Result operator()(const SetStatus& status) const { return exchange.set_status(status.instrument, status.status); }
   Result operator()(const ExpireDayOrders& expire) const { return exchange.expire_day_orders(expire.instrument); }
+  Result operator()(const BeginAuction& begin) const { return exchange.begin_auction(begin.instrument, begin.kind); }
+  Result operator()(const UncrossAuction& uncross) const { return exchange.uncross_auction(uncross); }
   Result operator()(const AdvanceTime&) const { return exchange.expire_due_orders(); }
 };
 
@@ -119,8 +121,9 @@ Result Exchange::set_status(InstrumentId instrument, TradingStatus status) {
   }
   Result result;
   for (Market* market : markets) {
-    if (market->book.status() != status) {
-      market->book.set_status(status);
+    const TradingStatus before = market->book.status();
+    market->book.set_halted(status == TradingStatus::kHalted);
+    if (market->book.status() != before) {
       reporter_.cause.market = market;
       reporter_.status_changed();
       ++result.count;
@@ -165,6 +168,40 @@ Result Exchange::expire_due_orders() {
     ++result.count;
   }
   return result;
+}
+
+Result Exchange::begin_auction(InstrumentId instrument, AuctionKind kind) {
+  const auto found = markets_.find(instrument);
+  if (found == markets_.end()) {
+    return {Outcome::kUnknownInstrument};
+  }
+  OrderBook<Reporter>& book = found->second->book;
+  if (book.call() != AuctionKind::kUnspecified) {
+    return {book.call() == kind ? Outcome::kDone : Outcome::kOtherPhase};
+  }
+  book.begin_call(kind);
+  reporter_.cause.market = found->second.get();
+  reporter_.status_changed();
+  return {Outcome::kDone, 1};
+}
+
+Result Exchange::uncross_auction(const UncrossAuction& uncross) {
+  const auto found = markets_.find(uncross.instrument);
+  if (found == markets_.end()) {
+    return {Outcome::kUnknownInstrument};
+  }
+  Market& market = *found->second;
+  if (market.book.status() != TradingStatus::kCall) {
+    return {Outcome::kOtherPhase};
+  }
+  if (uncross.reference_price && !in_band(market.instrument, *uncross.reference_price)) {
+    return {Outcome::kPriceOutOfBand};
+  }
+  reporter_.cause.market = &market;
+  const auto [price, volume] = market.book.uncross(uncross.reference_price);
+  reporter_.status_changed();
+  market.book.continue_trading();
+  return {Outcome::kDone, 0, price, volume};
 }
 
 Result Exchange::take(const ParticipantCommand& command) {
@@ -233,6 +270,9 @@ Reason Exchange::check(const Command& command) const {
 
 Reason Exchange::check_terms(const Command& command) const {
   const Terms& terms = command.terms;
+  if (is_stop(command.type) && is_at_auction(command.time_in_force)) {
+    return Reason::kInvalidTimeInForce;
+  }
   if (terms.post_only && (command.type != OrderType::kLimit || !rests(command.time_in_force))) {
     return Reason::kInvalidExecutionInstruction;
   }

@@ -11,10 +11,11 @@ enum class BlockKind : std::uint8_t {
   kCounters = 1,
   kParticipant = 2,
   kPlainExecutions = 3,  // of the participant named in it, without stop prices; read, but no longer written
-  kMarket = 4,
+  kPlainMarket = 4,      // whether it is halted, but no call phase; read, but no longer written
   kPlainOrders = 5,  // of the market before, without terms; read, but no longer written
   kOrders = 6,       // of the market before
   kExecutions = 7,   // of the participant named in it
+  kMarket = 8,
 };
 
 constexpr std::uint32_t kItemsInBlock = 4096;
@@ -84,6 +85,7 @@ void Exchange::save_markets(const BlockSink& sink) const {
     Block block(BlockKind::kMarket);
     encode(block.writer, market->instrument);
     block.writer.put(market->book.status());
+    block.writer.put(market->book.call());
     block.writer.put(market->feed.last());
     block.writer.put(market->last_trade.sequence);
     block.writer.put(market->last_trade.time);
@@ -116,8 +118,9 @@ void Exchange::load(std::span<const std::uint8_t> bytes) {
     case BlockKind::kExecutions:
       load_executions(reader, kind == BlockKind::kExecutions);
       break;
+    case BlockKind::kPlainMarket:
     case BlockKind::kMarket:
-      load_market(reader);
+      load_market(reader, kind == BlockKind::kMarket);
       break;
     case BlockKind::kPlainOrders:
     case BlockKind::kOrders:
@@ -148,9 +151,12 @@ void Exchange::load_executions(ByteReader& reader, bool with_stop_price) {
   }
 }
 
-void Exchange::load_market(ByteReader& reader) {
+void Exchange::load_market(ByteReader& reader, bool with_call) {
   Market& market = add_market(decode_instrument(reader));
-  market.book.set_status(reader.get<TradingStatus>());
+  const auto status = reader.get<TradingStatus>();
+  const auto call = with_call ? reader.get<AuctionKind>() : AuctionKind::kUnspecified;
+  market.book.begin_call(call);
+  market.book.set_halted(status == TradingStatus::kHalted);
   market.feed.restart(reader.get<std::uint64_t>());
   FeedEvent& trade = market.last_trade;
   trade.kind = FeedKind::kTrade;

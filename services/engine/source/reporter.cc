@@ -26,18 +26,32 @@ void Reporter::open(const Order& order, InstrumentId instrument) {
 
 void Reporter::on_trade(const Order& maker, const Order& taker, Price price, Quantity quantity) {
   ++last_trade_id;
-  for (const Order* order : {&maker, &taker}) {
-    Execution execution = describe(*order, ExecutionType::kTrade, Reason::kNone);
-    execution.last_price = price;
-    execution.last_quantity = quantity;
-    execution.trade_id = last_trade_id;
-    execution.liquidity = order == &maker ? Liquidity::kMaker : Liquidity::kTaker;
-    publish(order->owner, execution);
-    close(*order);
-  }
+  publish_trade(maker, price, quantity, Liquidity::kMaker);
+  publish_trade(taker, price, quantity, Liquidity::kTaker);
+  publish_trade(taker.side, price, quantity);
+}
+
+void Reporter::on_auction_trade(const Order& buy, const Order& sell, Price price, Quantity quantity) {
+  ++last_trade_id;
+  publish_trade(buy, price, quantity, Liquidity::kAuction);
+  publish_trade(sell, price, quantity, Liquidity::kAuction);
+  publish_trade(Side::kUnspecified, price, quantity);
+}
+
+void Reporter::publish_trade(const Order& order, Price price, Quantity quantity, Liquidity liquidity) {
+  Execution execution = describe(order, ExecutionType::kTrade, Reason::kNone);
+  execution.last_price = price;
+  execution.last_quantity = quantity;
+  execution.trade_id = last_trade_id;
+  execution.liquidity = liquidity;
+  publish(order.owner, execution);
+  close(order);
+}
+
+void Reporter::publish_trade(Side aggressor, Price price, Quantity quantity) {
   FeedEvent event;
   event.kind = FeedKind::kTrade;
-  event.side = taker.side;
+  event.side = aggressor;
   event.price = price;
   event.quantity = quantity;
   event.trade_id = last_trade_id;
@@ -46,7 +60,7 @@ void Reporter::on_trade(const Order& maker, const Order& taker, Price price, Qua
 }
 
 void Reporter::on_canceled(const Order& order, Reason reason, Quantity removed) {
-  const bool expired = reason == Reason::kEndOfDay || reason == Reason::kExpireTime;
+  const bool expired = reason == Reason::kEndOfDay || reason == Reason::kExpireTime || reason == Reason::kAuctionOver;
   Execution execution = describe(order, expired ? ExecutionType::kExpired : ExecutionType::kCanceled, reason);
   execution.status = expired ? OrderStatus::kExpired : OrderStatus::kCanceled;
   execution.quantity = order.cumulative + removed;

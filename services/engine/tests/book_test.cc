@@ -353,11 +353,11 @@ TYPED_TEST(BookTest, AWaitingStopOrderIsCanceledReducedAndReplaced) {
   EXPECT_EQ(this->book.reduce(1, 2), Reason::kNone);
   EXPECT_EQ(this->book.replace(1, 0, 2), Reason::kNone);
   EXPECT_EQ(this->told(), (Lines{"reduced 1 -2 reason 1 leaves 3", "replaced 1 2@0 cumulative 0"}));
-  EXPECT_EQ(contents(this->book)[0], "buy 1 2@0 waits for 105 type 3 shows 0") << "it kept its place";
+  EXPECT_EQ(contents(this->book)[0], "buy 1 2@0 tif 1 waits for 105 type 3 shows 0") << "it kept its place";
   EXPECT_EQ(this->book.replace(1, 0, 4), Reason::kNone);
-  EXPECT_EQ(contents(this->book)[0], "buy 2 5@0 waits for 105 type 3 shows 0") << "now it lost it";
+  EXPECT_EQ(contents(this->book)[0], "buy 2 5@0 tif 1 waits for 105 type 3 shows 0") << "now it lost it";
   EXPECT_EQ(this->book.replace(1, 0, 4, {.stop_price = 104}), Reason::kNone);
-  EXPECT_EQ(contents(this->book)[0], "buy 1 4@0 waits for 104 type 3 shows 0");
+  EXPECT_EQ(contents(this->book)[0], "buy 1 4@0 tif 1 waits for 104 type 3 shows 0");
   this->told();
   EXPECT_EQ(this->book.cancel(1), Reason::kNone);
   EXPECT_EQ(this->told(), (Lines{"canceled 1 -4 reason 1 leaves 0"}));
@@ -368,14 +368,14 @@ TYPED_TEST(BookTest, AWaitingStopOrderIsCanceledReducedAndReplaced) {
 TYPED_TEST(BookTest, WhileHaltedOnlyWhatReducesIsTaken) {
   this->buy(1, 5, 100);
   this->buy(2, 5, 100);
-  this->book.set_status(TradingStatus::kHalted);
+  this->book.set_halted(true);
   EXPECT_EQ(this->sell(3, 5, 100), Reason::kHalted);
   EXPECT_EQ(this->book.replace(1, 101, 5), Reason::kHalted);
   EXPECT_EQ(this->book.replace(1, 100, 6), Reason::kHalted);
   EXPECT_EQ(this->book.replace(1, 100, 4), Reason::kNone);
   EXPECT_EQ(this->book.reduce(1, 1), Reason::kNone);
   EXPECT_EQ(this->book.cancel(2), Reason::kNone);
-  this->book.set_status(TradingStatus::kOpen);
+  this->book.set_halted(false);
   EXPECT_EQ(this->sell(4, 5, 100), Reason::kNone);
   EXPECT_EQ(contents(this->book), (Lines{"ask 4 2@100 cumulative 3 owner 4 group 0 tif 1"}));
 }
@@ -446,8 +446,8 @@ TYPED_TEST(SelfTradeTest, DecrementMeetsOneTrancheOfAnIcebergOrderAfterAnother) 
   this->book.submit(incoming);
   EXPECT_EQ(this->told(),
             (Lines{"accepted 3 10@100", "reduced 1 -5 reason 6 leaves 7", "reduced 3 -5 reason 6 leaves 5",
-                   "trade 2 with 3 3@100 leaves 0 2", "reduced 1 -2 reason 6 leaves 5", "canceled 3 -2 reason 6 leaves 0",
-                   "ask 100: 3 in 1"}));
+                   "trade 2 with 3 3@100 leaves 0 2", "reduced 1 -2 reason 6 leaves 5",
+                   "canceled 3 -2 reason 6 leaves 0", "ask 100: 3 in 1"}));
 }
 
 TYPED_TEST(SelfTradeTest, AFillOrKillOrderStopsAtItsOwnGroupBeforeWhatIsHidden) {

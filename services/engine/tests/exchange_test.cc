@@ -137,6 +137,13 @@ INSTANTIATE_TEST_SUITE_P(
                    c.terms.post_only = true;
                  },
                  Reason::kInvalidExecutionInstruction},
+        BadOrder{"a_stop_order_for_an_auction",
+                 [](Command& c) {
+                   c.type = OrderType::kStopLimit;
+                   c.time_in_force = TimeInForce::kAtTheClose;
+                   c.terms.stop_price = 100;
+                 },
+                 Reason::kInvalidTimeInForce},
         BadOrder{"no_quantity", [](Command& c) { c.quantity = 0; }, Reason::kInvalidQuantity},
         BadOrder{"quantity_too_large", [](Command& c) { c.quantity = kQuantityLimit + 1; }, Reason::kInvalidQuantity}),
     [](const auto& refused) { return std::string(refused.param.name); });
@@ -300,6 +307,37 @@ TEST_F(ExchangeTest, AWaitingDayOrderExpires) {
   EXPECT_EQ(exchange.apply(ExpireDayOrders{1}, 200).count, 1U);
   EXPECT_EQ(last(alice).type, ExecutionType::kExpired);
   EXPECT_EQ(exchange.market(1)->book.size(), 0U);
+}
+
+TEST_F(ExchangeTest, AnAuctionIsBegunAndUncrossed) {
+  Command at_open = new_order(1, 71, Side::kBuy, 10, 0);
+  at_open.type = OrderType::kMarket;
+  at_open.time_in_force = TimeInForce::kAtTheOpening;
+  send(alice, at_open);
+  EXPECT_EQ(exchange.apply(UncrossAuction{1}, 20).outcome, Outcome::kOtherPhase);
+  EXPECT_EQ(exchange.apply(BeginAuction{9, AuctionKind::kOpening}, 20).outcome, Outcome::kUnknownInstrument);
+  EXPECT_EQ(exchange.apply(BeginAuction{1, AuctionKind::kOpening}, 20).count, 1U);
+  EXPECT_EQ(exchange.apply(BeginAuction{1, AuctionKind::kOpening}, 20).count, 0U) << "it goes on already";
+  EXPECT_EQ(exchange.apply(BeginAuction{1, AuctionKind::kClosing}, 20).outcome, Outcome::kOtherPhase);
+  EXPECT_EQ(exchange.fresh_feed().back().status, TradingStatus::kCall);
+  EXPECT_EQ(exchange.apply(SetStatus{1, TradingStatus::kOpen}, 20).count, 0U) << "only uncrossing ends it";
+  send(bob, new_order(1, 72, Side::kSell, 4, 100));
+  EXPECT_EQ(exchange.apply(UncrossAuction{1, 0}, 20).outcome, Outcome::kPriceOutOfBand);
+  exchange.apply(SetStatus{1, TradingStatus::kHalted}, 20);
+  EXPECT_EQ(exchange.apply(UncrossAuction{1, 101}, 20).outcome, Outcome::kOtherPhase) << "halted";
+  exchange.apply(SetStatus{1, TradingStatus::kOpen}, 20);
+  const Result result = exchange.apply(UncrossAuction{1, 101}, 20);
+  EXPECT_EQ(result.volume, 4);
+  EXPECT_EQ(result.price, 101);
+  EXPECT_EQ(last(bob).type, ExecutionType::kTrade);
+  EXPECT_EQ(last(bob).liquidity, Liquidity::kAuction);
+  EXPECT_EQ(last(bob).command_sequence, 0U);
+  EXPECT_EQ(last(alice).type, ExecutionType::kExpired);
+  EXPECT_EQ(last(alice).reason, Reason::kAuctionOver);
+  EXPECT_EQ(last(alice).status, OrderStatus::kExpired);
+  EXPECT_EQ(exchange.market(1)->last_trade.side, Side::kUnspecified);
+  EXPECT_EQ(exchange.fresh_feed().back().status, TradingStatus::kOpen);
+  EXPECT_EQ(exchange.open_orders(alice).size() + exchange.open_orders(bob).size(), 0U);
 }
 
 TEST_F(ExchangeTest, HaltAndResumeReachOneInstrumentOrAll) {

@@ -205,8 +205,9 @@ TEST_F(JournalTest, WhatWasWrittenBeforeThereWereTermsIsRead) {
   }
   EXPECT_EQ(open.size(), 20U);
   EXPECT_EQ(leaves, 83);
-  EXPECT_EQ(exchange.participant(alice).last_command_sequence, 76U);
-  EXPECT_EQ(exchange.participant(alice).executions[exchange.participant(alice).executions.last()].command_sequence, 76U);
+  const Participant& participant = exchange.participant(alice);
+  EXPECT_EQ(participant.last_command_sequence, 76U);
+  EXPECT_EQ(participant.executions[participant.executions.last()].command_sequence, 76U);
   EXPECT_EQ(exchange.market(1)->feed.last(), 88U);
   EXPECT_EQ(exchange.market(2)->feed.last(), 27U);
   EXPECT_EQ(exchange.market(1)->book.status(), TradingStatus::kOpen);

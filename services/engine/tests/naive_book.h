@@ -3,55 +3,63 @@
 
 #include <algorithm>
 #include <list>
-#include <map>
+#include <optional>
 #include <utility>
-#include <vector>
 
+#include "naive_orders.h"
 #include "ordermesh/engine/book_events.h"
 #include "ordermesh/engine/types.h"
 
 namespace ordermesh::engine::test {
 
 template <HandlesBookEvents Handler>
-class NaiveBook {
+class NaiveBook : public NaiveOrders {
  public:
   explicit NaiveBook(Handler& handler) : handler_(handler) {}
 
-  TradingStatus status() const { return status_; }
-  void set_status(TradingStatus status) { status_ = status; }
-
-  std::size_t size() const { return orders_of(Side::kBuy) + orders_of(Side::kSell) + waiting_.size(); }
-
-  const Order* find(OrderId id) const {
-    for (const auto* levels : {&bids_, &asks_}) {
-      for (const auto& [key, level] : *levels) {
-        for (const Order& order : level) {
-          if (order.id == id) {
-            return &order;
-          }
-        }
-      }
+  // Tries every limit and the reference price, and trades at the best, order by order.
+  Equilibrium uncross(std::optional<Price> reference) {
+    if (!reference && traded_) {
+      reference = last_;
     }
-    for (const Order& order : waiting_) {
-      if (order.id == id) {
-        return &order;
-      }
+    const Equilibrium found = naive_equilibrium(all_in_auction(), reference);
+    Quantity rest = found.volume;
+    while (rest > 0) {
+      Order* buy = first_in_auction(Side::kBuy);
+      Order* sell = first_in_auction(Side::kSell);
+      const Quantity both = std::min({rest, buy->leaves, sell->leaves});
+      rest -= both;
+      fill_in_auction(*buy, both);
+      fill_in_auction(*sell, both);
+      handler_.on_auction_trade(*buy, *sell, found.price, both);
+      last_ = found.price;
+      traded_ = true;
     }
-    return nullptr;
+    for (const Side side : {Side::kBuy, Side::kSell}) {
+      forget_filled(side);
+    }
+    for (const Side side : {Side::kBuy, Side::kSell}) {
+      expire_auction_orders(side);
+    }
+    call_ = AuctionKind::kUnspecified;
+    set_status();
+    return found;
+  }
+
+  void continue_trading() {
+    look_at_last();
+    release_stops();
   }
 
   Reason submit(const NewOrder& request) {
-    if (status_ == TradingStatus::kHalted) {
-      return Reason::kHalted;
-    }
     Order order = to_order(request);
-    if (order.terms.post_only && meets_somebody(order)) {
-      return Reason::kPostOnly;
+    if (const Reason reason = refusal(order); reason != Reason::kNone) {
+      return reason;
     }
     handler_.on_accepted(order);
     prints_.clear();
-    if (is_stop(order.type)) {
-      await_trigger(order);
+    if (order.waits) {
+      wait(order);
     } else {
       enter(order);
     }
@@ -81,8 +89,7 @@ class NaiveBook {
       return cancel(id);
     }
     Order& order = const_cast<Order&>(*found);
-    order.hidden = std::max<Quantity>(0, order.hidden - by);
-    order.leaves -= by;
+    take_off(order, by);
     handler_.on_reduced(order, Reason::kRequested, by);
     tell_level(order);
     return Reason::kNone;
@@ -103,13 +110,9 @@ class NaiveBook {
       return Reason::kNone;
     }
     const Quantity leaves = quantity - found->cumulative;
-    const bool same_display = !amendment.display || *amendment.display == found->terms.display;
-    const bool same_stop = !amendment.stop_price || *amendment.stop_price == found->terms.stop_price;
-    const bool same = is_stop(found->type) ? same_stop : same_display && price == found->price;
-    if (same && leaves <= found->leaves) {
+    if (keeps_place(*found, price, leaves, amendment)) {
       Order& order = const_cast<Order&>(*found);
-      order.hidden = std::max<Quantity>(0, order.hidden - (order.leaves - leaves));
-      order.leaves = leaves;
+      take_off(order, order.leaves - leaves);
       order.price = price;
       amend(order, amendment);
       handler_.on_replaced(order);
@@ -131,10 +134,12 @@ class NaiveBook {
     amend(order, amendment);
     handler_.on_replaced(order);
     prints_.clear();
-    if (is_stop(order.type)) {
-      await_trigger(order);
+    if (order.waits) {
+      wait(order);
     } else {
-      match(order);
+      if (status_ == TradingStatus::kOpen) {
+        match(order);
+      }
       if (order.leaves > 0) {
         rest(order);
       }
@@ -143,33 +148,31 @@ class NaiveBook {
     return Reason::kNone;
   }
 
-  // As they would be triggered.
-  template <typename Visit>
-  void for_each_waiting(Visit&& visit) const {
-    std::list<Order> sorted = waiting_;
-    sort_by_trigger(sorted);
-    for (const Order& order : sorted) {
-      visit(order);
-    }
-  }
-
-  template <typename Visit>
-  void for_each_order(Side side, Visit&& visit) const {
-    for (const auto& [key, level] : levels_of(side)) {
-      for (const Order& order : level) {
-        visit(order);
-      }
-    }
-  }
-
  private:
-  static void amend(Order& order, const Amendment& amendment) {
-    order.terms.stop_price = amendment.stop_price.value_or(order.terms.stop_price);
-    order.terms.display = amendment.display.value_or(order.terms.display);
-    order.iceberg = order.terms.display > 0;
+  void forget_filled(Side side) {
+    waiting_.remove_if([](const Order& order) { return order.leaves == 0; });
+    Levels& levels = levels_of(side);
+    for (auto level = levels.begin(); level != levels.end();) {
+      const Price price = key(side, level->first);
+      level->second.remove_if([](const Order& order) { return order.leaves == 0; });
+      if (touched_.erase({side, price}) > 0) {
+        tell_level(side, price);
+      }
+      level = level->second.empty() ? levels.erase(level) : std::next(level);
+    }
+  }
+
+  void expire_auction_orders(Side side) {
+    for (Order& order : take_left_in_auction(side)) {
+      cancel_rest(order, Reason::kAuctionOver);
+    }
   }
 
   void enter(Order& order) {
+    if (status_ == TradingStatus::kCall) {
+      rest(order);
+      return;
+    }
     if (order.time_in_force == TimeInForce::kFillOrKill && !fills_wholly(order)) {
       cancel_rest(order, Reason::kFillOrKill);
       return;
@@ -187,12 +190,8 @@ class NaiveBook {
     }
   }
 
-  static bool reaches(Price print, const Order& order) {
-    return order.side == Side::kBuy ? print >= order.terms.stop_price : print <= order.terms.stop_price;
-  }
-
-  void await_trigger(Order& order) {
-    if (traded_ && reaches(last_, order)) {
+  void wait(Order& order) {
+    if (is_stop(order.type) && status_ == TradingStatus::kOpen && traded_ && reaches(last_, order)) {
       trigger(order);
     } else {
       waiting_.push_back(order);
@@ -200,33 +199,16 @@ class NaiveBook {
   }
 
   void trigger(Order& order) {
+    order.waits = false;
     order.type = order.type == OrderType::kStop ? OrderType::kMarket : OrderType::kLimit;
     handler_.on_triggered(order);
     enter(order);
   }
 
-  static void sort_by_trigger(std::list<Order>& orders) {
-    orders.sort([](const Order& one, const Order& other) {
-      if (one.side != other.side) {
-        return one.side == Side::kBuy;
-      }
-      return key(opposite(one.side), one.terms.stop_price) < key(opposite(one.side), other.terms.stop_price);
-    });
-  }
-
   void release_stops() {
     std::list<Order> released;
     for (;;) {
-      std::list<Order> reached;
-      for (auto order = waiting_.begin(); order != waiting_.end();) {
-        const auto next = std::next(order);
-        if (std::any_of(prints_.begin(), prints_.end(), [&](Price print) { return reaches(print, *order); })) {
-          reached.splice(reached.end(), waiting_, order);
-        }
-        order = next;
-      }
-      prints_.clear();
-      sort_by_trigger(reached);
+      std::list<Order> reached = take_reached();
       released.splice(released.end(), reached);
       if (released.empty()) {
         return;
@@ -235,102 +217,6 @@ class NaiveBook {
       released.pop_front();
       trigger(first);
     }
-  }
-
-  // Keyed so that the best price comes first.
-  using Levels = std::map<Price, std::list<Order>>;
-
-  static Price key(Side side, Price price) { return side == Side::kBuy ? -price : price; }
-
-  Levels& levels_of(Side side) { return side == Side::kBuy ? bids_ : asks_; }
-  const Levels& levels_of(Side side) const { return side == Side::kBuy ? bids_ : asks_; }
-
-  std::size_t orders_of(Side side) const {
-    std::size_t count = 0;
-    for (const auto& [price, level] : levels_of(side)) {
-      count += level.size();
-    }
-    return count;
-  }
-
-  static Order to_order(const NewOrder& request) {
-    Order order;
-    order.id = request.id;
-    order.price = request.price;
-    order.leaves = request.quantity;
-    order.self_trade_group = request.self_trade_group;
-    order.owner = request.owner;
-    order.side = request.side;
-    order.type = request.type;
-    order.time_in_force = request.time_in_force;
-    order.self_trade_prevention = request.self_trade_prevention;
-    order.client_order_id = request.client_order_id;
-    order.accepted_time = request.time;
-    order.terms = request.terms;
-    order.iceberg = request.terms.display > 0;
-    return order;
-  }
-
-  static bool may_trade(const Order& taker, const Order& maker) {
-    if (taker.type == OrderType::kMarket) {
-      return true;
-    }
-    return taker.side == Side::kBuy ? maker.price <= taker.price : maker.price >= taker.price;
-  }
-
-  bool meets_somebody(const Order& taker) const {
-    const Levels& levels = levels_of(opposite(taker.side));
-    return !levels.empty() && may_trade(taker, levels.begin()->second.front());
-  }
-
-  static bool prevented(const Order& taker, const Order& maker) {
-    if (taker.self_trade_prevention == SelfTradePrevention::kNone) {
-      return false;
-    }
-    if (taker.self_trade_group != maker.self_trade_group) {
-      return false;
-    }
-    return taker.self_trade_group != 0 || taker.owner == maker.owner;
-  }
-
-  // Tries it on a copy of the other side, where own orders are stepped over or end it.
-  bool fills_wholly(const Order& incoming) const {
-    Order taker = incoming;
-    Levels levels = levels_of(opposite(taker.side));
-    for (auto& [key, level] : levels) {
-      while (taker.leaves > 0 && !level.empty() && may_trade(taker, level.front())) {
-        if (!prevented(taker, level.front())) {
-          const Quantity both = std::min(taker.leaves, shown(level.front()));
-          taker.leaves -= both;
-          level.front().leaves -= both;
-          settle_front(level);
-        } else if (taker.self_trade_prevention == SelfTradePrevention::kCancelOldest) {
-          level.pop_front();
-        } else {
-          return false;
-        }
-      }
-    }
-    return taker.leaves == 0;
-  }
-
-  static Quantity shown(const Order& order) { return order.leaves - order.hidden; }
-
-  // The first order of a level has lost something: it goes when nothing is left, and to the back with a new tranche when
-  // nothing is shown.
-  static void settle_front(std::list<Order>& level) {
-    Order& first = level.front();
-    if (first.leaves == 0) {
-      level.pop_front();
-    } else if (shown(first) == 0) {
-      conceal(first);
-      level.splice(level.end(), level, level.begin());
-    }
-  }
-
-  static void conceal(Order& order) {
-    const bool partly = order.terms.display > 0 && order.terms.display < order.leaves;
-    order.hidden = partly ? order.leaves - order.terms.display : 0;
   }
 
   void match(Order& taker) {
@@ -410,32 +296,14 @@ class NaiveBook {
 
   Order take_out(const Order& resting) {
     const Order order = resting;
-    if (is_stop(order.type)) {
-      waiting_.remove_if([&](const Order& each) { return each.id == order.id; });
-      return order;
-    }
-    Levels& levels = levels_of(order.side);
-    const auto level = levels.find(key(order.side, order.price));
-    level->second.remove_if([&](const Order& each) { return each.id == order.id; });
-    tell_level(order.side, order.price);
-    if (level->second.empty()) {
-      levels.erase(level);
-    }
+    remove(order.id);
+    tell_level(order);
+    erase_empty_levels();
     return order;
   }
 
-  // What a level shows, and its orders.
-  std::pair<Quantity, std::uint32_t> totals(Side side, Price price) {
-    std::pair<Quantity, std::uint32_t> found;
-    for (const Order& order : levels_of(side)[key(side, price)]) {
-      found.first += shown(order);
-      ++found.second;
-    }
-    return found;
-  }
-
   void tell_level(const Order& order) {
-    if (!is_stop(order.type)) {
+    if (!order.waits) {
       tell_level(order.side, order.price);
     }
   }
@@ -446,13 +314,6 @@ class NaiveBook {
   }
 
   Handler& handler_;
-  Levels bids_;
-  Levels asks_;
-  std::list<Order> waiting_;   // oldest first
-  std::vector<Price> prints_;  // of this command, since stop orders were looked for
-  Price last_ = 0;
-  bool traded_ = false;
-  TradingStatus status_ = TradingStatus::kOpen;
 };
 
 }  // namespace ordermesh::engine::test

@@ -36,11 +36,11 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
     order.id = static_cast<OrderId>(++last_id);
     order.side = draw(0, 1) == 0 ? Side::kBuy : Side::kSell;
     order.type = draw(0, 9) == 0 ? OrderType::kMarket : OrderType::kLimit;
-    order.time_in_force = draw(0, 2) > 0 ? TimeInForce::kGoodTillCancel : static_cast<TimeInForce>(draw(1, 5));
+    order.time_in_force = draw(0, 2) > 0 ? TimeInForce::kGoodTillCancel : static_cast<TimeInForce>(draw(1, 7));
     order.self_trade_prevention = static_cast<SelfTradePrevention>(draw(1, 5));
     order.price = order.type == OrderType::kMarket ? 0 : draw_price();
     order.quantity = draw(1, 30);
-    if (draw(0, 5) == 0) {
+    if (draw(0, 5) == 0 && !is_at_auction(order.time_in_force)) {
       order.terms.stop_price = draw_price();
       order.type = order.type == OrderType::kMarket ? OrderType::kStop : OrderType::kStopLimit;
     }
@@ -90,13 +90,32 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
       what << "replace " << id << " " << quantity << "@" << price;
       const Amendment amendment = draw_amendment(known, quantity);
       EXPECT_EQ(naive.replace(id, price, quantity, amendment), fast.replace(id, price, quantity, amendment));
+    } else if (naive.status() == TradingStatus::kCall && draw(0, 1) == 0) {
+      what << "uncross";
+      uncross();
+    } else if (naive.call() == AuctionKind::kUnspecified && draw(0, 1) == 0) {
+      const auto auction = static_cast<AuctionKind>(draw(1, 2));
+      what << "auction " << static_cast<int>(auction);
+      naive.begin_call(auction);
+      fast.begin_call(auction);
     } else {
-      const auto status = draw(0, 2) == 0 ? TradingStatus::kHalted : TradingStatus::kOpen;
-      what << "status " << static_cast<int>(status);
-      naive.set_status(status);
-      fast.set_status(status);
+      const bool halted = draw(0, 2) == 0;
+      what << "halted " << halted;
+      naive.set_halted(halted);
+      fast.set_halted(halted);
     }
+    EXPECT_EQ(naive.status(), fast.status());
     return what.str();
+  }
+
+  void uncross() {
+    const auto reference = draw(0, 1) == 0 ? std::optional<Price>(draw_price()) : std::nullopt;
+    const Equilibrium expected = naive.uncross(reference);
+    const Equilibrium found = fast.uncross(reference);
+    EXPECT_EQ(expected.price, found.price);
+    EXPECT_EQ(expected.volume, found.volume);
+    naive.continue_trading();
+    fast.continue_trading();
   }
 
   Shape shape;

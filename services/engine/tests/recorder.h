@@ -26,6 +26,9 @@ class Recorder : public BookEvents {
   void on_replaced(const Order& order) {
     add("replaced ", order.id, " ", order.leaves, "@", order.price, " cumulative ", order.cumulative);
   }
+  void on_auction_trade(const Order& buy, const Order& sell, Price price, Quantity quantity) {
+    add("auction ", buy.id, " with ", sell.id, " ", quantity, "@", price, " leaves ", buy.leaves, " ", sell.leaves);
+  }
   void on_triggered(const Order& order) {
     add("triggered ", order.id, order.type == OrderType::kMarket ? " as market" : " as limit");
   }
@@ -67,7 +70,8 @@ std::vector<std::string> contents(const Book& book) {
   book.for_each_waiting([&](const Order& order) {
     std::ostringstream line;
     line << (order.side == Side::kBuy ? "buy " : "sell ") << order.id << " " << order.leaves << "@" << order.price
-         << " waits for " << order.terms.stop_price << " type " << static_cast<int>(order.type) << " shows "
+         << " tif " << static_cast<int>(order.time_in_force) << " waits for " << order.terms.stop_price << " type "
+         << static_cast<int>(order.type) << " shows "
          << order.terms.display;
     lines.push_back(line.str());
   });

@@ -68,6 +68,17 @@ class RandomTransactions {
     if (kind < 18) {
       return AdvanceTime{};
     }
+    if (kind < 24) {
+      return BeginAuction{static_cast<InstrumentId>(draw(0, 3)), static_cast<AuctionKind>(draw(1, 2))};
+    }
+    if (kind < 36) {
+      UncrossAuction uncross;
+      uncross.instrument = static_cast<InstrumentId>(draw(0, 3));
+      if (draw(0, 1) == 0) {
+        uncross.reference_price = draw(0, 110);
+      }
+      return uncross;
+    }
     return ParticipantCommand{static_cast<ParticipantIndex>(draw(0, kParticipants - 1)), command()};
   }
 
@@ -98,7 +109,7 @@ class RandomTransactions {
         command.terms.stop_price = draw(draw(0, 20) == 0 ? 0 : 90, 110);
         command.type = command.type == OrderType::kMarket ? OrderType::kStop : OrderType::kStopLimit;
       }
-      command.time_in_force = static_cast<TimeInForce>(draw(draw(0, 50) == 0 ? 0 : 1, 5));
+      command.time_in_force = static_cast<TimeInForce>(draw(draw(0, 50) == 0 ? 0 : 1, 7));
       command.self_trade_prevention = static_cast<SelfTradePrevention>(draw(1, 5));
       command.self_trade_group = static_cast<std::uint64_t>(draw(0, 2));
       set_terms(command);

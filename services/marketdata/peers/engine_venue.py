@@ -18,6 +18,8 @@ _AWAY = {ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE, ErrorKind.CANCELLED, ErrorKi
 STATUS_OF_ENGINE = {
     instrument_pb2.TRADING_STATUS_OPEN: TradingStatus.TRADING,
     instrument_pb2.TRADING_STATUS_HALTED: TradingStatus.HALTED,
+    # Orders collect for an auction, and nothing trades.
+    instrument_pb2.TRADING_STATUS_CALL: TradingStatus.HALTED,
 }
 
 

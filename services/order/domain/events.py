@@ -87,13 +87,16 @@ def refuse(
     return OrderEvent(ExecutionType.REJECTED, order, reason=reason, text=text)
 
 
-def request_cancel(order: Order, sequence: int, at_ns: int) -> OrderEvent | None:
-    """Returns the event of a request to cancel, or None when the order has ended or one is on its way."""
+def request_cancel(order: Order, sequence: int, at_ns: int, *, reason: str = "", text: str = "") -> OrderEvent | None:
+    """Returns the event of a request to cancel, or None when the order has ended or one is on its way.
+
+    Reason and text are given when it is not the client's own request.
+    """
     if not order.live or order.status is OrderStatus.PENDING_CANCEL:
         return None
     after = order.successor(OrderStatus.PENDING_CANCEL, live=True, sequence=sequence, at_ns=at_ns)
     after.cancel_sequence = sequence
-    return OrderEvent(ExecutionType.PENDING_CANCEL, after)
+    return OrderEvent(ExecutionType.PENDING_CANCEL, after, reason=reason, text=text)
 
 
 def request_replace(order: Order, request: ReplaceRequest, sequence: int, at_ns: int) -> OrderEvent | None:

@@ -184,7 +184,7 @@ class BrokerRoute:
         commands = outstanding(self._book.live.values(), opened.connection_id, opened.last_command_sequence)
         commands = [c for c in commands if not c.HasField("new_order") or c.new_order.order_id not in known]
         if commands:
-            self._reconciling.resent(opened.connection_id, len(commands))
+            self._reconciling.resent(opened.connection_id, [_order_id(command) for command in commands])
             self._outgoing.put(_batch(commands))
 
     def _gap(self, reached: int, found: int) -> None:
@@ -241,6 +241,11 @@ def _command(type_: ExecutionType, order: Order) -> VenueCommand | None:
     if type_ is ExecutionType.PENDING_REPLACE:
         return replace_command(order)
     return None
+
+
+def _order_id(command: VenueCommand) -> str:
+    kind = command.WhichOneof("command")
+    return "" if kind is None else getattr(command, kind).order_id
 
 
 def _batch(commands: Sequence[VenueCommand]) -> RouteRequest:

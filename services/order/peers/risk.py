@@ -10,6 +10,7 @@ from typing import Final, cast
 import structlog
 
 from ordermesh.risk.v1.reservation_service_pb2 import (
+    OrderWithdrawal,
     Reservation,
     ReservationBatch,
     ReservationDecision,
@@ -20,6 +21,7 @@ from ordermesh.risk.v1.reservation_service_pb2 import (
     ReserveResponse,
     Settlement,
 )
+from ordermesh.type.v1 import error_pb2, risk_breach_pb2
 from services.kernel.decimals import format_decimal
 from services.kernel.drain import Drain
 from services.mesh.client import Channel, StreamCall
@@ -33,6 +35,7 @@ from services.order.peers.session import SessionEndedError, keep_up
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.ports import ACCEPTED, Decision, SettlementLog
+from services.order.pipeline.withdrawing import Withdrawal, Withdrawing
 from services.order.wire import REASON_OF_NUMBER, breach_of, decimal_text
 from services.order.wire_events import varint
 
@@ -45,6 +48,10 @@ _METHOD: Final = "/ordermesh.risk.v1.ReservationService/Reserve"
 _SETTLE_TAG: Final = bytes([ReserveRequest.SETTLE_FIELD_NUMBER << 3 | 2])
 _REPORT_TAG: Final = bytes([Settlement.REPORTS_FIELD_NUMBER << 3 | 2])
 _PER_MESSAGE: Final = 1_000
+_RULE: Final = {
+    error_pb2.ERROR_REASON_TRADING_HALTED: risk_breach_pb2.RISK_RULE_TRADING_HALTED,
+    error_pb2.ERROR_REASON_TRADING_REDUCING: risk_breach_pb2.RISK_RULE_TRADING_REDUCING,
+}
 _SETTLING: Final = frozenset(
     {
         ExecutionType.TRADE,
@@ -64,11 +71,20 @@ class RiskStream:
     may still trade, those reserved and on their way to the commit among them.
     """
 
-    def __init__(self, channel: Channel, book: Book, history: SettlementLog, *, timeout_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        book: Book,
+        history: SettlementLog,
+        withdrawing: Withdrawing,
+        *,
+        timeout_seconds: float = 1.0,
+    ) -> None:
         self._open = channel.stream_stream(
             _METHOD, request_serializer=_serialised, response_deserializer=ReserveResponse.FromString
         )
         self._book, self._history, self._timeout_seconds = book, history, timeout_seconds
+        self._withdrawing = withdrawing
         self._outgoing: Drain[Message] | None = None
         self._ready = False
         self._batch_number = 0
@@ -91,8 +107,15 @@ class RiskStream:
         Raises:
             CodedError: RISK_UNAVAILABLE; nothing is reserved then, or will be let go.
         """
-        decisions = await self._ask(map(_reservation, terms), lambda: self.release([each.order_id for each in terms]))
-        return [self._decision(each, decision) for each, decision in zip(terms, decisions, strict=True)]
+        self._withdrawing.begin()
+        try:
+            decisions = await self._ask(
+                map(reservation_of, terms), lambda: self.release([each.order_id for each in terms])
+            )
+            # Without a pause until the writer has them: what is withdrawn later queues behind them there.
+            return [self._decision(each, decision) for each, decision in zip(terms, decisions, strict=True)]
+        finally:
+            self._withdrawing.end()
 
     async def reserve_replaces(self, replaces: Sequence[tuple[Order, OrderTerms]]) -> Sequence[Decision]:
         """Checks new terms of live orders, and holds the larger of old and new; returns one decision for each.
@@ -160,6 +183,9 @@ class RiskStream:
 
     def _decision(self, terms: OrderTerms, decision: ReservationDecision) -> Decision:
         if not decision.reason:
+            if (refusal := self._withdrawing.refusal(terms.order_id)) is not None:
+                self.release([terms.order_id])
+                return refusal
             self._reserved[terms.order_id] = terms
         return _decision(decision)
 
@@ -204,7 +230,7 @@ class RiskStream:
 
     def _sync(self, sequence: int) -> Iterable[ReserveRequest]:
         reservations = [self._held(order) for order in self._book.live.values()]
-        reservations += [_reservation(terms) for terms in self._reserved.values()]
+        reservations += [reservation_of(terms) for terms in self._reserved.values()]
         for first in range(0, max(len(reservations), 1), _PER_MESSAGE):
             part = reservations[first : first + _PER_MESSAGE]
             last = first + _PER_MESSAGE >= len(reservations)
@@ -218,6 +244,9 @@ class RiskStream:
 
     async def _listen(self, call: StreamCall) -> None:
         while (response := await call.read()) is not None:
+            if response.HasField("withdraw"):
+                self._withdrawing.withdraw(_withdrawal(response.withdraw))
+                continue
             answer = self._answers.get(response.decisions.batch_number)
             if answer is not None and not answer.done():
                 answer.set_result(response.decisions.decisions)
@@ -229,6 +258,11 @@ class RiskStream:
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(refusals.risk_unavailable())
+
+
+def _withdrawal(told: OrderWithdrawal) -> Withdrawal:
+    reason = REASON_OF_NUMBER.get(told.reason, "TRADING_HALTED")
+    return Withdrawal(list(told.order_ids), reason, told.text, _RULE.get(told.reason, 0))
 
 
 async def _write(call: StreamCall, outgoing: Drain[Message]) -> None:
@@ -265,7 +299,8 @@ def _serialised(message: Message) -> bytes:
     return message if isinstance(message, bytes) else message.SerializeToString()
 
 
-def _reservation(terms: OrderTerms) -> Reservation:
+def reservation_of(terms: OrderTerms) -> Reservation:
+    """Returns what an order may at most become."""
     reservation = Reservation(
         order_id=terms.order_id,
         account_id=terms.account_id,
@@ -281,7 +316,7 @@ def _reservation(terms: OrderTerms) -> Reservation:
 
 
 def _remaining(order: Order) -> Reservation:
-    reservation = _reservation(order.terms)
+    reservation = reservation_of(order.terms)
     if order.cumulative:
         reservation.quantity = format_decimal(order.leaves)
     return reservation

@@ -54,14 +54,27 @@ class Placing:
         Raises:
             CodedError: OVERLOADED or STORE_UNAVAILABLE; nothing was taken in then.
         """
-        self._writer.check_available()
-        if len(self._in_flight) + len(orders) > self._most_waiting:
-            raise refusals.overloaded(len(self._in_flight))
+        self.check_room(len(orders))
         ticket = Ticket(len(orders))
         doubtful = [(terms, index) for index, terms in enumerate(orders) if not self._enter(terms, ticket, index)]
         if doubtful:
             await asyncio.gather(*(self._look_closer(terms, ticket, index) for terms, index in doubtful))
         return await ticket.wait()
+
+    def check_room(self, count: int) -> None:
+        """Refuses so many orders more while they cannot be taken in.
+
+        Raises:
+            CodedError: OVERLOADED or STORE_UNAVAILABLE.
+        """
+        self._writer.check_available()
+        if len(self._in_flight) + count > self._most_waiting:
+            raise refusals.overloaded(len(self._in_flight))
+
+    def pending(self, key: Key) -> OrderTerms | None:
+        """Returns the order on its way in under a client order id; None when there is none."""
+        placement = self._in_flight.get(key)
+        return None if placement is None else placement.terms
 
     async def run(self) -> None:
         """Asks risk, batch after batch, for ever."""

@@ -20,7 +20,9 @@ from services.mesh.tokens import PageTokens, filters_of
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
+from services.order.pipeline.previewing import Previewing
 from services.order.pipeline.queries import Lists
+from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.replacing import Replacing
 from services.order.servicer.messages import (
     order_filter,
@@ -29,6 +31,8 @@ from services.order.servicer.messages import (
     result,
     terms_of,
 )
+from services.order.servicer.previews import PreviewMethods
+from services.order.servicer.reconciliations import ReconciliationMethods
 from services.order.servicer.replaces import replace
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_stream import TradeStreams
@@ -36,7 +40,7 @@ from services.order.servicer.trades import TradeMethods
 from services.order.wire import SIDES, order_message
 
 
-class OrderServicer(TradeMethods, order_service_pb2_grpc.OrderServiceServicer):
+class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_service_pb2_grpc.OrderServiceServicer):
     """Serves callers."""
 
     def __init__(
@@ -48,6 +52,8 @@ class OrderServicer(TradeMethods, order_service_pb2_grpc.OrderServiceServicer):
         streams: OrderStreams,
         trades: TradeStreams,
         *,
+        previewing: Previewing,
+        reconciliations: Reconciliations,
         clock: Clock,
         identifiers: Identifiers,
         metrics: Metrics,
@@ -55,6 +61,7 @@ class OrderServicer(TradeMethods, order_service_pb2_grpc.OrderServiceServicer):
         self._placing, self._replacing = placing, replacing
         self._orders, self._lists = orders, lists
         self._streams, self._trades = streams, trades
+        self._previewing, self._reconciliations = previewing, reconciliations
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
 
     async def PlaceOrder(

@@ -19,19 +19,13 @@ from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft, Entry, LoggedReport
 from services.order.pipeline.queries import Log
 from services.order.wire import order_message
-from services.order.wire_events import delimited, varint
 
 Told = Entry | LoggedReport
 """What an update is made of: as it was committed, or as it was read back."""
 
-Message = StreamOrdersResponse | bytes
-"""A message of StreamOrders; updates are serialised already."""
-
 M = TypeVar("M")
 
 _PER_CHUNK: Final = 200
-_UPDATE_TAG: Final = bytes([StreamOrdersResponse.UPDATE_FIELD_NUMBER << 3 | 2])
-_REPORT_TAG: Final = bytes([OrderUpdate.REPORTS_FIELD_NUMBER << 3 | 2])
 
 
 class OrderStreams:
@@ -41,20 +35,20 @@ class OrderStreams:
         self, book: Book, history: Log, clock: Clock, draining: Draining, *, most_waiting: int = 10_000
     ) -> None:
         self._book, self._history, self._draining = book, history, draining
-        self._frames: Frames[Message] = Frames(StreamOrdersResponse, clock)
+        self._frames: Frames[StreamOrdersResponse] = Frames(StreamOrdersResponse, clock)
         self._hub: Hub[Told] = Hub(book.sequence, limit=most_waiting, key=_account_of)
 
     def committed(self, draft: Draft) -> None:
         """Hands what was committed to the streams."""
         self._hub.publish(draft.entries)
 
-    def stream(self, request: StreamOrdersRequest) -> AsyncIterator[Message]:
+    def stream(self, request: StreamOrdersRequest) -> AsyncIterator[StreamOrdersResponse]:
         """Returns the messages of one stream.
 
         Raises:
             CodedError: INVALID_RESUME_TOKEN or STREAM_GAP.
         """
-        source: Source[Told, Message] = self.source(
+        source: Source[Told, StreamOrdersResponse] = self.source(
             StreamOrdersResponse, encode, request.account_id, request.instrument
         )
         stream = PrivateStream(
@@ -133,8 +127,13 @@ def _account_of(entry: Told) -> str:
     return "" if isinstance(entry, LoggedReport) else entry.event.order.terms.account_id
 
 
-def encode(entries: Sequence[Told], token: str) -> bytes:
-    """Returns the serialised update of some entries, out of the reports as they stand in the log."""
-    head = OrderUpdate(resume_token=token).SerializeToString()
-    update = b"".join((head, *delimited(_REPORT_TAG, [entry.payload for entry in entries])))
-    return _UPDATE_TAG + varint(len(update)) + update
+def encode(entries: Sequence[Told], token: str) -> StreamOrdersResponse:
+    """Returns the update of some entries.
+
+    Reports are written anew: what stands in the log may have a part of a message twice, one after the other; every
+    reader of protobuf joins the two but the gateway's transcoder, which breaks the stream of events off.
+    """
+    update = OrderUpdate(resume_token=token)
+    for entry in entries:
+        update.reports.add().MergeFromString(entry.payload)
+    return StreamOrdersResponse(update=update)

@@ -16,6 +16,8 @@ class AlertKind(enum.IntEnum):
     CIRCUIT_BREAKER_TRIPPED = 2
     CIRCUIT_BREAKER_RESET = 3
     LIMIT_EXCEEDED = 4
+    TRADING_STOPPED = 5
+    TRADING_RESUMED = 6
 
 
 class Severity(enum.IntEnum):
@@ -31,6 +33,8 @@ SEVERITY = {
     AlertKind.CIRCUIT_BREAKER_TRIPPED: Severity.CRITICAL,
     AlertKind.CIRCUIT_BREAKER_RESET: Severity.INFORMATION,
     AlertKind.LIMIT_EXCEEDED: Severity.CRITICAL,
+    AlertKind.TRADING_STOPPED: Severity.CRITICAL,
+    AlertKind.TRADING_RESUMED: Severity.INFORMATION,
 }
 
 
@@ -42,6 +46,7 @@ class Alert:
         reason: Name out of the contract's `ErrorReason`; empty unless orders were refused.
         order_id: The last order refused; empty unless orders were.
         occurrences: How often it happened.
+        trading_state: What a kill switch was set to, as a number of the contract; 0 unless one was.
         at: When it happened last.
     """
 
@@ -56,6 +61,7 @@ class Alert:
     occurrences: int = 1
     alert_id: str = ""
     sequence: int = 0
+    trading_state: int = 0
 
     @property
     def severity(self) -> Severity:

@@ -22,6 +22,8 @@ class Rule(enum.IntEnum):
     MAX_DAILY_VOLUME = 8
     CIRCUIT_BREAKER = 9
     REFERENCE_PRICE = 10
+    TRADING_HALTED = 11
+    TRADING_REDUCING = 12
 
 
 _WORDS = {

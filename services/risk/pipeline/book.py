@@ -14,6 +14,7 @@ from services.risk.domain.checks import check
 from services.risk.domain.exposure import Account, Exposure, Reserved
 from services.risk.domain.limits import FIRM, Limits, Parameters, effective
 from services.risk.domain.market import Market
+from services.risk.domain.trading import KillSwitches
 from services.risk.domain.values import Change, Proposal, Settled
 from services.risk.pipeline.ports import Changes, Kept, LogCursor, SavedDay, SavedExposure
 
@@ -25,7 +26,14 @@ UNAVAILABLE = "RISK_UNAVAILABLE"
 LIMIT_EXCEEDED = "RISK_LIMIT_EXCEEDED"
 BREAKER_OPEN = "CIRCUIT_BREAKER_OPEN"
 NO_REFERENCE_PRICE = "NO_REFERENCE_PRICE"
-_REASON = {Rule.CIRCUIT_BREAKER: BREAKER_OPEN, Rule.REFERENCE_PRICE: NO_REFERENCE_PRICE}
+TRADING_HALTED = "TRADING_HALTED"
+TRADING_REDUCING = "TRADING_REDUCING"
+_REASON = {
+    Rule.CIRCUIT_BREAKER: BREAKER_OPEN,
+    Rule.REFERENCE_PRICE: NO_REFERENCE_PRICE,
+    Rule.TRADING_HALTED: TRADING_HALTED,
+    Rule.TRADING_REDUCING: TRADING_REDUCING,
+}
 
 
 class Decision(NamedTuple):
@@ -56,10 +64,15 @@ class Gate(Protocol):
 
 
 class Book:
-    """Everything that checks need, for all shards."""
+    """Everything that checks need, for all shards.
+
+    Attributes:
+        switches: The kill switches, which stand before every other check.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.switches = KillSwitches()
         self.accounts: dict[str, Account] = {}
         self._reserved: dict[str, Reserved] = {}
         self._cursors: dict[int, LogCursor] = {}
@@ -105,6 +118,10 @@ class Book:
             self._hold(shard, proposal, self._account(proposal.account_id, shard), market)
         return decision
 
+    def look(self, shard: int, proposal: Proposal, market: Market, gate: Gate, now_ns: int, *, fresh: bool) -> Decision:
+        """Decides on an order as `reserve` would and holds nothing; the gate must be one that only looks."""
+        return self._check(shard, proposal, market, gate, now_ns, fresh=fresh)
+
     def reserve_change(
         self, shard: int, change: Change, market: Market, gate: Gate, now_ns: int, *, fresh: bool
     ) -> Decision:
@@ -135,7 +152,11 @@ class Book:
             self._changed.add(account.account_id)
         limits = self.limits(proposal.account_id)
         exposure = account.exposures.get(proposal.instrument) or Exposure(market)
-        breach = gate.blocks(account, limits, now_ns) or check(proposal, account, exposure, limits, fresh=fresh)
+        breach = (
+            self.switches.check(proposal, exposure)
+            or gate.blocks(account, limits, now_ns)
+            or check(proposal, account, exposure, limits, fresh=fresh)
+        )
         if breach is None:
             return ACCEPTED
         decision = Decision(_REASON.get(breach.rule, LIMIT_EXCEEDED), breach, breach.text)
@@ -183,6 +204,11 @@ class Book:
         if sequence > cursor.sequence:
             self._cursors[shard] = LogCursor(shard, cursor.epoch, sequence)
             self._moved.add(shard)
+
+    @property
+    def reserved(self) -> Mapping[str, Reserved]:
+        """The reservations by order, oldest first."""
+        return self._reserved
 
     @property
     def reservations(self) -> int:

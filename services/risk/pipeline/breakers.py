@@ -21,7 +21,7 @@ from services.risk.pipeline.ports import BreakerStore
 LOSS_AGE_NS: Final = 50_000_000
 """A day's loss is worked out anew when the last figure is older than this: a look at every position of the account."""
 
-_UNCOUNTED: Final = frozenset({Rule.CIRCUIT_BREAKER, Rule.REFERENCE_PRICE})
+_UNCOUNTED: Final = frozenset({Rule.CIRCUIT_BREAKER, Rule.REFERENCE_PRICE, Rule.TRADING_HALTED, Rule.TRADING_REDUCING})
 
 
 @dataclass(slots=True)
@@ -59,6 +59,18 @@ class Breakers:
 
     def blocks(self, account: Account, limits: Limits, now_ns: int) -> Breach | None:
         """Returns why the account may not trade at all: its breaker is open, or trips now for the day's loss."""
+        return self._standing(account, limits, now_ns, trip=True)
+
+    @property
+    def looking(self) -> Looking:
+        """The same breakers for whoever only looks: none trips, nothing is told."""
+        return Looking(self)
+
+    def would_block(self, account: Account, limits: Limits, now_ns: int) -> Breach | None:
+        """Returns what `blocks` would return, and trips nothing."""
+        return self._standing(account, limits, now_ns, trip=False)
+
+    def _standing(self, account: Account, limits: Limits, now_ns: int, *, trip: bool) -> Breach | None:
         breaker = self._all.get(account.account_id)
         if breaker is not None and breaker.is_open and limits.breaker_enabled:
             return breaker_open(breaker.cause)
@@ -66,7 +78,8 @@ class Breakers:
             return None
         if not limits.breaker_enabled:
             return loss
-        self.trip(account.account_id, loss, now_ns)
+        if trip:
+            self.trip(account.account_id, loss, now_ns)
         return breaker_open(loss)
 
     def refused(self, proposal: Proposal, decision: Decision, limits: Limits, now_ns: int) -> None:
@@ -159,6 +172,20 @@ class Breakers:
         breach = daily_loss(account, limits)
         self._losses[account.account_id] = _Loss(now_ns, breach)
         return breach
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """The breakers as a gate that leaves no trace of who looked."""
+
+    breakers: Breakers
+
+    def blocks(self, account: Account, limits: Limits, now_ns: int) -> Breach | None:
+        """Returns why the account may not trade at all; None when it may."""
+        return self.breakers.would_block(account, limits, now_ns)
+
+    def refused(self, proposal: Proposal, decision: Decision, limits: Limits, now_ns: int) -> None:
+        """Takes no note: nothing was refused."""
 
 
 class StandingCauseError(Exception):

@@ -1,4 +1,4 @@
-"""Keeps the book and the breakers in the store, behind the order path."""
+"""Keeps the book, the breakers and the kill switches in the store, behind the order path."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from services.kernel.errors import CodedError
 from services.risk.pipeline.book import Book
 from services.risk.pipeline.breakers import Breakers
 from services.risk.pipeline.ports import BookStore
+from services.risk.pipeline.trading import Trading
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -22,9 +23,12 @@ class Keeper:
     follows the cursor that was saved.
     """
 
-    def __init__(self, book: Book, breakers: Breakers, store: BookStore, interval_seconds: float) -> None:
+    def __init__(
+        self, book: Book, breakers: Breakers, trading: Trading, store: BookStore, interval_seconds: float
+    ) -> None:
         self._book = book
         self._breakers = breakers
+        self._trading = trading
         self._store = store
         self._interval = interval_seconds
         self._backoff = Backoff()
@@ -47,6 +51,7 @@ class Keeper:
         Raises:
             CodedError: STORE_UNAVAILABLE; nothing is lost, the next time saves it.
         """
+        await self._trading.save()
         await self._breakers.save()
         if (changes := self._book.take_changes()) is None:
             return

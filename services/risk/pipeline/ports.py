@@ -13,6 +13,7 @@ from services.risk.domain.alert import Alert, AlertKind
 from services.risk.domain.breaker import Breaker
 from services.risk.domain.limits import Parameters
 from services.risk.domain.market import Market
+from services.risk.domain.trading import KillSwitch
 
 
 class Standing(enum.Enum):
@@ -152,11 +153,28 @@ class BreakerStore(Protocol):
         ...
 
 
+class SwitchStore(Protocol):
+    """Where kill switches are kept."""
+
+    async def load_switches(self) -> Sequence[KillSwitch]:
+        """Returns all switches that were ever set."""
+        ...
+
+    async def save_switches(self, switches: Sequence[KillSwitch]) -> None:
+        """Saves switches; one that is stored at a later version stays.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AlertFilter:
     """Which alerts are wanted. Empty and None: all.
 
     Attributes:
+        account_id: Alerts of the firm are every account's.
         before_sequence: Only alerts before it; 0 for all.
     """
 

@@ -22,8 +22,11 @@ from services.risk.pipeline.book import (
     Gate,
 )
 from services.risk.pipeline.ports import Accounts, Markets, Standing
+from services.risk.pipeline.withdrawing import Withdrawing
 
 _log = structlog.stdlib.get_logger(__name__)
+
+_NOT_SYNCED = Decision(UNAVAILABLE, None, "the open orders of the account are not known yet")
 
 
 class Batch(NamedTuple):
@@ -71,6 +74,10 @@ class _Found(NamedTuple):
     accounts: dict[str, Decision]
     instruments: dict[str, Decision]
 
+    def refusal(self, proposal: Proposal) -> Decision | None:
+        """Returns why an order cannot be checked at all."""
+        return self.accounts.get(proposal.account_id) or self.instruments.get(proposal.instrument)
+
 
 @dataclass(slots=True)
 class Reserving:
@@ -86,12 +93,26 @@ class Reserving:
     markets: Markets
     gate: Gate
     clock: Clock
+    withdrawing: Withdrawing
     decided: Counter[str] = field(default_factory=Counter)
     settled: int = 0
+    _streams: dict[int, ShardStream] = field(default_factory=dict)
 
     def begin(self, shard: int, epoch: str) -> ShardStream:
         """Begins the stream of a shard."""
-        return ShardStream(self, shard, self.book.cursor(shard, epoch))
+        stream = self._streams[shard] = ShardStream(self, shard, self.book.cursor(shard, epoch))
+        return stream
+
+    async def look(self, shard: int, proposal: Proposal, gate: Gate) -> Decision:
+        """Decides on an order on the state that the stream of a shard has come to, and holds nothing.
+
+        Args:
+            shard: Shard of OrderService that owns the account.
+            proposal: The order.
+            gate: What stands before the checks, in a form that only looks.
+        """
+        stream = self._streams.get(shard)
+        return _NOT_SYNCED if stream is None else await stream.look(proposal, gate)
 
 
 @dataclass(slots=True)
@@ -108,6 +129,7 @@ class ShardStream:
     _parts: list[Proposal | Change] = field(default_factory=list)
     _synced_to: int | None = None
     _held: list[Batch] = field(default_factory=list)
+    _looked: bool = False
 
     async def handle(self, message: Message) -> list[Answer]:
         """Does what a message says, and returns the answers that are ready.
@@ -127,11 +149,38 @@ class ShardStream:
             case Release():
                 self.shared.book.release(message.order_ids)
                 self.shared.book.release_changes(message.changes)
+        self._withdraw(message)
         return await self._check_held()
 
     @property
     def _ready(self) -> bool:
         return self._synced_to is not None and self.shared.book.sequence(self.shard) >= self._synced_to
+
+    async def look(self, proposal: Proposal, gate: Gate) -> Decision:
+        """Decides on an order as if it came in a batch now, and holds nothing."""
+        if not self._ready:
+            return _NOT_SYNCED
+        found = await self._find((proposal,))
+        if found is not None and (refusal := found.refusal(proposal)) is not None:
+            return refusal
+        shared = self.shared
+        market = shared.markets.get(proposal.instrument)
+        assert market is not None  # noqa: S101 - found, or refused above
+        now_ns = shared.clock.now_ns()
+        shared.book.begin_day(shared.clock.now().toordinal())
+        fresh = shared.markets.fresh(now_ns)
+        return shared.book.look(self.shard, proposal, market, gate, now_ns, fresh=fresh)
+
+    def _withdraw(self, message: Message) -> None:
+        """Names the orders that may not stay open: all once the shard is up to date, then what settlements change."""
+        if not self._ready:
+            return
+        if not self._looked:
+            self._looked = True
+            self.shared.withdrawing.synced(self.shard)
+        elif isinstance(message, Settlement):
+            changed = {(each.account_id, each.instrument) for each in message.settled}
+            self.shared.withdrawing.settled(self.shard, changed)
 
     async def _check_held(self) -> list[Answer]:
         if not self._held or not self._ready:
@@ -167,10 +216,8 @@ class ShardStream:
 
     def _decide(self, asked: Proposal | Change, found: _Found | None, now_ns: int, *, fresh: bool) -> Decision:
         proposal = _order(asked)
-        if found is not None:
-            refusal = found.accounts.get(proposal.account_id) or found.instruments.get(proposal.instrument)
-            if refusal is not None:
-                return refusal
+        if found is not None and (refusal := found.refusal(proposal)) is not None:
+            return refusal
         shared = self.shared
         market = shared.markets.get(proposal.instrument)
         assert market is not None  # noqa: S101 - found, or refused above

@@ -15,6 +15,7 @@ from services.kernel.drain import Drain, DrainClosedError
 from services.kernel.errors import invalid_field
 from services.mesh.draining import Draining
 from services.risk.domain.values import Change, Proposal, Settled
+from services.risk.pipeline.book import Decision, Gate
 from services.risk.pipeline.reserving import (
     Answer,
     Batch,
@@ -25,6 +26,7 @@ from services.risk.pipeline.reserving import (
     ShardStream,
     Sync,
 )
+from services.risk.pipeline.withdrawing import Withdrawal
 from services.risk.wire import REASON, breach_to_proto
 
 _MOST_WAITING: Final = 1_000
@@ -38,8 +40,9 @@ Responses = Drain[reservation_service_pb2.ReserveResponse]
 class ReservationServicer(reservation_service_pb2_grpc.ReservationServiceServicer):
     """Serves OrderService: one stream for each shard, a newer one ends the one before."""
 
-    def __init__(self, reserving: Reserving, draining: Draining) -> None:
+    def __init__(self, reserving: Reserving, looking: Gate, draining: Draining) -> None:
         self._reserving = reserving
+        self._looking = looking
         self._draining = draining
         self._workers: dict[int, asyncio.Task[None]] = {}
 
@@ -54,6 +57,11 @@ class ReservationServicer(reservation_service_pb2_grpc.ReservationServiceService
         await self._end_before(shard)
         stream = self._reserving.begin(shard, opening.open.epoch)
         responses: Responses = Drain()
+
+        def withdraw(withdrawal: Withdrawal) -> None:
+            responses.put(_withdrawal(withdrawal))
+
+        self._reserving.withdrawing.attach(shard, withdraw)
         worker = self._workers[shard] = asyncio.create_task(_work(request_iterator, stream, responses))
         stop_listening = self._draining.listen(responses.close)
         try:
@@ -66,11 +74,22 @@ class ReservationServicer(reservation_service_pb2_grpc.ReservationServiceService
                         yield response
         finally:
             stop_listening()
+            self._reserving.withdrawing.detach(shard, withdraw)
             worker.cancel()
             if self._workers.get(shard) is worker:
                 del self._workers[shard]
         with suppress(asyncio.CancelledError):
             await worker
+
+    async def CheckOrder(
+        self, request: reservation_service_pb2.CheckOrderRequest, context: Any
+    ) -> reservation_service_pb2.CheckOrderResponse:
+        """Tells what would be decided on an order, and reserves nothing."""
+        asked = _proposal(request.order)
+        order = asked.order if isinstance(asked, Change) else asked
+        decision = await self._reserving.look(request.shard, order, self._looking)
+        as_of = self._reserving.book.sequence(request.shard)
+        return reservation_service_pb2.CheckOrderResponse(decision=_decision(decision), as_of=as_of)
 
     async def _end_before(self, shard: int) -> None:
         """Sees to it that no earlier stream of the shard works on: two must not book the same log."""
@@ -168,18 +187,27 @@ def _settled(report: execution_report_pb2.ExecutionReport) -> Settled:
 
 
 def _decisions(answer: Answer) -> reservation_service_pb2.ReserveResponse:
-    decisions = [
-        _ACCEPTED
-        if not decision.reason
-        else reservation_service_pb2.ReservationDecision(
-            reason=REASON[decision.reason],  # type: ignore[arg-type]
-            breach=breach_to_proto(decision.breach) if decision.breach is not None else None,
-            text=decision.text,
-        )
-        for decision in answer.decisions
-    ]
+    decisions = [_ACCEPTED if not decision.reason else _decision(decision) for decision in answer.decisions]
     return reservation_service_pb2.ReserveResponse(
         decisions=reservation_service_pb2.ReservationDecisions(batch_number=answer.number, decisions=decisions)
+    )
+
+
+def _decision(decision: Decision) -> reservation_service_pb2.ReservationDecision:
+    return reservation_service_pb2.ReservationDecision(
+        reason=REASON[decision.reason],  # type: ignore[arg-type]
+        breach=breach_to_proto(decision.breach) if decision.breach is not None else None,
+        text=decision.text,
+    )
+
+
+def _withdrawal(withdrawal: Withdrawal) -> reservation_service_pb2.ReserveResponse:
+    return reservation_service_pb2.ReserveResponse(
+        withdraw=reservation_service_pb2.OrderWithdrawal(
+            order_ids=withdrawal.order_ids,
+            reason=REASON[withdrawal.reason],  # type: ignore[arg-type]
+            text=withdrawal.text,
+        )
     )
 
 

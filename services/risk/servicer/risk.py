@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from ordermesh.risk.v1 import risk_parameters_pb2, risk_service_pb2, risk_service_pb2_grpc
+from ordermesh.risk.v1 import risk_parameters_pb2, risk_service_pb2, risk_service_pb2_grpc, trading_state_admin_pb2
 from services.kernel.clock import Clock
 from services.kernel.errors import precondition
 from services.mesh.draining import Draining
@@ -15,12 +15,14 @@ from services.mesh.streams import Frames, Hub, PrivateStream, Snapshot, Source, 
 from services.mesh.times import span
 from services.mesh.tokens import PageTokens, filters_of
 from services.risk.domain.alert import Alert, AlertKind
-from services.risk.domain.limits import Parameters
+from services.risk.domain.limits import FIRM, Parameters
+from services.risk.domain.trading import TradingState
 from services.risk.pipeline.book import Book
 from services.risk.pipeline.breakers import Breakers, StandingCauseError
 from services.risk.pipeline.metrics import metrics_of
 from services.risk.pipeline.parameters import ParameterKeeper
 from services.risk.pipeline.ports import AlertFilter, AlertStore
+from services.risk.pipeline.trading import Trading
 from services.risk.servicer.metrics import metrics_to_proto
 from services.risk.wire import (
     DECIMALS,
@@ -30,6 +32,7 @@ from services.risk.wire import (
     breaker_to_proto,
     limits_to_proto,
     parameters_to_proto,
+    switch_to_proto,
 )
 
 _DEFAULT_PAGE: Final = 100
@@ -55,13 +58,16 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         book: Book,
         parameters: ParameterKeeper,
         breakers: Breakers,
+        trading: Trading,
         alerts: Alerts,
+        *,
         clock: Clock,
         draining: Draining,
     ) -> None:
         self._book = book
         self._parameters = parameters
         self._breakers = breakers
+        self._trading = trading
         self._alerts = alerts
         self._clock = clock
         self._draining = draining
@@ -109,6 +115,43 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         enabled = self._book.limits(request.account_id).breaker_enabled
         return risk_service_pb2.ResetCircuitBreakerResponse(circuit_breaker=breaker_to_proto(breaker, enabled=enabled))
 
+    async def EmergencyStop(
+        self, request: trading_state_admin_pb2.EmergencyStopRequest, context: Any
+    ) -> trading_state_admin_pb2.EmergencyStopResponse:
+        """Stops trading of an account or of the firm."""
+        cancels = request.cancel_open_orders or not request.HasField("cancel_open_orders")
+        stopped = await self._trading.stop(
+            request.account_id, TradingState(request.state), request.text, cancels=cancels
+        )
+        return trading_state_admin_pb2.EmergencyStopResponse(
+            kill_switch=switch_to_proto(stopped.switch),
+            effective_state=self._state(request.account_id),
+            canceled_orders=stopped.withdrawn,
+        )
+
+    async def Resume(
+        self, request: trading_state_admin_pb2.ResumeRequest, context: Any
+    ) -> trading_state_admin_pb2.ResumeResponse:
+        """Lets an account or the firm trade again."""
+        if request.account_id:
+            await self._parameters.check_account(request.account_id)
+        switch = await self._trading.resume(request.account_id, request.text)
+        return trading_state_admin_pb2.ResumeResponse(
+            kill_switch=switch_to_proto(switch), effective_state=self._state(request.account_id)
+        )
+
+    async def GetTradingState(
+        self, request: trading_state_admin_pb2.GetTradingStateRequest, context: Any
+    ) -> trading_state_admin_pb2.GetTradingStateResponse:
+        """Tells whether an account, or the firm, may trade."""
+        if request.account_id:
+            await self._parameters.check_account(request.account_id)
+        switches = self._book.switches
+        own = switch_to_proto(switches.get(request.account_id)) if request.account_id else None
+        return trading_state_admin_pb2.GetTradingStateResponse(
+            effective_state=self._state(request.account_id), account=own, firm=switch_to_proto(switches.get(FIRM))
+        )
+
     async def GetRiskMetrics(
         self, request: risk_service_pb2.GetRiskMetricsRequest, context: Any
     ) -> risk_service_pb2.GetRiskMetricsResponse:
@@ -154,6 +197,9 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         async for message in stream.run(request.resume_token):
             yield message
 
+    def _state(self, account_id: str) -> Any:
+        return self._book.switches.effective(account_id).state.value
+
     def _effective(self, account_id: str) -> risk_parameters_pb2.RiskParameters:
         return limits_to_proto(account_id, self._book.limits(account_id))
 
@@ -161,7 +207,7 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         store, hub = self._alerts.store, self._alerts.hub
 
         def accepts(alert: Alert) -> bool:
-            return alert.account_id == account_id
+            return alert.account_id in (FIRM, account_id)
 
         async def snapshot() -> Snapshot[risk_service_pb2.StreamAlertsResponse]:
             sequence = hub.last_sequence

@@ -1,4 +1,4 @@
-"""Parameters and circuit breakers."""
+"""Parameters, circuit breakers and kill switches."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 from ordermesh.type.v1 import risk_breach_pb2
 from services.risk.domain.breaker import Breaker
 from services.risk.domain.limits import Parameters
+from services.risk.domain.trading import KillSwitch, TradingState
 from services.risk.wire import DECIMALS, OTHERS, breach_from_proto, breach_to_proto
 from services.storage.database import Database
 
@@ -24,7 +25,7 @@ _INSERT: Final = f"""
 
 
 class PostgresSettingsStore:
-    """Keeps parameters and breakers."""
+    """Keeps parameters, breakers and kill switches."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -90,6 +91,40 @@ class PostgresSettingsStore:
                         each.version,
                     )
                     for each in breakers
+                ],
+            )
+
+    async def load_switches(self) -> Sequence[KillSwitch]:
+        """Returns all switches that were ever set.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "select account_id, state, cancels, text, changed_at, version from kill_switch"
+            )
+        return [KillSwitch(account_id, TradingState(state), *rest) for account_id, state, *rest in rows]
+
+    async def save_switches(self, switches: Sequence[KillSwitch]) -> None:
+        """Saves switches; one that is stored at a later version stays.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        async with self._database.transaction() as connection:
+            await connection.executemany(
+                """
+                insert into kill_switch (account_id, state, cancels, text, changed_at, version)
+                values ($1, $2, $3, $4, $5, $6)
+                on conflict (account_id) do update set
+                    state = excluded.state, cancels = excluded.cancels, text = excluded.text,
+                    changed_at = excluded.changed_at, version = excluded.version
+                where kill_switch.version < excluded.version
+                """,
+                [
+                    (each.account_id, each.state.value, each.cancels, each.text, each.changed_at, each.version)
+                    for each in switches
                 ],
             )
 

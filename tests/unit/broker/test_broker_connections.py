@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from ordermesh.broker.v1 import broker_connection_pb2, broker_service_pb2, venue_account_pb2
+from ordermesh.broker.v1 import broker_connection_pb2, broker_service_pb2, route_query_pb2, venue_account_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.kernel.errors import CodedError, ErrorKind
-from tests.fakes.broker_world import BrokerWorld, broker_world, new_order, order_bytes
+from tests.fakes.broker_world import BrokerWorld, broker_world, new_order, order_bytes, until
 
 SIMULATION = trading_pb2.ENVIRONMENT_SIMULATION
 UP = broker_connection_pb2.CONNECTION_STATE_UP
@@ -288,3 +288,25 @@ async def test_orders_are_listed_by_the_venues_id_in_pages(world: BrokerWorld) -
                 break
             request.page_token = page.next_page_token
     assert told == [str(number) for number in range(1, 13)]
+
+
+async def test_the_route_of_an_order() -> None:
+    """The connection named, else the account's own, else the simulation; with its state and its fee rate."""
+    async with broker_world(fee="0.0005") as world:
+        await create(world, connection_id="mine", default_account_ids=["a"])
+
+        async def route(account_id: str, connection_id: str = "") -> Any:
+            request = route_query_pb2.QueryRouteRequest(account_id=account_id, connection_id=connection_id)
+            return await world.routing.QueryRoute(request)
+
+        assert (await route("a")).connection.connection_id == "mine"
+        assert (await route("b")).connection.connection_id == "simulation"
+        named = await route("a", "simulation")
+        assert named.connection.state == broker_connection_pb2.CONNECTION_STATE_UP
+        assert (named.connection.connection_id, named.capabilities.taker_fee_rate) == ("simulation", "0.0005")
+        with pytest.raises(CodedError, match="UNKNOWN_CONNECTION"):
+            await route("a", "nowhere")
+        await world.stop_engine()
+        await until(lambda: world.routes.up("mine") in (None, False))
+        down = (await route("a")).connection
+        assert (down.state, bool(down.state_text)) == (broker_connection_pb2.CONNECTION_STATE_DOWN, True)

@@ -21,7 +21,7 @@ from services.order.domain.values import ExecutionType as E
 from services.order.domain.values import OrderStatus as S
 from services.order.domain.values import OrderType, TimeInForce, Topic, topic_of
 from services.order.domain.venue import VenueReportType as V
-from services.order.peers.risk import _remaining, _reservation
+from services.order.peers.risk import _remaining, reservation_of
 from services.order.peers.risk_replaces import terms_on_their_way, with_new_terms
 from services.order.peers.venue_messages import outstanding
 from services.order.pipeline.book import Book
@@ -295,8 +295,8 @@ def test_commands_that_a_connection_has_not_seen_carry_all_terms() -> None:
 def test_risk_is_told_what_an_order_waits_for() -> None:
     """The stop price while it waits, beside a new one; not once it was released, and never of plain orders."""
     life = Life(type=STOP, limit_price=None, display="").take(V.ACCEPTED)
-    assert (_reservation(life.order.terms).stop_price, _reservation(life.order.terms).limit_price) == ("190", "")
-    assert _reservation(terms()).stop_price == ""
+    assert (reservation_of(life.order.terms).stop_price, reservation_of(life.order.terms).limit_price) == ("190", "")
+    assert reservation_of(terms()).stop_price == ""
     pending = life.ask(ReplaceRequest("o", "r", None, None, stop_price=Decimal(191))).order
     new_terms = terms_on_their_way(pending)
     assert new_terms is not None

@@ -236,7 +236,8 @@ def test_a_sync_tells_new_terms_that_are_committed_or_about_to_be() -> None:
     pending, decided = made[-1].order, made[-2].order
     checked = placed(sequence=9)
     book = Book(epoch="epoch")
-    stream = RiskStream(FakeChannel(), book, FakeStore())  # type: ignore[arg-type]
+    withdrawing: Any = None  # nothing is reserved here
+    stream = RiskStream(FakeChannel(), book, FakeStore(), withdrawing)  # type: ignore[arg-type]
     book.load([pending, checked])
     stream._replacing[checked.terms.order_id] = with_terms(checked.terms, Decimal(120), Decimal(188))
     [request] = stream._sync(9)

@@ -111,9 +111,7 @@ Global___RouteRequest: _TypeAlias = RouteRequest  # noqa: Y015
 
 @_typing.final
 class ConnectionReady(_message.Message):
-    """The answer to ConnectionOpened. Commands that come before it are dropped: one that reached the venue would make it ignore
-    earlier ones. After it OrderService sends, in order, every command above `last_command_sequence`.
-    """
+    """The answer to ConnectionOpened: commands before it are dropped, all above `last_command_sequence` follow it in order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -542,9 +540,7 @@ class VenueReport(_message.Message):
     connection_id: _builtins.str
     """Broker connection it came through."""
     sequence: _builtins.int
-    """Sequence within the connection and shard, without gaps. 0: of BrokerService itself, which refuses a command that its
-    connection cannot carry (there is none, it is switched off, its adapter lacks it); it moves no cursor.
-    """
+    """Sequence within the connection and shard, without gaps. 0: BrokerService itself refuses what no venue got."""
     type: Global___VenueReportType.ValueType
     """What it says."""
     order_id: _builtins.str
@@ -665,8 +661,7 @@ class VenueOrder(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     CUMULATIVE_QUANTITY_FIELD_NUMBER: _builtins.int
     LEAVES_QUANTITY_FIELD_NUMBER: _builtins.int
-    TYPE_FIELD_NUMBER: _builtins.int
-    INSTRUCTIONS_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id, as found in the venue's tag. Empty: the order is not ours."""
     venue_order_id: _builtins.str
@@ -683,11 +678,9 @@ class VenueOrder(_message.Message):
     """Quantity traded."""
     leaves_quantity: _builtins.str
     """Quantity still open."""
-    type: _trading_pb2.OrderType.ValueType
-    """How its price is set now. STOP and STOP_LIMIT wait, apart from the book; one that was released is a limit order."""
     @_builtins.property
-    def instructions(self) -> _venue_instructions_pb2.VenueInstructions:
-        """Terms beside price and quantity. Absent: none."""
+    def terms(self) -> _venue_instructions_pb2.VenueOrderTerms:
+        """What it is, beside its numbers."""
 
     def __init__(
         self,
@@ -700,12 +693,11 @@ class VenueOrder(_message.Message):
         quantity: _builtins.str = ...,
         cumulative_quantity: _builtins.str = ...,
         leaves_quantity: _builtins.str = ...,
-        type: _trading_pb2.OrderType.ValueType = ...,
-        instructions: _venue_instructions_pb2.VenueInstructions | None = ...,
+        terms: _venue_instructions_pb2.VenueOrderTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["instructions", b"instructions"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cumulative_quantity", b"cumulative_quantity", "instructions", b"instructions", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "side", b"side", "type", b"type", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cumulative_quantity", b"cumulative_quantity", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "side", b"side", "terms", b"terms", "venue_order_id", b"venue_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

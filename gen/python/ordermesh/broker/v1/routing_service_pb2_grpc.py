@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from ordermesh.broker.v1 import route_query_pb2 as ordermesh_dot_broker_dot_v1_dot_route__query__pb2
 from ordermesh.broker.v1 import routing_service_pb2 as ordermesh_dot_broker_dot_v1_dot_routing__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -45,6 +46,11 @@ class RoutingServiceStub:
                 request_serializer=ordermesh_dot_broker_dot_v1_dot_routing__service__pb2.QueryVenueOrdersRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_broker_dot_v1_dot_routing__service__pb2.QueryVenueOrdersResponse.FromString,
                 _registered_method=True)
+        self.QueryRoute = channel.unary_unary(
+                '/ordermesh.broker.v1.RoutingService/QueryRoute',
+                request_serializer=ordermesh_dot_broker_dot_v1_dot_route__query__pb2.QueryRouteRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_broker_dot_v1_dot_route__query__pb2.QueryRouteResponse.FromString,
+                _registered_method=True)
 
 
 class RoutingServiceServicer:
@@ -52,9 +58,8 @@ class RoutingServiceServicer:
     """
 
     def Route(self, request_iterator, context):
-        """One stream for each shard of OrderService. It begins with RouteOpen; BrokerService tells `opened` for each connection
-        that comes up, and the reports after its cursor. OrderService answers `opened` with `ready` and what the venue has not
-        seen. Commands of a connection reach its venue in their order; those that cannot are sent again after the next `opened`.
+        """One stream for each shard of OrderService, begun by RouteOpen. BrokerService tells `opened` for each connection that
+        comes up, then its reports; OrderService answers with `ready` and what the venue has not seen, in its order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -62,6 +67,13 @@ class RoutingServiceServicer:
 
     def QueryVenueOrders(self, request, context):
         """Tells what the venue knows of some orders, for reconciliation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryRoute(self, request, context):
+        """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION when it names one that is not there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,6 +91,11 @@ def add_RoutingServiceServicer_to_server(servicer, server):
                     servicer.QueryVenueOrders,
                     request_deserializer=ordermesh_dot_broker_dot_v1_dot_routing__service__pb2.QueryVenueOrdersRequest.FromString,
                     response_serializer=ordermesh_dot_broker_dot_v1_dot_routing__service__pb2.QueryVenueOrdersResponse.SerializeToString,
+            ),
+            'QueryRoute': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryRoute,
+                    request_deserializer=ordermesh_dot_broker_dot_v1_dot_route__query__pb2.QueryRouteRequest.FromString,
+                    response_serializer=ordermesh_dot_broker_dot_v1_dot_route__query__pb2.QueryRouteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +153,33 @@ class RoutingService:
             '/ordermesh.broker.v1.RoutingService/QueryVenueOrders',
             ordermesh_dot_broker_dot_v1_dot_routing__service__pb2.QueryVenueOrdersRequest.SerializeToString,
             ordermesh_dot_broker_dot_v1_dot_routing__service__pb2.QueryVenueOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryRoute(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.broker.v1.RoutingService/QueryRoute',
+            ordermesh_dot_broker_dot_v1_dot_route__query__pb2.QueryRouteRequest.SerializeToString,
+            ordermesh_dot_broker_dot_v1_dot_route__query__pb2.QueryRouteResponse.FromString,
             options,
             channel_credentials,
             insecure,

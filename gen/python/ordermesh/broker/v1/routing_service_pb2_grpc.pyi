@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ordermesh.broker.v1 import route_query_pb2 as _route_query_pb2
 from ordermesh.broker.v1 import routing_service_pb2 as _routing_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -34,12 +35,13 @@ class RoutingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RoutingServiceAsyncStub: ...
     Route: _grpc.StreamStreamMultiCallable[_routing_service_pb2.RouteRequest, _routing_service_pb2.RouteResponse]
-    """One stream for each shard of OrderService. It begins with RouteOpen; BrokerService tells `opened` for each connection
-    that comes up, and the reports after its cursor. OrderService answers `opened` with `ready` and what the venue has not
-    seen. Commands of a connection reach its venue in their order; those that cannot are sent again after the next `opened`.
+    """One stream for each shard of OrderService, begun by RouteOpen. BrokerService tells `opened` for each connection that
+    comes up, then its reports; OrderService answers with `ready` and what the venue has not seen, in its order.
     """
     QueryVenueOrders: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.QueryVenueOrdersRequest, _routing_service_pb2.QueryVenueOrdersResponse]
     """Tells what the venue knows of some orders, for reconciliation."""
+    QueryRoute: _grpc.UnaryUnaryMultiCallable[_route_query_pb2.QueryRouteRequest, _route_query_pb2.QueryRouteResponse]
+    """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION when it names one that is not there."""
 
 @_typing.type_check_only
 class RoutingServiceAsyncStub(RoutingServiceStub):
@@ -47,12 +49,13 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Route: _aio.StreamStreamMultiCallable[_routing_service_pb2.RouteRequest, _routing_service_pb2.RouteResponse]  # type: ignore[assignment]
-    """One stream for each shard of OrderService. It begins with RouteOpen; BrokerService tells `opened` for each connection
-    that comes up, and the reports after its cursor. OrderService answers `opened` with `ready` and what the venue has not
-    seen. Commands of a connection reach its venue in their order; those that cannot are sent again after the next `opened`.
+    """One stream for each shard of OrderService, begun by RouteOpen. BrokerService tells `opened` for each connection that
+    comes up, then its reports; OrderService answers with `ready` and what the venue has not seen, in its order.
     """
     QueryVenueOrders: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.QueryVenueOrdersRequest, _routing_service_pb2.QueryVenueOrdersResponse]  # type: ignore[assignment]
     """Tells what the venue knows of some orders, for reconciliation."""
+    QueryRoute: _aio.UnaryUnaryMultiCallable[_route_query_pb2.QueryRouteRequest, _route_query_pb2.QueryRouteResponse]  # type: ignore[assignment]
+    """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION when it names one that is not there."""
 
 class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Carries commands of OrderService to venues and their reports back; not reachable from outside."""
@@ -63,9 +66,8 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_routing_service_pb2.RouteRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_routing_service_pb2.RouteResponse], _abc.AsyncIterator[_routing_service_pb2.RouteResponse]]:
-        """One stream for each shard of OrderService. It begins with RouteOpen; BrokerService tells `opened` for each connection
-        that comes up, and the reports after its cursor. OrderService answers `opened` with `ready` and what the venue has not
-        seen. Commands of a connection reach its venue in their order; those that cannot are sent again after the next `opened`.
+        """One stream for each shard of OrderService, begun by RouteOpen. BrokerService tells `opened` for each connection that
+        comes up, then its reports; OrderService answers with `ready` and what the venue has not seen, in its order.
         """
 
     @_abc_1.abstractmethod
@@ -75,5 +77,13 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_routing_service_pb2.QueryVenueOrdersResponse, _abc.Awaitable[_routing_service_pb2.QueryVenueOrdersResponse]]:
         """Tells what the venue knows of some orders, for reconciliation."""
+
+    @_abc_1.abstractmethod
+    def QueryRoute(
+        self,
+        request: _route_query_pb2.QueryRouteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_route_query_pb2.QueryRouteResponse, _abc.Awaitable[_route_query_pb2.QueryRouteResponse]]:
+        """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION when it names one that is not there."""
 
 def add_RoutingServiceServicer_to_server(servicer: RoutingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -23,15 +23,18 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ordermesh.type.v1 import trading_pb2 as ordermesh_dot_type_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordermesh/broker/v1/venue_instructions.proto\x12\x13ordermesh.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x01\n\x11VenueInstructions\x12\x12\n\nstop_price\x18\x01 \x01(\t\x12-\n\texpire_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpost_only\x18\x03 \x01(\x08\x12\x18\n\x10\x64isplay_quantity\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordermesh/broker/v1/venue_instructions.proto\x12\x13ordermesh.broker.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fordermesh/type/v1/trading.proto\"\x83\x01\n\x11VenueInstructions\x12\x12\n\nstop_price\x18\x01 \x01(\t\x12-\n\texpire_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpost_only\x18\x03 \x01(\x08\x12\x18\n\x10\x64isplay_quantity\x18\x04 \x01(\t\"{\n\x0fVenueOrderTerms\x12*\n\x04type\x18\x01 \x01(\x0e\x32\x1c.ordermesh.type.v1.OrderType\x12<\n\x0cinstructions\x18\x02 \x01(\x0b\x32&.ordermesh.broker.v1.VenueInstructionsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.broker.v1.venue_instructions_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VENUEINSTRUCTIONS']._serialized_start=103
-  _globals['_VENUEINSTRUCTIONS']._serialized_end=234
+  _globals['_VENUEINSTRUCTIONS']._serialized_start=136
+  _globals['_VENUEINSTRUCTIONS']._serialized_end=267
+  _globals['_VENUEORDERTERMS']._serialized_start=269
+  _globals['_VENUEORDERTERMS']._serialized_end=392
 # @@protoc_insertion_point(module_scope)

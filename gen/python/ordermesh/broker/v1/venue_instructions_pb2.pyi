@@ -6,6 +6,7 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from ordermesh.type.v1 import trading_pb2 as _trading_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -52,3 +53,31 @@ class VenueInstructions(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VenueInstructions: _TypeAlias = VenueInstructions  # noqa: Y015
+
+@_typing.final
+class VenueOrderTerms(_message.Message):
+    """What an order is that is open at its venue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    INSTRUCTIONS_FIELD_NUMBER: _builtins.int
+    type: _trading_pb2.OrderType.ValueType
+    """How its price is set now. STOP and STOP_LIMIT wait, apart from the book; one that was released is a limit order."""
+    @_builtins.property
+    def instructions(self) -> Global___VenueInstructions:
+        """Terms beside price and quantity. Absent: none."""
+
+    def __init__(
+        self,
+        *,
+        type: _trading_pb2.OrderType.ValueType = ...,
+        instructions: Global___VenueInstructions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["instructions", b"instructions"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instructions", b"instructions", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VenueOrderTerms: _TypeAlias = VenueOrderTerms  # noqa: Y015

@@ -41,12 +41,14 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     EXECUTION_TYPE_CANCEL_REJECTED: _ExecutionType.ValueType  # 7
     """A CancelOrder, ReduceOrder, ReplaceOrder or MassCancel was refused; `reason` says why. The order is unchanged."""
     EXECUTION_TYPE_EXPIRED: _ExecutionType.ValueType  # 8
-    """A DAY order expired at the end of the day, or a GOOD_TILL_DATE order at its time; `reason` says which."""
+    """A DAY order expired at the end of the day, or a GOOD_TILL_DATE order at its time, or an order for an auction that
+    is over; `reason` says which.
+    """
     EXECUTION_TYPE_MASS_CANCELED: _ExecutionType.ValueType  # 9
     """A MassCancel is done; `affected_orders` says how many orders it canceled. Names no order."""
     EXECUTION_TYPE_TRIGGERED: _ExecutionType.ValueType  # 10
-    """A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE, CANCELED);
-    with nothing following it rests.
+    """A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE,
+    CANCELED); with nothing following it rests.
     """
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper):
@@ -69,12 +71,14 @@ EXECUTION_TYPE_REJECTED: ExecutionType.ValueType  # 6
 EXECUTION_TYPE_CANCEL_REJECTED: ExecutionType.ValueType  # 7
 """A CancelOrder, ReduceOrder, ReplaceOrder or MassCancel was refused; `reason` says why. The order is unchanged."""
 EXECUTION_TYPE_EXPIRED: ExecutionType.ValueType  # 8
-"""A DAY order expired at the end of the day, or a GOOD_TILL_DATE order at its time; `reason` says which."""
+"""A DAY order expired at the end of the day, or a GOOD_TILL_DATE order at its time, or an order for an auction that
+is over; `reason` says which.
+"""
 EXECUTION_TYPE_MASS_CANCELED: ExecutionType.ValueType  # 9
 """A MassCancel is done; `affected_orders` says how many orders it canceled. Names no order."""
 EXECUTION_TYPE_TRIGGERED: ExecutionType.ValueType  # 10
-"""A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE, CANCELED);
-with nothing following it rests.
+"""A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE,
+CANCELED); with nothing following it rests.
 """
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
@@ -102,6 +106,8 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     """The end of the day."""
     EXECUTION_REASON_EXPIRE_TIME: _ExecutionReason.ValueType  # 8
     """The expire time of a good-till-date order."""
+    EXECUTION_REASON_AUCTION_OVER: _ExecutionReason.ValueType  # 9
+    """The end of the auction that the order was for."""
     EXECUTION_REASON_INVALID_ORDER_ID: _ExecutionReason.ValueType  # 20
     """Refused: `order_id` is not 16 bytes."""
     EXECUTION_REASON_DUPLICATE_ORDER_ID: _ExecutionReason.ValueType  # 21
@@ -113,7 +119,7 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     EXECUTION_REASON_INVALID_ORDER_TYPE: _ExecutionReason.ValueType  # 24
     """Refused: order type is unspecified or unknown."""
     EXECUTION_REASON_INVALID_TIME_IN_FORCE: _ExecutionReason.ValueType  # 25
-    """Refused: time in force is unspecified or unknown."""
+    """Refused: time in force is unspecified or unknown, or a stop order's is an auction."""
     EXECUTION_REASON_INVALID_SELF_TRADE_PREVENTION: _ExecutionReason.ValueType  # 26
     """Refused: self-trade prevention is unspecified or unknown."""
     EXECUTION_REASON_INVALID_PRICE: _ExecutionReason.ValueType  # 27
@@ -140,6 +146,8 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     """Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
     EXECUTION_REASON_INVALID_STOP_PRICE: _ExecutionReason.ValueType  # 37
     """Refused: the stop price lies outside the instrument's band, or the order does not wait for one."""
+    EXECUTION_REASON_CALL_PHASE: _ExecutionReason.ValueType  # 38
+    """Refused: in a call phase, an order that neither rests nor waits."""
 
 class ExecutionReason(_ExecutionReason, metaclass=_ExecutionReasonEnumTypeWrapper):
     """Why an order was refused, canceled or reduced."""
@@ -162,6 +170,8 @@ EXECUTION_REASON_END_OF_DAY: ExecutionReason.ValueType  # 7
 """The end of the day."""
 EXECUTION_REASON_EXPIRE_TIME: ExecutionReason.ValueType  # 8
 """The expire time of a good-till-date order."""
+EXECUTION_REASON_AUCTION_OVER: ExecutionReason.ValueType  # 9
+"""The end of the auction that the order was for."""
 EXECUTION_REASON_INVALID_ORDER_ID: ExecutionReason.ValueType  # 20
 """Refused: `order_id` is not 16 bytes."""
 EXECUTION_REASON_DUPLICATE_ORDER_ID: ExecutionReason.ValueType  # 21
@@ -173,7 +183,7 @@ EXECUTION_REASON_INVALID_SIDE: ExecutionReason.ValueType  # 23
 EXECUTION_REASON_INVALID_ORDER_TYPE: ExecutionReason.ValueType  # 24
 """Refused: order type is unspecified or unknown."""
 EXECUTION_REASON_INVALID_TIME_IN_FORCE: ExecutionReason.ValueType  # 25
-"""Refused: time in force is unspecified or unknown."""
+"""Refused: time in force is unspecified or unknown, or a stop order's is an auction."""
 EXECUTION_REASON_INVALID_SELF_TRADE_PREVENTION: ExecutionReason.ValueType  # 26
 """Refused: self-trade prevention is unspecified or unknown."""
 EXECUTION_REASON_INVALID_PRICE: ExecutionReason.ValueType  # 27
@@ -200,6 +210,8 @@ EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: ExecutionReason.ValueType  # 36
 """Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
 EXECUTION_REASON_INVALID_STOP_PRICE: ExecutionReason.ValueType  # 37
 """Refused: the stop price lies outside the instrument's band, or the order does not wait for one."""
+EXECUTION_REASON_CALL_PHASE: ExecutionReason.ValueType  # 38
+"""Refused: in a call phase, an order that neither rests nor waits."""
 Global___ExecutionReason: _TypeAlias = ExecutionReason  # noqa: Y015
 
 class _Liquidity:
@@ -214,6 +226,8 @@ class _LiquidityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Liquidity.V
     """The order rested in the book."""
     LIQUIDITY_TAKER: _Liquidity.ValueType  # 2
     """The order was the incoming one."""
+    LIQUIDITY_AUCTION: _Liquidity.ValueType  # 3
+    """The trade was an auction's: nobody came to anybody."""
 
 class Liquidity(_Liquidity, metaclass=_LiquidityEnumTypeWrapper):
     """Whether the order of a trade rested in the book or came to it."""
@@ -224,6 +238,8 @@ LIQUIDITY_MAKER: Liquidity.ValueType  # 1
 """The order rested in the book."""
 LIQUIDITY_TAKER: Liquidity.ValueType  # 2
 """The order was the incoming one."""
+LIQUIDITY_AUCTION: Liquidity.ValueType  # 3
+"""The trade was an auction's: nobody came to anybody."""
 Global___Liquidity: _TypeAlias = Liquidity  # noqa: Y015
 
 @_typing.final

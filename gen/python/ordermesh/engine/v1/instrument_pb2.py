@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordermesh/engine/v1/instrument.proto\x12\x13ordermesh.engine.v1\"\x8b\x01\n\nInstrument\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x1a\n\x12lowest_price_ticks\x18\x03 \x01(\x03\x12\x1b\n\x13highest_price_ticks\x18\x04 \x01(\x03\x12\x1d\n\x15maximum_quantity_lots\x18\x05 \x01(\x03*c\n\rTradingStatus\x12\x1e\n\x1aTRADING_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13TRADING_STATUS_OPEN\x10\x01\x12\x19\n\x15TRADING_STATUS_HALTED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordermesh/engine/v1/instrument.proto\x12\x13ordermesh.engine.v1\"\x8b\x01\n\nInstrument\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x1a\n\x12lowest_price_ticks\x18\x03 \x01(\x03\x12\x1b\n\x13highest_price_ticks\x18\x04 \x01(\x03\x12\x1d\n\x15maximum_quantity_lots\x18\x05 \x01(\x03*|\n\rTradingStatus\x12\x1e\n\x1aTRADING_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13TRADING_STATUS_OPEN\x10\x01\x12\x19\n\x15TRADING_STATUS_HALTED\x10\x02\x12\x17\n\x13TRADING_STATUS_CALL\x10\x03*_\n\x0b\x41uctionKind\x12\x1c\n\x18\x41UCTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UCTION_KIND_OPENING\x10\x01\x12\x18\n\x14\x41UCTION_KIND_CLOSING\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.engine.v1.instrum
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRADINGSTATUS']._serialized_start=203
-  _globals['_TRADINGSTATUS']._serialized_end=302
+  _globals['_TRADINGSTATUS']._serialized_end=327
+  _globals['_AUCTIONKIND']._serialized_start=329
+  _globals['_AUCTIONKIND']._serialized_end=424
   _globals['_INSTRUMENT']._serialized_start=62
   _globals['_INSTRUMENT']._serialized_end=201
 # @@protoc_insertion_point(module_scope)

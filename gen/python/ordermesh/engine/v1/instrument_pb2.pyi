@@ -29,6 +29,8 @@ class _TradingStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trading
     """Continuous trading."""
     TRADING_STATUS_HALTED: _TradingStatus.ValueType  # 2
     """Halted: new orders, and replaces that lose priority, are refused; cancels and reductions are accepted."""
+    TRADING_STATUS_CALL: _TradingStatus.ValueType  # 3
+    """An auction's call phase: orders collect without trading, and the book may be crossed. Ends by UncrossAuction."""
 
 class TradingStatus(_TradingStatus, metaclass=_TradingStatusEnumTypeWrapper):
     """Whether an instrument trades."""
@@ -39,7 +41,33 @@ TRADING_STATUS_OPEN: TradingStatus.ValueType  # 1
 """Continuous trading."""
 TRADING_STATUS_HALTED: TradingStatus.ValueType  # 2
 """Halted: new orders, and replaces that lose priority, are refused; cancels and reductions are accepted."""
+TRADING_STATUS_CALL: TradingStatus.ValueType  # 3
+"""An auction's call phase: orders collect without trading, and the book may be crossed. Ends by UncrossAuction."""
 Global___TradingStatus: _TypeAlias = TradingStatus  # noqa: Y015
+
+class _AuctionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AuctionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuctionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUCTION_KIND_UNSPECIFIED: _AuctionKind.ValueType  # 0
+    """Not given; refused as input."""
+    AUCTION_KIND_OPENING: _AuctionKind.ValueType  # 1
+    """The opening: AT_THE_OPENING orders take part."""
+    AUCTION_KIND_CLOSING: _AuctionKind.ValueType  # 2
+    """The close: AT_THE_CLOSE orders take part."""
+
+class AuctionKind(_AuctionKind, metaclass=_AuctionKindEnumTypeWrapper):
+    """What an auction is for: which orders take part in it alone."""
+
+AUCTION_KIND_UNSPECIFIED: AuctionKind.ValueType  # 0
+"""Not given; refused as input."""
+AUCTION_KIND_OPENING: AuctionKind.ValueType  # 1
+"""The opening: AT_THE_OPENING orders take part."""
+AUCTION_KIND_CLOSING: AuctionKind.ValueType  # 2
+"""The close: AT_THE_CLOSE orders take part."""
+Global___AuctionKind: _TypeAlias = AuctionKind  # noqa: Y015
 
 @_typing.final
 class Instrument(_message.Message):

@@ -283,3 +283,107 @@ class ExpireDayOrdersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExpireDayOrdersResponse: _TypeAlias = ExpireDayOrdersResponse  # noqa: Y015
+
+@_typing.final
+class BeginAuctionRequest(_message.Message):
+    """Begins an auction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    instrument_id: _builtins.int
+    """The instrument."""
+    kind: _instrument_pb2.AuctionKind.ValueType
+    """What the auction is for. Required."""
+    def __init__(
+        self,
+        *,
+        instrument_id: _builtins.int = ...,
+        kind: _instrument_pb2.AuctionKind.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument_id", b"instrument_id", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginAuctionRequest: _TypeAlias = BeginAuctionRequest  # noqa: Y015
+
+@_typing.final
+class BeginAuctionResponse(_message.Message):
+    """The answer to BeginAuction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """Whether the call began the call phase; false when it went on already."""
+    def __init__(
+        self,
+        *,
+        changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginAuctionResponse: _TypeAlias = BeginAuctionResponse  # noqa: Y015
+
+@_typing.final
+class UncrossAuctionRequest(_message.Message):
+    """Ends an auction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_ID_FIELD_NUMBER: _builtins.int
+    REFERENCE_PRICE_TICKS_FIELD_NUMBER: _builtins.int
+    instrument_id: _builtins.int
+    """The instrument."""
+    reference_price_ticks: _builtins.int
+    """The reference price in ticks. Absent: the price of the last trade, if there was one."""
+    def __init__(
+        self,
+        *,
+        instrument_id: _builtins.int = ...,
+        reference_price_ticks: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reference_price_ticks", b"_reference_price_ticks", "reference_price_ticks", b"reference_price_ticks"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reference_price_ticks", b"_reference_price_ticks", "instrument_id", b"instrument_id", "reference_price_ticks", b"reference_price_ticks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reference_price_ticks: _TypeAlias = _typing.Literal["reference_price_ticks"]  # noqa: Y015
+    _WhichOneofArgType__reference_price_ticks: _TypeAlias = _typing.Literal["_reference_price_ticks", b"_reference_price_ticks"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reference_price_ticks) -> _WhichOneofReturnType__reference_price_ticks | None: ...
+
+Global___UncrossAuctionRequest: _TypeAlias = UncrossAuctionRequest  # noqa: Y015
+
+@_typing.final
+class UncrossAuctionResponse(_message.Message):
+    """The answer to UncrossAuction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRICE_TICKS_FIELD_NUMBER: _builtins.int
+    VOLUME_LOTS_FIELD_NUMBER: _builtins.int
+    price_ticks: _builtins.int
+    """The auction's price in ticks; absent when nothing could be traded."""
+    volume_lots: _builtins.int
+    """Lots traded."""
+    def __init__(
+        self,
+        *,
+        price_ticks: _builtins.int | None = ...,
+        volume_lots: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_price_ticks", b"_price_ticks", "price_ticks", b"price_ticks"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_ticks", b"_price_ticks", "price_ticks", b"price_ticks", "volume_lots", b"volume_lots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__price_ticks: _TypeAlias = _typing.Literal["price_ticks"]  # noqa: Y015
+    _WhichOneofArgType__price_ticks: _TypeAlias = _typing.Literal["_price_ticks", b"_price_ticks"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_ticks) -> _WhichOneofReturnType__price_ticks | None: ...
+
+Global___UncrossAuctionResponse: _TypeAlias = UncrossAuctionResponse  # noqa: Y015

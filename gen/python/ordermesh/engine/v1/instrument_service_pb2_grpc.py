@@ -61,6 +61,16 @@ class InstrumentServiceStub:
                 request_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.ExpireDayOrdersRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.ExpireDayOrdersResponse.FromString,
                 _registered_method=True)
+        self.BeginAuction = channel.unary_unary(
+                '/ordermesh.engine.v1.InstrumentService/BeginAuction',
+                request_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.BeginAuctionRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.BeginAuctionResponse.FromString,
+                _registered_method=True)
+        self.UncrossAuction = channel.unary_unary(
+                '/ordermesh.engine.v1.InstrumentService/UncrossAuction',
+                request_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionResponse.FromString,
+                _registered_method=True)
 
 
 class InstrumentServiceServicer:
@@ -91,7 +101,7 @@ class InstrumentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeInstrument(self, request, context):
-        """Resumes trading. NOT_FOUND when the instrument is unknown.
+        """Resumes trading: after a halt in a call phase, the call phase. NOT_FOUND when the instrument is unknown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,6 +109,31 @@ class InstrumentServiceServicer:
 
     def ExpireDayOrders(self, request, context):
         """The end of the day: every DAY order expires. NOT_FOUND when the instrument is unknown.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BeginAuction(self, request, context):
+        """Begins an auction's call phase, also of a halted instrument: orders collect without trading. The same again changes
+        nothing. NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION in a call phase of the other kind.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UncrossAuction(self, request, context):
+        """Ends the call phase: all that can be traded is traded at one price, what is left of the orders that were for this
+        auction expires, the rest goes on to continuous trading, and then stop orders go that the price has reached.
+
+        The price is the one at which most is traded; of those the one with the smallest surplus; of those the one nearest
+        to the reference price, and of two equally near the lower. It is the limit of an order or the reference price.
+        Without a reference price the middle between the lowest and the highest price that are left takes its place. Market
+        orders trade first, then the better limit; at one limit the book's orders before those that were for this auction,
+        each in their order. Iceberg orders take part with all they have; self-trade prevention does not act.
+
+        NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION when it is in no call phase or halted,
+        INVALID_ARGUMENT when the reference price lies outside the instrument's band.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +166,16 @@ def add_InstrumentServiceServicer_to_server(servicer, server):
                     servicer.ExpireDayOrders,
                     request_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.ExpireDayOrdersRequest.FromString,
                     response_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.ExpireDayOrdersResponse.SerializeToString,
+            ),
+            'BeginAuction': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginAuction,
+                    request_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.BeginAuctionRequest.FromString,
+                    response_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.BeginAuctionResponse.SerializeToString,
+            ),
+            'UncrossAuction': grpc.unary_unary_rpc_method_handler(
+                    servicer.UncrossAuction,
+                    request_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionRequest.FromString,
+                    response_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -270,6 +315,60 @@ class InstrumentService:
             '/ordermesh.engine.v1.InstrumentService/ExpireDayOrders',
             ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.ExpireDayOrdersRequest.SerializeToString,
             ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.ExpireDayOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginAuction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.engine.v1.InstrumentService/BeginAuction',
+            ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.BeginAuctionRequest.SerializeToString,
+            ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.BeginAuctionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UncrossAuction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.engine.v1.InstrumentService/UncrossAuction',
+            ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionRequest.SerializeToString,
+            ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,9 +44,26 @@ class InstrumentServiceStub:
     HaltInstrument: _grpc.UnaryUnaryMultiCallable[_instrument_service_pb2.HaltInstrumentRequest, _instrument_service_pb2.HaltInstrumentResponse]
     """Halts trading. NOT_FOUND when the instrument is unknown."""
     ResumeInstrument: _grpc.UnaryUnaryMultiCallable[_instrument_service_pb2.ResumeInstrumentRequest, _instrument_service_pb2.ResumeInstrumentResponse]
-    """Resumes trading. NOT_FOUND when the instrument is unknown."""
+    """Resumes trading: after a halt in a call phase, the call phase. NOT_FOUND when the instrument is unknown."""
     ExpireDayOrders: _grpc.UnaryUnaryMultiCallable[_instrument_service_pb2.ExpireDayOrdersRequest, _instrument_service_pb2.ExpireDayOrdersResponse]
     """The end of the day: every DAY order expires. NOT_FOUND when the instrument is unknown."""
+    BeginAuction: _grpc.UnaryUnaryMultiCallable[_instrument_service_pb2.BeginAuctionRequest, _instrument_service_pb2.BeginAuctionResponse]
+    """Begins an auction's call phase, also of a halted instrument: orders collect without trading. The same again changes
+    nothing. NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION in a call phase of the other kind.
+    """
+    UncrossAuction: _grpc.UnaryUnaryMultiCallable[_instrument_service_pb2.UncrossAuctionRequest, _instrument_service_pb2.UncrossAuctionResponse]
+    """Ends the call phase: all that can be traded is traded at one price, what is left of the orders that were for this
+    auction expires, the rest goes on to continuous trading, and then stop orders go that the price has reached.
+
+    The price is the one at which most is traded; of those the one with the smallest surplus; of those the one nearest
+    to the reference price, and of two equally near the lower. It is the limit of an order or the reference price.
+    Without a reference price the middle between the lowest and the highest price that are left takes its place. Market
+    orders trade first, then the better limit; at one limit the book's orders before those that were for this auction,
+    each in their order. Iceberg orders take part with all they have; self-trade prevention does not act.
+
+    NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION when it is in no call phase or halted,
+    INVALID_ARGUMENT when the reference price lies outside the instrument's band.
+    """
 
 @_typing.type_check_only
 class InstrumentServiceAsyncStub(InstrumentServiceStub):
@@ -64,9 +81,26 @@ class InstrumentServiceAsyncStub(InstrumentServiceStub):
     HaltInstrument: _aio.UnaryUnaryMultiCallable[_instrument_service_pb2.HaltInstrumentRequest, _instrument_service_pb2.HaltInstrumentResponse]  # type: ignore[assignment]
     """Halts trading. NOT_FOUND when the instrument is unknown."""
     ResumeInstrument: _aio.UnaryUnaryMultiCallable[_instrument_service_pb2.ResumeInstrumentRequest, _instrument_service_pb2.ResumeInstrumentResponse]  # type: ignore[assignment]
-    """Resumes trading. NOT_FOUND when the instrument is unknown."""
+    """Resumes trading: after a halt in a call phase, the call phase. NOT_FOUND when the instrument is unknown."""
     ExpireDayOrders: _aio.UnaryUnaryMultiCallable[_instrument_service_pb2.ExpireDayOrdersRequest, _instrument_service_pb2.ExpireDayOrdersResponse]  # type: ignore[assignment]
     """The end of the day: every DAY order expires. NOT_FOUND when the instrument is unknown."""
+    BeginAuction: _aio.UnaryUnaryMultiCallable[_instrument_service_pb2.BeginAuctionRequest, _instrument_service_pb2.BeginAuctionResponse]  # type: ignore[assignment]
+    """Begins an auction's call phase, also of a halted instrument: orders collect without trading. The same again changes
+    nothing. NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION in a call phase of the other kind.
+    """
+    UncrossAuction: _aio.UnaryUnaryMultiCallable[_instrument_service_pb2.UncrossAuctionRequest, _instrument_service_pb2.UncrossAuctionResponse]  # type: ignore[assignment]
+    """Ends the call phase: all that can be traded is traded at one price, what is left of the orders that were for this
+    auction expires, the rest goes on to continuous trading, and then stop orders go that the price has reached.
+
+    The price is the one at which most is traded; of those the one with the smallest surplus; of those the one nearest
+    to the reference price, and of two equally near the lower. It is the limit of an order or the reference price.
+    Without a reference price the middle between the lowest and the highest price that are left takes its place. Market
+    orders trade first, then the better limit; at one limit the book's orders before those that were for this auction,
+    each in their order. Iceberg orders take part with all they have; self-trade prevention does not act.
+
+    NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION when it is in no call phase or halted,
+    INVALID_ARGUMENT when the reference price lies outside the instrument's band.
+    """
 
 class InstrumentServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the operator of the market does: instruments, halts, the end of the day. Each change is on disk before it is
@@ -105,7 +139,7 @@ class InstrumentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _instrument_service_pb2.ResumeInstrumentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_instrument_service_pb2.ResumeInstrumentResponse, _abc.Awaitable[_instrument_service_pb2.ResumeInstrumentResponse]]:
-        """Resumes trading. NOT_FOUND when the instrument is unknown."""
+        """Resumes trading: after a halt in a call phase, the call phase. NOT_FOUND when the instrument is unknown."""
 
     @_abc_1.abstractmethod
     def ExpireDayOrders(
@@ -114,5 +148,34 @@ class InstrumentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_instrument_service_pb2.ExpireDayOrdersResponse, _abc.Awaitable[_instrument_service_pb2.ExpireDayOrdersResponse]]:
         """The end of the day: every DAY order expires. NOT_FOUND when the instrument is unknown."""
+
+    @_abc_1.abstractmethod
+    def BeginAuction(
+        self,
+        request: _instrument_service_pb2.BeginAuctionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_instrument_service_pb2.BeginAuctionResponse, _abc.Awaitable[_instrument_service_pb2.BeginAuctionResponse]]:
+        """Begins an auction's call phase, also of a halted instrument: orders collect without trading. The same again changes
+        nothing. NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION in a call phase of the other kind.
+        """
+
+    @_abc_1.abstractmethod
+    def UncrossAuction(
+        self,
+        request: _instrument_service_pb2.UncrossAuctionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_instrument_service_pb2.UncrossAuctionResponse, _abc.Awaitable[_instrument_service_pb2.UncrossAuctionResponse]]:
+        """Ends the call phase: all that can be traded is traded at one price, what is left of the orders that were for this
+        auction expires, the rest goes on to continuous trading, and then stop orders go that the price has reached.
+
+        The price is the one at which most is traded; of those the one with the smallest surplus; of those the one nearest
+        to the reference price, and of two equally near the lower. It is the limit of an order or the reference price.
+        Without a reference price the middle between the lowest and the highest price that are left takes its place. Market
+        orders trade first, then the better limit; at one limit the book's orders before those that were for this auction,
+        each in their order. Iceberg orders take part with all they have; self-trade prevention does not act.
+
+        NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION when it is in no call phase or halted,
+        INVALID_ARGUMENT when the reference price lies outside the instrument's band.
+        """
 
 def add_InstrumentServiceServicer_to_server(servicer: InstrumentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

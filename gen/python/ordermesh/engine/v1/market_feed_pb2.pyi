@@ -78,7 +78,7 @@ class FeedEvent(_message.Message):
 
     @_builtins.property
     def status(self) -> Global___StatusChange:
-        """Trading was halted or resumed, or the instrument was defined."""
+        """Trading was halted or resumed, an auction's call phase began or ended, or the instrument was defined."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class FeedTrade(_message.Message):
     quantity_lots: _builtins.int
     """Quantity in lots."""
     aggressor_side: _order_pb2.Side.ValueType
-    """The side of the incoming order."""
+    """The side of the incoming order; unspecified for a trade of an auction."""
     def __init__(
         self,
         *,

@@ -56,8 +56,8 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     ORDER_TYPE_MARKET: _OrderType.ValueType  # 2
     """Trades at whatever the book offers and never rests: what finds no counterparty is canceled."""
     ORDER_TYPE_STOP: _OrderType.ValueType  # 3
-    """Waits, apart from the book, until a trade is at the stop price or beyond it (a buy order: at or above; a sell order:
-    at or below); then it is told as TRIGGERED and entered as a market order.
+    """Waits, apart from the book, until a trade is at the stop price or beyond it (a buy order: at or above; a sell
+    order: at or below); then it is told as TRIGGERED and entered as a market order.
     """
     ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
     """As STOP, but entered as a limit order."""
@@ -72,8 +72,8 @@ ORDER_TYPE_LIMIT: OrderType.ValueType  # 1
 ORDER_TYPE_MARKET: OrderType.ValueType  # 2
 """Trades at whatever the book offers and never rests: what finds no counterparty is canceled."""
 ORDER_TYPE_STOP: OrderType.ValueType  # 3
-"""Waits, apart from the book, until a trade is at the stop price or beyond it (a buy order: at or above; a sell order:
-at or below); then it is told as TRIGGERED and entered as a market order.
+"""Waits, apart from the book, until a trade is at the stop price or beyond it (a buy order: at or above; a sell
+order: at or below); then it is told as TRIGGERED and entered as a market order.
 """
 ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
 """As STOP, but entered as a limit order."""
@@ -97,6 +97,12 @@ class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInFor
     """Trades wholly at once, or is canceled without a trade."""
     TIME_IN_FORCE_GOOD_TILL_DATE: _TimeInForce.ValueType  # 5
     """As good-till-cancel, but expires by itself at NewOrder.expire_time_ns."""
+    TIME_IN_FORCE_AT_THE_OPENING: _TimeInForce.ValueType  # 6
+    """Waits, apart from the book, for the next opening auction (limit and market orders); what does not trade in it
+    expires.
+    """
+    TIME_IN_FORCE_AT_THE_CLOSE: _TimeInForce.ValueType  # 7
+    """As AT_THE_OPENING, for the next closing auction."""
 
 class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
     """How long an order lives."""
@@ -113,6 +119,12 @@ TIME_IN_FORCE_FILL_OR_KILL: TimeInForce.ValueType  # 4
 """Trades wholly at once, or is canceled without a trade."""
 TIME_IN_FORCE_GOOD_TILL_DATE: TimeInForce.ValueType  # 5
 """As good-till-cancel, but expires by itself at NewOrder.expire_time_ns."""
+TIME_IN_FORCE_AT_THE_OPENING: TimeInForce.ValueType  # 6
+"""Waits, apart from the book, for the next opening auction (limit and market orders); what does not trade in it
+expires.
+"""
+TIME_IN_FORCE_AT_THE_CLOSE: TimeInForce.ValueType  # 7
+"""As AT_THE_OPENING, for the next closing auction."""
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
 
 class _SelfTradePrevention:
@@ -172,7 +184,9 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     ORDER_STATUS_REJECTED: _OrderStatus.ValueType  # 5
     """Never entered the book."""
     ORDER_STATUS_EXPIRED: _OrderStatus.ValueType  # 6
-    """A DAY order whose day is over, or a GOOD_TILL_DATE order whose time has come; gone from the book."""
+    """A DAY order whose day is over, or a GOOD_TILL_DATE order whose time has come, or an order for an auction that is
+    over; gone from the book.
+    """
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper):
     """The state of an order after an execution."""
@@ -190,7 +204,9 @@ ORDER_STATUS_CANCELED: OrderStatus.ValueType  # 4
 ORDER_STATUS_REJECTED: OrderStatus.ValueType  # 5
 """Never entered the book."""
 ORDER_STATUS_EXPIRED: OrderStatus.ValueType  # 6
-"""A DAY order whose day is over, or a GOOD_TILL_DATE order whose time has come; gone from the book."""
+"""A DAY order whose day is over, or a GOOD_TILL_DATE order whose time has come, or an order for an auction that is
+over; gone from the book.
+"""
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
 @_typing.final
@@ -279,8 +295,10 @@ class NewOrder(_message.Message):
     order_type: Global___OrderType.ValueType
     """How the order is priced."""
     time_in_force: Global___TimeInForce.ValueType
-    """How long the order lives. A market order may have any; it never rests. Of a stop order IMMEDIATE_OR_CANCEL and
-    FILL_OR_KILL speak of the time after it was triggered, the others also of the time that it waits.
+    """How long the order lives. A market order may have any; it never rests, but waits for its auction with
+    AT_THE_OPENING and AT_THE_CLOSE. In a call phase only limit orders that may rest, stop orders and those for an
+    auction are taken. Of a stop order IMMEDIATE_OR_CANCEL and FILL_OR_KILL speak of the time after it was triggered,
+    the others also of the time that it waits.
     """
     price_ticks: _builtins.int
     """Limit price in ticks, within the instrument's price band; zero for a market or stop order."""
@@ -293,8 +311,8 @@ class NewOrder(_message.Message):
     the order belongs with the participant's other orders that have zero.
     """
     expire_time_ns: _builtins.int
-    """For GOOD_TILL_DATE: when the order expires, nanoseconds since 1970 UTC, after the time at which the engine takes the
-    command. It never trades at that time or later. Zero for every other time in force.
+    """For GOOD_TILL_DATE: when the order expires, nanoseconds since 1970 UTC, after the time at which the engine takes
+    the command. It never trades at that time or later. Zero for every other time in force.
     """
     post_only: _builtins.bool
     """Post-only: the order rests and never takes. Where it would meet an order of the other side (also one of its own
@@ -304,14 +322,14 @@ class NewOrder(_message.Message):
     display_quantity_lots: _builtins.int
     """Iceberg: how many lots are shown at a time, 1 to quantity_lots; zero to show all. The order takes with its whole
     quantity. Resting it shows at most so many; when they are traded the next tranche is shown at the back of the price
-    level, and a taker goes on to it only after all that stood there. The feed shows what is displayed. Limit orders that
-    may rest, and stop-limit orders that may, only.
+    level, and a taker goes on to it only after all that stood there. The feed shows what is displayed. Limit orders
+    that may rest, and stop-limit orders that may, only.
     """
     stop_price_ticks: _builtins.int
-    """For STOP and STOP_LIMIT: the stop price in ticks, within the instrument's price band; zero for others. An order whose
-    stop price the last trade has reached already is triggered at once. A command's trades release the stop orders that
-    they reach when the command is done: buy orders from the lowest stop price on, then sell orders from the highest on,
-    the oldest first; those that the trades of released orders reach come after them.
+    """For STOP and STOP_LIMIT: the stop price in ticks, within the instrument's price band; zero for others. An order
+    whose stop price the last trade has reached already is triggered at once. A command's trades release the stop
+    orders that they reach when the command is done: buy orders from the lowest stop price on, then sell orders from
+    the highest on, the oldest first; those that the trades of released orders reach come after them.
     """
     def __init__(
         self,
@@ -362,8 +380,8 @@ Global___CancelOrder: _TypeAlias = CancelOrder  # noqa: Y015
 
 @_typing.final
 class ReduceOrder(_message.Message):
-    """Takes quantity off an open order without loss of priority; of an iceberg order what is hidden goes first. Answered by REDUCED, by CANCELED when nothing is left, or
-    by CANCEL_REJECTED. Accepted while trading is halted.
+    """Takes quantity off an open order without loss of priority; of an iceberg order what is hidden goes first. Answered by
+    REDUCED, by CANCELED when nothing is left, or by CANCEL_REJECTED. Accepted while trading is halted.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -390,11 +408,12 @@ Global___ReduceOrder: _TypeAlias = ReduceOrder  # noqa: Y015
 
 @_typing.final
 class ReplaceOrder(_message.Message):
-    """Changes price and total quantity of an open order in one step. The order keeps its priority when the price is the same,
-    the quantity is not raised and nothing else changes (of an iceberg order what is hidden goes first); else it goes to the back of its new level, and may trade on the way. Answered by
-    REPLACED (then perhaps TRADE, CANCELED) or by CANCEL_REJECTED. While trading is halted only a replace that keeps
-    priority is accepted. A stop order that waits keeps its place among those that wait when the stop price is the same and
-    the quantity is not raised; it is triggered at once if the last trade has reached the new stop price.
+    """Changes price and total quantity of an open order in one step. The order keeps its priority when the price is the
+    same, the quantity is not raised and nothing else changes (of an iceberg order what is hidden goes first); else it
+    goes to the back of its new level, and may trade on the way. Answered by REPLACED (then perhaps TRADE, CANCELED) or
+    by CANCEL_REJECTED. While trading is halted only a replace that keeps priority is accepted. A stop order that waits
+    keeps its place among those that wait when the stop price is the same and the quantity is not raised; it is triggered
+    at once if the last trade has reached the new stop price.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -474,7 +493,7 @@ Global___MassCancel: _TypeAlias = MassCancel  # noqa: Y015
 
 @_typing.final
 class OpenOrder(_message.Message):
-    """An order that rests in a book, or waits for its trigger."""
+    """An order that rests in a book, or waits for its trigger or its auction."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -506,7 +525,7 @@ class OpenOrder(_message.Message):
     side: Global___Side.ValueType
     """Buy or sell."""
     time_in_force: Global___TimeInForce.ValueType
-    """Good-till-cancel, day or good-till-date; others never rest, but a stop order that waits may have any."""
+    """Good-till-cancel, day or good-till-date; others never rest, but an order that waits may have any."""
     price_ticks: _builtins.int
     """Limit price in ticks."""
     quantity_lots: _builtins.int
@@ -534,7 +553,7 @@ class OpenOrder(_message.Message):
     stop_price_ticks: _builtins.int
     """The stop price in ticks of a stop order, also when it was triggered; zero for others."""
     waiting: _builtins.bool
-    """Whether the order waits for its trigger, apart from the book."""
+    """Whether the order waits for its trigger or its auction, apart from the book."""
     def __init__(
         self,
         *,

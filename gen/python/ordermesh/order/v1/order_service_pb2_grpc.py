@@ -4,8 +4,10 @@ import grpc
 import warnings
 
 from ordermesh.order.v1 import order_entry_pb2 as ordermesh_dot_order_dot_v1_dot_order__entry__pb2
+from ordermesh.order.v1 import order_preview_pb2 as ordermesh_dot_order_dot_v1_dot_order__preview__pb2
 from ordermesh.order.v1 import order_query_pb2 as ordermesh_dot_order_dot_v1_dot_order__query__pb2
 from ordermesh.order.v1 import order_stream_pb2 as ordermesh_dot_order_dot_v1_dot_order__stream__pb2
+from ordermesh.order.v1 import reconciliation_pb2 as ordermesh_dot_order_dot_v1_dot_reconciliation__pb2
 from ordermesh.order.v1 import trade_query_pb2 as ordermesh_dot_order_dot_v1_dot_trade__query__pb2
 from ordermesh.order.v1 import trade_stream_pb2 as ordermesh_dot_order_dot_v1_dot_trade__stream__pb2
 
@@ -49,6 +51,11 @@ class OrderServiceStub:
                 '/ordermesh.order.v1.OrderService/PlaceOrders',
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersResponse.FromString,
+                _registered_method=True)
+        self.PreviewOrder = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/PreviewOrder',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__preview__pb2.PreviewOrderRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__preview__pb2.PreviewOrderResponse.FromString,
                 _registered_method=True)
         self.CancelOrder = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/CancelOrder',
@@ -95,6 +102,11 @@ class OrderServiceStub:
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.FromString,
                 _registered_method=True)
+        self.ListReconciliations = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/ListReconciliations',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_reconciliation__pb2.ListReconciliationsRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_reconciliation__pb2.ListReconciliationsResponse.FromString,
+                _registered_method=True)
         self.StreamOrders = channel.unary_stream(
                 '/ordermesh.order.v1.OrderService/StreamOrders',
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__stream__pb2.StreamOrdersRequest.SerializeToString,
@@ -124,6 +136,16 @@ class OrderServiceServicer:
 
     def PlaceOrders(self, request, context):
         """Places several orders, each for itself: one refused does not stop the others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewOrder(self, request, context):
+        """Tells what PlaceOrder would make of an order now: whether it would be accepted, what risk would say and why, what it
+        would cost by the book as it is, and where it would go. Nothing is stored, reserved or sent, and the client order id
+        stays free. What PlaceOrder would fail with stands in the answer; the call itself fails only when the request breaks a
+        constraint of the contract.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,6 +224,15 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReconciliations(self, request, context):
+        """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
+        connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
+        configured otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StreamOrders(self, request, context):
         """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
         slow is ended with SLOW_READER and continues from its resume token.
@@ -235,6 +266,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.PlaceOrders,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersResponse.SerializeToString,
+            ),
+            'PreviewOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewOrder,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__preview__pb2.PreviewOrderRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__preview__pb2.PreviewOrderResponse.SerializeToString,
             ),
             'CancelOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelOrder,
@@ -280,6 +316,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.GetOrderHistory,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.SerializeToString,
+            ),
+            'ListReconciliations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReconciliations,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_reconciliation__pb2.ListReconciliationsRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_reconciliation__pb2.ListReconciliationsResponse.SerializeToString,
             ),
             'StreamOrders': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamOrders,
@@ -348,6 +389,33 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/PlaceOrders',
             ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__entry__pb2.PlaceOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/PreviewOrder',
+            ordermesh_dot_order_dot_v1_dot_order__preview__pb2.PreviewOrderRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__preview__pb2.PreviewOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -591,6 +659,33 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/GetOrderHistory',
             ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReconciliations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/ListReconciliations',
+            ordermesh_dot_order_dot_v1_dot_reconciliation__pb2.ListReconciliationsRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_reconciliation__pb2.ListReconciliationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,8 +6,10 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
+from ordermesh.order.v1 import order_preview_pb2 as _order_preview_pb2
 from ordermesh.order.v1 import order_query_pb2 as _order_query_pb2
 from ordermesh.order.v1 import order_stream_pb2 as _order_stream_pb2
+from ordermesh.order.v1 import reconciliation_pb2 as _reconciliation_pb2
 from ordermesh.order.v1 import trade_query_pb2 as _trade_query_pb2
 from ordermesh.order.v1 import trade_stream_pb2 as _trade_stream_pb2
 import abc as _abc_1
@@ -47,6 +49,12 @@ class OrderServiceStub:
     """
     PlaceOrders: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.PlaceOrdersRequest, _order_entry_pb2.PlaceOrdersResponse]
     """Places several orders, each for itself: one refused does not stop the others."""
+    PreviewOrder: _grpc.UnaryUnaryMultiCallable[_order_preview_pb2.PreviewOrderRequest, _order_preview_pb2.PreviewOrderResponse]
+    """Tells what PlaceOrder would make of an order now: whether it would be accepted, what risk would say and why, what it
+    would cost by the book as it is, and where it would go. Nothing is stored, reserved or sent, and the client order id
+    stays free. What PlaceOrder would fail with stands in the answer; the call itself fails only when the request breaks a
+    constraint of the contract.
+    """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.CancelOrderRequest, _order_entry_pb2.CancelOrderResponse]
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
@@ -77,6 +85,11 @@ class OrderServiceStub:
     """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]
     """Lists what happened to one order, oldest first."""
+    ListReconciliations: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ListReconciliationsRequest, _reconciliation_pb2.ListReconciliationsResponse]
+    """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
+    connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
+    configured otherwise.
+    """
     StreamOrders: _grpc.UnaryStreamMultiCallable[_order_stream_pb2.StreamOrdersRequest, _order_stream_pb2.StreamOrdersResponse]
     """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
     slow is ended with SLOW_READER and continues from its resume token.
@@ -106,6 +119,12 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     PlaceOrders: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.PlaceOrdersRequest, _order_entry_pb2.PlaceOrdersResponse]  # type: ignore[assignment]
     """Places several orders, each for itself: one refused does not stop the others."""
+    PreviewOrder: _aio.UnaryUnaryMultiCallable[_order_preview_pb2.PreviewOrderRequest, _order_preview_pb2.PreviewOrderResponse]  # type: ignore[assignment]
+    """Tells what PlaceOrder would make of an order now: whether it would be accepted, what risk would say and why, what it
+    would cost by the book as it is, and where it would go. Nothing is stored, reserved or sent, and the client order id
+    stays free. What PlaceOrder would fail with stands in the answer; the call itself fails only when the request breaks a
+    constraint of the contract.
+    """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.CancelOrderRequest, _order_entry_pb2.CancelOrderResponse]  # type: ignore[assignment]
     """Asks the venue to cancel an order. Answers when the request is committed (PENDING_CANCEL); fills can still come. An
     order that has ended fails with ORDER_NOT_LIVE; one whose cancel is on its way already answers as it stands.
@@ -136,6 +155,11 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _aio.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]  # type: ignore[assignment]
     """Lists what happened to one order, oldest first."""
+    ListReconciliations: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ListReconciliationsRequest, _reconciliation_pb2.ListReconciliationsResponse]  # type: ignore[assignment]
+    """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
+    connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
+    configured otherwise.
+    """
     StreamOrders: _aio.UnaryStreamMultiCallable[_order_stream_pb2.StreamOrdersRequest, _order_stream_pb2.StreamOrdersResponse]  # type: ignore[assignment]
     """Streams an account's orders: the live ones as a snapshot, then every change. Loses nothing: a reader that is too
     slow is ended with SLOW_READER and continues from its resume token.
@@ -174,6 +198,18 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_entry_pb2.PlaceOrdersResponse, _abc.Awaitable[_order_entry_pb2.PlaceOrdersResponse]]:
         """Places several orders, each for itself: one refused does not stop the others."""
+
+    @_abc_1.abstractmethod
+    def PreviewOrder(
+        self,
+        request: _order_preview_pb2.PreviewOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_preview_pb2.PreviewOrderResponse, _abc.Awaitable[_order_preview_pb2.PreviewOrderResponse]]:
+        """Tells what PlaceOrder would make of an order now: whether it would be accepted, what risk would say and why, what it
+        would cost by the book as it is, and where it would go. Nothing is stored, reserved or sent, and the client order id
+        stays free. What PlaceOrder would fail with stands in the answer; the call itself fails only when the request breaks a
+        constraint of the contract.
+        """
 
     @_abc_1.abstractmethod
     def CancelOrder(
@@ -258,6 +294,17 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_query_pb2.GetOrderHistoryResponse, _abc.Awaitable[_order_query_pb2.GetOrderHistoryResponse]]:
         """Lists what happened to one order, oldest first."""
+
+    @_abc_1.abstractmethod
+    def ListReconciliations(
+        self,
+        request: _reconciliation_pb2.ListReconciliationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.ListReconciliationsResponse, _abc.Awaitable[_reconciliation_pb2.ListReconciliationsResponse]]:
+        """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
+        connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
+        configured otherwise.
+        """
 
     @_abc_1.abstractmethod
     def StreamOrders(

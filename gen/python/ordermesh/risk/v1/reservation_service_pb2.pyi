@@ -318,6 +318,7 @@ class ReserveResponse(_message.Message):
 
     OPENED_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
+    WITHDRAW_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def opened(self) -> Global___ReserveOpened:
         """First message: how far the shard's log was consumed."""
@@ -326,17 +327,22 @@ class ReserveResponse(_message.Message):
     def decisions(self) -> Global___ReservationDecisions:
         """Answer to one batch."""
 
+    @_builtins.property
+    def withdraw(self) -> Global___OrderWithdrawal:
+        """Orders that may not stay open."""
+
     def __init__(
         self,
         *,
         opened: Global___ReserveOpened | None = ...,
         decisions: Global___ReservationDecisions | None = ...,
+        withdraw: Global___OrderWithdrawal | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "item", b"item", "opened", b"opened"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "item", b"item", "opened", b"opened", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "item", b"item", "opened", b"opened"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "item", b"item", "opened", b"opened", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["opened", "decisions"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["opened", "decisions", "withdraw"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
@@ -393,6 +399,41 @@ class ReservationDecisions(_message.Message):
 Global___ReservationDecisions: _TypeAlias = ReservationDecisions  # noqa: Y015
 
 @_typing.final
+class OrderWithdrawal(_message.Message):
+    """Orders that may not stay open because a kill switch was set: OrderService asks for their cancel, and does not commit those
+    that it has not yet committed. Said once for each order when the switch is set, and on a new stream for all that it
+    concerns, after the sync. Orders that have ended meanwhile do not matter.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_IDS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    reason: _error_pb2.ErrorReason.ValueType
+    """TRADING_HALTED or TRADING_REDUCING."""
+    text: _builtins.str
+    """Why, in words."""
+    @_builtins.property
+    def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Our ids of the orders, at most 1000; they hold reservations of this shard."""
+
+    def __init__(
+        self,
+        *,
+        order_ids: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _error_pb2.ErrorReason.ValueType = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_ids", b"order_ids", "reason", b"reason", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderWithdrawal: _TypeAlias = OrderWithdrawal  # noqa: Y015
+
+@_typing.final
 class ReservationDecision(_message.Message):
     """Whether an order may go on."""
 
@@ -423,3 +464,59 @@ class ReservationDecision(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReservationDecision: _TypeAlias = ReservationDecision  # noqa: Y015
+
+@_typing.final
+class CheckOrderRequest(_message.Message):
+    """An order to decide on without reserving."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARD_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    shard: _builtins.int
+    """Shard of OrderService that owns the account."""
+    @_builtins.property
+    def order(self) -> Global___Reservation:
+        """The order. Its order_id and its replace are of no account."""
+
+    def __init__(
+        self,
+        *,
+        shard: _builtins.int = ...,
+        order: Global___Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "shard", b"shard"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrderRequest: _TypeAlias = CheckOrderRequest  # noqa: Y015
+
+@_typing.final
+class CheckOrderResponse(_message.Message):
+    """What would be decided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    as_of: _builtins.int
+    """Sequence of the shard's log that it reflects."""
+    @_builtins.property
+    def decision(self) -> Global___ReservationDecision:
+        """The decision."""
+
+    def __init__(
+        self,
+        *,
+        decision: Global___ReservationDecision | None = ...,
+        as_of: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "decision", b"decision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrderResponse: _TypeAlias = CheckOrderResponse  # noqa: Y015

@@ -40,6 +40,11 @@ class ReservationServiceStub:
                 request_serializer=ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.ReserveRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.ReserveResponse.FromString,
                 _registered_method=True)
+        self.CheckOrder = channel.unary_unary(
+                '/ordermesh.risk.v1.ReservationService/CheckOrder',
+                request_serializer=ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.CheckOrderRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.CheckOrderResponse.FromString,
+                _registered_method=True)
 
 
 class ReservationServiceServicer:
@@ -55,6 +60,15 @@ class ReservationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckOrder(self, request, context):
+        """Tells what would be decided on an order now, by the same rules and on the same state as a check of the stream, and
+        reserves nothing: no limit is used up, no circuit breaker trips, no alert is made. RISK_UNAVAILABLE as decision while
+        the shard's stream has not synced its open orders.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReservationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +76,11 @@ def add_ReservationServiceServicer_to_server(servicer, server):
                     servicer.Reserve,
                     request_deserializer=ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.ReserveRequest.FromString,
                     response_serializer=ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.ReserveResponse.SerializeToString,
+            ),
+            'CheckOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckOrder,
+                    request_deserializer=ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.CheckOrderRequest.FromString,
+                    response_serializer=ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.CheckOrderResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +111,33 @@ class ReservationService:
             '/ordermesh.risk.v1.ReservationService/Reserve',
             ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.ReserveRequest.SerializeToString,
             ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.ReserveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.risk.v1.ReservationService/CheckOrder',
+            ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.CheckOrderRequest.SerializeToString,
+            ordermesh_dot_risk_dot_v1_dot_reservation__service__pb2.CheckOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,11 @@ class ReservationServiceStub:
     sends the settlements after it, then a sync of all open orders, then works: reserve batches, each answered in
     order, and settlements as they are committed. A new stream of a shard ends the one before.
     """
+    CheckOrder: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.CheckOrderRequest, _reservation_service_pb2.CheckOrderResponse]
+    """Tells what would be decided on an order now, by the same rules and on the same state as a check of the stream, and
+    reserves nothing: no limit is used up, no circuit breaker trips, no alert is made. RISK_UNAVAILABLE as decision while
+    the shard's stream has not synced its open orders.
+    """
 
 @_typing.type_check_only
 class ReservationServiceAsyncStub(ReservationServiceStub):
@@ -48,6 +53,11 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     """One stream for each shard of OrderService. RiskService says `opened` with the sequence it has consumed; OrderService
     sends the settlements after it, then a sync of all open orders, then works: reserve batches, each answered in
     order, and settlements as they are committed. A new stream of a shard ends the one before.
+    """
+    CheckOrder: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.CheckOrderRequest, _reservation_service_pb2.CheckOrderResponse]  # type: ignore[assignment]
+    """Tells what would be decided on an order now, by the same rules and on the same state as a check of the stream, and
+    reserves nothing: no limit is used up, no circuit breaker trips, no alert is made. RISK_UNAVAILABLE as decision while
+    the shard's stream has not synced its open orders.
     """
 
 class ReservationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,6 +72,17 @@ class ReservationServiceServicer(metaclass=_abc_1.ABCMeta):
         """One stream for each shard of OrderService. RiskService says `opened` with the sequence it has consumed; OrderService
         sends the settlements after it, then a sync of all open orders, then works: reserve batches, each answered in
         order, and settlements as they are committed. A new stream of a shard ends the one before.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckOrder(
+        self,
+        request: _reservation_service_pb2.CheckOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reservation_service_pb2.CheckOrderResponse, _abc.Awaitable[_reservation_service_pb2.CheckOrderResponse]]:
+        """Tells what would be decided on an order now, by the same rules and on the same state as a check of the stream, and
+        reserves nothing: no limit is used up, no circuit breaker trips, no alert is made. RISK_UNAVAILABLE as decision while
+        the shard's stream has not synced its open orders.
         """
 
 def add_ReservationServiceServicer_to_server(servicer: ReservationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordermesh.risk.v1 import trading_state_pb2 as _trading_state_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
 from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
 import builtins as _builtins
@@ -38,6 +39,10 @@ class _RiskAlertKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskAle
     """A position or a day's figure went over its limit without an order: by the market's move, by fills, or because the
     limit was lowered.
     """
+    RISK_ALERT_KIND_TRADING_STOPPED: _RiskAlertKind.ValueType  # 5
+    """A kill switch was set to REDUCING or HALTED."""
+    RISK_ALERT_KIND_TRADING_RESUMED: _RiskAlertKind.ValueType  # 6
+    """A kill switch was set back to ACTIVE."""
 
 class RiskAlertKind(_RiskAlertKind, metaclass=_RiskAlertKindEnumTypeWrapper):
     """What an alert is about."""
@@ -54,6 +59,10 @@ RISK_ALERT_KIND_LIMIT_EXCEEDED: RiskAlertKind.ValueType  # 4
 """A position or a day's figure went over its limit without an order: by the market's move, by fills, or because the
 limit was lowered.
 """
+RISK_ALERT_KIND_TRADING_STOPPED: RiskAlertKind.ValueType  # 5
+"""A kill switch was set to REDUCING or HALTED."""
+RISK_ALERT_KIND_TRADING_RESUMED: RiskAlertKind.ValueType  # 6
+"""A kill switch was set back to ACTIVE."""
 Global___RiskAlertKind: _TypeAlias = RiskAlertKind  # noqa: Y015
 
 class _RiskAlertSeverity:
@@ -102,12 +111,13 @@ class RiskAlert(_message.Message):
     OCCURRENCES_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    TRADING_STATE_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.str
     """Id of the alert, a UUIDv7."""
     sequence: _builtins.int
     """Sequence in the log of alerts, without gaps."""
     account_id: _builtins.str
-    """Account."""
+    """Account. Empty: it is about the firm, and so about every account."""
     instrument: _builtins.str
     """Instrument, `SYMBOL.VENUE`. Empty: it is about the account as a whole."""
     kind: Global___RiskAlertKind.ValueType
@@ -124,6 +134,8 @@ class RiskAlert(_message.Message):
     """
     text: _builtins.str
     """The same in a sentence, for people."""
+    trading_state: _trading_state_pb2.TradingState.ValueType
+    """What the kill switch was set to. Unspecified unless one was set."""
     @_builtins.property
     def breach(self) -> _risk_breach_pb2.RiskBreach:
         """The rule, its limit, and what was observed. Absent where no rule is behind it."""
@@ -147,10 +159,11 @@ class RiskAlert(_message.Message):
         occurrences: _builtins.int = ...,
         text: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        trading_state: _trading_state_pb2.TradingState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["breach", b"breach", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "alert_id", b"alert_id", "breach", b"breach", "instrument", b"instrument", "kind", b"kind", "occurrences", b"occurrences", "order_id", b"order_id", "reason", b"reason", "sequence", b"sequence", "severity", b"severity", "text", b"text", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "alert_id", b"alert_id", "breach", b"breach", "instrument", b"instrument", "kind", b"kind", "occurrences", b"occurrences", "order_id", b"order_id", "reason", b"reason", "sequence", b"sequence", "severity", b"severity", "text", b"text", "time", b"time", "trading_state", b"trading_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

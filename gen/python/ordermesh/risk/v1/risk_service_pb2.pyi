@@ -290,7 +290,7 @@ class ListAlertsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Only of this account. Empty: of all."""
+    """Only of this account, and those of the firm, which concern it too. Empty: of all."""
     page_size: _builtins.int
     """Most entries to answer, up to 1000. 0: 100."""
     page_token: _builtins.str
@@ -362,7 +362,7 @@ class StreamAlertsRequest(_message.Message):
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Only of this account. Empty: of all."""
+    """Only of this account, and those of the firm, which concern it too. Empty: of all."""
     resume_token: _builtins.str
     """Continues a stream of the same filters after what it last sent. Empty: begins with a snapshot."""
     @_builtins.property

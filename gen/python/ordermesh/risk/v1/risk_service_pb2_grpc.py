@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ordermesh.risk.v1 import risk_service_pb2 as ordermesh_dot_risk_dot_v1_dot_risk__service__pb2
+from ordermesh.risk.v1 import trading_state_admin_pb2 as ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -54,6 +55,21 @@ class RiskServiceStub:
                 '/ordermesh.risk.v1.RiskService/ResetCircuitBreaker',
                 request_serializer=ordermesh_dot_risk_dot_v1_dot_risk__service__pb2.ResetCircuitBreakerRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_risk_dot_v1_dot_risk__service__pb2.ResetCircuitBreakerResponse.FromString,
+                _registered_method=True)
+        self.EmergencyStop = channel.unary_unary(
+                '/ordermesh.risk.v1.RiskService/EmergencyStop',
+                request_serializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.EmergencyStopRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.EmergencyStopResponse.FromString,
+                _registered_method=True)
+        self.Resume = channel.unary_unary(
+                '/ordermesh.risk.v1.RiskService/Resume',
+                request_serializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.ResumeRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.ResumeResponse.FromString,
+                _registered_method=True)
+        self.GetTradingState = channel.unary_unary(
+                '/ordermesh.risk.v1.RiskService/GetTradingState',
+                request_serializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.GetTradingStateRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.GetTradingStateResponse.FromString,
                 _registered_method=True)
         self.GetRiskMetrics = channel.unary_unary(
                 '/ordermesh.risk.v1.RiskService/GetRiskMetrics',
@@ -106,6 +122,31 @@ class RiskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EmergencyStop(self, request, context):
+        """Stops trading of an account or of the firm, as far as asked: new orders are refused, open ones canceled. It holds at
+        once, before the answer, and for as long as nobody resumes. Orders on their way in when it came do not survive it.
+        Fails with STORE_UNAVAILABLE when it could not be stored: it holds then, but repeat it, lest a restart forget it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resume(self, request, context):
+        """Lets an account or the firm trade again. Orders that were canceled stay so. One that is ACTIVE stays so. Fails with
+        VERSION_MISMATCH when it was stopped anew meanwhile, and with STORE_UNAVAILABLE when it could not be stored: the stop
+        holds then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTradingState(self, request, context):
+        """Tells whether an account, or the firm, may trade.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetRiskMetrics(self, request, context):
         """Tells what an account risks now, and how much of its limits that uses.
         """
@@ -150,6 +191,21 @@ def add_RiskServiceServicer_to_server(servicer, server):
                     servicer.ResetCircuitBreaker,
                     request_deserializer=ordermesh_dot_risk_dot_v1_dot_risk__service__pb2.ResetCircuitBreakerRequest.FromString,
                     response_serializer=ordermesh_dot_risk_dot_v1_dot_risk__service__pb2.ResetCircuitBreakerResponse.SerializeToString,
+            ),
+            'EmergencyStop': grpc.unary_unary_rpc_method_handler(
+                    servicer.EmergencyStop,
+                    request_deserializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.EmergencyStopRequest.FromString,
+                    response_serializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.EmergencyStopResponse.SerializeToString,
+            ),
+            'Resume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resume,
+                    request_deserializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.ResumeRequest.FromString,
+                    response_serializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.ResumeResponse.SerializeToString,
+            ),
+            'GetTradingState': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTradingState,
+                    request_deserializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.GetTradingStateRequest.FromString,
+                    response_serializer=ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.GetTradingStateResponse.SerializeToString,
             ),
             'GetRiskMetrics': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRiskMetrics,
@@ -276,6 +332,87 @@ class RiskService:
             '/ordermesh.risk.v1.RiskService/ResetCircuitBreaker',
             ordermesh_dot_risk_dot_v1_dot_risk__service__pb2.ResetCircuitBreakerRequest.SerializeToString,
             ordermesh_dot_risk_dot_v1_dot_risk__service__pb2.ResetCircuitBreakerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EmergencyStop(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.risk.v1.RiskService/EmergencyStop',
+            ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.EmergencyStopRequest.SerializeToString,
+            ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.EmergencyStopResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.risk.v1.RiskService/Resume',
+            ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.ResumeRequest.SerializeToString,
+            ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.ResumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTradingState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.risk.v1.RiskService/GetTradingState',
+            ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.GetTradingStateRequest.SerializeToString,
+            ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2.GetTradingStateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ordermesh.risk.v1 import risk_service_pb2 as _risk_service_pb2
+from ordermesh.risk.v1 import trading_state_admin_pb2 as _trading_state_admin_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -45,6 +46,18 @@ class RiskServiceStub:
     """Closes the circuit breaker of an account. One that is closed stays so. Fails with CIRCUIT_BREAKER_OPEN and the detail
     RiskBreach while what tripped it still stands (the day's loss is over its limit): raise the limit first.
     """
+    EmergencyStop: _grpc.UnaryUnaryMultiCallable[_trading_state_admin_pb2.EmergencyStopRequest, _trading_state_admin_pb2.EmergencyStopResponse]
+    """Stops trading of an account or of the firm, as far as asked: new orders are refused, open ones canceled. It holds at
+    once, before the answer, and for as long as nobody resumes. Orders on their way in when it came do not survive it.
+    Fails with STORE_UNAVAILABLE when it could not be stored: it holds then, but repeat it, lest a restart forget it.
+    """
+    Resume: _grpc.UnaryUnaryMultiCallable[_trading_state_admin_pb2.ResumeRequest, _trading_state_admin_pb2.ResumeResponse]
+    """Lets an account or the firm trade again. Orders that were canceled stay so. One that is ACTIVE stays so. Fails with
+    VERSION_MISMATCH when it was stopped anew meanwhile, and with STORE_UNAVAILABLE when it could not be stored: the stop
+    holds then.
+    """
+    GetTradingState: _grpc.UnaryUnaryMultiCallable[_trading_state_admin_pb2.GetTradingStateRequest, _trading_state_admin_pb2.GetTradingStateResponse]
+    """Tells whether an account, or the firm, may trade."""
     GetRiskMetrics: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.GetRiskMetricsRequest, _risk_service_pb2.GetRiskMetricsResponse]
     """Tells what an account risks now, and how much of its limits that uses."""
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_risk_service_pb2.ListAlertsRequest, _risk_service_pb2.ListAlertsResponse]
@@ -71,6 +84,18 @@ class RiskServiceAsyncStub(RiskServiceStub):
     """Closes the circuit breaker of an account. One that is closed stays so. Fails with CIRCUIT_BREAKER_OPEN and the detail
     RiskBreach while what tripped it still stands (the day's loss is over its limit): raise the limit first.
     """
+    EmergencyStop: _aio.UnaryUnaryMultiCallable[_trading_state_admin_pb2.EmergencyStopRequest, _trading_state_admin_pb2.EmergencyStopResponse]  # type: ignore[assignment]
+    """Stops trading of an account or of the firm, as far as asked: new orders are refused, open ones canceled. It holds at
+    once, before the answer, and for as long as nobody resumes. Orders on their way in when it came do not survive it.
+    Fails with STORE_UNAVAILABLE when it could not be stored: it holds then, but repeat it, lest a restart forget it.
+    """
+    Resume: _aio.UnaryUnaryMultiCallable[_trading_state_admin_pb2.ResumeRequest, _trading_state_admin_pb2.ResumeResponse]  # type: ignore[assignment]
+    """Lets an account or the firm trade again. Orders that were canceled stay so. One that is ACTIVE stays so. Fails with
+    VERSION_MISMATCH when it was stopped anew meanwhile, and with STORE_UNAVAILABLE when it could not be stored: the stop
+    holds then.
+    """
+    GetTradingState: _aio.UnaryUnaryMultiCallable[_trading_state_admin_pb2.GetTradingStateRequest, _trading_state_admin_pb2.GetTradingStateResponse]  # type: ignore[assignment]
+    """Tells whether an account, or the firm, may trade."""
     GetRiskMetrics: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.GetRiskMetricsRequest, _risk_service_pb2.GetRiskMetricsResponse]  # type: ignore[assignment]
     """Tells what an account risks now, and how much of its limits that uses."""
     ListAlerts: _aio.UnaryUnaryMultiCallable[_risk_service_pb2.ListAlertsRequest, _risk_service_pb2.ListAlertsResponse]  # type: ignore[assignment]
@@ -118,6 +143,36 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         """Closes the circuit breaker of an account. One that is closed stays so. Fails with CIRCUIT_BREAKER_OPEN and the detail
         RiskBreach while what tripped it still stands (the day's loss is over its limit): raise the limit first.
         """
+
+    @_abc_1.abstractmethod
+    def EmergencyStop(
+        self,
+        request: _trading_state_admin_pb2.EmergencyStopRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_state_admin_pb2.EmergencyStopResponse, _abc.Awaitable[_trading_state_admin_pb2.EmergencyStopResponse]]:
+        """Stops trading of an account or of the firm, as far as asked: new orders are refused, open ones canceled. It holds at
+        once, before the answer, and for as long as nobody resumes. Orders on their way in when it came do not survive it.
+        Fails with STORE_UNAVAILABLE when it could not be stored: it holds then, but repeat it, lest a restart forget it.
+        """
+
+    @_abc_1.abstractmethod
+    def Resume(
+        self,
+        request: _trading_state_admin_pb2.ResumeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_state_admin_pb2.ResumeResponse, _abc.Awaitable[_trading_state_admin_pb2.ResumeResponse]]:
+        """Lets an account or the firm trade again. Orders that were canceled stay so. One that is ACTIVE stays so. Fails with
+        VERSION_MISMATCH when it was stopped anew meanwhile, and with STORE_UNAVAILABLE when it could not be stored: the stop
+        holds then.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTradingState(
+        self,
+        request: _trading_state_admin_pb2.GetTradingStateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trading_state_admin_pb2.GetTradingStateResponse, _abc.Awaitable[_trading_state_admin_pb2.GetTradingStateResponse]]:
+        """Tells whether an account, or the firm, may trade."""
 
     @_abc_1.abstractmethod
     def GetRiskMetrics(

@@ -104,6 +104,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A market order, and no price is known to check it against."""
     ERROR_REASON_RISK_UNAVAILABLE: _ErrorReason.ValueType  # 63
     """RiskService did not answer in time; the order was refused, and may be sent again under the same id."""
+    ERROR_REASON_TRADING_HALTED: _ErrorReason.ValueType  # 64
+    """Trading of the account, or of the firm, is halted: no new orders, and open ones are canceled unless they were to stay."""
+    ERROR_REASON_TRADING_REDUCING: _ErrorReason.ValueType  # 65
+    """Trading of the account, or of the firm, is reducing: the order would not make a position smaller, or could turn it round
+    together with open orders; the detail `RiskBreach` says how much may be open.
+    """
     ERROR_REASON_UNKNOWN_ACCOUNT: _ErrorReason.ValueType  # 80
     """No account of that id."""
     ERROR_REASON_ALREADY_EXISTS: _ErrorReason.ValueType  # 81
@@ -226,6 +232,12 @@ ERROR_REASON_NO_REFERENCE_PRICE: ErrorReason.ValueType  # 62
 """A market order, and no price is known to check it against."""
 ERROR_REASON_RISK_UNAVAILABLE: ErrorReason.ValueType  # 63
 """RiskService did not answer in time; the order was refused, and may be sent again under the same id."""
+ERROR_REASON_TRADING_HALTED: ErrorReason.ValueType  # 64
+"""Trading of the account, or of the firm, is halted: no new orders, and open ones are canceled unless they were to stay."""
+ERROR_REASON_TRADING_REDUCING: ErrorReason.ValueType  # 65
+"""Trading of the account, or of the firm, is reducing: the order would not make a position smaller, or could turn it round
+together with open orders; the detail `RiskBreach` says how much may be open.
+"""
 ERROR_REASON_UNKNOWN_ACCOUNT: ErrorReason.ValueType  # 80
 """No account of that id."""
 ERROR_REASON_ALREADY_EXISTS: ErrorReason.ValueType  # 81

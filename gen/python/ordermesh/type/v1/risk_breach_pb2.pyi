@@ -47,6 +47,12 @@ class _RiskRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskRule.Val
     """The circuit breaker is open."""
     RISK_RULE_REFERENCE_PRICE: _RiskRule.ValueType  # 10
     """A market order needs a reference price, and none is known."""
+    RISK_RULE_TRADING_HALTED: _RiskRule.ValueType  # 11
+    """Trading is halted."""
+    RISK_RULE_TRADING_REDUCING: _RiskRule.ValueType  # 12
+    """Trading is reducing. The limit is the size of the position on the side that reduces it, 0 on the other; observed are
+    all open orders of the order's side, itself included. Both are empty when the order was on its way in already.
+    """
 
 class RiskRule(_RiskRule, metaclass=_RiskRuleEnumTypeWrapper):
     """A rule that an order is checked against before it is committed."""
@@ -75,6 +81,12 @@ RISK_RULE_CIRCUIT_BREAKER: RiskRule.ValueType  # 9
 """The circuit breaker is open."""
 RISK_RULE_REFERENCE_PRICE: RiskRule.ValueType  # 10
 """A market order needs a reference price, and none is known."""
+RISK_RULE_TRADING_HALTED: RiskRule.ValueType  # 11
+"""Trading is halted."""
+RISK_RULE_TRADING_REDUCING: RiskRule.ValueType  # 12
+"""Trading is reducing. The limit is the size of the position on the side that reduces it, 0 on the other; observed are
+all open orders of the order's side, itself included. Both are empty when the order was on its way in already.
+"""
 Global___RiskRule: _TypeAlias = RiskRule  # noqa: Y015
 
 @_typing.final

@@ -42,7 +42,8 @@ class Exchange {
 
   [[nodiscard]] std::size_t participants() const noexcept { return reporter_.participants.size(); }
   [[nodiscard]] const Participant& participant(ParticipantIndex index) const { return *reporter_.participants[index]; }
-  // When the next good-till-date order is due to expire, by AdvanceTime at that time or later; kNever when there is none.
+  // When the next good-till-date order is due to expire, by AdvanceTime at that time or later; kNever when there is
+  // none.
   static constexpr Nanoseconds kNever = std::numeric_limits<Nanoseconds>::max();
   [[nodiscard]] Nanoseconds next_expiry() const noexcept;
 
@@ -72,6 +73,8 @@ class Exchange {
   Result set_status(InstrumentId instrument, TradingStatus status);
   Result expire_day_orders(InstrumentId instrument);
   Result expire_due_orders();
+  Result begin_auction(InstrumentId instrument, AuctionKind kind);
+  Result uncross_auction(const UncrossAuction& uncross);
   Result take(const ParticipantCommand& command);
 
   void enter(const Command& command);
@@ -88,7 +91,7 @@ class Exchange {
   void save_markets(const BlockSink& sink) const;
   void load_participant(ByteReader& reader);
   void load_executions(ByteReader& reader, bool with_stop_price);
-  void load_market(ByteReader& reader);
+  void load_market(ByteReader& reader, bool with_call);
   void load_orders(ByteReader& reader, bool with_terms);
   Market& add_market(const Instrument& instrument);
 

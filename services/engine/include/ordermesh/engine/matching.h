@@ -25,7 +25,7 @@ class Matching {
   [[nodiscard]] TradedPrices& traded() noexcept { return traded_; }
 
   // Trades an order in no level with what it may trade with.
-  void match(Order& taker) {
+  [[gnu::always_inline]] void match(Order& taker) {
     PriceLadder& makers = resting_.ladder(opposite(taker.side));
     const PriceLadder::Key limit = limit_of(taker, makers);
     while (taker.leaves > 0 && makers.best_key() <= limit) {
@@ -47,8 +47,8 @@ class Matching {
     }
   }
 
-  // Whether the whole order would trade now, also with what is hidden. Orders of its own group count for nothing; but for
-  // kCancelOldest, which steps over them, the first of them ends the search.
+  // Whether the whole order would trade now, also with what is hidden. Orders of its own group count for nothing; but
+  // for kCancelOldest, which steps over them, the first of them ends the search.
   [[nodiscard]] bool can_fill(const Order& taker) const {
     const PriceLadder& makers = resting_.ladder(opposite(taker.side));
     const OrderPool& pool = resting_.pool();
@@ -102,10 +102,15 @@ class Matching {
     resting_.level_of(order).quantity -= by - unseen;
   }
 
-  void rest(Order& order) {
+  // An iceberg order shows a whole tranche.
+  static void conceal(Order& order) noexcept {
     if (order.iceberg) [[unlikely]] {
       order.hidden = order.leaves - std::min(order.terms.display, order.leaves);
     }
+  }
+
+  void rest(Order& order) {
+    conceal(order);
     const Level& level = resting_.join(order);
     handler_.on_level(order.side, order.price, level.quantity, level.count);
   }
@@ -120,6 +125,16 @@ class Matching {
     handler_.on_level(order.side, order.price, level.quantity, level.count);
     if (level.count == 0) {
       levels.close(key);
+    }
+  }
+
+  // Tells a level, and closes it if it has no orders any more.
+  void tell_and_close(Side side, Price price) {
+    PriceLadder& levels = resting_.ladder(side);
+    const Level& level = levels.at(levels.key(price));
+    handler_.on_level(side, price, level.quantity, level.count);
+    if (level.count == 0) {
+      levels.close(levels.key(price));
     }
   }
 

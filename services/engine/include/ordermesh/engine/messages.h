@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -73,8 +74,22 @@ struct AdvanceTime {
   friend bool operator==(const AdvanceTime&, const AdvanceTime&) = default;
 };
 
+// Begins an auction's call phase. The instrument may not be zero, here and below.
+struct BeginAuction {
+  InstrumentId instrument = 0;
+  AuctionKind kind = AuctionKind::kOpening;
+  friend bool operator==(const BeginAuction&, const BeginAuction&) = default;
+};
+// Ends the call phase: trades what can be traded at one price, and goes on to continuous trading.
+struct UncrossAuction {
+  InstrumentId instrument = 0;
+  std::optional<Price> reference_price = std::nullopt;  // none: the last trade's
+  friend bool operator==(const UncrossAuction&, const UncrossAuction&) = default;
+};
+
 using Transaction =
-    std::variant<DefineInstrument, RegisterParticipant, ParticipantCommand, SetStatus, ExpireDayOrders, AdvanceTime>;
+    std::variant<DefineInstrument, RegisterParticipant, ParticipantCommand, SetStatus, ExpireDayOrders, AdvanceTime,
+                 BeginAuction, UncrossAuction>;
 
 // What became of a transaction.
 enum class Outcome : std::uint8_t {
@@ -83,11 +98,15 @@ enum class Outcome : std::uint8_t {
   kUnknownInstrument,
   kInstrumentConflict,  // number and symbol do not belong together
   kTooMany,             // no room for another instrument or participant
+  kOtherPhase,          // an auction goes on already, or none does, or it is halted
+  kPriceOutOfBand,
 };
 
 struct Result {
   Outcome outcome = Outcome::kDone;
   std::uint32_t count = 0;  // instruments changed, orders expired; the index, for a participant
+  Price price = 0;          // of an auction
+  Quantity volume = 0;      // traded in an auction; zero: there was no price
 };
 
 struct Execution {

@@ -65,6 +65,7 @@ class Reporter : public BookEvents {
 
   void on_accepted(const Order& order);
   void on_trade(const Order& maker, const Order& taker, Price price, Quantity quantity);
+  void on_auction_trade(const Order& buy, const Order& sell, Price price, Quantity quantity);
   void on_canceled(const Order& order, Reason reason, Quantity removed);
   void on_reduced(const Order& order, Reason reason, Quantity removed);
   void on_replaced(const Order& order);
@@ -84,6 +85,8 @@ class Reporter : public BookEvents {
 
  private:
   [[nodiscard]] Execution describe(const Order& order, ExecutionType type, Reason reason) const;
+  void publish_trade(const Order& order, Price price, Quantity quantity, Liquidity liquidity);
+  void publish_trade(Side aggressor, Price price, Quantity quantity);
   void publish(ParticipantIndex participant, Execution execution);
   void publish(FeedEvent event);
   void close(const Order& order);

@@ -46,6 +46,7 @@ class RestingOrders {
     order.accepted_time = request.time;
     order.terms = request.terms;
     order.iceberg = request.terms.display > 0;
+    order.waits = waits(request.type, request.time_in_force);
     order.hidden = 0;
     return order;
   }
@@ -73,7 +74,9 @@ class RestingOrders {
     Level& level = levels.open(levels.key(order.price));
     level.quantity += displayed(order);
     append(order, level);
-    icebergs_ += order.iceberg ? 1 : 0;
+    if (order.iceberg) [[unlikely]] {
+      ++icebergs_;
+    }
     return level;
   }
 
@@ -89,7 +92,9 @@ class RestingOrders {
   // Takes an order out of its level for good. The level's quantity, and closing it when empty, are the caller's.
   void leave(const Order& order, Level& level) noexcept {
     unlink(order, level);
-    icebergs_ -= order.iceberg ? 1 : 0;
+    if (order.iceberg) [[unlikely]] {
+      --icebergs_;
+    }
   }
 
   // Resting orders that show only a part.

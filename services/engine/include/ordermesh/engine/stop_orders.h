@@ -13,35 +13,55 @@
 
 namespace ordermesh::engine {
 
-// What was traded at: the last price, and how far prices went since somebody looked.
+// What was traded at: the last price, and, while somebody watches, how far prices went since he looked.
 class TradedPrices {
  public:
   void note(Price price) noexcept {
     last_ = price;
-    any_ = true;
-    lowest_ = std::min(lowest_, price);
-    highest_ = std::max(highest_, price);
+    if (watched_) [[unlikely]] {
+      lowest_ = std::min(lowest_, price);
+      highest_ = std::max(highest_, price);
+    }
   }
+
+  [[nodiscard]] bool watched() const noexcept { return watched_; }
+  void watch(bool watched) noexcept { watched_ = watched; }
 
   // Forgets how far prices went, but not the last one.
   void look() noexcept {
-    lowest_ = std::numeric_limits<Price>::max();
+    lowest_ = kNone;
     highest_ = std::numeric_limits<Price>::min();
   }
 
-  // Whether the last trade lets a stop order go: it was at the stop price or beyond, against the order.
-  [[nodiscard]] bool last_reaches(Side side, Price stop_price) const noexcept {
-    return any_ && (side == Side::kBuy ? last_ >= stop_price : last_ <= stop_price);
+  // The last price counts as one that nobody has looked at.
+  void look_at_last() noexcept {
+    if (any()) {
+      note(last_);
+    }
   }
 
+  [[nodiscard]] bool any() const noexcept { return last_ != kNone; }
+  // Only when there was any.
+  [[nodiscard]] Price last() const noexcept { return last_; }
+
+  // Whether the last trade lets a stop order go: it was at the stop price or beyond, against the order.
+  [[nodiscard]] bool last_reaches(Side side, Price stop_price) const noexcept {
+    return any() && (side == Side::kBuy ? last_ >= stop_price : last_ <= stop_price);
+  }
+
+  // Whether there was a trade since somebody looked; then how far prices went.
+  [[nodiscard]] bool moved() const noexcept { return lowest_ != kNone; }
   [[nodiscard]] Price lowest() const noexcept { return lowest_; }
   [[nodiscard]] Price highest() const noexcept { return highest_; }
 
  private:
-  Price last_ = 0;
-  Price lowest_ = std::numeric_limits<Price>::max();
+  // Beyond every price.
+  static constexpr Price kNone = std::numeric_limits<Price>::max();
+
+  Price last_ = kNone;
+  Price lowest_ = kNone;
   Price highest_ = std::numeric_limits<Price>::min();
-  bool any_ = false;
+  bool watched_ = false;
 };
 
 class StopOrders {
@@ -62,12 +82,11 @@ class StopOrders {
     }
   }
 
-  // Takes out the orders that prices have reached and appends their slots: buy orders from the lowest stop price on, then
-  // sell orders from the highest on; at one price the oldest first.
+  // Takes out the orders that prices have reached and appends their slots: buy orders from the lowest stop price on,
+  // then sell orders from the highest on; at one price the oldest first.
   void take_reached(const TradedPrices& traded, std::vector<std::uint32_t>& slots) {
-    take(buys_, traded.highest(), slots);
-    // No trade: nothing is reached, and there is nothing to negate.
-    if (traded.lowest() != std::numeric_limits<Price>::max()) {
+    if (traded.moved()) {
+      take(buys_, traded.highest(), slots);
       take(sells_, -traded.lowest(), slots);
     }
   }

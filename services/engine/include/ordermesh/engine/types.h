@@ -34,6 +34,8 @@ enum class TimeInForce : std::uint8_t {
   kImmediateOrCancel = 3,
   kFillOrKill = 4,
   kGoodTillDate = 5,
+  kAtTheOpening = 6,
+  kAtTheClose = 7,
 };
 
 enum class SelfTradePrevention : std::uint8_t {
@@ -79,6 +81,7 @@ enum class Reason : std::uint8_t {
   kSelfTradePrevention = 6,
   kEndOfDay = 7,
   kExpireTime = 8,
+  kAuctionOver = 9,
   kInvalidOrderId = 20,
   kDuplicateOrderId = 21,
   kUnknownInstrument = 22,
@@ -97,11 +100,15 @@ enum class Reason : std::uint8_t {
   kInvalidExpireTime = 35,
   kInvalidDisplayQuantity = 36,
   kInvalidStopPrice = 37,
+  kCallPhase = 38,
 };
 
-enum class Liquidity : std::uint8_t { kUnspecified = 0, kMaker = 1, kTaker = 2 };
+enum class Liquidity : std::uint8_t { kUnspecified = 0, kMaker = 1, kTaker = 2, kAuction = 3 };
 
-enum class TradingStatus : std::uint8_t { kUnspecified = 0, kOpen = 1, kHalted = 2 };
+// In an auction's call phase orders collect without matching.
+enum class TradingStatus : std::uint8_t { kUnspecified = 0, kOpen = 1, kHalted = 2, kCall = 3 };
+
+enum class AuctionKind : std::uint8_t { kUnspecified = 0, kOpening = 1, kClosing = 2 };
 
 [[nodiscard]] constexpr Side opposite(Side side) noexcept { return side == Side::kBuy ? Side::kSell : Side::kBuy; }
 
@@ -111,9 +118,24 @@ enum class TradingStatus : std::uint8_t { kUnspecified = 0, kOpen = 1, kHalted =
          time_in_force == TimeInForce::kGoodTillDate;
 }
 
+// Whether the order takes part in an auction only.
+[[nodiscard]] constexpr bool is_at_auction(TimeInForce time_in_force) noexcept {
+  return time_in_force >= TimeInForce::kAtTheOpening;
+}
+
+// Which auction an order takes part in that is for one only.
+[[nodiscard]] constexpr AuctionKind auction_of(TimeInForce time_in_force) noexcept {
+  return time_in_force == TimeInForce::kAtTheOpening ? AuctionKind::kOpening : AuctionKind::kClosing;
+}
+
 // Whether an order of this type waits for its stop price, apart from the book.
 [[nodiscard]] constexpr bool is_stop(OrderType type) noexcept {
-  return type == OrderType::kStop || type == OrderType::kStopLimit;
+  return type >= OrderType::kStop;
+}
+
+// Whether such an order waits apart from the book: for its stop price, or for its auction.
+[[nodiscard]] constexpr bool waits(OrderType type, TimeInForce time_in_force) noexcept {
+  return is_stop(type) || is_at_auction(time_in_force);
 }
 
 // The participant's id of an order: 16 bytes, kept as two words in the bytes' own order.
@@ -159,6 +181,7 @@ struct alignas(64) Order {
   SelfTradePrevention self_trade_prevention = SelfTradePrevention::kUnspecified;
   std::uint32_t slot = 0;  // the order's own place in the pool
   bool iceberg = false;    // whether terms.display is above zero
+  bool waits = false;      // whether it is kept apart from the book: for its stop price, or for its auction
 
   ClientOrderId client_order_id;
   Nanoseconds accepted_time = 0;

@@ -1,0 +1,155 @@
+"""The trading state of accounts and of the firm: which orders may come in, and which may not stay."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from services.kernel.decimals import ZERO, format_decimal
+from services.risk.domain.breach import Breach, Rule
+from services.risk.domain.exposure import Exposure
+from services.risk.domain.limits import FIRM
+from services.risk.domain.values import Proposal, Side
+
+_UNITS: Final = "units"
+
+
+class TradingState(enum.IntEnum):
+    """Which orders may come in, numbered as in the contract: the greater, the stricter."""
+
+    ACTIVE = 1
+    REDUCING = 2
+    HALTED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class KillSwitch:
+    """The switch of an account, or of the firm.
+
+    Attributes:
+        account_id: Empty for the firm.
+        cancels: Whether the open orders that the state would not let in are canceled.
+        text: Why it was set.
+        changed_at: When it was set last; None when it never was.
+        version: Grows with each change; 0 when it never was set.
+    """
+
+    account_id: str
+    state: TradingState = TradingState.ACTIVE
+    cancels: bool = False
+    text: str = ""
+    changed_at: datetime | None = None
+    version: int = 0
+
+    def stopped(self, state: TradingState, text: str, now: datetime, *, cancels: bool) -> KillSwitch:
+        """Returns it set to a state."""
+        return KillSwitch(self.account_id, state, cancels, text, now, self.version + 1)
+
+    def resumed(self, text: str, now: datetime) -> KillSwitch:
+        """Returns it set to ACTIVE."""
+        return KillSwitch(self.account_id, TradingState.ACTIVE, False, text, now, self.version + 1)
+
+    def says(self, state: TradingState, text: str, *, cancels: bool) -> bool:
+        """Tells whether it is set to just this already."""
+        return (self.state, self.cancels, self.text) == (state, cancels, text)
+
+    @property
+    def sentence(self) -> str:
+        """What holds, and why, for people."""
+        whose = f"of account {self.account_id}" if self.account_id else "of the firm"
+        because = f": {self.text}" if self.text else ""
+        return f"trading {whose} is {self.state.name.lower()}{because}"
+
+
+class KillSwitches:
+    """All switches. Of an account's and the firm's the stricter holds."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, KillSwitch] = {}
+        self._stopped: set[str] = set()
+
+    def set(self, switch: KillSwitch) -> None:
+        """Takes a switch; it holds from now on."""
+        self._all[switch.account_id] = switch
+        if switch.state == TradingState.ACTIVE:
+            self._stopped.discard(switch.account_id)
+        else:
+            self._stopped.add(switch.account_id)
+
+    def get(self, account_id: str) -> KillSwitch:
+        """Returns the switch of an account, or of the firm."""
+        return self._all.get(account_id) or KillSwitch(account_id)
+
+    @property
+    def stopped(self) -> Iterable[KillSwitch]:
+        """The switches that are not ACTIVE."""
+        return [self._all[account_id] for account_id in self._stopped]
+
+    def effective(self, account_id: str) -> KillSwitch:
+        """Returns the stricter of an account's switch and the firm's; the firm's when they are equal."""
+        return max(self.get(FIRM), self.get(account_id), key=lambda switch: switch.state)
+
+    def withdrawing(self, account_id: str) -> KillSwitch | None:
+        """Returns the strictest switch of those that concern an account and cancel open orders; None without any."""
+        if not self._stopped:
+            return None
+        canceling = [switch for switch in (self.get(FIRM), self.get(account_id)) if switch.cancels]
+        return max(canceling, key=lambda switch: switch.state, default=None)
+
+    def check(self, proposal: Proposal, exposure: Exposure) -> Breach | None:
+        """Returns why an order may not come in; None when it may."""
+        if not self._stopped:
+            return None
+        switch = self.effective(proposal.account_id)
+        if switch.state == TradingState.HALTED:
+            return Breach(Rule.TRADING_HALTED, text=switch.sentence)
+        if switch.state == TradingState.REDUCING:
+            return _not_reducing(proposal, exposure, switch)
+        return None
+
+
+def room(position: Decimal, side: int) -> Decimal:
+    """Returns how much may be traded on a side before the position is closed; zero on the side that enlarges it."""
+    return max(position if side == Side.SELL else -position, ZERO)
+
+
+def enlarging(position: Decimal, orders: Iterable[tuple[str, int, Decimal]]) -> list[str]:
+    """Returns which open orders in one instrument do not reduce the position.
+
+    The oldest stay, as long as they cannot turn the position round together.
+
+    Args:
+        position: Bought less sold.
+        orders: Order id, side and what may still trade, oldest first.
+    """
+    left = {Side.BUY: room(position, Side.BUY), Side.SELL: room(position, Side.SELL)}
+    found = []
+    for order_id, side, quantity in orders:
+        if quantity <= left[Side(side)]:
+            left[Side(side)] -= quantity
+        else:
+            found.append(order_id)
+    return found
+
+
+def enlarges(exposure: Exposure) -> bool:
+    """Tells whether the open orders in one instrument could enlarge the position or turn it round."""
+    position = exposure.position
+    return exposure.open_buy > room(position, Side.BUY) or exposure.open_sell > room(position, Side.SELL)
+
+
+def _not_reducing(proposal: Proposal, exposure: Exposure, switch: KillSwitch) -> Breach | None:
+    opened = exposure.open_buy if proposal.side == Side.BUY else exposure.open_sell
+    limit, observed = room(exposure.position, proposal.side), opened + proposal.quantity
+    if observed <= limit:
+        return None
+    told_limit, told_observed = format_decimal(limit), format_decimal(observed)
+    side = Side(proposal.side).name.lower()
+    text = f"{switch.sentence}; to reduce the position at most {told_limit} {_UNITS} may be open to {side}"
+    return Breach(
+        Rule.TRADING_REDUCING, told_limit, told_observed, _UNITS, f"{text}, with this order it would be {told_observed}"
+    )

@@ -1,0 +1,119 @@
+"""Sets the kill switches: a stop holds before it is stored, a resumption only after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from services.kernel.clock import Clock
+from services.kernel.errors import CodedError, aborted, not_found
+from services.risk.domain.alert import Alert, AlertKind
+from services.risk.domain.limits import FIRM
+from services.risk.domain.trading import KillSwitch, TradingState
+from services.risk.pipeline.alerts import AlertSink
+from services.risk.pipeline.book import Book
+from services.risk.pipeline.ports import Standing, SwitchStore
+from services.risk.pipeline.withdrawing import Withdrawing
+
+
+class Stopped(NamedTuple):
+    """What a stop did.
+
+    Attributes:
+        withdrawn: Open orders whose cancel OrderService was told to ask for.
+    """
+
+    switch: KillSwitch
+    withdrawn: int
+
+
+@dataclass(slots=True)
+class Trading:
+    """Stops and resumes trading of accounts and of the firm."""
+
+    book: Book
+    store: SwitchStore
+    clock: Clock
+    alerts: AlertSink
+    withdrawing: Withdrawing
+    find_account: Callable[[str], Awaitable[Standing]]
+    _unsaved: set[str] = field(default_factory=set)
+    _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def load(self) -> None:
+        """Loads the switches, before any order is checked.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        for switch in await self.store.load_switches():
+            self.book.switches.set(switch)
+
+    async def stop(self, account_id: str, state: TradingState, text: str, *, cancels: bool) -> Stopped:
+        """Sets a switch to REDUCING or HALTED. Setting it to what it is changes nothing, but names open orders again.
+
+        Raises:
+            CodedError: UNKNOWN_ACCOUNT; or STORE_UNAVAILABLE: it holds then, and is stored as soon as that is possible.
+        """
+        # Whether the account exists may not be known now: that must not hold a stop up, and one too many does no harm.
+        if account_id != FIRM and await self.find_account(account_id) == Standing.UNKNOWN:
+            raise not_found("UNKNOWN_ACCOUNT", f"there is no account {account_id}", account_id=account_id)
+        before = self.book.switches.get(account_id)
+        if not before.says(state, text, cancels=cancels):
+            self._set(before.stopped(state, text, self.clock.now(), cancels=cancels), AlertKind.TRADING_STOPPED)
+            self._unsaved.add(account_id)
+        withdrawn = self.withdrawing.stopped(account_id)
+        await self.save()
+        return Stopped(self.book.switches.get(account_id), withdrawn)
+
+    async def resume(self, account_id: str, text: str) -> KillSwitch:
+        """Sets a switch to ACTIVE, once that is stored. One that is ACTIVE stays as it is.
+
+        Raises:
+            CodedError: VERSION_MISMATCH, when it was set anew meanwhile; or STORE_UNAVAILABLE. The stop holds then.
+        """
+        async with self._storing:
+            before = self.book.switches.get(account_id)
+            if before.state == TradingState.ACTIVE:
+                return before
+            after = before.resumed(text, self.clock.now())
+            try:
+                await self.store.save_switches([after])
+            except CodedError:
+                # It may be stored all the same.
+                self._store_over(after)
+                raise
+            if self.book.switches.get(account_id) is not before:
+                self._store_over(after)
+                raise aborted("VERSION_MISMATCH", "trading was stopped anew meanwhile", account_id=account_id)
+            self._set(after, AlertKind.TRADING_RESUMED)
+            return after
+
+    async def save(self) -> None:
+        """Saves the switches that are set and not stored yet.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE; the next time saves them.
+        """
+        async with self._storing:
+            if not (unsaved := self._unsaved):
+                return
+            self._unsaved = set()
+            try:
+                await self.store.save_switches([self.book.switches.get(account_id) for account_id in unsaved])
+            except BaseException:
+                self._unsaved |= unsaved
+                raise
+
+    def _store_over(self, resumed: KillSwitch) -> None:
+        """Lets the stop that holds be stored over a resumption that does not."""
+        holds = self.book.switches.get(resumed.account_id)
+        self.book.switches.set(replace(holds, version=max(holds.version, resumed.version) + 1))
+        self._unsaved.add(resumed.account_id)
+
+    def _set(self, switch: KillSwitch, kind: AlertKind) -> None:
+        self.book.switches.set(switch)
+        now = self.clock.now()
+        self.alerts.add(Alert(switch.account_id, kind, switch.sentence, now, trading_state=switch.state.value))
