@@ -151,8 +151,9 @@ def _triggered(order: Order, report: VenueReport, sequence: int, at_ns: int) -> 
     instructions = order.terms.instructions
     if instructions is None or not instructions.waits:
         return Ignored.NOT_WAITING
-    status = order.status if order.status in _CHANGING else OrderStatus.NEW
-    after = _after(order, report, status, True, sequence, at_ns)
+    after = _after(order, report, order.status, True, sequence, at_ns)
+    if order.status not in _CHANGING:
+        after.status = after.resting_status
     after.terms = released(order.terms)
     return OrderEvent(ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM, after, report)
 
