@@ -55,7 +55,7 @@ engine-test: debian ## Run the engine's tests
 
 .PHONY: sanitize
 sanitize: debian ## Run the engine's tests under the address and undefined-behaviour sanitizers
-	@$(STEP) "Sanitized engine: build" deploy/setup/engine.sh build/engine-sanitize sanitize
+	@$(STEP) "Sanitized engine: build" deploy/setup/engine.sh build/engine-sanitize sanitize engine_tests
 	@$(STEP) "Sanitized engine tests" ctest --test-dir build/engine-sanitize --output-on-failure --parallel $(WORKERS)
 
 .PHONY: faults

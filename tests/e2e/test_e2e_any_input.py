@@ -68,7 +68,10 @@ def fill(message: Message, choose: random.Random, share: float) -> None:
         inner = getattr(message, field.name)
         if field.message_type is not None:
             inner.SetInParent()
-            inner.seconds, inner.nanos = choose.choice(TIMES)
+            if "seconds" in field.message_type.fields_by_name:
+                inner.seconds, inner.nanos = choose.choice(TIMES)
+            else:
+                fill(inner, choose, share)
         elif field.has_presence or isinstance(inner, (str, int)):
             setattr(message, field.name, value(field, choose))
         else:

@@ -14,7 +14,7 @@ _LEFT = "nothing was changed"
 
 def agreed(connection_id: str, held: int) -> Finding:
     """A venue holds what is live here."""
-    found = f"the venue holds {held} orders, all of them live here, and none is missing"
+    found = f"the venue holds {_number(held, 'order')}, and as many are live here: the same"
     return Finding(ReconciliationKind.AGREED, connection_id, found, "nothing had to be decided", held)
 
 
@@ -28,14 +28,14 @@ def put_off(connection_id: str, error: CodedError) -> Finding:
 def reports_while_away(connection_id: str, first: int, last: int) -> Finding:
     """A venue has reported while the connection was away."""
     count = last - first + 1
-    found = f"the venue made {count} reports while the connection was away, {first} to {last}"
+    found = f"the venue made {_number(count, 'report')} while the connection was away, {first} to {last}"
     decided = "consumed: what they say is in the log"
     return Finding(ReconciliationKind.REPORTS_WHILE_AWAY, connection_id, found, decided, count)
 
 
 def resent(connection_id: str, order_ids: Sequence[str]) -> Finding:
     """A venue has not seen some commands."""
-    found = f"the venue had not seen {len(order_ids)} commands"
+    found = f"the venue had not seen {_number(len(order_ids), 'command')}"
     kind = ReconciliationKind.COMMANDS_RESENT
     return Finding(kind, connection_id, found, "sent again", len(order_ids), order_ids=tuple(order_ids))
 
@@ -43,14 +43,14 @@ def resent(connection_id: str, order_ids: Sequence[str]) -> Finding:
 def unknown_at_venue(connection_id: str, venue_order_ids: Sequence[str]) -> Finding:
     """A venue holds orders that are not of the log."""
     count = len(venue_order_ids)
-    found = f"the venue holds {count} orders that are not of this log"
+    found = f"not of this log, and open at the venue: {_number(count, 'order')}"
     kind = ReconciliationKind.UNKNOWN_AT_VENUE
     return Finding(kind, connection_id, found, _LEFT, count, venue_order_ids=tuple(venue_order_ids))
 
 
 def ended_here(connection_id: str, orders: Sequence[tuple[str, str]]) -> Finding:
     """A venue holds orders that have ended here; each is the venue's id and ours."""
-    found = f"the venue holds {len(orders)} orders that have ended here"
+    found = f"ended here, and open at the venue: {_number(len(orders), 'order')}"
     kind = ReconciliationKind.OPEN_AT_VENUE_ENDED_HERE
     ours, theirs = tuple(order_id for _, order_id in orders), tuple(order_id for order_id, _ in orders)
     return Finding(kind, connection_id, found, _LEFT, len(orders), ours, theirs)
@@ -58,7 +58,7 @@ def ended_here(connection_id: str, orders: Sequence[tuple[str, str]]) -> Finding
 
 def missing_at_venue(connection_id: str, orders: Sequence[tuple[str, str]]) -> Finding:
     """A venue does not hold orders that are live here; each is the venue's id and ours."""
-    found = f"{len(orders)} orders are live here that the venue has taken and does not hold"
+    found = f"live here, taken by the venue, and not open there: {_number(len(orders), 'order')}"
     decided = f"{_LEFT}: they stay live until the venue reports on them"
     ours, theirs = tuple(order_id for _, order_id in orders), tuple(order_id for order_id, _ in orders)
     return Finding(ReconciliationKind.MISSING_AT_VENUE, connection_id, found, decided, len(orders), ours, theirs)
@@ -66,7 +66,7 @@ def missing_at_venue(connection_id: str, orders: Sequence[tuple[str, str]]) -> F
 
 def lost_by_venue(connection_id: str, order_ids: Sequence[str]) -> Finding:
     """A venue has lost its history, and orders with it."""
-    found = f"the venue has lost its history and does not know {len(order_ids)} orders that it had taken"
+    found = f"the venue has lost its history, and with it {_number(len(order_ids), 'order')}"
     decided = "canceled, with the reason VENUE_UNAVAILABLE"
     kind = ReconciliationKind.LOST_BY_VENUE
     return Finding(kind, connection_id, found, decided, len(order_ids), order_ids=tuple(order_ids))
@@ -89,6 +89,10 @@ def not_looked_into(report: VenueReport, error: CodedError) -> Finding:
     """A venue reports on an order that is not live here, and the store cannot be asked."""
     found = f"{_told(report)} of an order that is not live here; whether it ever was cannot be found out: {error}"
     return _of_report(ReconciliationKind.REPORT_NOT_LOOKED_INTO, report, found, f"not booked: {_LEFT}")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _of_report(kind: ReconciliationKind, report: VenueReport, found: str, decided: str) -> Finding:

@@ -11,6 +11,7 @@ import pytest_asyncio
 from ordermesh.risk.v1 import reservation_service_pb2, reservation_service_pb2_grpc
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.kernel.errors import CodedError
+from services.risk.domain.trading import KillSwitch, TradingState
 from tests.fakes.risk_world import RiskWorld, fill, reservation, risk_world
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED
@@ -147,3 +148,14 @@ async def test_peers_that_do_not_answer(world: RiskWorld) -> None:
     stub: Any = reservation_service_pb2_grpc.ReservationServiceStub(world.channel)
     with pytest.raises(CodedError, match="INVALID_FIELD"):
         await stub.CheckOrder(reservation_service_pb2.CheckOrderRequest())
+
+
+async def test_a_kill_switch_is_foreseen(world: RiskWorld) -> None:
+    """Halted: the same refusal as an order's; alone it is neither counted nor told."""
+    async with world.stream() as stream:
+        await stream.sync()
+        world.book.switches.set(KillSwitch("demo", state=TradingState.HALTED))
+        looked = (await check(world)).decision
+        assert looked.reason == error_pb2.ERROR_REASON_TRADING_HALTED
+        assert not world.reserving.decided
+        assert looked == await stream.one(1)

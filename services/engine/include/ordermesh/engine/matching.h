@@ -25,7 +25,7 @@ class Matching {
   [[nodiscard]] TradedPrices& traded() noexcept { return traded_; }
 
   // Trades an order in no level with what it may trade with.
-  [[gnu::always_inline]] void match(Order& taker) {
+  void match(Order& taker) {
     PriceLadder& makers = resting_.ladder(opposite(taker.side));
     const PriceLadder::Key limit = limit_of(taker, makers);
     while (taker.leaves > 0 && makers.best_key() <= limit) {
