@@ -15,6 +15,10 @@ from services.order.domain.values import OrderType, TimeInForce
 
 MAX_TICKS: Final = 2**63 - 1
 """Engines count prices in ticks, in 64 bits."""
+# Looked up once: a member of an enumeration costs a plain order more than the comparison with it.
+_STOP: Final = OrderType.STOP
+_STOP_LIMIT: Final = OrderType.STOP_LIMIT
+_GTD: Final = TimeInForce.GTD
 
 
 def check(terms: OrderTerms, instrument: Instrument, at_ns: int) -> None:
@@ -26,7 +30,7 @@ def check(terms: OrderTerms, instrument: Instrument, at_ns: int) -> None:
             INSTRUMENT_NOT_TRADING.
     """
     check_terms(terms, instrument)
-    if terms.instructions is not None or terms.time_in_force is TimeInForce.GTD:
+    if terms.instructions is not None or terms.time_in_force is _GTD:
         check_entry(terms, at_ns)
     if not instrument.trades_at(at_ns):
         raise not_trading(instrument)
@@ -60,13 +64,13 @@ def _check_type(terms: OrderTerms) -> None:
     if terms.type in LIMIT_TYPES:
         if terms.limit_price is None:
             raise invalid_field("limit_price", "must be given for a limit order", reason="LIMIT_PRICE_MISMATCH")
-        if terms.type is OrderType.STOP_LIMIT:
+        if terms.type is _STOP_LIMIT:
             check_stop_price(terms)
         return
     if terms.limit_price is not None:
         rule = "must be absent for a market or stop order"
         raise invalid_field("limit_price", rule, reason="LIMIT_PRICE_MISMATCH")
-    if terms.type is OrderType.STOP:
+    if terms.type is _STOP:
         check_stop_price(terms)
     elif terms.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK):
         raise invalid_field("time_in_force", "must be IOC or FOK for a market order", reason="TIME_IN_FORCE_MISMATCH")

@@ -26,18 +26,16 @@ def number(text: str, field: str) -> Decimal:
     return parse_positive(text.rstrip("0").rstrip(".") if "." in text else text, field)
 
 
-def instructions_of_request(request: PlaceOrderRequest) -> Instructions | None:
-    """Returns what a request asks for beyond price and quantity; None when it is nothing.
+def instructions_of_request(request: PlaceOrderRequest) -> Instructions:
+    """Returns what a request asks for beyond price and quantity.
 
     Raises:
         CodedError: INVALID_FIELD.
     """
-    stop_price, display_quantity, dated = request.stop_price, request.display_quantity, request.HasField("expire_at")
-    if not (stop_price or display_quantity or dated or request.post_only):
-        return None
+    stop_price, display_quantity = request.stop_price, request.display_quantity
     return Instructions(
         stop_price=number(stop_price, "stop_price") if stop_price else None,
-        expire_at_ns=_nanoseconds(request.expire_at) if dated else None,
+        expire_at_ns=_nanoseconds(request.expire_at) if request.HasField("expire_at") else None,
         post_only=request.post_only,
         display_quantity=number(display_quantity, "display_quantity") if display_quantity else None,
     )

@@ -34,6 +34,7 @@ def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received
     side, type_, time_in_force = SIDES[request.side], ORDER_TYPES[request.type], TIMES_IN_FORCE[request.time_in_force]
     if side is None or type_ is None or time_in_force is None:
         raise invalid_field("side, type, time_in_force", "must be given")
+    asks_more = request.stop_price or request.post_only or request.display_quantity or request.HasField("expire_at")
     return OrderTerms(
         order_id=order_id,
         client_order_id=request.client_order_id,
@@ -46,7 +47,7 @@ def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received
         limit_price=number(request.limit_price, "limit_price") if request.limit_price else None,
         connection_id=request.connection_id,
         received_at_ns=received_at_ns,
-        instructions=instructions_of_request(request),
+        instructions=instructions_of_request(request) if asks_more else None,
     )
 
 
