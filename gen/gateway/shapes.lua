@@ -254,6 +254,14 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["limitPrice"] = { name = "limit_price", kind = "string" },
   ["connection_id"] = { name = "connection_id", kind = "string" },
   ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["stop_price"] = { name = "stop_price", kind = "string" },
+  ["stopPrice"] = { name = "stop_price", kind = "string" },
+  ["expire_at"] = { name = "expire_at", kind = "timestamp" },
+  ["expireAt"] = { name = "expire_at", kind = "timestamp" },
+  ["post_only"] = { name = "post_only", kind = "bool" },
+  ["postOnly"] = { name = "post_only", kind = "bool" },
+  ["display_quantity"] = { name = "display_quantity", kind = "string" },
+  ["displayQuantity"] = { name = "display_quantity", kind = "string" },
 }
 shapes.messages["ordermesh.order.v1.PlaceOrdersRequest"] = {
   ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
@@ -271,6 +279,8 @@ shapes.messages["ordermesh.order.v1.ReplaceOrderRequest"] = {
   ["limitPrice"] = { name = "limit_price", kind = "string" },
   ["expected_version"] = { name = "expected_version", kind = "uint32" },
   ["expectedVersion"] = { name = "expected_version", kind = "uint32" },
+  ["stop_price"] = { name = "stop_price", kind = "string" },
+  ["stopPrice"] = { name = "stop_price", kind = "string" },
 }
 shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -574,6 +584,8 @@ shapes.enums["ordermesh.type.v1.OrderType"] = {
   ["ORDER_TYPE_UNSPECIFIED"] = 0,
   ["ORDER_TYPE_MARKET"] = 1,
   ["ORDER_TYPE_LIMIT"] = 2,
+  ["ORDER_TYPE_STOP"] = 3,
+  ["ORDER_TYPE_STOP_LIMIT"] = 4,
 }
 shapes.enums["ordermesh.type.v1.Side"] = {
   ["SIDE_UNSPECIFIED"] = 0,
@@ -586,5 +598,6 @@ shapes.enums["ordermesh.type.v1.TimeInForce"] = {
   ["TIME_IN_FORCE_GTC"] = 2,
   ["TIME_IN_FORCE_IOC"] = 3,
   ["TIME_IN_FORCE_FOK"] = 4,
+  ["TIME_IN_FORCE_GTD"] = 5,
 }
 return shapes

@@ -13,6 +13,7 @@ from services.order.domain.breach import RiskBreach
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderStatus, OrderType, Side, TimeInForce
+from services.order.wire_instructions import add_instructions, instructions_of
 from services.order.wire_replaces import replace_message, replace_of
 
 _PREFIX = "ERROR_REASON_"
@@ -105,6 +106,8 @@ def order_message(order: Order) -> order_pb2.Order:
         message.text = order.text
     if order.breach is not None:
         message.risk_breach.CopyFrom(breach_message(order.breach))
+    if terms.instructions is not None:
+        add_instructions(message, terms.instructions)
     if order.replace is not None:
         message.replace.CopyFrom(replace_message(order.replace))
     return message
@@ -134,6 +137,7 @@ def order_of(
         limit_price=decimal_or_none(report.limit_price),
         fingerprint=fingerprint,
         received_at_ns=nanoseconds(report.times.received_at),
+        instructions=instructions_of(report),
     )
     order = Order(
         terms,

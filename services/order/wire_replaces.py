@@ -19,6 +19,8 @@ def replace_message(replace: Replace) -> OrderReplace:
         original_limit_price=_text(replace.original_limit_price),
         replace_status=replace.status,  # type: ignore[arg-type]
         sequence=replace.sequence,
+        stop_price=_text(replace.stop_price),
+        original_stop_price=_text(replace.original_stop_price),
     )
 
 
@@ -32,6 +34,8 @@ def replace_of(message: OrderReplace) -> Replace:
         _number(message.original_limit_price),
         message.sequence,
         ReplaceStatus(message.replace_status),
+        _number(message.stop_price),
+        _number(message.original_stop_price),
     )
 
 

@@ -197,7 +197,8 @@ async def test_broker_connection_from_first_to_last(rest: httpx.AsyncClient, acc
     listed = (await rest.get("/api/v1/brokers")).json()["connections"]
     assert {name, "simulation"} <= {each["connection_id"] for each in listed}
     capabilities = (await rest.get(f"{path}/capabilities")).json()["capabilities"]
-    assert capabilities["order_types"] == ["ORDER_TYPE_MARKET", "ORDER_TYPE_LIMIT"]
+    types = ["ORDER_TYPE_MARKET", "ORDER_TYPE_LIMIT", "ORDER_TYPE_STOP", "ORDER_TYPE_STOP_LIMIT"]
+    assert capabilities["order_types"] == types
 
     placed = (await rest.post("/api/v1/orders", json=order(account, limit_price="201"))).json()["order"]
 

@@ -139,6 +139,7 @@ class FakeEngine(order_entry_service_pb2_grpc.OrderEntryServiceServicer):
             venue_order_id=self._venue_orders,
             instrument_id=new.instrument_id,
             side=new.side,
+            order_type=new.order_type,
             price_ticks=new.price_ticks,
             quantity_lots=new.quantity_lots,
             leaves_quantity_lots=new.quantity_lots,

@@ -6,6 +6,7 @@ import itertools
 from decimal import Decimal
 
 from services.order.domain.events import OrderEvent, place
+from services.order.domain.instructions import Instructions
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
@@ -38,6 +39,7 @@ def terms(
     quantity: str = "100",
     limit_price: str | None = "187.25",
     connection_id: str = "",
+    instructions: Instructions | None = None,
 ) -> OrderTerms:
     """Returns terms, with a client order id of their own unless one is given."""
     number = next(_numbers)
@@ -53,6 +55,7 @@ def terms(
         limit_price=None if limit_price is None else Decimal(limit_price),
         connection_id=connection_id,
         received_at_ns=1_000,
+        instructions=instructions,
     )
 
 

@@ -9,9 +9,14 @@ import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh, running_mesh
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
-from ordermesh.order.v1.execution_report_pb2 import EXECUTION_TYPE_PENDING_REPLACE, EXECUTION_TYPE_REPLACED
+from ordermesh.order.v1.execution_report_pb2 import (
+    EXECUTION_TYPE_PENDING_REPLACE,
+    EXECUTION_TYPE_REPLACED,
+    EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM,
+)
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED, ORDER_STATUS_NEW, ORDER_STATUS_PENDING_REPLACE
 from ordermesh.risk.v1 import risk_service_pb2
+from ordermesh.type.v1.trading_pb2 import ORDER_TYPE_STOP_LIMIT
 from tests.faults.load import RECOVERY_SECONDS, Load
 from tests.faults.trading import Trading
 from tests.fixtures.mesh import WITHOUT_AGENTS
@@ -108,3 +113,31 @@ async def test_a_part_killed_while_a_replace_is_on_its_way(breakable: Mesh, part
         assert [types.count(each) for each in (EXECUTION_TYPE_PENDING_REPLACE, EXECUTION_TYPE_REPLACED)] == [1, 1]
         assert (await buyer.position(instrument, trades=1)).quantity == "16"
         await eventually(lambda: may_buy(buyer), lambda held: held == "0", RECOVERY_SECONDS)
+
+
+async def test_a_stop_order_outlives_whoever_carries_it(breakable: Mesh) -> None:
+    """It waits while order, broker and engine are killed one after the other, and is released and filled once."""
+    async with trader(breakable.address("gateway")) as someone, trader(breakable.address("gateway")) as maker:
+        instrument = await new_instrument(someone)
+        stop = await someone.place(BUY, instrument, "4", "52", type=ORDER_TYPE_STOP_LIMIT, stop_price="51")
+        await someone.reports.until(stop.order_id, ORDER_STATUS_NEW)
+        for part in ("order", "broker", "engine"):
+            await breakable.kill(part)
+            await breakable.until_serving(part)
+        waiting = await order_of(someone, stop.order_id)
+        assert (waiting.order_status, waiting.stop_price, waiting.triggered) == (ORDER_STATUS_NEW, "51", False)
+        assert await may_buy(someone) == "4"
+        await maker.place(SELL, instrument, "5", "51")
+        async with trader(breakable.address("gateway")) as taker:
+            await taker.place(BUY, instrument, "1", "51")
+            filled = await eventually(
+                lambda: order_of(someone, stop.order_id),
+                lambda found: found.order_status == ORDER_STATUS_FILLED,
+                RECOVERY_SECONDS,
+            )
+        assert (filled.triggered, filled.average_price) == (True, "51")
+        request = order_query_pb2.GetOrderHistoryRequest(order_id=stop.order_id)
+        history = await answered(lambda: someone.orders.GetOrderHistory(request), RECOVERY_SECONDS)
+        types = [report.execution_type for report in history.reports]
+        assert types.count(EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM) == 1
+        assert (await someone.position(instrument, trades=1)).quantity == "4"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 import pytest_asyncio
+from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import SecretStr
 
 from ordermesh.broker.v1 import (
@@ -20,11 +22,13 @@ from ordermesh.broker.v1 import (
     broker_service_pb2,
     broker_service_pb2_grpc,
     routing_service_pb2,
+    routing_service_pb2_grpc,
     venue_account_pb2,
 )
+from ordermesh.broker.v1.venue_instructions_pb2 import VenueInstructions
 from ordermesh.engine.v1 import instrument_pb2, instrument_service_pb2, instrument_service_pb2_grpc
 from ordermesh.marketdata.v1 import market_data_service_pb2_grpc
-from ordermesh.type.v1 import trading_pb2
+from ordermesh.type.v1 import error_pb2, trading_pb2
 from services.broker.__main__ import main
 from services.broker.config import BrokerSettings
 from services.kernel.errors import CodedError
@@ -38,6 +42,8 @@ SELL = trading_pb2.SIDE_SELL
 TRADE = routing_service_pb2.VENUE_REPORT_TYPE_TRADE
 REPLACED = routing_service_pb2.VENUE_REPORT_TYPE_REPLACED
 CANCEL_REJECTED = routing_service_pb2.VENUE_REPORT_TYPE_CANCEL_REJECTED
+TRIGGERED = routing_service_pb2.VENUE_REPORT_TYPE_TRIGGERED
+REJECTED = routing_service_pb2.VENUE_REPORT_TYPE_REJECTED
 ACCEPTED = routing_service_pb2.VENUE_REPORT_TYPE_ACCEPTED
 
 
@@ -135,6 +141,89 @@ async def test_replaced_orders_at_the_real_engine(world: World) -> None:
     assert [(each.type, each.command_sequence) for each in (again, canceled)] == [
         (CANCEL_REJECTED, 8),
         (CANCEL_REJECTED, 9),
+    ]
+
+
+@asynccontextmanager
+async def restarted_engine(world: World, tmp_path: Path, route: RouteClient) -> AsyncIterator[None]:
+    """Kills the engine, and runs it again where it was."""
+    port = int(world.engine.address.rpartition(":")[2])
+    await world.engine.kill()
+    await until(lambda: route.down)
+    again = await Engine(tmp_path, f"--listen=127.0.0.1:{port}").start()
+    try:
+        await route.up(2)
+        yield
+    finally:
+        await again.stop()
+
+
+async def test_stop_orders_wait_at_the_real_engine(world: World, tmp_path: Path) -> None:
+    """One that waits is told for reconciliation as what it is; a trade releases it; a killed engine still has it."""
+    instructions = VenueInstructions(
+        stop_price="187.5", display_quantity="3", expire_at=Timestamp(seconds=4_000_000_000, nanos=7)
+    )
+    values: dict[str, Any] = {"type": trading_pb2.ORDER_TYPE_STOP_LIMIT, "time_in_force": trading_pb2.TIME_IN_FORCE_GTD}
+    async with world.running() as running, RouteClient(running.channel) as route:
+        await route.up()
+        await route.send(
+            new_order(1, account_id="a", limit_price="188", instructions=instructions, **values),
+            new_order(
+                2,
+                account_id="a",
+                type=trading_pb2.ORDER_TYPE_STOP,
+                limit_price="",
+                instructions=VenueInstructions(stop_price="190"),
+            ),
+            new_order(3, account_id="b", side=SELL, quantity="12", limit_price="187.6"),
+        )
+        await route.reported(3)
+        async with restarted_engine(world, tmp_path, route):
+            request = routing_service_pb2.QueryVenueOrdersRequest(connection_id="simulation", shard=0)
+            told = await routing_service_pb2_grpc.RoutingServiceStub(running.channel).QueryVenueOrders(request)
+            waiting, bare, _ = sorted(told.orders, key=lambda each: each.order_id)
+            assert (waiting.terms.type, waiting.limit_price, waiting.terms.instructions) == (
+                values["type"],
+                "188",
+                instructions,
+            )
+            assert (bare.terms.type, bare.limit_price) == (trading_pb2.ORDER_TYPE_STOP, "")
+            assert (bare.terms.instructions.stop_price, bare.leaves_quantity) == ("190", "10")
+            await route.send(replace(4, of=1, quantity="10", limit_price="188", stop_price="187.6"))
+            await route.reported(4)
+            await route.send(new_order(5, account_id="c", quantity="1", limit_price="187.6"))
+            reports = await route.reported(4 + 6)
+    own = [(report.type, report.last_quantity) for report in reports if report.order_id == order_id(1)]
+    assert own == [(ACCEPTED, ""), (REPLACED, ""), (TRIGGERED, ""), (TRADE, "10")]
+
+
+async def test_dated_and_post_only_orders_at_the_real_engine(world: World) -> None:
+    """The engine refuses and expires in words of the contract."""
+    soon = Timestamp()
+    async with world.running() as running, RouteClient(running.channel) as route:
+        await route.up()
+        soon.FromNanoseconds(time.time_ns() + 1_000_000_000)
+        await route.send(
+            new_order(
+                1,
+                account_id="a",
+                time_in_force=trading_pb2.TIME_IN_FORCE_GTD,
+                instructions=VenueInstructions(expire_at=soon),
+            ),
+            new_order(2, account_id="b", side=SELL, instructions=VenueInstructions(post_only=True)),
+            new_order(
+                3,
+                account_id="b",
+                time_in_force=trading_pb2.TIME_IN_FORCE_GTD,
+                instructions=VenueInstructions(expire_at=Timestamp(seconds=1)),
+            ),
+        )
+        reports = await route.reported(4)
+    assert [(report.order_id, report.type, report.reason) for report in reports] == [
+        (order_id(1), ACCEPTED, 0),
+        (order_id(2), REJECTED, error_pb2.ERROR_REASON_POST_ONLY_WOULD_TRADE),
+        (order_id(3), REJECTED, error_pb2.ERROR_REASON_EXPIRE_AT_REACHED),
+        (order_id(1), routing_service_pb2.VENUE_REPORT_TYPE_EXPIRED, error_pb2.ERROR_REASON_EXPIRE_AT_REACHED),
     ]
 
 

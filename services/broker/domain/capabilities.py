@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from services.broker.domain.messages import OrderType, TimeInForce
+from services.broker.domain.messages import Command, NewOrder, OrderType, ReplaceOrder, TimeInForce
 from services.kernel.decimals import ZERO
 from services.kernel.errors import CodedError, FieldViolation, invalid
 
@@ -29,6 +29,8 @@ class Capabilities:
         recovers_reports: Reports that were missed can be asked for.
         tells_account: Open orders, positions and funds can be asked for.
         replaces_orders: Price and quantity of an open order can be changed in place.
+        takes_post_only: Orders may be post-only.
+        takes_display_quantity: Orders may show a part of their quantity at a time.
         required_credentials: Names of the credentials that a connection must have.
         optional_credentials: Names of those that it may have.
         taker_fee_rate: Fee for taking liquidity, a part of the value traded.
@@ -42,9 +44,40 @@ class Capabilities:
     recovers_reports: bool
     tells_account: bool
     replaces_orders: bool
+    takes_post_only: bool
+    takes_display_quantity: bool
     required_credentials: frozenset[str] = frozenset()
     optional_credentials: frozenset[str] = frozenset()
     taker_fee_rate: Decimal = ZERO
+
+    @property
+    def takes_everything(self) -> bool:
+        """Whether there is no command that it would have to be asked about."""
+        return (
+            self.order_types >= frozenset(OrderType)
+            and self.times_in_force >= frozenset(TimeInForce)
+            and self.replaces_orders
+            and self.takes_post_only
+            and self.takes_display_quantity
+        )
+
+    def lacks(self, command: Command) -> str:
+        """Returns what a command asks for that the adapter does not offer; empty when it can be sent."""
+        if isinstance(command, ReplaceOrder):
+            return "" if self.replaces_orders else "replace orders"
+        return self._lacks_of_order(command) if isinstance(command, NewOrder) else ""
+
+    def _lacks_of_order(self, order: NewOrder) -> str:
+        instructions = order.instructions
+        if order.order_type not in self.order_types:
+            return f"take {OrderType(order.order_type).name} orders"
+        if order.time_in_force not in self.times_in_force:
+            return f"take {TimeInForce(order.time_in_force).name} orders"
+        if instructions is not None and instructions.post_only and not self.takes_post_only:
+            return "take post-only orders"
+        if instructions is not None and instructions.display_quantity and not self.takes_display_quantity:
+            return "show a part of an order"
+        return ""
 
     def check_environment(self, environment: Environment) -> None:
         """Raises NOT_SUPPORTED_BY_ADAPTER when the adapter does not reach that world."""

@@ -22,6 +22,8 @@ class OrderType(enum.IntEnum):
 
     MARKET = 1
     LIMIT = 2
+    STOP = 3
+    STOP_LIMIT = 4
 
 
 class TimeInForce(enum.IntEnum):
@@ -31,6 +33,7 @@ class TimeInForce(enum.IntEnum):
     GTC = 2
     IOC = 3
     FOK = 4
+    GTD = 5
 
 
 class ReportKind(enum.IntEnum):
@@ -44,6 +47,23 @@ class ReportKind(enum.IntEnum):
     REJECTED = 5
     EXPIRED = 6
     REPLACED = 7
+    TRIGGERED = 8
+
+
+class Instructions(NamedTuple):
+    """What few orders have beside price and quantity.
+
+    Attributes:
+        stop_price: Price at which the order is released; empty for one that does not wait.
+        expire_at_ns: When it expires, nanoseconds since 1970 UTC; 0 for one that is not good till date.
+        post_only: Whether it never takes.
+        display_quantity: The most that the book shows of it at a time; empty for all.
+    """
+
+    stop_price: str = ""
+    expire_at_ns: int = 0
+    post_only: bool = False
+    display_quantity: str = ""
 
 
 class NewOrder(NamedTuple):
@@ -52,7 +72,8 @@ class NewOrder(NamedTuple):
     Attributes:
         command_sequence: Number of the command, rising within the shard.
         connection_id: Connection that the caller names; empty when it leaves the choice.
-        limit_price: Empty for a market order.
+        limit_price: Empty for a market or stop order.
+        instructions: None for most orders.
     """
 
     command_sequence: int
@@ -65,6 +86,7 @@ class NewOrder(NamedTuple):
     time_in_force: int
     quantity: str
     limit_price: str
+    instructions: Instructions | None = None
 
 
 class CancelOrder(NamedTuple):
@@ -81,7 +103,8 @@ class ReplaceOrder(NamedTuple):
 
     Attributes:
         quantity: Of the order as a whole, what has traded included.
-        limit_price: Empty for a market order.
+        limit_price: Empty for a market or stop order.
+        stop_price: Empty: as before.
     """
 
     command_sequence: int
@@ -91,6 +114,7 @@ class ReplaceOrder(NamedTuple):
     instrument: str
     quantity: str
     limit_price: str
+    stop_price: str = ""
 
 
 Command = NewOrder | CancelOrder | ReplaceOrder
@@ -151,7 +175,12 @@ class VenuePosition:
 
 @dataclass(frozen=True, slots=True)
 class VenueOrder:
-    """An order that is open at a venue, as the venue tells it. `order_id` is empty when it is none of ours."""
+    """An order that is open at a venue, as the venue tells it.
+
+    Attributes:
+        order_id: Empty when it is none of ours.
+        order_type: How its price is set now. Stop orders wait; one that was released is a limit order.
+    """
 
     order_id: str
     venue_order_id: str
@@ -161,6 +190,8 @@ class VenueOrder:
     quantity: str
     cumulative_quantity: str
     leaves_quantity: str
+    order_type: OrderType = OrderType.LIMIT
+    instructions: Instructions | None = None
 
 
 @dataclass(frozen=True, slots=True)

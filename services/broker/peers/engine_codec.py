@@ -21,6 +21,13 @@ from services.broker.domain.messages import (
     VenueOrder,
 )
 from services.broker.domain.terms import Terms
+from services.broker.peers.engine_instructions import (
+    OUT_OF_BAND,
+    add_instructions,
+    instructions_of,
+    stop_ticks,
+    type_of,
+)
 from services.kernel.decimals import EXACT, ZERO, format_decimal
 from services.kernel.errors import CodedError
 
@@ -28,18 +35,20 @@ Told = execution_pb2.Execution | order_pb2.OpenOrder
 
 _ORDER_ID_BYTES: Final = 16
 _MOST_REMEMBERED: Final = 100_000
-_OUT_OF_BAND: Final = 2**63 - 1
 
 _SIDE: Final[dict[int, order_pb2.Side.ValueType]] = {Side.BUY: order_pb2.SIDE_BUY, Side.SELL: order_pb2.SIDE_SELL}
 _TYPE: Final[dict[int, order_pb2.OrderType.ValueType]] = {
     OrderType.MARKET: order_pb2.ORDER_TYPE_MARKET,
     OrderType.LIMIT: order_pb2.ORDER_TYPE_LIMIT,
+    OrderType.STOP: order_pb2.ORDER_TYPE_STOP,
+    OrderType.STOP_LIMIT: order_pb2.ORDER_TYPE_STOP_LIMIT,
 }
 _TIME_IN_FORCE: Final[dict[int, order_pb2.TimeInForce.ValueType]] = {
     TimeInForce.DAY: order_pb2.TIME_IN_FORCE_DAY,
     TimeInForce.GTC: order_pb2.TIME_IN_FORCE_GOOD_TILL_CANCEL,
     TimeInForce.IOC: order_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL,
     TimeInForce.FOK: order_pb2.TIME_IN_FORCE_FILL_OR_KILL,
+    TimeInForce.GTD: order_pb2.TIME_IN_FORCE_GOOD_TILL_DATE,
 }
 _KIND: Final = {
     execution_pb2.EXECUTION_TYPE_NEW: ReportKind.ACCEPTED,
@@ -49,6 +58,7 @@ _KIND: Final = {
     execution_pb2.EXECUTION_TYPE_CANCEL_REJECTED: ReportKind.CANCEL_REJECTED,
     execution_pb2.EXECUTION_TYPE_EXPIRED: ReportKind.EXPIRED,
     execution_pb2.EXECUTION_TYPE_REPLACED: ReportKind.REPLACED,
+    execution_pb2.EXECUTION_TYPE_TRIGGERED: ReportKind.TRIGGERED,
 }
 _ANSWERS: Final = (ReportKind.REPLACED, ReportKind.CANCEL_REJECTED)
 _EXPLAINED: Final[dict[int, tuple[str, str]]] = {
@@ -65,6 +75,7 @@ _EXPLAINED: Final[dict[int, tuple[str, str]]] = {
         "it would have traded with another order of the same account",
     ),
     execution_pb2.EXECUTION_REASON_END_OF_DAY: ("TRADING_DAY_ENDED", "the trading day ended"),
+    execution_pb2.EXECUTION_REASON_EXPIRE_TIME: ("EXPIRE_AT_REACHED", "its expiry has come"),
     execution_pb2.EXECUTION_REASON_UNKNOWN_INSTRUMENT: ("UNKNOWN_INSTRUMENT", "the venue has no such instrument"),
     execution_pb2.EXECUTION_REASON_PRICE_OUT_OF_BAND: (
         "PRICE_OUT_OF_RANGE",
@@ -77,6 +88,19 @@ _EXPLAINED: Final[dict[int, tuple[str, str]]] = {
     execution_pb2.EXECUTION_REASON_HALTED: ("INSTRUMENT_NOT_TRADING", "trading in the instrument is halted"),
     execution_pb2.EXECUTION_REASON_UNKNOWN_ORDER: ("ORDER_NOT_LIVE", "the venue has no such open order"),
     execution_pb2.EXECUTION_REASON_CAPACITY: ("VENUE_REJECTED", "the venue holds as many open orders as it can"),
+    execution_pb2.EXECUTION_REASON_POST_ONLY: (
+        "POST_ONLY_WOULD_TRADE",
+        "it is post-only and would have traded at once",
+    ),
+    execution_pb2.EXECUTION_REASON_INVALID_EXPIRE_TIME: ("EXPIRE_AT_REACHED", "its expiry had come already"),
+    execution_pb2.EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: (
+        "QUANTITY_OUT_OF_RANGE",
+        "the display quantity is off the lot or outside what the venue takes",
+    ),
+    execution_pb2.EXECUTION_REASON_INVALID_STOP_PRICE: (
+        "VENUE_REJECTED",
+        "the stop price is off the tick or outside what the venue takes, or the order waits for none any more",
+    ),
 }
 
 
@@ -130,7 +154,7 @@ class EngineCodec:
 
     def _new_order(self, order: NewOrder, order_id: bytes) -> order_pb2.NewOrder:
         terms = self._by_name.get(order.instrument)
-        return order_pb2.NewOrder(
+        new = order_pb2.NewOrder(
             order_id=order_id,
             instrument_id=terms.venue_number if terms else 0,
             side=_SIDE.get(order.side, order_pb2.SIDE_UNSPECIFIED),
@@ -141,12 +165,18 @@ class EngineCodec:
             self_trade_prevention=order_pb2.SELF_TRADE_PREVENTION_CANCEL_NEWEST,
             self_trade_group=self._group(order.account_id),
         )
+        if order.instructions is not None and terms is not None:
+            add_instructions(new, order.instructions, terms)
+        return new
 
     def _replace_order(self, order: ReplaceOrder, order_id: bytes) -> order_pb2.ReplaceOrder:
         terms = self._by_name.get(order.instrument)
-        return order_pb2.ReplaceOrder(
+        replace = order_pb2.ReplaceOrder(
             order_id=order_id, price_ticks=_ticks(terms, order), quantity_lots=_lots(terms, order)
         )
+        if order.stop_price and terms is not None:
+            replace.stop_price_ticks = stop_ticks(terms, order.stop_price)
+        return replace
 
     def _group(self, account_id: str) -> int:
         """Returns the number of the account's self-trade group: orders of one account never trade with each other."""
@@ -210,17 +240,19 @@ class EngineCodec:
         return EXACT.multiply(EXACT.multiply(tick_lots, terms.value_of_one), self._rate)
 
     def open_order(self, order: order_pb2.OpenOrder) -> VenueOrder:
-        """Returns an order that rests in the engine; the terms of its instrument must be loaded."""
+        """Returns an order that rests or waits in the engine; the terms of its instrument must be loaded."""
         terms = self._by_number[order.instrument_id]
         return VenueOrder(
             _to_text(order.order_id),
             str(order.venue_order_id),
             terms.instrument,
             Side.BUY if order.side == order_pb2.SIDE_BUY else Side.SELL,
-            terms.prices.text(order.price_ticks),
+            terms.prices.text(order.price_ticks) if order.order_type != order_pb2.ORDER_TYPE_STOP else "",
             terms.quantities.text(order.quantity_lots),
             terms.quantities.text(order.cumulative_quantity_lots),
             terms.quantities.text(order.leaves_quantity_lots),
+            type_of(order),
+            instructions_of(order, terms),
         )
 
 
@@ -230,7 +262,7 @@ def _ticks(terms: Terms | None, order: NewOrder | ReplaceOrder) -> int:
     try:
         return terms.prices.count(order.limit_price, "limit_price")
     except CodedError:
-        return _OUT_OF_BAND
+        return OUT_OF_BAND
 
 
 def _lots(terms: Terms | None, order: NewOrder | ReplaceOrder) -> int:
@@ -243,7 +275,7 @@ def _lots(terms: Terms | None, order: NewOrder | ReplaceOrder) -> int:
 
 
 def _explain(execution: execution_pb2.Execution, kind: ReportKind) -> tuple[str, str]:
-    if kind in (ReportKind.ACCEPTED, ReportKind.REPLACED):
+    if kind in (ReportKind.ACCEPTED, ReportKind.REPLACED, ReportKind.TRIGGERED):
         return "", ""
     if (explained := _EXPLAINED.get(execution.reason)) is not None:
         return explained

@@ -32,6 +32,8 @@ CAPABILITIES: Final = Capabilities(
     recovers_reports=True,
     tells_account=True,
     replaces_orders=True,
+    takes_post_only=True,
+    takes_display_quantity=True,
     optional_credentials=frozenset({"api_key", "api_secret"}),
 )
 """The engine asks for no credentials; it takes those that a client made for a real broker brings along."""

@@ -9,8 +9,9 @@ from typing import Final, Protocol
 
 import structlog
 
+from services.broker.domain.capabilities import Capabilities
 from services.broker.domain.connection import BUILT_IN, Connection
-from services.broker.domain.messages import Command, Cursor, NewOrder, ReplaceOrder, Report, ReportKind
+from services.broker.domain.messages import Command, Cursor, NewOrder, Report, ReportKind
 from services.broker.pipeline.outbox import Down, Outbox
 from services.broker.pipeline.ports import VenueAdapter
 from services.broker.pipeline.session import ConnectionSession, Counts
@@ -45,7 +46,8 @@ class Directory(Protocol):
 class _Running:
     session: ConnectionSession
     task: asyncio.Task[None]
-    replaces_orders: bool
+    capabilities: Capabilities
+    takes_everything: bool
 
 
 @dataclass(slots=True)
@@ -127,10 +129,10 @@ class Route:
         for connection_id, listed in by_connection.items():
             if (running := self._running.get(connection_id)) is None:
                 self._refuse(connection_id, listed)
-            elif running.replaces_orders:
+            elif running.takes_everything:
                 running.session.submit(listed)
             else:
-                running.session.submit(self._without_replaces(connection_id, listed))
+                running.session.submit(self._supported(connection_id, listed, running.capabilities))
 
     def up(self, connection_id: str) -> bool | None:
         """Tells whether a connection is up; None when the route does not use it."""
@@ -156,8 +158,9 @@ class Route:
         )
         task = asyncio.create_task(session.run(), name=f"session {connection.connection_id}/{self.shard}")
         task.add_done_callback(self._session_ended)
-        replaces_orders = adapter.capabilities.replaces_orders
-        self._running[connection.connection_id] = _Running(session, task, replaces_orders)
+        capabilities = adapter.capabilities
+        running = _Running(session, task, capabilities, capabilities.takes_everything)
+        self._running[connection.connection_id] = running
 
     def _stop(self, connection_id: str) -> None:
         running = self._running.pop(connection_id)
@@ -189,13 +192,16 @@ class Route:
         text = f"the connection {connection_id} is switched off" if known else f"there is no connection {connection_id}"
         self._tell_refusals(connection_id, commands, reason, text)
 
-    def _without_replaces(self, connection_id: str, commands: Sequence[Command]) -> list[Command]:
-        """Leaves out, and refuses, replaces whose adapter does not offer them."""
-        replaces = [command for command in commands if isinstance(command, ReplaceOrder)]
-        if replaces:
-            text = f"the adapter of the connection {connection_id} does not replace orders"
-            self._tell_refusals(connection_id, replaces, "NOT_SUPPORTED_BY_ADAPTER", text)
-        return [command for command in commands if not isinstance(command, ReplaceOrder)]
+    def _supported(self, connection_id: str, commands: Sequence[Command], offered: Capabilities) -> list[Command]:
+        """Leaves out, and refuses, what the adapter does not offer."""
+        supported: list[Command] = []
+        for command in commands:
+            if lacking := offered.lacks(command):
+                text = f"the adapter of the connection {connection_id} does not {lacking}"
+                self._tell_refusals(connection_id, (command,), "NOT_SUPPORTED_BY_ADAPTER", text)
+            else:
+                supported.append(command)
+        return supported
 
     def _tell_refusals(self, connection_id: str, commands: Sequence[Command], reason: str, text: str) -> None:
         now = self._clock.now_ns()

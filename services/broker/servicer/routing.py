@@ -9,9 +9,23 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ordermesh.broker.v1 import route_query_pb2, routing_service_pb2, routing_service_pb2_grpc
+from ordermesh.broker.v1 import (
+    route_query_pb2,
+    routing_service_pb2,
+    routing_service_pb2_grpc,
+    venue_instructions_pb2,
+)
 from ordermesh.type.v1 import error_pb2
-from services.broker.domain.messages import CancelOrder, Command, Cursor, NewOrder, ReplaceOrder, Report, VenueOrder
+from services.broker.domain.messages import (
+    CancelOrder,
+    Command,
+    Cursor,
+    Instructions,
+    NewOrder,
+    ReplaceOrder,
+    Report,
+    VenueOrder,
+)
 from services.broker.pipeline.connections import Connections
 from services.broker.pipeline.outbox import Down, Opened, OutboxItem, Reports
 from services.broker.pipeline.routing import Route, Routes
@@ -23,6 +37,7 @@ from services.mesh.draining import Draining
 _REASON = {
     value.name.removeprefix("ERROR_REASON_"): value.number for value in error_pb2.ErrorReason.DESCRIPTOR.values
 } | {"": 0}
+_BILLION = 1_000_000_000
 
 
 class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
@@ -117,6 +132,7 @@ def _command(command: routing_service_pb2.VenueCommand) -> Command:
             new.time_in_force,
             new.quantity,
             new.limit_price,
+            _instructions(new.instructions) if new.HasField("instructions") else None,
         )
     if command.HasField("replace"):
         replace = command.replace
@@ -128,9 +144,15 @@ def _command(command: routing_service_pb2.VenueCommand) -> Command:
             replace.instrument,
             replace.quantity,
             replace.limit_price,
+            replace.stop_price,
         )
     cancel = command.cancel
     return CancelOrder(command.command_sequence, command.connection_id, cancel.order_id, cancel.venue_order_id)
+
+
+def _instructions(told: venue_instructions_pb2.VenueInstructions) -> Instructions:
+    expire_at_ns = told.expire_at.seconds * _BILLION + told.expire_at.nanos
+    return Instructions(told.stop_price, expire_at_ns, told.post_only, told.display_quantity)
 
 
 def _responses(items: Iterable[OutboxItem]) -> list[routing_service_pb2.RouteResponse]:
@@ -171,7 +193,7 @@ def _news(item: Opened | Down) -> routing_service_pb2.RouteResponse:
 
 
 def _report(connection_id: str, report: Report) -> routing_service_pb2.VenueReport:
-    seconds, nanos = divmod(report.time_ns, 1_000_000_000)
+    seconds, nanos = divmod(report.time_ns, _BILLION)
     return routing_service_pb2.VenueReport(
         connection_id=connection_id,
         sequence=report.sequence,
@@ -192,7 +214,7 @@ def _report(connection_id: str, report: Report) -> routing_service_pb2.VenueRepo
 
 def venue_order_to_proto(order: VenueOrder) -> routing_service_pb2.VenueOrder:
     """Returns an order that is open at a venue."""
-    return routing_service_pb2.VenueOrder(
+    message = routing_service_pb2.VenueOrder(
         order_id=order.order_id,
         venue_order_id=order.venue_order_id,
         instrument=order.instrument,
@@ -201,4 +223,15 @@ def venue_order_to_proto(order: VenueOrder) -> routing_service_pb2.VenueOrder:
         quantity=order.quantity,
         cumulative_quantity=order.cumulative_quantity,
         leaves_quantity=order.leaves_quantity,
+        terms=venue_instructions_pb2.VenueOrderTerms(type=order.order_type.value),  # type: ignore[arg-type]
     )
+    if order.instructions is not None:
+        _add_instructions(message.terms.instructions, order.instructions)
+    return message
+
+
+def _add_instructions(message: venue_instructions_pb2.VenueInstructions, told: Instructions) -> None:
+    message.stop_price, message.display_quantity = told.stop_price, told.display_quantity
+    message.post_only = told.post_only
+    if told.expire_at_ns:
+        message.expire_at.seconds, message.expire_at.nanos = divmod(told.expire_at_ns, _BILLION)

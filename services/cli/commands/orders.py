@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
 from ordermesh.type.v1 import error_pb2, trading_pb2
-from services.cli import options, output
+from services.cli import options, output, terms
 from services.cli.commands.place import sentence
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
@@ -30,7 +30,9 @@ _ORDER_COLUMNS = (
     Column("side"),
     Column("quantity", number=True),
     Column("limit", number=True),
+    Column("stop", number=True),
     Column("tif"),
+    Column("terms"),
     Column("filled", number=True),
     Column("average", number=True),
     Column("status"),
@@ -150,7 +152,9 @@ def _order_row(order: order_pb2.Order) -> Sequence[str]:
         output.side(trading_pb2.Side.Name(order.side)),
         order.quantity,
         order.limit_price or "market",
+        order.stop_price,
         output.word(trading_pb2.TimeInForce.Name(order.time_in_force), "TIME_IN_FORCE_"),
+        terms.instructions_in_words(order),
         order.cumulative_quantity,
         order.average_price,
         output.word(order_pb2.OrderStatus.Name(order.order_status), "ORDER_STATUS_"),

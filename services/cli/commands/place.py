@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
 from ordermesh.type.v1 import error_pb2, trading_pb2
-from services.cli import options, output
+from services.cli import options, output, terms
 from services.cli.commands.preview import preview
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
@@ -51,6 +51,16 @@ class TimeInForce(StrEnum):
 Limit = Annotated[
     str, typer.Option("--limit", metavar="PRICE", help="Worst price to trade at; without it, a market order.")
 ]
+Stop = Annotated[
+    str, typer.Option("--stop", metavar="PRICE", help="Waits until a trade is at this price or beyond it.")
+]
+Display = Annotated[
+    str, typer.Option("--display", metavar="QUANTITY", help="Iceberg: the most that the book shows at a time.")
+]
+PostOnly = Annotated[bool, typer.Option("--post-only", help="Never takes: refused if it would trade at once.")]
+Until = Annotated[
+    str, typer.Option("--until", metavar="TIME", help="When it expires, such as 2030-06-28T17:30; instead of --tif.")
+]
 Tif = Annotated[
     TimeInForce | None,
     typer.Option("--tif", help="How long it lives. Default: day, and for a market order ioc."),
@@ -74,6 +84,10 @@ def order(  # noqa: PLR0917 - each is a word of the command line
     quantity: Annotated[str, typer.Argument(metavar="QUANTITY", help="A decimal, a multiple of the instrument's lot.")],
     limit: Limit = "",
     tif: Tif = None,
+    stop: Stop = "",
+    display: Display = "",
+    post_only: PostOnly = False,
+    until: Until = "",
     account: options.Account = options.DEMO,
     client_order_id: ClientOrderId = "",
     wait: Wait = 3.0,
@@ -82,16 +96,23 @@ def order(  # noqa: PLR0917 - each is a word of the command line
     address: options.Address = "",
 ) -> None:
     """Places an order, and says what became of it."""
-    lives = tif or (TimeInForce.DAY if limit else TimeInForce.IOC)
+    if tif and until:
+        raise typer.BadParameter("give --tif or --until, not both")
+    lives = tif or (TimeInForce.DAY if limit or stop else TimeInForce.IOC)
+    time_in_force = trading_pb2.TimeInForce.Value(f"TIME_IN_FORCE_{lives.upper()}")
     request = order_entry_pb2.PlaceOrderRequest(
         client_order_id=client_order_id or UuidV7().new_id(),
         account_id=account,
         instrument=instrument.upper(),
         side=trading_pb2.Side.Value(f"SIDE_{side.upper()}"),
-        type=trading_pb2.ORDER_TYPE_LIMIT if limit else trading_pb2.ORDER_TYPE_MARKET,
-        time_in_force=trading_pb2.TimeInForce.Value(f"TIME_IN_FORCE_{lives.upper()}"),
+        type=terms.type_of(limit, stop),
+        time_in_force=trading_pb2.TIME_IN_FORCE_GTD if until else time_in_force,
         quantity=quantity,
         limit_price=limit,
+        stop_price=stop,
+        expire_at=terms.time_of(until),
+        post_only=post_only,
+        display_quantity=display,
     )
     if only_preview:
         run(address, lambda mesh: preview(mesh, request, as_json=json))
@@ -117,7 +138,7 @@ async def place(mesh: Mesh, request: order_entry_pb2.PlaceOrderRequest, wait_sec
 async def settled(mesh: Mesh, order: order_pb2.Order, seconds: float) -> order_pb2.Order:
     """Returns an order once the venue has answered; one that only trades at once, once it has ended."""
     pause, until = _FIRST_PAUSE_SECONDS, asyncio.get_running_loop().time() + seconds
-    waits_for_end = order.time_in_force in _AT_ONCE
+    waits_for_end = order.time_in_force in _AT_ONCE and not order.stop_price
     while order.order_status in (_LIVE if waits_for_end else _UNANSWERED):
         if asyncio.get_running_loop().time() + pause > until:
             break
@@ -130,8 +151,9 @@ async def settled(mesh: Mesh, order: order_pb2.Order, seconds: float) -> order_p
 def sentence(order: order_pb2.Order) -> str:
     """Returns an order in a sentence, with markup."""
     status = output.word(order_pb2.OrderStatus.Name(order.order_status), "ORDER_STATUS_")
-    limit = f" at {order.limit_price} or better" if order.limit_price else " at the market"
-    what = f"{output.side(trading_pb2.Side.Name(order.side))} {order.quantity} {escape(order.instrument)}{limit}"
+    price, further = terms.price_in_words(order), terms.instructions_in_words(order)
+    what = f"{output.side(trading_pb2.Side.Name(order.side))} {order.quantity} {escape(order.instrument)}{price}"
+    what += f" ({further})" if further else ""
     traded = f": {order.cumulative_quantity} at {order.average_price} on average" if order.average_price else ""
     why = f" ({_reason(order)})" if order.reason or order.text else ""
     return f"[bold]{status}[/]{traded}{why}: {what}  [dim]{order.order_id}[/]"

@@ -32,6 +32,7 @@ Version = Annotated[
 def replace(  # noqa: PLR0917 - each is a word of the command line
     order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order.")],
     price: Annotated[str, typer.Option("--price", metavar="PRICE", help="New limit price.")] = "",
+    stop: Annotated[str, typer.Option("--stop", metavar="PRICE", help="New stop price, while it waits.")] = "",
     quantity: Quantity = "",
     replace_id: ReplaceId = "",
     version: Version = 0,
@@ -39,14 +40,15 @@ def replace(  # noqa: PLR0917 - each is a word of the command line
     json: options.Json = False,
     address: options.Address = "",
 ) -> None:
-    """Gives an order another price, another quantity or both, and says what became of it."""
-    if not price and not quantity:
-        raise typer.BadParameter("give --price, --quantity or both")
+    """Gives an order another price, stop price or quantity, and says what became of it."""
+    if not (price or quantity or stop):
+        raise typer.BadParameter("give --price, --quantity or --stop")
     request = order_entry_pb2.ReplaceOrderRequest(
         order_id=order_id,
         replace_id=replace_id or UuidV7().new_id(),
         quantity=quantity,
         limit_price=price,
+        stop_price=stop,
         expected_version=version,
     )
     run(address, lambda mesh: _replace(mesh, request, wait, as_json=json))

@@ -7,7 +7,7 @@ from enum import Enum
 
 from services.order.domain.breach import RiskBreach
 from services.order.domain.order import Order
-from services.order.domain.replacing import ReplaceRequest, ReplaceStatus, begin, with_terms
+from services.order.domain.replacing import ReplaceRequest, ReplaceStatus, begin, released, with_terms
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType, OrderStatus
 from services.order.domain.venue import VenueReport
@@ -28,6 +28,8 @@ class Ignored(Enum):
     """A cancel is refused that nobody waits for."""
     NO_REPLACE_PENDING = "no_replace_pending"
     """A replace is told that nobody waits for."""
+    NOT_WAITING = "not_waiting"
+    """An order is told as released that does not wait, or is known to be released."""
 
 
 class OrderEvent:
@@ -143,6 +145,19 @@ def _accepted(order: Order, report: VenueReport, sequence: int, at_ns: int) -> O
     return OrderEvent(ExecutionType.NEW, _after(order, report, status, True, sequence, at_ns), report)
 
 
+def _triggered(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
+    if not order.live:
+        return Ignored.ENDED
+    instructions = order.terms.instructions
+    if instructions is None or not instructions.waits:
+        return Ignored.NOT_WAITING
+    after = _after(order, report, order.status, True, sequence, at_ns)
+    if order.status not in _CHANGING:
+        after.status = after.resting_status
+    after.terms = released(order.terms)
+    return OrderEvent(ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM, after, report)
+
+
 def _traded(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
     if not order.live:
         return Ignored.FILL_AFTER_END
@@ -211,7 +226,8 @@ def _replaced(order: Order, report: VenueReport, sequence: int, at_ns: int) -> O
     live = replace.new_quantity > order.cumulative
     after = _after(order, report, OrderStatus.FILLED, live, sequence, at_ns)
     # A replace to less than what has traded cannot take back fills: the order is done with what it has.
-    after.terms = with_terms(order.terms, replace.new_quantity if live else order.cumulative, replace.new_limit_price)
+    quantity = replace.new_quantity if live else order.cumulative
+    after.terms = with_terms(order.terms, quantity, replace.new_limit_price, replace.stop_price)
     after.replace = replace.decided(ReplaceStatus.REPLACED)
     if live:
         after.status = _status_after_replace(after, order.status)
@@ -274,5 +290,5 @@ def fill_of(event: OrderEvent) -> tuple[Decimal, Decimal]:
 _CHANGING = (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
 """States of an order while a change that was asked for is on its way."""
 
-_APPLIERS = (_accepted, _accepted, _traded, _canceled, _change_rejected, _rejected, _expired, _replaced)
+_APPLIERS = (_accepted, _accepted, _traded, _canceled, _change_rejected, _rejected, _expired, _replaced, _triggered)
 """By number of the report's type; there is no type 0."""

@@ -61,7 +61,7 @@ class Cost:
         depth: The book that it was held against.
         filled: Quantity that would fill at once.
         remaining: quantity - filled.
-        rests: Whether what is left would wait in the book.
+        rests: Whether what is left would wait in the book, or for its stop price.
         paid: Sum of price x quantity of the fill, without the multiplier.
         worst: Price of the last level taken; None when nothing would fill.
         touch: Best price of the other side; None while there is none.
@@ -119,7 +119,7 @@ class Cost:
 
 
 def estimate(terms: OrderTerms, depth: Depth, own: Iterable[Order] = ()) -> Cost:
-    """Returns what an order would cost.
+    """Returns what an order would cost. A stop order waits, and costs nothing now; a post-only one is refused or rests.
 
     Args:
         terms: The order, which its instrument allows.
@@ -130,15 +130,17 @@ def estimate(terms: OrderTerms, depth: Depth, own: Iterable[Order] = ()) -> Cost
         BeyondDepthError: More levels than were told would be taken.
     """
     levels = depth.asks if terms.side is Side.BUY else depth.bids
-    filled, paid, worst = _walk(terms, levels, depth.most_levels)
-    if terms.time_in_force is TimeInForce.FOK and filled < terms.quantity:
+    waits = terms.instructions is not None and terms.instructions.waits
+    filled, paid, worst = (ZERO, ZERO, None) if waits else _walk(terms, levels, depth.most_levels)
+    refused = terms.instructions is not None and terms.instructions.post_only and bool(filled)
+    if refused or (terms.time_in_force is TimeInForce.FOK and filled < terms.quantity and not waits):
         filled, paid, worst = ZERO, ZERO, None
     remaining = EXACT.subtract(terms.quantity, filled)
     return Cost(
         depth,
         filled,
         remaining,
-        rests=bool(remaining) and terms.time_in_force not in _AT_ONCE,
+        rests=waits or (bool(remaining) and not refused and terms.time_in_force not in _AT_ONCE),
         paid=paid,
         worst=worst,
         touch=levels[0].price if levels else None,
@@ -190,6 +192,8 @@ def _own_opposite(terms: OrderTerms, worst: Decimal | None, own: Iterable[Order]
     for order in own:
         theirs = order.terms
         price = theirs.limit_price
+        if theirs.instructions is not None and theirs.instructions.waits:
+            continue
         if theirs.instrument != terms.instrument or theirs.side is terms.side or price is None:
             continue
         if price <= worst if terms.side is Side.BUY else price >= worst:

@@ -7,6 +7,7 @@ from dataclasses import replace as changed
 from decimal import Decimal
 from enum import IntEnum
 
+from services.order.domain.instructions import Instructions
 from services.order.domain.terms import OrderTerms
 
 
@@ -28,6 +29,7 @@ class ReplaceRequest:
         quantity: New quantity of the order as a whole; None: not to be changed.
         limit_price: New limit price; None: not to be changed.
         expected_version: Version that the order must still have; 0: any.
+        stop_price: New stop price; None: not to be changed.
     """
 
     order_id: str
@@ -35,6 +37,12 @@ class ReplaceRequest:
     quantity: Decimal | None
     limit_price: Decimal | None
     expected_version: int = 0
+    stop_price: Decimal | None = None
+
+    @property
+    def asked(self) -> tuple[Decimal | None, ...]:
+        """What it asks for: what tells it from another one under its id."""
+        return self.quantity, self.limit_price, self.stop_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +54,11 @@ class Replace:
         quantity: Quantity asked for, what has traded included; None: not to be changed.
         limit_price: Limit price asked for; None: not to be changed.
         original_quantity: Quantity of the order when it was asked for.
-        original_limit_price: Limit price of the order then; None for a market order.
+        original_limit_price: Limit price of the order then; None for a market or stop order.
         sequence: Sequence of the request in the log, which numbers its command.
         status: What became of it.
+        stop_price: Stop price asked for; None: not to be changed.
+        original_stop_price: Stop price of the order then; None for an order without one.
     """
 
     replace_id: str
@@ -58,6 +68,8 @@ class Replace:
     original_limit_price: Decimal | None
     sequence: int
     status: ReplaceStatus = ReplaceStatus.PENDING
+    stop_price: Decimal | None = None
+    original_stop_price: Decimal | None = None
 
     @property
     def pending(self) -> bool:
@@ -74,9 +86,14 @@ class Replace:
         """Limit price under the new terms; None for a market order."""
         return self.original_limit_price if self.limit_price is None else self.limit_price
 
+    @property
+    def new_stop_price(self) -> Decimal | None:
+        """Stop price under the new terms; None for an order without one."""
+        return self.original_stop_price if self.stop_price is None else self.stop_price
+
     def asks_for(self, request: ReplaceRequest) -> bool:
         """Tells whether a request is this one again. The version expected does not count: it has moved on since."""
-        return (self.quantity, self.limit_price) == (request.quantity, request.limit_price)
+        return (self.quantity, self.limit_price, self.stop_price) == request.asked
 
     def decided(self, status: ReplaceStatus) -> Replace:
         """Returns it with its outcome."""
@@ -86,21 +103,51 @@ class Replace:
 def begin(request: ReplaceRequest, terms: OrderTerms, sequence: int) -> Replace:
     """Returns the replace that a request makes of an order with these terms."""
     return Replace(
-        request.replace_id, request.quantity, request.limit_price, terms.quantity, terms.limit_price, sequence
+        request.replace_id,
+        request.quantity,
+        request.limit_price,
+        terms.quantity,
+        terms.limit_price,
+        sequence,
+        stop_price=request.stop_price,
+        original_stop_price=stop_price_of(terms),
     )
 
 
 def only_reduces(request: ReplaceRequest, terms: OrderTerms) -> bool:
     """Tells whether a request takes away from an order at most: what a cancel of a part would be."""
     price, quantity = request.limit_price, request.quantity
-    return price in (None, terms.limit_price) and (quantity is None or quantity <= terms.quantity)
+    same_stop = request.stop_price in (None, stop_price_of(terms))
+    return same_stop and price in (None, terms.limit_price) and (quantity is None or quantity <= terms.quantity)
 
 
-def with_terms(terms: OrderTerms, quantity: Decimal, limit_price: Decimal | None) -> OrderTerms:
-    """Returns terms with another quantity and limit price.
+def stop_price_of(terms: OrderTerms) -> Decimal | None:
+    """Returns the stop price of an order, also of one that was released; None for others."""
+    return None if terms.instructions is None else terms.instructions.stop_price
+
+
+def with_terms(
+    terms: OrderTerms, quantity: Decimal, limit_price: Decimal | None, stop_price: Decimal | None = None
+) -> OrderTerms:
+    """Returns terms with another quantity and limit price, and another stop price if one is given.
 
     The digest stays that of the request that placed the order, so that its repetition is recognised for ever.
     """
+    instructions = terms.instructions
+    if stop_price is not None and stop_price != stop_price_of(terms):
+        instructions = (instructions or Instructions()).with_stop_price(stop_price)
+    return _changed(terms, quantity, limit_price, instructions)
+
+
+def released(terms: OrderTerms) -> OrderTerms:
+    """Returns the terms of a stop order that was released."""
+    instructions = None if terms.instructions is None else terms.instructions.released()
+    return _changed(terms, terms.quantity, terms.limit_price, instructions)
+
+
+def _changed(
+    terms: OrderTerms, quantity: Decimal, limit_price: Decimal | None, instructions: Instructions | None
+) -> OrderTerms:
     return OrderTerms(
         order_id=terms.order_id,
         client_order_id=terms.client_order_id,
@@ -114,6 +161,7 @@ def with_terms(terms: OrderTerms, quantity: Decimal, limit_price: Decimal | None
         connection_id=terms.connection_id,
         fingerprint=terms.fingerprint,
         received_at_ns=terms.received_at_ns,
+        instructions=instructions,
     )
 
 
@@ -121,4 +169,4 @@ def asked_terms(request: ReplaceRequest, terms: OrderTerms) -> OrderTerms:
     """Returns the terms that an order would have by a request."""
     quantity = terms.quantity if request.quantity is None else request.quantity
     limit_price = terms.limit_price if request.limit_price is None else request.limit_price
-    return with_terms(terms, quantity, limit_price)
+    return with_terms(terms, quantity, limit_price, request.stop_price)

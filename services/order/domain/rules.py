@@ -7,12 +7,18 @@ from typing import Final
 
 from services.kernel.decimals import format_decimal, is_multiple
 from services.kernel.errors import CodedError, invalid_field, precondition
+from services.order.domain.instruction_rules import LIMIT_TYPES, check_entry, check_stop_price
+from services.order.domain.instructions import Instructions
 from services.order.domain.instruments import Instrument
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderType, TimeInForce
 
 MAX_TICKS: Final = 2**63 - 1
 """Engines count prices in ticks, in 64 bits."""
+# Looked up once: a member of an enumeration costs a plain order more than the comparison with it.
+_STOP: Final = OrderType.STOP
+_STOP_LIMIT: Final = OrderType.STOP_LIMIT
+_GTD: Final = TimeInForce.GTD
 
 
 def check(terms: OrderTerms, instrument: Instrument, at_ns: int) -> None:
@@ -20,25 +26,33 @@ def check(terms: OrderTerms, instrument: Instrument, at_ns: int) -> None:
 
     Raises:
         CodedError: LIMIT_PRICE_MISMATCH, TIME_IN_FORCE_MISMATCH, PRICE_OFF_TICK, PRICE_OUT_OF_RANGE, QUANTITY_OFF_LOT,
-            QUANTITY_OUT_OF_RANGE (each names the field) or INSTRUMENT_NOT_TRADING.
+            QUANTITY_OUT_OF_RANGE, those of `instruction_rules.check_entry` (each names the field) or
+            INSTRUMENT_NOT_TRADING.
     """
     check_terms(terms, instrument)
+    if terms.instructions is not None or terms.time_in_force is _GTD:
+        check_entry(terms, at_ns)
     if not instrument.trades_at(at_ns):
-        raise precondition(
-            "INSTRUMENT_NOT_TRADING", f"{instrument.name} does not trade now", instrument=instrument.name
-        )
+        raise not_trading(instrument)
+
+
+def not_trading(instrument: Instrument) -> CodedError:
+    """Returns the error for an instrument that does not trade now."""
+    return precondition("INSTRUMENT_NOT_TRADING", f"{instrument.name} does not trade now", instrument=instrument.name)
 
 
 def check_terms(terms: OrderTerms, instrument: Instrument) -> None:
     """Refuses terms that their type or their instrument does not allow, whether or not it trades now.
 
     Raises:
-        CodedError: As `check`, but for INSTRUMENT_NOT_TRADING.
+        CodedError: As `check`, but for INSTRUMENT_NOT_TRADING and what only a new order must satisfy.
     """
     _check_type(terms)
     _check_quantity(terms.quantity, instrument)
     if terms.limit_price is not None:
-        _check_price(terms.limit_price, instrument)
+        _check_price(terms.limit_price, instrument, "limit_price")
+    if terms.instructions is not None:
+        _check_steps(terms, terms.instructions, instrument)
 
 
 def unknown_instrument(name: str) -> CodedError:
@@ -47,29 +61,47 @@ def unknown_instrument(name: str) -> CodedError:
 
 
 def _check_type(terms: OrderTerms) -> None:
-    if terms.type is OrderType.LIMIT:
+    if terms.type in LIMIT_TYPES:
         if terms.limit_price is None:
             raise invalid_field("limit_price", "must be given for a limit order", reason="LIMIT_PRICE_MISMATCH")
+        if terms.type is _STOP_LIMIT:
+            check_stop_price(terms)
         return
     if terms.limit_price is not None:
-        raise invalid_field("limit_price", "must be absent for a market order", reason="LIMIT_PRICE_MISMATCH")
-    if terms.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK):
+        rule = "must be absent for a market or stop order"
+        raise invalid_field("limit_price", rule, reason="LIMIT_PRICE_MISMATCH")
+    if terms.type is _STOP:
+        check_stop_price(terms)
+    elif terms.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK):
         raise invalid_field("time_in_force", "must be IOC or FOK for a market order", reason="TIME_IN_FORCE_MISMATCH")
+
+
+def _check_steps(terms: OrderTerms, instructions: Instructions, instrument: Instrument) -> None:
+    check_stop_price(terms)
+    if instructions.stop_price is not None:
+        _check_price(instructions.stop_price, instrument, "stop_price")
+    display = instructions.display_quantity
+    if display is not None and not is_multiple(display, instrument.lot_size):
+        raise _off_lot("display_quantity", instrument)
 
 
 def _check_quantity(quantity: Decimal, instrument: Instrument) -> None:
     if not is_multiple(quantity, instrument.lot_size):
-        rule = f"must be a multiple of {format_decimal(instrument.lot_size)}, the lot of {instrument.name}"
-        raise invalid_field("quantity", rule, reason="QUANTITY_OFF_LOT")
+        raise _off_lot("quantity", instrument)
     if not instrument.min_quantity <= quantity <= instrument.max_quantity:
         least, most = format_decimal(instrument.min_quantity), format_decimal(instrument.max_quantity)
         rule = f"must be from {least} to {most} for {instrument.name}"
         raise invalid_field("quantity", rule, reason="QUANTITY_OUT_OF_RANGE")
 
 
-def _check_price(price: Decimal, instrument: Instrument) -> None:
+def _off_lot(field: str, instrument: Instrument) -> CodedError:
+    rule = f"must be a multiple of {format_decimal(instrument.lot_size)}, the lot of {instrument.name}"
+    return invalid_field(field, rule, reason="QUANTITY_OFF_LOT")
+
+
+def _check_price(price: Decimal, instrument: Instrument, field: str) -> None:
     if not is_multiple(price, instrument.tick_size):
         rule = f"must be a multiple of {format_decimal(instrument.tick_size)}, the tick of {instrument.name}"
-        raise invalid_field("limit_price", rule, reason="PRICE_OFF_TICK")
+        raise invalid_field(field, rule, reason="PRICE_OFF_TICK")
     if price > instrument.tick_size * MAX_TICKS:
-        raise invalid_field("limit_price", f"is more than {instrument.name} can carry", reason="PRICE_OUT_OF_RANGE")
+        raise invalid_field(field, f"is more than {instrument.name} can carry", reason="PRICE_OUT_OF_RANGE")

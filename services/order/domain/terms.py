@@ -6,6 +6,7 @@ from decimal import Decimal
 from hashlib import blake2b
 
 from services.kernel.decimals import format_decimal
+from services.order.domain.instructions import Instructions
 from services.order.domain.values import OrderType, Side, TimeInForce
 
 FINGERPRINT_BYTES = 16
@@ -20,13 +21,14 @@ class OrderTerms:
         account_id: Account that the order trades for.
         instrument: `SYMBOL.VENUE`.
         side: Buy or sell.
-        type: Market or limit.
+        type: How its price is set.
         time_in_force: How long it lives.
         quantity: Quantity ordered.
-        limit_price: Worst price; None for a market order.
+        limit_price: Worst price; None for a market or stop order.
         connection_id: Broker connection asked for; empty for the account's own.
         fingerprint: Digest of what was asked, to tell a repeated request from another one.
         received_at_ns: When the request came in, nanoseconds since 1970.
+        instructions: What it asks for beyond that; None for most orders.
         encoded: The part of every report that the terms decide, kept by whoever encodes reports.
     """
 
@@ -36,6 +38,7 @@ class OrderTerms:
         "connection_id",
         "encoded",
         "fingerprint",
+        "instructions",
         "instrument",
         "limit_price",
         "order_id",
@@ -61,6 +64,7 @@ class OrderTerms:
         connection_id: str = "",
         fingerprint: bytes = b"",
         received_at_ns: int = 0,
+        instructions: Instructions | None = None,
     ) -> None:
         self.order_id = order_id
         self.client_order_id = client_order_id
@@ -72,6 +76,7 @@ class OrderTerms:
         self.quantity = quantity
         self.limit_price = limit_price
         self.connection_id = connection_id
+        self.instructions = instructions
         self.fingerprint = fingerprint or fingerprint_of(self)
         self.received_at_ns = received_at_ns
         self.encoded: bytes | None = None
@@ -87,4 +92,6 @@ def fingerprint_of(terms: OrderTerms) -> bytes:
         f"{terms.instrument}|{terms.side:d}|{terms.type:d}|{terms.time_in_force:d}|"
         f"{format_decimal(terms.quantity)}|{limit}|{terms.connection_id}"
     )
+    if terms.instructions is not None:
+        text += terms.instructions.digest_text()
     return blake2b(text.encode(), digest_size=FINGERPRINT_BYTES).digest()

@@ -17,6 +17,8 @@ class OrderType(IntEnum):
 
     MARKET = 1
     LIMIT = 2
+    STOP = 3
+    STOP_LIMIT = 4
 
 
 class TimeInForce(IntEnum):
@@ -26,6 +28,7 @@ class TimeInForce(IntEnum):
     GTC = 2
     IOC = 3
     FOK = 4
+    GTD = 5
 
 
 class OrderStatus(IntEnum):
@@ -56,6 +59,7 @@ class ExecutionType(IntEnum):
     PENDING_REPLACE = 9
     REPLACED = 10
     REPLACE_REJECTED = 11
+    TRIGGERED_OR_ACTIVATED_BY_SYSTEM = 12
 
 
 class Topic(IntEnum):
@@ -94,6 +98,7 @@ _TOPICS = (
     Topic.CANCELED,
     Topic.PLACED,
     Topic.CANCELED,
+    Topic.PLACED,
     Topic.PLACED,
     Topic.PLACED,
     Topic.PLACED,

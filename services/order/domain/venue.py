@@ -16,6 +16,7 @@ class VenueReportType(IntEnum):
     REJECTED = 5
     EXPIRED = 6
     REPLACED = 7
+    TRIGGERED = 8
 
 
 class VenueReport:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
+from ordermesh.broker.v1.broker_connection_pb2 import AdapterCapabilities
 from ordermesh.broker.v1.route_query_pb2 import QueryRouteRequest
 from ordermesh.broker.v1.routing_service_pb2_grpc import RoutingServiceStub
 from ordermesh.marketdata.v1.book_access_pb2 import GetOrderBookRequest
@@ -110,10 +111,19 @@ class Routing:
             connection.adapter,
             state=connection.state,
             state_text=connection.state_text,
-            supported=int(terms.type) in {*map(int, capabilities.order_types)}
-            and int(terms.time_in_force) in {*map(int, capabilities.times_in_force)},
+            supported=_supported(terms, capabilities),
             fee_rate=Decimal(capabilities.taker_fee_rate) if capabilities.taker_fee_rate else ZERO,
         )
+
+
+def _supported(terms: OrderTerms, capabilities: AdapterCapabilities) -> bool:
+    instructions = terms.instructions
+    return (
+        int(terms.type) in {*map(int, capabilities.order_types)}
+        and int(terms.time_in_force) in {*map(int, capabilities.times_in_force)}
+        and (instructions is None or not instructions.post_only or capabilities.takes_post_only)
+        and (instructions is None or instructions.display_quantity is None or capabilities.takes_display_quantity)
+    )
 
 
 def _levels(levels: Iterable[BookLevel]) -> tuple[Level, ...]:

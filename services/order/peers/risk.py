@@ -301,7 +301,7 @@ def _serialised(message: Message) -> bytes:
 
 def reservation_of(terms: OrderTerms) -> Reservation:
     """Returns what an order may at most become."""
-    return Reservation(
+    reservation = Reservation(
         order_id=terms.order_id,
         account_id=terms.account_id,
         instrument=terms.instrument,
@@ -310,6 +310,9 @@ def reservation_of(terms: OrderTerms) -> Reservation:
         quantity=format_decimal(terms.quantity),
         limit_price=decimal_text(terms.limit_price),
     )
+    if terms.instructions is not None and terms.instructions.waits:
+        reservation.stop_price = decimal_text(terms.instructions.stop_price)
+    return reservation
 
 
 def _remaining(order: Order) -> Reservation:

@@ -18,6 +18,8 @@ def with_new_terms(reservation: Reservation, order: Order, terms: OrderTerms) ->
         order_quantity=format_decimal(terms.quantity),
         limit_price=decimal_text(terms.limit_price),
     )
+    if terms.instructions is not None and terms.instructions.waits:
+        replace.stop_price = decimal_text(terms.instructions.stop_price)
     reservation.replace.CopyFrom(replace)
     return reservation
 
@@ -25,4 +27,6 @@ def with_new_terms(reservation: Reservation, order: Order, terms: OrderTerms) ->
 def terms_on_their_way(order: Order) -> OrderTerms | None:
     """Returns the new terms of an order whose replace is committed and not decided yet; None when there are none."""
     replace = order.replacing
-    return None if replace is None else with_terms(order.terms, replace.new_quantity, replace.new_limit_price)
+    if replace is None:
+        return None
+    return with_terms(order.terms, replace.new_quantity, replace.new_limit_price, replace.stop_price)

@@ -17,6 +17,7 @@ from services.order.domain import venue
 from services.order.domain.order import Order
 from services.order.domain.values import OrderStatus
 from services.order.wire import REASON_OF_NUMBER, decimal_text, nanoseconds
+from services.order.wire_instructions import venue_instructions
 
 _TYPES = (None, *venue.VenueReportType)
 
@@ -24,6 +25,7 @@ _TYPES = (None, *venue.VenueReportType)
 def place_command(order: Order) -> VenueCommand:
     """Returns the command that places an order."""
     terms = order.terms
+    instructions = terms.instructions
     return VenueCommand(
         command_sequence=order.placed_sequence,
         connection_id=order.connection_id,
@@ -36,6 +38,7 @@ def place_command(order: Order) -> VenueCommand:
             time_in_force=terms.time_in_force,  # type: ignore[arg-type]
             quantity=format_decimal(terms.quantity),
             limit_price=decimal_text(terms.limit_price),
+            instructions=None if instructions is None else venue_instructions(instructions),
         ),
     )
 
@@ -63,6 +66,7 @@ def replace_command(order: Order) -> VenueCommand | None:
             instrument=order.terms.instrument,
             quantity=format_decimal(replace.new_quantity),
             limit_price=decimal_text(replace.new_limit_price),
+            stop_price=decimal_text(replace.stop_price),
         ),
     )
 

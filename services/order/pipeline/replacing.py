@@ -13,8 +13,9 @@ from services.kernel.identifiers import Identifiers
 from services.mesh.context import detached
 from services.order.domain import refusals, rules
 from services.order.domain.events import request_replace
+from services.order.domain.instruction_rules import check_new_stop_price
 from services.order.domain.order import Order
-from services.order.domain.replacing import ReplaceRequest, asked_terms, only_reduces
+from services.order.domain.replacing import ReplaceRequest, asked_terms, only_reduces, stop_price_of
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderStatus
 from services.order.pipeline.book import Book
@@ -82,12 +83,13 @@ class Replacing:
 
         Raises:
             CodedError: UNKNOWN_ORDER, ORDER_NOT_LIVE, DUPLICATE_REPLACE_ID, VERSION_MISMATCH, CHANGE_PENDING, those of
-                `rules.check`, RISK_UNAVAILABLE, STORE_UNAVAILABLE, SERVICE_UNAVAILABLE or OVERLOADED.
+                `rules.check_terms`, INSTRUMENT_NOT_TRADING, RISK_UNAVAILABLE, STORE_UNAVAILABLE, SERVICE_UNAVAILABLE
+                or OVERLOADED.
             RefusedByRiskError: Risk does not allow it.
         """
         while (running := self._running.get(request.order_id)) is not None:
             if running.request.replace_id == request.replace_id:
-                if _asks(running.request) != _asks(request):
+                if running.request.asked != request.asked:
                     raise refusals.duplicate_replace(request)
                 return await asyncio.shield(running.task)
             await asyncio.wait({running.task})
@@ -145,12 +147,12 @@ class Replacing:
         instrument = await self._instruments.find(terms.instrument)
         if instrument is None:
             raise rules.unknown_instrument(terms.instrument)
-        asked = asked_terms(request, terms)
-        if only_reduces(request, terms):
-            # Like a cancel, it is let through while the instrument does not trade.
-            rules.check_terms(asked, instrument)
-        else:
-            rules.check(asked, instrument, self._clock.now_ns())
+        if request.stop_price not in (None, stop_price_of(terms)):
+            check_new_stop_price(terms)
+        rules.check_terms(asked_terms(request, terms), instrument)
+        # One that only takes away is let through while the instrument does not trade, as a cancel is.
+        if not (only_reduces(request, terms) or instrument.trades_at(self._clock.now_ns())):
+            raise rules.not_trading(instrument)
 
     async def _reserve(self, request: ReplaceRequest) -> None:
         check = _Check(request, asyncio.get_running_loop().create_future())
@@ -242,7 +244,3 @@ class ReplaceOrder(Caller):
     def abandoned(self) -> None:
         """Lets the hold on the new terms go."""
         self.release()
-
-
-def _asks(request: ReplaceRequest) -> tuple[object, object]:
-    return request.quantity, request.limit_price

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from ordermesh.order.v1 import order_entry_pb2, order_query_pb2
-from services.kernel.decimals import parse_positive
 from services.kernel.errors import CodedError, invalid_field, precondition
 from services.mesh.status import to_status
 from services.mesh.times import span
@@ -15,6 +12,7 @@ from services.order.domain.terms import OrderTerms
 from services.order.pipeline.ports import Decision
 from services.order.pipeline.queries import FillFilter, OrderFilter
 from services.order.pipeline.tickets import Outcome
+from services.order.servicer.instructions import instructions_of_request, number
 from services.order.wire import (
     ORDER_TYPES,
     SIDES,
@@ -36,6 +34,7 @@ def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received
     side, type_, time_in_force = SIDES[request.side], ORDER_TYPES[request.type], TIMES_IN_FORCE[request.time_in_force]
     if side is None or type_ is None or time_in_force is None:
         raise invalid_field("side, type, time_in_force", "must be given")
+    asks_more = request.stop_price or request.post_only or request.display_quantity or request.HasField("expire_at")
     return OrderTerms(
         order_id=order_id,
         client_order_id=request.client_order_id,
@@ -44,18 +43,12 @@ def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received
         side=side,
         type=type_,
         time_in_force=time_in_force,
-        quantity=_number(request.quantity, "quantity"),
-        limit_price=_number(request.limit_price, "limit_price") if request.limit_price else None,
+        quantity=number(request.quantity, "quantity"),
+        limit_price=number(request.limit_price, "limit_price") if request.limit_price else None,
         connection_id=request.connection_id,
         received_at_ns=received_at_ns,
+        instructions=instructions_of_request(request) if asks_more else None,
     )
-
-
-def _number(text: str, field: str) -> Decimal:
-    # The contract's pattern has been checked: digits and a point are what it is. Zeros at the end are taken off.
-    if "." not in text and text.isascii() and text.isdigit():
-        return Decimal(text)
-    return parse_positive(text.rstrip("0").rstrip(".") if "." in text else text, field)
 
 
 def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequest:
@@ -64,14 +57,15 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
     Raises:
         CodedError: INVALID_FIELD, when it asks for nothing.
     """
-    if not request.quantity and not request.limit_price:
-        raise invalid_field("quantity", "quantity, limit_price or both must be given")
+    if not (request.quantity or request.limit_price or request.stop_price):
+        raise invalid_field("quantity", "quantity, limit_price or stop_price must be given")
     return ReplaceRequest(
         request.order_id.lower(),
         request.replace_id,
-        _number(request.quantity, "quantity") if request.quantity else None,
-        _number(request.limit_price, "limit_price") if request.limit_price else None,
+        number(request.quantity, "quantity") if request.quantity else None,
+        number(request.limit_price, "limit_price") if request.limit_price else None,
         request.expected_version,
+        number(request.stop_price, "stop_price") if request.stop_price else None,
     )
 
 

@@ -8,6 +8,7 @@ from services.order.domain.events import OrderEvent, fill_of
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.entries import Draft, Entry
 from services.order.wire import breach_message, decimal_text, reason_number, timestamp
+from services.order.wire_instructions import add_instructions
 from services.order.wire_replaces import replace_message
 
 
@@ -26,7 +27,7 @@ def encode(draft: Draft) -> None:
 
 
 def _of_terms(terms: OrderTerms) -> bytes:
-    return ExecutionReport(
+    message = ExecutionReport(
         order_id=terms.order_id,
         client_order_id=terms.client_order_id,
         account_id=terms.account_id,
@@ -37,7 +38,10 @@ def _of_terms(terms: OrderTerms) -> bytes:
         quantity=format_decimal(terms.quantity),
         limit_price=decimal_text(terms.limit_price),
         times=HopTimes(received_at=timestamp(terms.received_at_ns)) if terms.received_at_ns else None,
-    ).SerializeToString()
+    )
+    if terms.instructions is not None:
+        add_instructions(message, terms.instructions)
+    return message.SerializeToString()
 
 
 def _of_event(entry: Entry) -> bytes:

@@ -31,7 +31,7 @@ _WORDS = {
     Rule.MAX_POSITION_SIZE: "the position, open orders included,",
     Rule.MAX_ORDER_VALUE: "the order's value",
     Rule.MAX_POSITION_VALUE: "the position's value, open orders included,",
-    Rule.PRICE_BAND: "the distance of the limit price from the reference price",
+    Rule.PRICE_BAND: "the distance of the price from its reference",
     Rule.MAX_DAILY_LOSS: "the day's loss",
     Rule.MAX_DAILY_TRADES: "the day's fills, open orders included,",
     Rule.MAX_DAILY_VOLUME: "the day's volume, open orders included,",

@@ -31,12 +31,12 @@ def check(proposal: Proposal, account: Account, exposure: Exposure, limits: Limi
         account: Its account.
         exposure: The account's exposure in its instrument.
         limits: What holds for the account.
-        fresh: Whether prices are fresh. If not, market orders are refused; limit orders are checked against the last
-            prices known, however old.
+        fresh: Whether prices are fresh. If not, market orders are refused; others are checked against the last prices
+            known, however old.
     """
     market = exposure.market
     price = proposal.limit_price
-    if price is None and (price := market.taking(proposal.side) if fresh else None) is None:
+    if price is None and (price := _at_market(proposal, market, fresh=fresh)) is None:
         return NO_REFERENCE
     return (
         _order(proposal, market, limits, price)
@@ -56,6 +56,17 @@ def daily_loss(account: Account, limits: Limits) -> Breach | None:
     return None
 
 
+def _at_market(proposal: Proposal, market: Market, *, fresh: bool) -> Decimal | None:
+    """Returns the price that an order without a limit is valued at; None when there is none.
+
+    A stop order counts at its stop price, where it comes to the market; or at what it would trade at now, if that is
+    dearer and prices are fresh: its stop price may be reached already.
+    """
+    taking = market.taking(proposal.side) if fresh else None
+    stop = proposal.stop_price
+    return taking if stop is None or (taking is not None and taking > stop) else stop
+
+
 def _order(proposal: Proposal, market: Market, limits: Limits, price: Decimal) -> Breach | None:
     quantity = proposal.ordered or proposal.quantity
     if limits.order_size is not None and quantity > limits.order_size:
@@ -68,16 +79,26 @@ def _order(proposal: Proposal, market: Market, limits: Limits, price: Decimal) -
 
 
 def _band(proposal: Proposal, market: Market, limits: Limits) -> Breach | None:
-    """A price may be as far away as the band says, on either side; before any price is known there is no band."""
-    if limits.band_percent is None or proposal.limit_price is None:
+    """A price may be as far away as the band says, on either side; before any price is known there is no band.
+
+    A stop order comes to the market at its stop price: that is held against the reference price, its limit against it.
+    """
+    band, limit, stop = limits.band_percent, proposal.limit_price, proposal.stop_price
+    if band is None or (limit is None and stop is None):
         return None
     reference = market.reference()
-    if not reference:
+    if stop is None or limit is None:
+        return _distance(band, limit if stop is None else stop, reference)
+    return _distance(band, stop, reference) or _distance(band, limit, stop)
+
+
+def _distance(band: Decimal, price: Decimal | None, reference: Decimal | None) -> Breach | None:
+    if price is None or not reference:
         return None
-    distance = abs(proposal.limit_price - reference) * _HUNDRED
-    if distance <= limits.band_percent * abs(reference):
+    distance = abs(price - reference) * _HUNDRED
+    if distance <= band * abs(reference):
         return None
-    return Breach.of(Rule.PRICE_BAND, limits.band_percent, (distance / abs(reference)).quantize(_PLACES), PERCENT)
+    return Breach.of(Rule.PRICE_BAND, band, (distance / abs(reference)).quantize(_PLACES), PERCENT)
 
 
 def _position(proposal: Proposal, exposure: Exposure, limits: Limits, price: Decimal) -> Breach | None:

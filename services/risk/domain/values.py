@@ -21,6 +21,8 @@ class OrderType(enum.IntEnum):
 
     MARKET = 1
     LIMIT = 2
+    STOP = 3
+    STOP_LIMIT = 4
 
 
 class Proposal(NamedTuple):
@@ -28,8 +30,9 @@ class Proposal(NamedTuple):
 
     Attributes:
         quantity: What may still trade.
-        limit_price: None for a market order.
+        limit_price: None for a market or stop order.
         ordered: Quantity of the order as a whole, what has traded included; zero: `quantity` is all of it.
+        stop_price: Price that it waits for; None when it does not wait.
     """
 
     order_id: str
@@ -39,6 +42,7 @@ class Proposal(NamedTuple):
     quantity: Decimal
     limit_price: Decimal | None
     ordered: Decimal = ZERO
+    stop_price: Decimal | None = None
 
 
 class Change(NamedTuple):

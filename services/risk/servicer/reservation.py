@@ -137,6 +137,8 @@ def _proposal(told: reservation_service_pb2.Reservation) -> Proposal | Change:
         Decimal(told.quantity),
         Decimal(price) if price else None,
     )
+    if told.stop_price:
+        proposal = proposal._replace(stop_price=Decimal(told.stop_price))
     if not told.HasField("replace"):
         return proposal
     new = told.replace
@@ -144,6 +146,7 @@ def _proposal(told: reservation_service_pb2.Reservation) -> Proposal | Change:
         quantity=Decimal(new.quantity),
         limit_price=Decimal(new.limit_price) if new.limit_price else None,
         ordered=Decimal(new.order_quantity),
+        stop_price=Decimal(new.stop_price) if new.stop_price else None,
     )
     return Change(proposal, after)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.order.domain.events import place
+from services.order.domain.instructions import Instructions
 from services.order.domain.preview import BeyondDepthError, Depth, Level, estimate
 from services.order.domain.values import OrderType, Side, TimeInForce
 from tests.fakes.orders import terms
@@ -99,6 +100,35 @@ def test_what_lies_beyond_the_levels_told_is_not_guessed() -> None:
         estimate(terms(quantity="61", **MARKET), book)  # type: ignore[arg-type]
     assert estimate(terms(quantity="60", **MARKET), book).filled == 60  # type: ignore[arg-type]
     assert estimate(terms(quantity="61", limit_price="104"), book).filled == 30
+
+
+def test_a_stop_order_waits_whatever_the_book_offers() -> None:
+    """Nothing of it fills now, nothing of it is guessed beyond the depth, and it waits with any time in force."""
+    waiting = Instructions(stop_price=Decimal(101))
+    for time_in_force in (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK):
+        order = terms(type=OrderType.STOP, limit_price=None, instructions=waiting, time_in_force=time_in_force)
+        cost = estimate(order, depth(asks=levels("10@101"), most=1))
+        assert (cost.filled, cost.remaining, cost.rests, cost.worst) == (0, 100, True, None)
+
+
+def test_a_post_only_order_rests_or_is_refused() -> None:
+    """Where it would take, nothing fills and nothing rests."""
+    passive = Instructions(post_only=True)
+    for price, rests in (("100.99", True), ("101", False)):
+        cost = estimate(terms(limit_price=price, instructions=passive), BOOK)
+        assert (cost.filled, cost.rests) == (0, rests)
+
+
+def test_own_orders_that_wait_are_in_nobodys_way() -> None:
+    """They are in no book."""
+    stop = terms(
+        type=OrderType.STOP_LIMIT,
+        side=Side.SELL,
+        limit_price="101",
+        instructions=Instructions(stop_price=Decimal(95)),
+    )
+    own = [place(stop, 1, 1).order]
+    assert estimate(terms(quantity="10", limit_price="101"), BOOK, own).own_opposite == 0
 
 
 def test_own_orders_in_the_way_are_told() -> None:

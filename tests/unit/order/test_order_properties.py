@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from services.order.domain.events import (
     Ignored,
@@ -19,10 +19,11 @@ from services.order.domain.events import (
     request_cancel,
     request_replace,
 )
+from services.order.domain.instructions import Instructions
 from services.order.domain.order import Order
 from services.order.domain.prices import average_price
 from services.order.domain.replacing import ReplaceRequest
-from services.order.domain.values import LIVE_STATUSES, ExecutionType, OrderStatus, topic_of
+from services.order.domain.values import LIVE_STATUSES, ExecutionType, OrderStatus, OrderType, topic_of
 from services.order.domain.venue import VenueReport, VenueReportType
 from tests.fakes.orders import report, terms
 
@@ -47,9 +48,18 @@ class OrderMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.log: list[OrderEvent] = [place(terms(quantity=str(QUANTITY)), 1, 1)]
+        self.log: list[OrderEvent] = []
         self.inputs: list[VenueReport | ReplaceRequest | str] = []
         self.ended: Order | None = None
+
+    @initialize(stop=st.booleans())
+    def order_is_placed(self, stop: bool) -> None:
+        if stop:
+            waiting = Instructions(stop_price=Decimal(190), display_quantity=Decimal(3))
+            ordered = terms(quantity=str(QUANTITY), type=OrderType.STOP_LIMIT, instructions=waiting)
+        else:
+            ordered = terms(quantity=str(QUANTITY))
+        self.log.append(place(ordered, 1, 1))
 
     @property
     def order(self) -> Order:
@@ -69,10 +79,14 @@ class OrderMachine(RuleBasedStateMachine):
         if made is not None:
             self.log.append(made)
 
-    @rule(quantity=st.none() | st.integers(1, 40), ticks=st.none() | st.integers(1, 9))
-    def replace_is_asked_for(self, quantity: int | None, ticks: int | None) -> None:
-        new = None if quantity is None else Decimal(quantity)
-        request = ReplaceRequest("o", str(len(self.inputs)), new, None if ticks is None else Decimal(ticks))
+    @rule(
+        quantity=st.none() | st.integers(1, 40), ticks=st.none() | st.integers(1, 9), stop=st.none() | st.integers(1, 9)
+    )
+    def replace_is_asked_for(self, quantity: int | None, ticks: int | None, stop: int | None) -> None:
+        new, price, stop_price = (None if each is None else Decimal(each) for each in (quantity, ticks, stop))
+        if self.order.terms.instructions is None:
+            stop_price = None
+        request = ReplaceRequest("o", str(len(self.inputs)), new, price, stop_price=stop_price)
         made = request_replace(self.order, request, len(self.log) + 1, 2)
         self.inputs.append(request)
         if made is not None:
@@ -142,9 +156,22 @@ class OrderMachine(RuleBasedStateMachine):
             assert order.terms.quantity == order.replacing.original_quantity
 
     @invariant()
-    def terms_change_by_a_replace_alone(self) -> None:
+    def terms_change_by_a_replace_or_a_release_alone(self) -> None:
+        changing = (ExecutionType.REPLACED, ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM)
         for before, made in itertools.pairwise(self.log):
-            assert (made.order.terms is before.order.terms) == (made.type is not ExecutionType.REPLACED)
+            assert (made.order.terms is before.order.terms) == (made.type not in changing)
+
+    @invariant()
+    def a_stop_order_is_released_once_and_keeps_its_instructions(self) -> None:
+        first, last = self.log[0].order.terms.instructions, self.order.terms.instructions
+        releases = [made.type for made in self.log].count(ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM)
+        if first is None or last is None:
+            assert first is last
+            assert releases == 0
+        else:
+            assert releases == last.triggered
+            assert last.display_quantity == first.display_quantity
+            assert last.stop_price is not None
 
     @invariant()
     def an_order_filled_by_its_replace_has_what_has_traded(self) -> None:
@@ -183,7 +210,7 @@ def state(made: OrderEvent) -> tuple[object, ...]:
         order.version,
         topic_of(made.type),
         order.replace,
-        (terms.quantity, terms.limit_price),
+        (terms.quantity, terms.limit_price, terms.instructions),
     )
 
 

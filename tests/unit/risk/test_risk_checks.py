@@ -214,3 +214,53 @@ def test_loss_counts_in_each_currency_by_itself() -> None:
     account.fill(settled("1", "100"), other)
     other.quote("", "", "1000")
     assert daily_loss(account, limits(max_daily_loss="100")) is not None
+
+
+def stop_order(stop: str, limit: str | None = None, side: Side = Side.BUY, quantity: str = "1") -> Proposal:
+    return order(quantity, limit, side)._replace(stop_price=Decimal(stop))
+
+
+@pytest.mark.parametrize(
+    ("proposal", "value", "refused"),
+    [
+        (stop_order("120"), "120", False),
+        (stop_order("120"), "119.99", True),
+        (stop_order("90"), "101", False),
+        (stop_order("90"), "100.99", True),
+        (stop_order("90", side=Side.SELL), "99", False),
+        (stop_order("90", side=Side.SELL), "98.99", True),
+        (stop_order("120", "125"), "125", False),
+        (stop_order("120", "125"), "124.99", True),
+    ],
+)
+def test_a_stop_order_is_valued_where_it_comes_to_the_market(proposal: Proposal, value: str, refused: bool) -> None:
+    """At its stop price, or what it would trade at now if that is dearer; a stop-limit order at its limit."""
+    account, exposure = account_with()
+    found = rule_of(account, exposure, proposal, max_order_value=value, price_band_percent="0")
+    assert found == (Rule.MAX_ORDER_VALUE if refused else None)
+
+
+def test_a_stop_order_needs_no_fresh_price() -> None:
+    """A market order does."""
+    account, exposure = account_with()
+    assert check(stop_order("120"), account, exposure, limits(), fresh=False) is None
+    assert check(order("1", None), account, exposure, limits(), fresh=False) is not None
+
+
+@pytest.mark.parametrize(
+    ("proposal", "refused"),
+    [
+        (stop_order("110"), False),
+        (stop_order("110.01"), True),
+        (stop_order("89.99", side=Side.SELL), True),
+        (stop_order("110", "121"), False),
+        (stop_order("110", "121.01"), True),
+        (stop_order("110", "98.99"), True),
+        (stop_order("110.01", "110"), True),
+    ],
+)
+def test_the_band_of_a_stop_order(proposal: Proposal, refused: bool) -> None:
+    """Its stop price is held against the reference price, its limit against the stop price."""
+    account, exposure = account_with()
+    found = rule_of(account, exposure, proposal, price_band_percent="10")
+    assert found == (Rule.PRICE_BAND if refused else None)

@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from ordermesh.order.v1 import execution_report_pb2
 from ordermesh.risk.v1 import reservation_service_pb2
-from ordermesh.type.v1 import error_pb2, risk_breach_pb2
+from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
+from services.risk.domain.limits import Parameters
 from tests.fakes.broker_world import until
 from tests.fakes.risk_world import ReserveClient, RiskWorld, ended, fill, reservation, risk_world
 
@@ -152,6 +153,20 @@ async def test_the_size_of_an_order_is_its_whole_quantity(world: RiskWorld) -> N
         new = reservation_service_pb2.ReplaceReservation(quantity="16", order_quantity="21", limit_price="100")
         [decision] = await stream.reserve(reservation(1, quantity="5", replace=new))
     assert (decision.reason, decision.breach.observed) == (EXCEEDED, "21")
+
+
+async def test_the_stop_price_counts_of_orders_and_of_their_new_terms(world: RiskWorld) -> None:
+    """A stop order without a limit is valued at its stop price, and at the new one when that is replaced."""
+    stop: dict[str, Any] = {"type": trading_pb2.ORDER_TYPE_STOP, "limit_price": "", "stop_price": "100"}
+    world.book.set_parameters({"demo": Parameters("demo", max_order_value=Decimal(1100))})
+    async with world.stream() as stream:
+        await stream.sync()
+        assert (await stream.one(1, **stop)).reason == ACCEPTED
+        assert (await stream.one(2, **(stop | {"stop_price": "110.01"}))).reason == EXCEEDED
+        for price, reason in (("110", ACCEPTED), ("110.01", EXCEEDED)):
+            new = reservation_service_pb2.ReplaceReservation(quantity="10", order_quantity="10", stop_price=price)
+            [decision] = await stream.reserve(reservation(1, replace=new, **stop))
+            assert decision.reason == reason, price
 
 
 async def test_a_sync_brings_replaces_that_are_on_their_way(world: RiskWorld) -> None:

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordermesh.broker.v1 import venue_instructions_pb2 as _venue_instructions_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
 import builtins as _builtins
@@ -44,6 +45,8 @@ class _VenueReportTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Venue
     """Ended because its time in force did."""
     VENUE_REPORT_TYPE_REPLACED: _VenueReportType.ValueType  # 7
     """Replaced: from here on the order has its new terms."""
+    VENUE_REPORT_TYPE_TRIGGERED: _VenueReportType.ValueType  # 8
+    """A stop or stop-limit order was released: it is a market or a limit order from here on."""
 
 class VenueReportType(_VenueReportType, metaclass=_VenueReportTypeEnumTypeWrapper):
     """What a venue says of an order."""
@@ -64,6 +67,8 @@ VENUE_REPORT_TYPE_EXPIRED: VenueReportType.ValueType  # 6
 """Ended because its time in force did."""
 VENUE_REPORT_TYPE_REPLACED: VenueReportType.ValueType  # 7
 """Replaced: from here on the order has its new terms."""
+VENUE_REPORT_TYPE_TRIGGERED: VenueReportType.ValueType  # 8
+"""A stop or stop-limit order was released: it is a market or a limit order from here on."""
 Global___VenueReportType: _TypeAlias = VenueReportType  # noqa: Y015
 
 @_typing.final
@@ -106,11 +111,7 @@ Global___RouteRequest: _TypeAlias = RouteRequest  # noqa: Y015
 
 @_typing.final
 class ConnectionReady(_message.Message):
-    """The answer to ConnectionOpened. Until it comes, BrokerService drops commands of the connection: they were sent before
-    OrderService knew that the connection was down or up again, and one of them reaching the venue would make it ignore
-    the earlier ones that are about to be sent again. After it OrderService sends, in order, every command above
-    `last_command_sequence`, those dropped included.
-    """
+    """The answer to ConnectionOpened: commands before it are dropped, all above `last_command_sequence` follow it in order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -276,6 +277,7 @@ class NewVenueOrder(_message.Message):
     TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    INSTRUCTIONS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order."""
     account_id: _builtins.str
@@ -285,13 +287,17 @@ class NewVenueOrder(_message.Message):
     side: _trading_pb2.Side.ValueType
     """Buy or sell."""
     type: _trading_pb2.OrderType.ValueType
-    """Market or limit."""
+    """How its price is set."""
     time_in_force: _trading_pb2.TimeInForce.ValueType
     """How long it lives."""
     quantity: _builtins.str
     """Quantity."""
     limit_price: _builtins.str
-    """Limit price. Empty for a market order."""
+    """Limit price. Empty for a market or stop order."""
+    @_builtins.property
+    def instructions(self) -> _venue_instructions_pb2.VenueInstructions:
+        """What few orders have. Absent: nothing of it."""
+
     def __init__(
         self,
         *,
@@ -303,10 +309,11 @@ class NewVenueOrder(_message.Message):
         time_in_force: _trading_pb2.TimeInForce.ValueType = ...,
         quantity: _builtins.str = ...,
         limit_price: _builtins.str = ...,
+        instructions: _venue_instructions_pb2.VenueInstructions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["instructions", b"instructions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "side", b"side", "time_in_force", b"time_in_force", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "instructions", b"instructions", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "side", b"side", "time_in_force", b"time_in_force", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -349,6 +356,7 @@ class ReplaceVenueOrder(_message.Message):
     INSTRUMENT_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order to replace."""
     venue_order_id: _builtins.str
@@ -358,7 +366,9 @@ class ReplaceVenueOrder(_message.Message):
     quantity: _builtins.str
     """Quantity of the order as a whole from now on, what has traded included. Not above what has traded: the order is done."""
     limit_price: _builtins.str
-    """Limit price from now on. Empty for a market order."""
+    """Limit price from now on. Empty for a market or stop order."""
+    stop_price: _builtins.str
+    """Stop price from now on. Empty: as before."""
     def __init__(
         self,
         *,
@@ -367,10 +377,11 @@ class ReplaceVenueOrder(_message.Message):
         instrument: _builtins.str = ...,
         quantity: _builtins.str = ...,
         limit_price: _builtins.str = ...,
+        stop_price: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "stop_price", b"stop_price", "venue_order_id", b"venue_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -529,9 +540,7 @@ class VenueReport(_message.Message):
     connection_id: _builtins.str
     """Broker connection it came through."""
     sequence: _builtins.int
-    """Sequence within the connection and shard, without gaps. 0: not of the venue but of BrokerService itself, which refuses
-    a command because the connection that it names does not exist or is switched off; it moves no cursor.
-    """
+    """Sequence within the connection and shard, without gaps. 0: BrokerService itself refuses what no venue got."""
     type: Global___VenueReportType.ValueType
     """What it says."""
     order_id: _builtins.str
@@ -553,9 +562,7 @@ class VenueReport(_message.Message):
     text: _builtins.str
     """The venue's words."""
     command_sequence: _builtins.int
-    """Command that it answers, for REPLACED and CANCEL_REJECTED. 0 if the venue does not say: then the oldest request on its
-    way is answered.
-    """
+    """Command that it answers, for REPLACED and CANCEL_REJECTED. 0, if the venue does not say: the oldest on its way."""
     @_builtins.property
     def venue_time(self) -> _timestamp_pb2.Timestamp:
         """When the venue made it."""
@@ -654,6 +661,7 @@ class VenueOrder(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     CUMULATIVE_QUANTITY_FIELD_NUMBER: _builtins.int
     LEAVES_QUANTITY_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id, as found in the venue's tag. Empty: the order is not ours."""
     venue_order_id: _builtins.str
@@ -663,13 +671,17 @@ class VenueOrder(_message.Message):
     side: _trading_pb2.Side.ValueType
     """Buy or sell."""
     limit_price: _builtins.str
-    """Limit price. Empty for a market order."""
+    """Limit price. Empty for a market or stop order."""
     quantity: _builtins.str
     """Quantity ordered."""
     cumulative_quantity: _builtins.str
     """Quantity traded."""
     leaves_quantity: _builtins.str
     """Quantity still open."""
+    @_builtins.property
+    def terms(self) -> _venue_instructions_pb2.VenueOrderTerms:
+        """What it is, beside its numbers."""
+
     def __init__(
         self,
         *,
@@ -681,10 +693,11 @@ class VenueOrder(_message.Message):
         quantity: _builtins.str = ...,
         cumulative_quantity: _builtins.str = ...,
         leaves_quantity: _builtins.str = ...,
+        terms: _venue_instructions_pb2.VenueOrderTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cumulative_quantity", b"cumulative_quantity", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "side", b"side", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cumulative_quantity", b"cumulative_quantity", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "side", b"side", "terms", b"terms", "venue_order_id", b"venue_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

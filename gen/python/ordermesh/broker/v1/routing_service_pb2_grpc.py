@@ -58,11 +58,8 @@ class RoutingServiceServicer:
     """
 
     def Route(self, request_iterator, context):
-        """One stream for each shard of OrderService. It begins with RouteOpen; BrokerService answers RouteOpened for each
-        connection that is up (again whenever one comes up), sends the reports after the cursor of that connection, then
-        live ones. OrderService answers each `opened` with `ready` and sends what the venue has not seen. Commands of a
-        connection reach its venue in their order; one that cannot be delivered, because the connection is down or its
-        `opened` is not answered yet, is dropped, and sent again by OrderService after the next `opened`.
+        """One stream for each shard of OrderService, begun by RouteOpen. BrokerService tells `opened` for each connection that
+        comes up, then its reports; OrderService answers with `ready` and what the venue has not seen, in its order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -33,7 +33,8 @@ class _TopicEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Topic.ValueType
     TOPIC_UNSPECIFIED: _Topic.ValueType  # 0
     """Never sent."""
     TOPIC_ORDER_PLACED: _Topic.ValueType  # 1
-    """`order.placed`: an order was committed, accepted by the venue or rejected; a replace was asked for, done or refused.
+    """`order.placed`: an order was committed, accepted by the venue or rejected; a replace was asked for, done or refused;
+    a stop order was released.
     Payload: execution report.
     """
     TOPIC_ORDER_EXECUTED: _Topic.ValueType  # 2
@@ -68,7 +69,8 @@ class Topic(_Topic, metaclass=_TopicEnumTypeWrapper):
 TOPIC_UNSPECIFIED: Topic.ValueType  # 0
 """Never sent."""
 TOPIC_ORDER_PLACED: Topic.ValueType  # 1
-"""`order.placed`: an order was committed, accepted by the venue or rejected; a replace was asked for, done or refused.
+"""`order.placed`: an order was committed, accepted by the venue or rejected; a replace was asked for, done or refused;
+a stop order was released.
 Payload: execution report.
 """
 TOPIC_ORDER_EXECUTED: Topic.ValueType  # 2

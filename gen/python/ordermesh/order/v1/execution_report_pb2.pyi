@@ -53,6 +53,8 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     """The venue has replaced the order; it has its new terms. FILLED when these ask for no more than has traded."""
     EXECUTION_TYPE_REPLACE_REJECTED: _ExecutionType.ValueType  # 11
     """The replace was refused; the order is what it was before."""
+    EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM: _ExecutionType.ValueType  # 12
+    """A stop or stop-limit order was released: it is a market or a limit order from here on."""
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper):
     """What happened to an order (FIX tag 150), apart from the state it is in afterwards."""
@@ -81,6 +83,8 @@ EXECUTION_TYPE_REPLACED: ExecutionType.ValueType  # 10
 """The venue has replaced the order; it has its new terms. FILLED when these ask for no more than has traded."""
 EXECUTION_TYPE_REPLACE_REJECTED: ExecutionType.ValueType  # 11
 """The replace was refused; the order is what it was before."""
+EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM: ExecutionType.ValueType  # 12
+"""A stop or stop-limit order was released: it is a market or a limit order from here on."""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
 @_typing.final
@@ -162,6 +166,11 @@ class ExecutionReport(_message.Message):
     RISK_BREACH_FIELD_NUMBER: _builtins.int
     TIMES_FIELD_NUMBER: _builtins.int
     REPLACE_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
+    EXPIRE_AT_FIELD_NUMBER: _builtins.int
+    POST_ONLY_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
+    TRIGGERED_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """Our id of this report, a UUIDv7."""
     sequence: _builtins.int
@@ -183,13 +192,13 @@ class ExecutionReport(_message.Message):
     side: _trading_pb2.Side.ValueType
     """Buy or sell."""
     type: _trading_pb2.OrderType.ValueType
-    """Market or limit."""
+    """How its price is set."""
     time_in_force: _trading_pb2.TimeInForce.ValueType
     """How long the order lives."""
     quantity: _builtins.str
     """Quantity ordered."""
     limit_price: _builtins.str
-    """Limit price. Empty for a market order."""
+    """Limit price. Empty for a market or stop order."""
     last_price: _builtins.str
     """Price of this fill. Empty unless a fill."""
     last_quantity: _builtins.str
@@ -214,6 +223,14 @@ class ExecutionReport(_message.Message):
     """Why it was rejected, canceled or expired, or the cancel or replace refused. Unspecified otherwise."""
     text: _builtins.str
     """The same in words."""
+    stop_price: _builtins.str
+    """Price at which a stop or stop-limit order is released. Empty for others."""
+    post_only: _builtins.bool
+    """Whether it never takes."""
+    display_quantity: _builtins.str
+    """Iceberg: the most that the book shows of it at a time. Empty: all of it."""
+    triggered: _builtins.bool
+    """Whether a stop or stop-limit order was released: from then on it is a market or a limit order."""
     @_builtins.property
     def risk_breach(self) -> _risk_breach_pb2.RiskBreach:
         """The risk rule that refused it. Absent unless risk did."""
@@ -227,6 +244,10 @@ class ExecutionReport(_message.Message):
         """The newest replace of the order, as it stands after the change: both its original and its new terms. Absent when none
         was ever asked for.
         """
+
+    @_builtins.property
+    def expire_at(self) -> _timestamp_pb2.Timestamp:
+        """When a GTD order expires. Absent for others."""
 
     def __init__(
         self,
@@ -260,10 +281,15 @@ class ExecutionReport(_message.Message):
         risk_breach: _risk_breach_pb2.RiskBreach | None = ...,
         times: Global___HopTimes | None = ...,
         replace: _order_replace_pb2.OrderReplace | None = ...,
+        stop_price: _builtins.str = ...,
+        expire_at: _timestamp_pb2.Timestamp | None = ...,
+        post_only: _builtins.bool = ...,
+        display_quantity: _builtins.str = ...,
+        triggered: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["replace", b"replace", "risk_breach", b"risk_breach", "times", b"times"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "execution_id", b"execution_id", "execution_type", b"execution_type", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
 from ordermesh.order.v1 import order_pb2 as _order_pb2
@@ -36,6 +37,10 @@ class PlaceOrderRequest(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     CONNECTION_ID_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
+    EXPIRE_AT_FIELD_NUMBER: _builtins.int
+    POST_ONLY_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     client_order_id: _builtins.str
     """The caller's id, unique in the account forever: 1 to 64 visible ASCII characters."""
     account_id: _builtins.str
@@ -45,15 +50,34 @@ class PlaceOrderRequest(_message.Message):
     side: _trading_pb2.Side.ValueType
     """Buy or sell."""
     type: _trading_pb2.OrderType.ValueType
-    """Market or limit."""
+    """How its price is set."""
     time_in_force: _trading_pb2.TimeInForce.ValueType
-    """How long it lives. A market order takes IOC or FOK."""
+    """How long it lives. A market order takes IOC or FOK. A stop order takes any: IOC and FOK speak of the time after its
+    trigger and let it wait until canceled, the others also of the time that it waits.
+    """
     quantity: _builtins.str
     """Quantity, a positive decimal, a multiple of the instrument's lot."""
     limit_price: _builtins.str
-    """Worst price to trade at, a positive decimal, a multiple of the instrument's tick. For a limit order only."""
+    """Worst price to trade at, a positive decimal, a multiple of the instrument's tick. For limit and stop-limit orders
+    only.
+    """
     connection_id: _builtins.str
     """Broker connection to use. Empty: the account's own, else the simulation."""
+    stop_price: _builtins.str
+    """Price at which a stop or stop-limit order is released, a positive decimal, a multiple of the instrument's tick. One that
+    the last trade has reached already releases it at once. For these types only.
+    """
+    post_only: _builtins.bool
+    """Never takes: an order that would trade at once is refused instead. For limit orders that may rest (DAY, GTC, GTD) only."""
+    display_quantity: _builtins.str
+    """Iceberg: the most that the book shows of it at a time, a positive decimal less than the quantity, a multiple of the
+    instrument's lot; what is shown next stands at the back of its price level. Empty: all of it is shown. For limit and
+    stop-limit orders that may rest (DAY, GTC, GTD) only.
+    """
+    @_builtins.property
+    def expire_at(self) -> _timestamp_pb2.Timestamp:
+        """When a GTD order expires, in the future: it does not trade then or later. For GTD only."""
+
     def __init__(
         self,
         *,
@@ -66,10 +90,14 @@ class PlaceOrderRequest(_message.Message):
         quantity: _builtins.str = ...,
         limit_price: _builtins.str = ...,
         connection_id: _builtins.str = ...,
+        stop_price: _builtins.str = ...,
+        expire_at: _timestamp_pb2.Timestamp | None = ...,
+        post_only: _builtins.bool = ...,
+        display_quantity: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "instrument", b"instrument", "limit_price", b"limit_price", "quantity", b"quantity", "side", b"side", "time_in_force", b"time_in_force", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "limit_price", b"limit_price", "post_only", b"post_only", "quantity", b"quantity", "side", b"side", "stop_price", b"stop_price", "time_in_force", b"time_in_force", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -236,6 +264,7 @@ class ReplaceOrderRequest(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order."""
     replace_id: _builtins.str
@@ -246,10 +275,14 @@ class ReplaceOrderRequest(_message.Message):
     """
     limit_price: _builtins.str
     """New limit price, a positive decimal, a multiple of the instrument's tick. Empty: not to be changed. At least one of
-    the two must be given.
+    quantity, limit price and stop price must be given.
     """
     expected_version: _builtins.int
     """Version that the order must still have; every change of it counts, a fill too. 0: any."""
+    stop_price: _builtins.str
+    """New stop price, a positive decimal, a multiple of the instrument's tick, for an order that waits. Empty: not to be
+    changed. Expiry, display quantity and post-only stay what they are.
+    """
     def __init__(
         self,
         *,
@@ -258,10 +291,11 @@ class ReplaceOrderRequest(_message.Message):
         quantity: _builtins.str = ...,
         limit_price: _builtins.str = ...,
         expected_version: _builtins.int = ...,
+        stop_price: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace_id", b"replace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace_id", b"replace_id", "stop_price", b"stop_price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -105,6 +105,11 @@ class Order(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     RISK_BREACH_FIELD_NUMBER: _builtins.int
     REPLACE_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
+    EXPIRE_AT_FIELD_NUMBER: _builtins.int
+    POST_ONLY_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
+    TRIGGERED_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id, a UUIDv7."""
     client_order_id: _builtins.str
@@ -116,13 +121,13 @@ class Order(_message.Message):
     side: _trading_pb2.Side.ValueType
     """Buy or sell."""
     type: _trading_pb2.OrderType.ValueType
-    """Market or limit."""
+    """How its price is set."""
     time_in_force: _trading_pb2.TimeInForce.ValueType
     """How long it lives."""
     quantity: _builtins.str
     """Quantity ordered, a decimal in units of the instrument. A replace to less than what has traded leaves what has traded."""
     limit_price: _builtins.str
-    """Worst price to trade at, a decimal in the instrument's currency. Empty for a market order."""
+    """Worst price to trade at, a decimal in the instrument's currency. Empty for a market or stop order."""
     order_status: Global___OrderStatus.ValueType
     """Where it stands."""
     cumulative_quantity: _builtins.str
@@ -143,6 +148,14 @@ class Order(_message.Message):
     """Why it was rejected, canceled or expired. Unspecified while live or filled."""
     text: _builtins.str
     """The same in words. Empty when there is nothing to say."""
+    stop_price: _builtins.str
+    """Price at which a stop or stop-limit order is released. Empty for others."""
+    post_only: _builtins.bool
+    """Whether it never takes."""
+    display_quantity: _builtins.str
+    """Iceberg: the most that the book shows of it at a time. Empty: all of it."""
+    triggered: _builtins.bool
+    """Whether a stop or stop-limit order was released: from then on it is a market or a limit order."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was committed."""
@@ -158,6 +171,10 @@ class Order(_message.Message):
     @_builtins.property
     def replace(self) -> _order_replace_pb2.OrderReplace:
         """The newest replace of the order. Absent when none was ever asked for."""
+
+    @_builtins.property
+    def expire_at(self) -> _timestamp_pb2.Timestamp:
+        """When a GTD order expires. Absent for others."""
 
     def __init__(
         self,
@@ -185,10 +202,15 @@ class Order(_message.Message):
         text: _builtins.str = ...,
         risk_breach: _risk_breach_pb2.RiskBreach | None = ...,
         replace: _order_replace_pb2.OrderReplace | None = ...,
+        stop_price: _builtins.str = ...,
+        expire_at: _timestamp_pb2.Timestamp | None = ...,
+        post_only: _builtins.bool = ...,
+        display_quantity: _builtins.str = ...,
+        triggered: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "replace", b"replace", "risk_breach", b"risk_breach", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "text", b"text", "time_in_force", b"time_in_force", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "text", b"text", "time_in_force", b"time_in_force", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

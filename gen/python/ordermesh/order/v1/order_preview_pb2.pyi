@@ -214,7 +214,7 @@ class CostEstimate(_message.Message):
     remaining_quantity: _builtins.str
     """What is left: quantity - fill_quantity."""
     remaining_rests: _builtins.bool
-    """Whether what is left would wait in the book at the limit price. False: there is nothing left, or it would be canceled."""
+    """Whether what is left would wait, in the book or for its stop price. False: nothing is left, or it would be canceled."""
     average_price: _builtins.str
     """Average price of the fill: sum(price x quantity) / fill_quantity, exact up to 12 digits after the point, else rounded half
     to even to 12. Empty when nothing would fill.

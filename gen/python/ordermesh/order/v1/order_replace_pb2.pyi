@@ -60,6 +60,8 @@ class OrderReplace(_message.Message):
     ORIGINAL_LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     REPLACE_STATUS_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
+    ORIGINAL_STOP_PRICE_FIELD_NUMBER: _builtins.int
     replace_id: _builtins.str
     """The caller's id of the request, unique among the replaces of the order forever."""
     quantity: _builtins.str
@@ -69,11 +71,15 @@ class OrderReplace(_message.Message):
     original_quantity: _builtins.str
     """Quantity of the order when the replace was asked for."""
     original_limit_price: _builtins.str
-    """Limit price of the order when the replace was asked for. Empty for a market order."""
+    """Limit price of the order when the replace was asked for. Empty for a market or stop order."""
     replace_status: Global___ReplaceStatus.ValueType
     """What became of it."""
     sequence: _builtins.int
     """Sequence in the log of the request."""
+    stop_price: _builtins.str
+    """New stop price. Empty: not to be changed."""
+    original_stop_price: _builtins.str
+    """Stop price of the order when the replace was asked for. Empty for an order without one."""
     def __init__(
         self,
         *,
@@ -84,10 +90,12 @@ class OrderReplace(_message.Message):
         original_limit_price: _builtins.str = ...,
         replace_status: Global___ReplaceStatus.ValueType = ...,
         sequence: _builtins.int = ...,
+        stop_price: _builtins.str = ...,
+        original_stop_price: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_price", b"limit_price", "original_limit_price", b"original_limit_price", "original_quantity", b"original_quantity", "quantity", b"quantity", "replace_id", b"replace_id", "replace_status", b"replace_status", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_price", b"limit_price", "original_limit_price", b"original_limit_price", "original_quantity", b"original_quantity", "original_stop_price", b"original_stop_price", "quantity", b"quantity", "replace_id", b"replace_id", "replace_status", b"replace_status", "sequence", b"sequence", "stop_price", b"stop_price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -112,6 +112,7 @@ class Reservation(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     REPLACE_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order."""
     account_id: _builtins.str
@@ -121,11 +122,13 @@ class Reservation(_message.Message):
     side: _trading_pb2.Side.ValueType
     """Buy or sell."""
     type: _trading_pb2.OrderType.ValueType
-    """Market or limit."""
+    """How its price is set."""
     quantity: _builtins.str
     """Quantity to reserve: what may still trade."""
     limit_price: _builtins.str
-    """Limit price. Empty for a market order."""
+    """Limit price. Empty for a market or stop order."""
+    stop_price: _builtins.str
+    """Stop price of an order that waits for it. Empty for others."""
     @_builtins.property
     def replace(self) -> Global___ReplaceReservation:
         """New terms of an open order, whose replace is on its way or asked for. Absent: none. In a batch it is these that are
@@ -143,10 +146,11 @@ class Reservation(_message.Message):
         quantity: _builtins.str = ...,
         limit_price: _builtins.str = ...,
         replace: Global___ReplaceReservation | None = ...,
+        stop_price: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["replace", b"replace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace", b"replace", "side", b"side", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace", b"replace", "side", b"side", "stop_price", b"stop_price", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -163,22 +167,26 @@ class ReplaceReservation(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     ORDER_QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
     quantity: _builtins.str
     """What may still trade under the new terms. "0": nothing."""
     order_quantity: _builtins.str
     """New quantity of the order as a whole, what has traded included."""
     limit_price: _builtins.str
-    """New limit price. Empty for a market order."""
+    """New limit price. Empty for a market or stop order."""
+    stop_price: _builtins.str
+    """New stop price of an order that waits for it. Empty for others."""
     def __init__(
         self,
         *,
         quantity: _builtins.str = ...,
         order_quantity: _builtins.str = ...,
         limit_price: _builtins.str = ...,
+        stop_price: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_price", b"limit_price", "order_quantity", b"order_quantity", "quantity", b"quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_price", b"limit_price", "order_quantity", b"order_quantity", "quantity", b"quantity", "stop_price", b"stop_price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -84,6 +84,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The replace id was used before for another replace of the order."""
     ERROR_REASON_CHANGE_PENDING: _ErrorReason.ValueType  # 52
     """A cancel or a replace of the order is on its way; its outcome must be known before the order can be replaced."""
+    ERROR_REASON_STOP_PRICE_MISMATCH: _ErrorReason.ValueType  # 53
+    """A stop order without a stop price, another order with one, or a new one for an order that waits for none any more."""
+    ERROR_REASON_EXPIRE_AT_MISMATCH: _ErrorReason.ValueType  # 54
+    """An order good till date without an expiry, or another order with one."""
+    ERROR_REASON_EXPIRE_AT_REACHED: _ErrorReason.ValueType  # 55
+    """The order's expiry has come: it expired, or was refused because it would have expired at once."""
+    ERROR_REASON_POST_ONLY_WOULD_TRADE: _ErrorReason.ValueType  # 56
+    """A post-only order, or a replace of one, would have traded at once."""
+    ERROR_REASON_POST_ONLY_MISMATCH: _ErrorReason.ValueType  # 57
+    """Post-only for an order that is no limit order or may not rest."""
+    ERROR_REASON_DISPLAY_QUANTITY_MISMATCH: _ErrorReason.ValueType  # 58
+    """A display quantity that is not less than the order's quantity, or for an order that may not rest at a limit."""
     ERROR_REASON_RISK_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 60
     """A risk limit would be exceeded; the detail `RiskBreach` says which."""
     ERROR_REASON_CIRCUIT_BREAKER_OPEN: _ErrorReason.ValueType  # 61
@@ -200,6 +212,18 @@ ERROR_REASON_DUPLICATE_REPLACE_ID: ErrorReason.ValueType  # 51
 """The replace id was used before for another replace of the order."""
 ERROR_REASON_CHANGE_PENDING: ErrorReason.ValueType  # 52
 """A cancel or a replace of the order is on its way; its outcome must be known before the order can be replaced."""
+ERROR_REASON_STOP_PRICE_MISMATCH: ErrorReason.ValueType  # 53
+"""A stop order without a stop price, another order with one, or a new one for an order that waits for none any more."""
+ERROR_REASON_EXPIRE_AT_MISMATCH: ErrorReason.ValueType  # 54
+"""An order good till date without an expiry, or another order with one."""
+ERROR_REASON_EXPIRE_AT_REACHED: ErrorReason.ValueType  # 55
+"""The order's expiry has come: it expired, or was refused because it would have expired at once."""
+ERROR_REASON_POST_ONLY_WOULD_TRADE: ErrorReason.ValueType  # 56
+"""A post-only order, or a replace of one, would have traded at once."""
+ERROR_REASON_POST_ONLY_MISMATCH: ErrorReason.ValueType  # 57
+"""Post-only for an order that is no limit order or may not rest."""
+ERROR_REASON_DISPLAY_QUANTITY_MISMATCH: ErrorReason.ValueType  # 58
+"""A display quantity that is not less than the order's quantity, or for an order that may not rest at a limit."""
 ERROR_REASON_RISK_LIMIT_EXCEEDED: ErrorReason.ValueType  # 60
 """A risk limit would be exceeded; the detail `RiskBreach` says which."""
 ERROR_REASON_CIRCUIT_BREAKER_OPEN: ErrorReason.ValueType  # 61

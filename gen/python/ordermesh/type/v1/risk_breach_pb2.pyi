@@ -34,7 +34,9 @@ class _RiskRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskRule.Val
     RISK_RULE_MAX_POSITION_VALUE: _RiskRule.ValueType  # 4
     """Largest value of the position in one instrument, open orders of that side included."""
     RISK_RULE_PRICE_BAND: _RiskRule.ValueType  # 5
-    """Furthest that a limit price may be from the reference price, in per cent."""
+    """Furthest that a limit price may be from the reference price, in per cent. Of a stop order: the stop price from the
+    reference price, and the limit price from the stop price.
+    """
     RISK_RULE_MAX_DAILY_LOSS: _RiskRule.ValueType  # 6
     """Largest loss of the account in one UTC day, realised and unrealised."""
     RISK_RULE_MAX_DAILY_TRADES: _RiskRule.ValueType  # 7
@@ -66,7 +68,9 @@ RISK_RULE_MAX_ORDER_VALUE: RiskRule.ValueType  # 3
 RISK_RULE_MAX_POSITION_VALUE: RiskRule.ValueType  # 4
 """Largest value of the position in one instrument, open orders of that side included."""
 RISK_RULE_PRICE_BAND: RiskRule.ValueType  # 5
-"""Furthest that a limit price may be from the reference price, in per cent."""
+"""Furthest that a limit price may be from the reference price, in per cent. Of a stop order: the stop price from the
+reference price, and the limit price from the stop price.
+"""
 RISK_RULE_MAX_DAILY_LOSS: RiskRule.ValueType  # 6
 """Largest loss of the account in one UTC day, realised and unrealised."""
 RISK_RULE_MAX_DAILY_TRADES: RiskRule.ValueType  # 7

@@ -52,6 +52,12 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     """Trades at once at the best prices there are; what cannot trade is canceled."""
     ORDER_TYPE_LIMIT: _OrderType.ValueType  # 2
     """Trades at `limit_price` or better."""
+    ORDER_TYPE_STOP: _OrderType.ValueType  # 3
+    """Waits at the venue, unseen, until a trade is at `stop_price` or beyond it (for a buy order at or above, for a sell
+    order at or below); then it is a market order.
+    """
+    ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
+    """As STOP, but then it is a limit order."""
 
 class OrderType(_OrderType, metaclass=_OrderTypeEnumTypeWrapper):
     """How the price of an order is set (FIX tag 40)."""
@@ -62,6 +68,12 @@ ORDER_TYPE_MARKET: OrderType.ValueType  # 1
 """Trades at once at the best prices there are; what cannot trade is canceled."""
 ORDER_TYPE_LIMIT: OrderType.ValueType  # 2
 """Trades at `limit_price` or better."""
+ORDER_TYPE_STOP: OrderType.ValueType  # 3
+"""Waits at the venue, unseen, until a trade is at `stop_price` or beyond it (for a buy order at or above, for a sell
+order at or below); then it is a market order.
+"""
+ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
+"""As STOP, but then it is a limit order."""
 Global___OrderType: _TypeAlias = OrderType  # noqa: Y015
 
 class _TimeInForce:
@@ -80,6 +92,8 @@ class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInFor
     """Trades at once what it can; the rest is canceled."""
     TIME_IN_FORCE_FOK: _TimeInForce.ValueType  # 4
     """Trades at once in full or not at all."""
+    TIME_IN_FORCE_GTD: _TimeInForce.ValueType  # 5
+    """Until `expire_at`, or until canceled before."""
 
 class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
     """How long an order lives (FIX tag 59)."""
@@ -94,6 +108,8 @@ TIME_IN_FORCE_IOC: TimeInForce.ValueType  # 3
 """Trades at once what it can; the rest is canceled."""
 TIME_IN_FORCE_FOK: TimeInForce.ValueType  # 4
 """Trades at once in full or not at all."""
+TIME_IN_FORCE_GTD: TimeInForce.ValueType  # 5
+"""Until `expire_at`, or until canceled before."""
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
 
 class _Environment:

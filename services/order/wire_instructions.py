@@ -1,0 +1,55 @@
+"""Instructions between the contract's messages, which all name them alike, and the domain's values."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ordermesh.broker.v1.venue_instructions_pb2 import VenueInstructions
+from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
+from ordermesh.order.v1.order_pb2 import Order
+from services.kernel.decimals import format_decimal
+from services.order.domain.instructions import Instructions
+
+_BILLION = 1_000_000_000
+
+
+def add_instructions(message: Order | ExecutionReport, instructions: Instructions) -> None:
+    """Writes instructions into a message of their order."""
+    _add_terms(message, instructions)
+    if instructions.triggered:
+        message.triggered = True
+
+
+def venue_instructions(instructions: Instructions) -> VenueInstructions:
+    """Returns what a venue is told of instructions."""
+    message = VenueInstructions()
+    _add_terms(message, instructions)
+    return message
+
+
+def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
+    """Returns the instructions of an order that was written; None when it has none."""
+    dated = message.HasField("expire_at")
+    if not (message.stop_price or dated or message.post_only or message.display_quantity):
+        return None
+    return Instructions(
+        stop_price=Decimal(message.stop_price) if message.stop_price else None,
+        expire_at_ns=message.expire_at.seconds * _BILLION + message.expire_at.nanos if dated else None,
+        post_only=message.post_only,
+        display_quantity=Decimal(message.display_quantity) if message.display_quantity else None,
+        triggered=message.triggered,
+    )
+
+
+def _add_terms(message: Order | ExecutionReport | VenueInstructions, instructions: Instructions) -> None:
+    if instructions.stop_price is not None:
+        message.stop_price = format_decimal(instructions.stop_price)
+    if (expire_at_ns := instructions.expire_at_ns) is not None:
+        seconds, nanos = divmod(expire_at_ns, _BILLION)
+        message.expire_at.CopyFrom(Timestamp(seconds=seconds, nanos=nanos))
+    if instructions.post_only:
+        message.post_only = True
+    if instructions.display_quantity is not None:
+        message.display_quantity = format_decimal(instructions.display_quantity)
