@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -11,29 +10,15 @@ from google.protobuf.duration_pb2 import Duration
 
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_NEW, Order
 from ordermesh.order.v1.trade_stream_pb2 import CancelOnDisconnect
-from tests.fakes.order_peers import Peers, rest
-from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, request, serving
+from tests.fakes.order_peers import Peers
+from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, request
 from tests.fakes.trade_client import TradeClient, placing
 
 AT_ONCE = CancelOnDisconnect()
 SHORTLY = CancelOnDisconnect(grace=Duration(nanos=50_000_000))
 NEVER = CancelOnDisconnect(grace=Duration(seconds=3600))
 
-
-@pytest.fixture
-async def peers() -> AsyncIterator[Peers]:
-    """Peers that accept and let rest."""
-    async with Peers().serving() as running:
-        running.broker.venue.react = rest
-        yield running
-
-
-@pytest.fixture
-async def client(postgres_url: str, redis_url: str, peers: Peers) -> AsyncIterator[Client]:
-    """A client of a running OrderService."""
-    async with serving(postgres_url, redis_url, peers) as running:
-        await ready(running, peers)
-        yield running
+pytestmark = pytest.mark.usefixtures("resting_peers")
 
 
 async def leases(postgres_url: str) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,21 +25,6 @@ from services.mesh.service import TaskDiedError
 from services.mesh.status import from_status
 from tests.fakes.order_peers import CONNECTION, Peers, ignore, rest
 from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, request, serving
-
-
-@pytest.fixture
-async def peers() -> AsyncIterator[Peers]:
-    """Peers that accept and fill everything."""
-    async with Peers().serving() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(postgres_url: str, redis_url: str, peers: Peers) -> AsyncIterator[Client]:
-    """A client of a running OrderService."""
-    async with serving(postgres_url, redis_url, peers) as running:
-        await ready(running, peers)
-        yield running
 
 
 def placed_at(peers: Peers) -> list[str]:

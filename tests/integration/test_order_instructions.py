@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from ordermesh.order.v1.execution_report_pb2 import EXECUTION_TYPE_TRIGGERED_OR_
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED, ORDER_STATUS_NEW, ORDER_STATUS_PENDING_NEW
 from ordermesh.type.v1 import trading_pb2
 from services.kernel.errors import CodedError, ErrorKind
-from tests.fakes.order_peers import Peers, rest
+from tests.fakes.order_peers import Peers
 from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, serving
 
 FAR = Timestamp(seconds=4_000_000_000, nanos=7)
@@ -28,13 +27,7 @@ STOP_LIMIT: dict[str, Any] = {
     "expire_at": FAR,
 }
 
-
-@pytest.fixture
-async def peers() -> AsyncIterator[Peers]:
-    """Peers whose venue lets orders wait."""
-    async with Peers().serving() as running:
-        running.broker.venue.react = rest
-        yield running
+pytestmark = pytest.mark.usefixtures("resting_peers")
 
 
 def has_all_terms(order: order_pb2.Order) -> bool:

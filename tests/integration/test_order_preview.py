@@ -37,14 +37,6 @@ async def peers() -> AsyncIterator[Peers]:
         yield running
 
 
-@pytest.fixture
-async def client(postgres_url: str, redis_url: str, peers: Peers) -> AsyncIterator[Client]:
-    """A client of a running OrderService."""
-    async with serving(postgres_url, redis_url, peers) as running:
-        await ready(running, peers)
-        yield running
-
-
 async def preview(client: Client, client_order_id: str = "", **changes: Any) -> order_preview_pb2.PreviewOrderResponse:
     """Previews an order."""
     order = request(client_order_id, **changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -19,21 +19,6 @@ from tests.fakes.order_world import Client, eventually, ready, serving
 Record = api.Reconciliation
 AGREED = api.RECONCILIATION_KIND_AGREED
 UNKNOWN = api.RECONCILIATION_KIND_UNKNOWN_AT_VENUE
-
-
-@pytest.fixture
-async def peers() -> AsyncIterator[Peers]:
-    """Peers that accept and fill everything."""
-    async with Peers().serving() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(postgres_url: str, redis_url: str, peers: Peers) -> AsyncIterator[Client]:
-    """A client of a running OrderService."""
-    async with serving(postgres_url, redis_url, peers) as running:
-        await ready(running, peers)
-        yield running
 
 
 async def listed(client: Client, **wanted: Any) -> api.ListReconciliationsResponse:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +28,10 @@ from ordermesh.order.v1.order_pb2 import (
 from ordermesh.order.v1.order_replace_pb2 import REPLACE_STATUS_REJECTED, REPLACE_STATUS_REPLACED
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2
 from services.kernel.errors import CodedError, ErrorKind
-from tests.fakes.order_peers import Peers, do_replace, ignore_replace, refuse, refuse_replace, rest
+from tests.fakes.order_peers import Peers, do_replace, ignore_replace, refuse, refuse_replace
 from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, serving
 
-
-@pytest.fixture
-async def peers() -> AsyncIterator[Peers]:
-    """Peers that accept, let rest and replace."""
-    async with Peers().serving() as running:
-        running.broker.venue.react = rest
-        yield running
-
-
-@pytest.fixture
-async def client(postgres_url: str, redis_url: str, peers: Peers) -> AsyncIterator[Client]:
-    """A client of a running OrderService."""
-    async with serving(postgres_url, redis_url, peers) as running:
-        await ready(running, peers)
-        yield running
+pytestmark = pytest.mark.usefixtures("resting_peers")
 
 
 async def resting(client: Client) -> order_pb2.Order:

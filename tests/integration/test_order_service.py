@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -26,21 +25,6 @@ from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.status import from_status
 from tests.fakes.order_peers import Peers, ignore, refuse, rest
 from tests.fakes.order_world import Client, eventually, ready, request, serving
-
-
-@pytest.fixture
-async def peers() -> AsyncIterator[Peers]:
-    """Peers that accept and fill everything."""
-    async with Peers().serving() as running:
-        yield running
-
-
-@pytest.fixture
-async def client(postgres_url: str, redis_url: str, peers: Peers) -> AsyncIterator[Client]:
-    """A client of a running OrderService."""
-    async with serving(postgres_url, redis_url, peers) as running:
-        await ready(running, peers)
-        yield running
 
 
 async def test_an_order_from_request_to_fill(client: Client) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,24 +14,10 @@ from ordermesh.type.v1 import stream_pb2
 from services.kernel.errors import CodedError
 from services.mesh.streams import resume_tokens
 from services.mesh.tokens import filters_of
-from tests.fakes.order_peers import Peers, fill, rest
+from tests.fakes.order_peers import Peers, fill
 from tests.fakes.order_world import Client, eventually, ready, serving
 
-
-@pytest.fixture
-async def peers() -> AsyncIterator[Peers]:
-    """Peers that accept and let rest."""
-    async with Peers().serving() as running:
-        running.broker.venue.react = rest
-        yield running
-
-
-@pytest.fixture
-async def client(postgres_url: str, redis_url: str, peers: Peers) -> AsyncIterator[Client]:
-    """A client of a running OrderService."""
-    async with serving(postgres_url, redis_url, peers) as running:
-        await ready(running, peers)
-        yield running
+pytestmark = pytest.mark.usefixtures("resting_peers")
 
 
 class Following:

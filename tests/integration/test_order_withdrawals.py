@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,26 +12,12 @@ from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_NEW
 from ordermesh.risk.v1 import reservation_service_pb2 as reserving
 from ordermesh.type.v1 import error_pb2
 from services.kernel.errors import CodedError
-from tests.fakes.order_peers import Peers, accept, rest
-from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, serving
+from tests.fakes.order_peers import Peers, accept
+from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready
 
 HALTED = error_pb2.ERROR_REASON_TRADING_HALTED
 
-
-@pytest.fixture
-async def peers() -> AsyncIterator[Peers]:
-    """Peers that accept everything and let it rest."""
-    async with Peers().serving() as running:
-        running.broker.venue.react = rest
-        yield running
-
-
-@pytest.fixture
-async def client(postgres_url: str, redis_url: str, peers: Peers) -> AsyncIterator[Client]:
-    """A client of a running OrderService."""
-    async with serving(postgres_url, redis_url, peers) as running:
-        await ready(running, peers)
-        yield running
+pytestmark = pytest.mark.usefixtures("resting_peers")
 
 
 async def test_live_orders_are_canceled_with_the_reason(client: Client, peers: Peers) -> None:
