@@ -149,10 +149,12 @@ async def test_no_order_on_its_way_in_survives_a_stop(mesh: Mesh) -> None:
             await resume(someone)
 
 
-async def test_the_switch_over_rest(rest: httpx.AsyncClient) -> None:
+async def test_the_switch_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> None:
     """Set, felt with rule and reason, told, listed as an alert, resumed."""
     account = await new_account(rest)
-    placed = (await rest.post("/api/v1/orders", json=order(account, limit_price="1"))).json()["order"]
+    async with trader(mesh.address("gateway")) as someone:
+        instrument = await new_instrument(someone)
+    placed = (await rest.post("/api/v1/orders", json=order(account, instrument=instrument))).json()["order"]
     wanted = {"account_id": account, "state": "TRADING_STATE_HALTED", "text": "odd"}
     stopped = await rest.post(f"{RISK}/emergency-stop", json=wanted)
     assert stopped.status_code == 200, stopped.text
@@ -162,7 +164,7 @@ async def test_the_switch_over_rest(rest: httpx.AsyncClient) -> None:
         return str((await rest.get(f"/api/v1/orders/{placed['order_id']}")).json()["order"]["order_status"])
 
     await eventually(ask, lambda status: status == "ORDER_STATUS_CANCELED")
-    refusal = await rest.post("/api/v1/orders", json=order(account, limit_price="1"))
+    refusal = await rest.post("/api/v1/orders", json=order(account, instrument=instrument))
     assert refusal.status_code == 400
     details = {each["@type"].rpartition(".")[2]: each for each in refusal.json()["details"]}
     assert details["ErrorInfo"]["reason"] == "TRADING_HALTED"
@@ -180,7 +182,7 @@ async def test_the_switch_over_rest(rest: httpx.AsyncClient) -> None:
     assert (alert["trading_state"], alert["severity"]) == ("TRADING_STATE_HALTED", "RISK_ALERT_SEVERITY_CRITICAL")
     resumed = await rest.post(f"{RISK}/resume", json={"account_id": account})
     assert resumed.json()["effective_state"] == "TRADING_STATE_ACTIVE"
-    assert (await rest.post("/api/v1/orders", json=order(account, limit_price="1"))).status_code == 200
+    assert (await rest.post("/api/v1/orders", json=order(account, instrument=instrument))).status_code == 200
 
 
 @pytest.mark.parametrize(
