@@ -129,6 +129,18 @@ async def test_a_connection_cut_again_and_again_costs_no_order(breakable: Breaka
         await _check(load)
 
 
+@pytest.mark.parametrize("line", LINES)
+async def test_a_peer_that_never_answers_costs_no_order(breakable: Breakable, line: str, seed: int) -> None:
+    """Its connections stay open and carry nothing any more: they are given up, and new ones take their place."""
+    draw = Random(seed)
+    async with Load.open(breakable.mesh, seed, ACCOUNTS) as load:
+        async with load.running(ORDERS):
+            await load.until_placed(draw.randrange(ORDERS // 2))
+            breakable.lines[line].mute()
+        assert breakable.lines[line].muted
+        await _check(load)
+
+
 @pytest.mark.parametrize("manner", [Manner((0.002, 0.2)), Manner(racing=2), Manner((0.01, 0.5), racing=3)], ids=str)
 async def test_requests_sent_again_at_any_time_are_one_order(breakable: Breakable, manner: Manner, seed: int) -> None:
     """Impatient clients, and clients racing on one client order id, are told one order for one request."""
