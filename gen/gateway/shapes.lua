@@ -180,6 +180,10 @@ shapes.messages["ordermesh.order.v1.CancelAllOrdersRequest"] = {
   ["accountId"] = { name = "account_id", kind = "string" },
   ["instrument"] = { name = "instrument", kind = "string" },
   ["side"] = { name = "side", kind = "enum", type = "ordermesh.type.v1.Side" },
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
+  ["strategy_id"] = { name = "strategy_id", kind = "string" },
+  ["strategyId"] = { name = "strategy_id", kind = "string" },
 }
 shapes.messages["ordermesh.order.v1.CancelOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
@@ -208,6 +212,12 @@ shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["status"] = { name = "status", kind = "enum", type = "ordermesh.order.v1.OrderStatus", repeated = true },
   ["client_order_id"] = { name = "client_order_id", kind = "string" },
   ["clientOrderId"] = { name = "client_order_id", kind = "string" },
+  ["parent_order_id"] = { name = "parent_order_id", kind = "string" },
+  ["parentOrderId"] = { name = "parent_order_id", kind = "string" },
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
+  ["strategy_id"] = { name = "strategy_id", kind = "string" },
+  ["strategyId"] = { name = "strategy_id", kind = "string" },
   ["from"] = { name = "from", kind = "timestamp" },
   ["to"] = { name = "to", kind = "timestamp" },
   ["page_size"] = { name = "page_size", kind = "uint32" },
@@ -260,6 +270,8 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["expireAt"] = { name = "expire_at", kind = "timestamp" },
   ["post_only"] = { name = "post_only", kind = "bool" },
   ["postOnly"] = { name = "post_only", kind = "bool" },
+  ["strategy_id"] = { name = "strategy_id", kind = "string" },
+  ["strategyId"] = { name = "strategy_id", kind = "string" },
   ["display_quantity"] = { name = "display_quantity", kind = "string" },
   ["displayQuantity"] = { name = "display_quantity", kind = "string" },
 }
@@ -545,6 +557,7 @@ shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_REJECTED"] = 7,
   ["ORDER_STATUS_EXPIRED"] = 8,
   ["ORDER_STATUS_PENDING_REPLACE"] = 9,
+  ["ORDER_STATUS_SUSPENDED"] = 10,
 }
 shapes.enums["ordermesh.order.v1.ReconciliationKind"] = {
   ["RECONCILIATION_KIND_UNSPECIFIED"] = 0,

@@ -25,6 +25,7 @@ from services.order.pipeline.queries import Lists
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.replacing import Replacing
 from services.order.servicer.messages import (
+    cancel_filter,
     order_filter,
     page_size,
     placed,
@@ -37,7 +38,7 @@ from services.order.servicer.replaces import replace
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_stream import TradeStreams
 from services.order.servicer.trades import TradeMethods
-from services.order.wire import SIDES, order_message
+from services.order.wire import order_message
 
 
 class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_service_pb2_grpc.OrderServiceServicer):
@@ -105,7 +106,7 @@ class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_s
         self, request: order_entry_pb2.CancelAllOrdersRequest, context: Any
     ) -> order_entry_pb2.CancelAllOrdersResponse:
         """Asks for the cancel of an account's live orders."""
-        order_ids = await self._orders.cancel_all(request.account_id, request.instrument, SIDES[request.side])
+        order_ids = await self._orders.cancel_all(cancel_filter(request))
         return order_entry_pb2.CancelAllOrdersResponse(count=len(order_ids), order_ids=order_ids)
 
     async def GetOrder(

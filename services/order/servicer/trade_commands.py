@@ -31,9 +31,9 @@ from services.order.pipeline.placing import Placing
 from services.order.pipeline.ports import Instruments
 from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.tickets import Outcome
-from services.order.servicer.messages import refusal, terms_of
+from services.order.servicer.messages import cancel_filter, refusal, terms_of
 from services.order.servicer.replaces import replace
-from services.order.wire import SIDES, order_message
+from services.order.wire import order_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ class TradeCommands:
     async def _cancel_all(self, request: CancelAllOrdersRequest) -> CommandResult:
         if request.account_id != self._account_id:
             raise invalid_field("account_id", f"must be {self._account_id}, the account of the stream")
-        ids = await self._desk.orders.cancel_all(request.account_id, request.instrument, SIDES[request.side])
+        ids = await self._desk.orders.cancel_all(cancel_filter(request))
         return CommandResult(canceled=CancelAllOrdersResponse(count=len(ids), order_ids=ids))
 
     def _settle(self, answer: _Answer, index: int, result: CommandResult) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.kernel.clock import from_ns
+from services.order.domain.links import Links
 from services.order.domain.order import Order
 from services.order.domain.values import ExecutionType
 from services.order.pipeline.entries import Draft, Entry
@@ -29,9 +30,13 @@ _PLACED: Final = {
     "notional": "numeric",
     "cancel_sequence": "bigint",
     "sequence": "bigint",
+    "parent_order_id": "uuid",
+    "order_list_id": "uuid",
+    "strategy_id": "text",
 }
 _CHANGED: Final = {
     "order_id": "uuid",
+    "placed_sequence": "bigint",
     "live": "boolean",
     "status": "smallint",
     "accepted": "boolean",
@@ -85,16 +90,19 @@ def _statement() -> str:
 
 
 STATEMENT: Final = _statement()
+_NO_LINKS: Final = (None, None, None)
 
 
 def arguments(draft: Draft, shard: int) -> list[Any]:
     """Returns the arguments that commit a draft."""
     at = from_ns(draft.at_ns)
-    begun = {order.terms.order_id for order in draft.placed}
+    # As they stand at the end: something may have followed for an order in the transaction that it begins with.
+    placed = [draft.orders[order.terms.order_id] for order in draft.placed]
+    begun = {order.terms.order_id for order in placed}
     changed = [order for order in draft.orders.values() if order.terms.order_id not in begun]
     return [
         shard,
-        *_columns((_placed_row(order, at) for order in draft.placed), len(_PLACED)),
+        *_columns((_placed_row(order, at) for order in placed), len(_PLACED)),
         *_columns((_changed_row(order) for order in changed), len(_CHANGED)),
         *_columns(((name, *cursor) for name, cursor in draft.cursors.items()), len(_CURSORS)),
         *_columns(map(_replace_row, filter(_asks_replace, draft.entries)), len(_REPLACES)),
@@ -122,12 +130,20 @@ def _placed_row(order: Order, at: datetime) -> tuple[Any, ...]:
         order.notional,
         order.cancel_sequence,
         order.sequence,
+        *(_NO_LINKS if terms.instructions is None else _links_row(terms.instructions.links)),
     )
+
+
+def _links_row(links: Links | None) -> tuple[str | None, str | None, str | None]:
+    if links is None:
+        return _NO_LINKS
+    return links.parent_order_id or None, links.order_list_id or None, links.strategy_id or None
 
 
 def _changed_row(order: Order) -> tuple[Any, ...]:
     return (
         order.terms.order_id,
+        order.placed_sequence,
         order.live,
         order.status,
         order.accepted,
@@ -138,7 +154,9 @@ def _changed_row(order: Order) -> tuple[Any, ...]:
 
 
 def _asks_replace(entry: Entry) -> bool:
-    return entry.event.type is ExecutionType.PENDING_REPLACE
+    # One that no venue has to be asked about is done in one step.
+    type_ = entry.event.type
+    return type_ is ExecutionType.PENDING_REPLACE or (type_ is ExecutionType.REPLACED and entry.event.report is None)
 
 
 def _replace_row(entry: Entry) -> tuple[Any, ...]:
