@@ -163,7 +163,7 @@ async def main(service: Service[OrderSettings]) -> None:
         service.spawn(name, coroutine)
     trades = TradeStreams(
         streams,
-        Desk(placing, orders, replacing, instruments, service.clock, service.identifiers, metrics),
+        Desk(placing, orders, replacing, order_lists, instruments, service.clock, service.identifiers, metrics),
         leases,
         service.clock,
         service.draining,

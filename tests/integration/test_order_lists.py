@@ -42,7 +42,7 @@ def stop(side: int = SELL) -> order_entry_pb2.PlaceOrderRequest:
 
 def bracket(**changes: Any) -> order_list_pb2.PlaceOrderListRequest:
     """Returns a request for an entry of 100 with a take-profit and a stop-loss."""
-    fields = {
+    fields: dict[str, Any] = {
         "client_order_list_id": uuid.uuid4().hex,
         "contingency_type": CONTINGENCY_TYPE_BRACKET,
         "orders": [
