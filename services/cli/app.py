@@ -7,8 +7,8 @@ import typer
 from services.cli.commands import (
     accounts,
     book,
+    order,
     orders,
-    place,
     positions,
     quotes,
     reconciliations,
@@ -26,7 +26,6 @@ app = typer.Typer(
     help="Trades on an Ordermesh. Exit codes: 0 done, 1 refused, 2 wrong usage, 3 mesh not reachable.",
 )
 for command in (
-    place.order,
     orders.orders,
     replace.replace,
     orders.cancel,
@@ -40,4 +39,5 @@ for command in (
     replay.replay,
 ):
     app.command()(command)
+app.add_typer(order.order, name="order")
 app.add_typer(risk.risk, name="risk")

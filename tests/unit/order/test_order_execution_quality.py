@@ -90,8 +90,7 @@ def test_the_multiplier_counts_in_money_alone() -> None:
     """A future of 50 units: money is fifty times that of one; prices and basis points are the same."""
     total = executed(fill("3", "101"))
     one, fifty = (Benchmark(Side.BUY, Decimal(3), BOOK, multiplier=Decimal(m)) for m in (1, 50))
-    for costs in (lambda b: cost_against(total, b, b.mid), lambda b: effective_spread(total, b)):
-        assert costs(one).points == costs(fifty).points
+    assert cost_against(total, one, one.mid) == Cost(Decimal(3), Decimal(100))
     assert cost_against(total, fifty, fifty.mid) == Cost(Decimal(150), Decimal(100))
     assert (effective_spread(total, one), effective_spread(total, fifty)) == (Cost(Decimal(2), Decimal(200)),) * 2
 
