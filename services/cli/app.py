@@ -7,6 +7,7 @@ import typer
 from services.cli.commands import (
     accounts,
     book,
+    bracket,
     order,
     orders,
     positions,
@@ -26,6 +27,7 @@ app = typer.Typer(
     help="Trades on an Ordermesh. Exit codes: 0 done, 1 refused, 2 wrong usage, 3 mesh not reachable.",
 )
 for command in (
+    bracket.bracket,
     orders.orders,
     replace.replace,
     orders.cancel,
