@@ -26,6 +26,7 @@ class FakeExecutions:
     began: Beginning = field(default_factory=lambda: Beginning(1_000, None))
     ended_ns: int | None = None
     logged: list[tuple[int, Fill]] = field(default_factory=list)
+    child_ids: list[str] = field(default_factory=list)
     of_day: list[tuple[Position, JudgedFill]] = field(default_factory=list)
     pages: list[int] = field(default_factory=list)
 
@@ -37,9 +38,14 @@ class FakeExecutions:
         await asyncio.sleep(0)
         return self.ended_ns
 
+    async def children(self, order_id: str) -> Sequence[str]:
+        await asyncio.sleep(0)
+        return self.child_ids
+
     async def fills(self, order_id: str, after: int, up_to: int, limit: int) -> Sequence[tuple[int, Fill]]:
         await asyncio.sleep(0)
-        page = [(number, fill) for number, fill in self.logged if after < number <= up_to][:limit]
+        own = [(number, fill) for number, fill in self.logged if fill.order_id == order_id]
+        page = [(number, fill) for number, fill in own if after < number <= up_to][:limit]
         self.pages.append(len(page))
         return page
 

@@ -34,6 +34,7 @@ _END: Final = """
     select payload from events where order_id = $1 and sequence <= $2 and type = any($3::smallint[])
     order by sequence desc limit 1
 """
+_CHILDREN: Final = "select order_id from orders where parent_order_id = $1 order by order_id"
 _ENDS: Final = [ExecutionType.CANCELED, ExecutionType.REJECTED, ExecutionType.EXPIRED]
 
 
@@ -52,6 +53,11 @@ class LoggedExecutions:
         async with self._database.connection() as connection:
             payload = await connection.fetchval(_END, UUID(order_id), up_to, _ENDS)
         return None if payload is None else _time_of(ExecutionReport.FromString(payload))
+
+    async def children(self, order_id: str) -> list[str]:
+        """Returns the orders that were sent to fill an order; none for an order that is no parent."""
+        async with self._database.connection() as connection:
+            return [str(row[0]) for row in await connection.fetch(_CHILDREN, UUID(order_id))]
 
     async def fills(self, order_id: str, after: int, up_to: int, limit: int) -> list[tuple[int, Fill]]:
         """Returns fills of an order with their sequences, after one sequence up to another, oldest first."""
