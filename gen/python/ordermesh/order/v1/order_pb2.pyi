@@ -110,6 +110,7 @@ class Order(_message.Message):
     POST_ONLY_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     TRIGGERED_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id, a UUIDv7."""
     client_order_id: _builtins.str
@@ -156,6 +157,8 @@ class Order(_message.Message):
     """Iceberg: the most that the book shows of it at a time. Empty: all of it."""
     triggered: _builtins.bool
     """Whether a stop or stop-limit order was released: from then on it is a market or a limit order."""
+    reduce_only: _builtins.bool
+    """Whether it may only reduce the position."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was committed."""
@@ -207,10 +210,11 @@ class Order(_message.Message):
         post_only: _builtins.bool = ...,
         display_quantity: _builtins.str = ...,
         triggered: _builtins.bool = ...,
+        reduce_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "text", b"text", "time_in_force", b"time_in_force", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "text", b"text", "time_in_force", b"time_in_force", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
