@@ -7,15 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
 
-from services.kernel.decimals import ZERO, format_decimal
 from services.risk.domain.breach import Breach, Rule
 from services.risk.domain.exposure import Exposure
 from services.risk.domain.limits import FIRM
+from services.risk.domain.reducing import not_reducing, room
 from services.risk.domain.values import Proposal, Side
-
-_UNITS: Final = "units"
 
 
 class TradingState(enum.IntEnum):
@@ -108,13 +105,8 @@ class KillSwitches:
         if switch.state == TradingState.HALTED:
             return Breach(Rule.TRADING_HALTED, text=switch.sentence)
         if switch.state == TradingState.REDUCING:
-            return _not_reducing(proposal, exposure, switch)
+            return not_reducing(proposal, exposure, Rule.TRADING_REDUCING, switch.sentence)
         return None
-
-
-def room(position: Decimal, side: int) -> Decimal:
-    """Returns how much may be traded on a side before the position is closed; zero on the side that enlarges it."""
-    return max(position if side == Side.SELL else -position, ZERO)
 
 
 def enlarging(position: Decimal, orders: Iterable[tuple[str, int, Decimal]]) -> list[str]:
@@ -140,16 +132,3 @@ def enlarges(exposure: Exposure) -> bool:
     """Tells whether the open orders in one instrument could enlarge the position or turn it round."""
     position = exposure.position
     return exposure.open_buy > room(position, Side.BUY) or exposure.open_sell > room(position, Side.SELL)
-
-
-def _not_reducing(proposal: Proposal, exposure: Exposure, switch: KillSwitch) -> Breach | None:
-    opened = exposure.open_buy if proposal.side == Side.BUY else exposure.open_sell
-    limit, observed = room(exposure.position, proposal.side), opened + proposal.quantity
-    if observed <= limit:
-        return None
-    told_limit, told_observed = format_decimal(limit), format_decimal(observed)
-    side = Side(proposal.side).name.lower()
-    text = f"{switch.sentence}; to reduce the position at most {told_limit} {_UNITS} may be open to {side}"
-    return Breach(
-        Rule.TRADING_REDUCING, told_limit, told_observed, _UNITS, f"{text}, with this order it would be {told_observed}"
-    )
