@@ -20,6 +20,8 @@ def add_instructions(message: Order | ExecutionReport, instructions: Instruction
     _add_terms(message, instructions)
     if instructions.triggered:
         message.triggered = True
+    if instructions.reduce_only:
+        message.reduce_only = True
 
 
 def venue_instructions(instructions: Instructions) -> VenueInstructions:
@@ -32,7 +34,7 @@ def venue_instructions(instructions: Instructions) -> VenueInstructions:
 def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
     """Returns the instructions of an order that was written; None when it has none."""
     dated = message.HasField("expire_at")
-    if not (message.stop_price or dated or message.post_only or message.display_quantity):
+    if not (message.stop_price or dated or message.post_only or message.display_quantity or message.reduce_only):
         return None
     return Instructions(
         stop_price=Decimal(message.stop_price) if message.stop_price else None,
@@ -40,6 +42,7 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
         post_only=message.post_only,
         display_quantity=Decimal(message.display_quantity) if message.display_quantity else None,
         triggered=message.triggered,
+        reduce_only=message.reduce_only,
     )
 
 

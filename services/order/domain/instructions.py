@@ -1,4 +1,4 @@
-"""The terms that few orders have beside price and quantity: stop price, expiry, post-only, display quantity."""
+"""What few orders have beside price and quantity: stop price, expiry, post-only, display quantity, reduce-only."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Instructions:
         post_only: Whether it never takes.
         display_quantity: The most that the book shows of it at a time; None: all of it.
         triggered: Whether it was released: from then on it is a market or a limit order.
+        reduce_only: Whether it may only reduce the position, which RiskService sees to.
     """
 
     stop_price: Decimal | None = None
@@ -26,6 +27,7 @@ class Instructions:
     post_only: bool = False
     display_quantity: Decimal | None = None
     triggered: bool = False
+    reduce_only: bool = False
 
     @property
     def waits(self) -> bool:
@@ -35,6 +37,10 @@ class Instructions:
     def with_stop_price(self, stop_price: Decimal | None) -> Instructions:
         """Returns them with another stop price."""
         return changed(self, stop_price=stop_price)
+
+    def with_expiry(self, expire_at_ns: int) -> Instructions:
+        """Returns them with another expiry."""
+        return changed(self, expire_at_ns=expire_at_ns)
 
     def released(self) -> Instructions:
         """Returns them as they are once the order was released."""
@@ -47,6 +53,7 @@ class Instructions:
             ("until", "" if self.expire_at_ns is None else str(self.expire_at_ns)),
             ("post-only", "yes" if self.post_only else ""),
             ("display", _text(self.display_quantity)),
+            ("reduce-only", "yes" if self.reduce_only else ""),
         )
         return "".join(f"|{name}={value}" for name, value in parts if value)
 
