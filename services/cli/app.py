@@ -6,6 +6,7 @@ import typer
 
 from services.cli.commands import (
     accounts,
+    auction,
     book,
     orders,
     place,
@@ -41,3 +42,4 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(risk.risk, name="risk")
+app.add_typer(auction.auction, name="auction")
