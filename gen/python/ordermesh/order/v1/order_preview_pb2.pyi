@@ -216,7 +216,9 @@ class CostEstimate(_message.Message):
     remaining_quantity: _builtins.str
     """What is left: quantity - fill_quantity."""
     remaining_rests: _builtins.bool
-    """Whether what is left would wait, in the book, for its stop price or for its auction. False: nothing is left, or it would be canceled."""
+    """Whether what is left would wait, in the book, for its stop price or for its auction. False: nothing is left, or it would
+    be canceled.
+    """
     average_price: _builtins.str
     """Average price of the fill: sum(price x quantity) / fill_quantity, exact up to 12 digits after the point, else rounded half
     to even to 12. Empty when nothing would fill.
