@@ -10,6 +10,7 @@ import grpc
 import httpx
 import pytest
 import pytest_asyncio
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.marketdata.v1 import market_data_service_pb2
@@ -183,9 +184,14 @@ async def test_an_expiry_is_moved(mesh: Mesh, rest: httpx.AsyncClient) -> None:
         await maker.reports.until(first.order_id, ORDER_STATUS_PARTIALLY_FILLED)
         assert not [each for each in maker.reports.of(second.order_id) if each.last_quantity]
 
-        soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
-        moved = await ordermesh(mesh, "replace", first.order_id, "--until", soon)
+        moved = await ordermesh(mesh, "replace", first.order_id, "--until", "2100-01-03T03:04:05Z")
         assert (moved.code, moved.err) == (0, "")
+        assert "until 2100-01-0" in moved.out
+        soon = Timestamp()
+        soon.FromDatetime(datetime.now(UTC) + timedelta(seconds=3))
+        await maker.orders.ReplaceOrder(
+            order_entry_pb2.ReplaceOrderRequest(order_id=first.order_id, replace_id="r-3", expire_at=soon)
+        )
         expired = await maker.reports.until(first.order_id, ORDER_STATUS_EXPIRED)
         assert (expired.cumulative_quantity, expired.reason) == ("2", error_pb2.ERROR_REASON_EXPIRE_AT_REACHED)
         await maker.cancel(second.order_id)

@@ -249,6 +249,7 @@ async def test_orders_for_an_auction_at_the_real_engine(world: World, tmp_path: 
             kind = instrument_pb2.AUCTION_KIND_CLOSING
             await stub.BeginAuction(instrument_service_pb2.BeginAuctionRequest(instrument_id=1, kind=kind))
             await route.send(new_order(3, account_id="c", time_in_force=trading_pb2.TIME_IN_FORCE_IOC))
+            await route.reported(3)
             await stub.UncrossAuction(instrument_service_pb2.UncrossAuctionRequest(instrument_id=1))
             reports = (await route.reported(6))[2:]
     assert {(report.order_id, report.type, report.reason, report.last_quantity, report.fee) for report in reports} == {
