@@ -8,6 +8,7 @@ from services.cli.commands import (
     accounts,
     auction,
     book,
+    bracket,
     orders,
     place,
     positions,
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (
     place.order,
+    bracket.bracket,
     orders.orders,
     replace.replace,
     orders.cancel,

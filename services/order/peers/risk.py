@@ -61,8 +61,12 @@ _SETTLING: Final = frozenset(
         ExecutionType.EXPIRED,
         ExecutionType.REPLACED,
         ExecutionType.REPLACE_REJECTED,
+        ExecutionType.ORDER_STATUS,
+        ExecutionType.RESTATED,
     }
 )
+
+_REPLACING: Final = (ExecutionType.PENDING_REPLACE, ExecutionType.REPLACED)
 
 
 class RiskStream:
@@ -171,7 +175,7 @@ class RiskStream:
         """Hands fills, ends and decided replaces of orders on."""
         if self._replacing:
             for entry in draft.entries:
-                if entry.event.type is ExecutionType.PENDING_REPLACE:
+                if entry.event.type in _REPLACING:
                     self._replacing.pop(entry.order.terms.order_id, None)
         if self._reserved:
             for order in draft.placed:
@@ -313,6 +317,7 @@ def reservation_of(terms: OrderTerms) -> Reservation:
     )
     if (instructions := terms.instructions) is not None:
         reservation.reduce_only = instructions.reduce_only
+        reservation.group_id = terms.sharing_id
         if instructions.waits:
             reservation.stop_price = decimal_text(instructions.stop_price)
     return reservation

@@ -10,6 +10,7 @@ from ordermesh.order.v1.order_entry_pb2 import PlaceOrderRequest
 from services.kernel.decimals import parse_positive
 from services.kernel.errors import invalid_field
 from services.order.domain.instructions import Instructions
+from services.order.domain.links import Links
 
 _BILLION = 1_000_000_000
 
@@ -33,6 +34,7 @@ def asks_more(request: PlaceOrderRequest) -> bool:
         or request.post_only
         or request.display_quantity
         or request.reduce_only
+        or request.strategy_id
         or request.HasField("expire_at")
     )
 
@@ -50,6 +52,7 @@ def instructions_of_request(request: PlaceOrderRequest) -> Instructions:
         post_only=request.post_only,
         display_quantity=number(display_quantity, "display_quantity") if display_quantity else None,
         reduce_only=request.reduce_only,
+        links=Links(strategy_id=request.strategy_id) if request.strategy_id else None,
     )
 
 

@@ -12,6 +12,7 @@ from services.order.domain.terms import OrderTerms
 from services.order.pipeline.ports import Decision
 from services.order.pipeline.queries import FillFilter, OrderFilter
 from services.order.pipeline.tickets import Outcome
+from services.order.pipeline.work import CancelFilter
 from services.order.servicer.instructions import asks_more, instructions_of_request, nanoseconds_of, number
 from services.order.wire import (
     ORDER_TYPES,
@@ -70,10 +71,10 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
     )
 
 
-def refused_by_risk(decision: Decision, order_id: str) -> CodedError:
+def refused_by_risk(decision: Decision, **metadata: str) -> CodedError:
     """Returns the error for what risk refuses and what is not stored."""
     details = () if decision.breach is None else (breach_message(decision.breach),)
-    return precondition(decision.reason, decision.text, *details, order_id=order_id)
+    return precondition(decision.reason, decision.text, *details, **metadata)
 
 
 def placed(outcome: Outcome) -> order_entry_pb2.PlaceOrderResponse:
@@ -116,8 +117,22 @@ def order_filter(request: order_query_pb2.ListOrdersRequest) -> OrderFilter:
         instrument=request.instrument,
         statuses=tuple(status for number in request.status if (status := STATUSES[number]) is not None),
         client_order_id=request.client_order_id,
+        parent_order_id=request.parent_order_id,
+        order_list_id=request.order_list_id,
+        strategy_id=request.strategy_id,
         begin=begin,
         end=end,
+    )
+
+
+def cancel_filter(request: order_entry_pb2.CancelAllOrdersRequest) -> CancelFilter:
+    """Returns which orders a request wants canceled."""
+    return CancelFilter(
+        request.account_id,
+        request.instrument,
+        SIDES[request.side],
+        request.order_list_id.lower(),
+        request.strategy_id,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.kernel.decimals import ZERO, format_decimal
 from services.risk.domain.breach import Breach, Rule
@@ -13,6 +13,20 @@ from services.risk.domain.values import Proposal, Side
 
 _UNITS: Final = "units"
 REDUCE_ONLY_TEXT: Final = "the position has become smaller than the reduce-only orders that would close it"
+
+
+class OpenOrder(NamedTuple):
+    """An order that may trade.
+
+    Attributes:
+        quantity: What it may still trade.
+        group: The orders that it shares that with; None for one that counts itself.
+    """
+
+    order_id: str
+    side: int
+    quantity: Decimal
+    group: Hashable | None = None
 
 
 def room(position: Decimal, side: int) -> Decimal:
@@ -44,21 +58,27 @@ def check_reduce_only(proposal: Proposal, exposure: Exposure) -> Breach | None:
     return not_reducing(proposal, exposure, Rule.REDUCE_ONLY, "the order is reduce-only")
 
 
-def exceeding(position: Decimal, orders: Iterable[tuple[str, int, Decimal]]) -> list[str]:
+def exceeding(position: Decimal, orders: Iterable[OpenOrder]) -> list[str]:
     """Returns which reduce-only orders in one instrument must go, so that the others at most close the position.
 
-    The newest go first, whole: an order that is canceled in part would be another one than was asked for.
+    The newest go first, whole: an order that is canceled in part would be another one than was asked for. Of those that
+    share what they may trade, the largest counts.
 
     Args:
         position: Bought less sold.
-        orders: Order id, side and what may still trade, oldest first.
+        orders: The orders, oldest first.
     """
     left = {Side.BUY: room(position, Side.BUY), Side.SELL: room(position, Side.SELL)}
+    counted: dict[Hashable, Decimal] = {}
     full: set[Side] = set()
     found = []
-    for order_id, number, quantity in orders:
+    for order_id, number, quantity, group in orders:
         side = Side(number)
-        left[side] -= quantity
+        before = ZERO if group is None else counted.get(group, ZERO)
+        more = max(quantity - before, ZERO)
+        left[side] -= more
+        if group is not None:
+            counted[group] = before + more
         if left[side] < ZERO:
             full.add(side)
         if side in full:

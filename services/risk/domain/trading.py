@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from services.kernel.decimals import ZERO
 from services.risk.domain.breach import Breach, Rule
 from services.risk.domain.exposure import Exposure
 from services.risk.domain.limits import FIRM
-from services.risk.domain.reducing import not_reducing, room
+from services.risk.domain.reducing import OpenOrder, not_reducing, room
 from services.risk.domain.values import Proposal, Side
 
 
@@ -109,22 +110,28 @@ class KillSwitches:
         return None
 
 
-def enlarging(position: Decimal, orders: Iterable[tuple[str, int, Decimal]]) -> list[str]:
+def enlarging(position: Decimal, orders: Iterable[OpenOrder]) -> list[str]:
     """Returns which open orders in one instrument do not reduce the position.
 
-    The oldest stay, as long as they cannot turn the position round together.
+    The oldest stay, as long as they cannot turn the position round together; of those that share what they may trade,
+    the largest counts.
 
     Args:
         position: Bought less sold.
-        orders: Order id, side and what may still trade, oldest first.
+        orders: The orders, oldest first.
     """
     left = {Side.BUY: room(position, Side.BUY), Side.SELL: room(position, Side.SELL)}
+    counted: dict[Hashable, Decimal] = {}
     found = []
-    for order_id, side, quantity in orders:
-        if quantity <= left[Side(side)]:
-            left[Side(side)] -= quantity
-        else:
+    for order_id, side, quantity, group in orders:
+        before = ZERO if group is None else counted.get(group, ZERO)
+        more = max(quantity - before, ZERO)
+        if more > left[Side(side)]:
             found.append(order_id)
+            continue
+        left[Side(side)] -= more
+        if group is not None:
+            counted[group] = before + more
     return found
 
 

@@ -34,6 +34,7 @@ class Proposal(NamedTuple):
         ordered: Quantity of the order as a whole, what has traded included; zero: `quantity` is all of it.
         stop_price: Price that it waits for; None when it does not wait.
         reduce_only: Whether it may only reduce the position.
+        group_id: Orders of one group, instrument and side share what they may trade; empty: in no group.
     """
 
     order_id: str
@@ -45,6 +46,7 @@ class Proposal(NamedTuple):
     ordered: Decimal = ZERO
     stop_price: Decimal | None = None
     reduce_only: bool = False
+    group_id: str = ""
 
 
 class Change(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from services.risk.domain.exposure import Exposure, Reserved
 from services.risk.domain.limits import FIRM
-from services.risk.domain.reducing import REDUCE_ONLY_TEXT, exceeding
+from services.risk.domain.reducing import REDUCE_ONLY_TEXT, OpenOrder, exceeding
 from services.risk.domain.trading import KillSwitch, TradingState, enlarges, enlarging
 from services.risk.pipeline.book import REDUCE_ONLY, TRADING_HALTED, TRADING_REDUCING, Book
 
@@ -105,7 +105,7 @@ class Withdrawing:
             if not (orders := exposure.reduce_only):
                 continue
             staying = {order_id: each for order_id, each in orders.items() if order_id not in self._told}
-            held = ((order_id, each.side, each.held) for order_id, each in staying.items())
+            held = (OpenOrder(order_id, each.side, each.held, each.group) for order_id, each in staying.items())
             if going := exceeding(exposure.position, held):
                 self._forget(lambda order_id: order_id not in self.book.reserved)
                 self._tell(staying[going[0]].shard, REDUCE_ONLY, REDUCE_ONLY_TEXT, going)
@@ -127,7 +127,7 @@ class Withdrawing:
             else:
                 reducing.setdefault((switch, reserved.exposure), {})[order_id] = reserved
         for (switch, exposure), of_exposure in reducing.items():
-            held = ((order_id, each.side, each.held) for order_id, each in of_exposure.items())
+            held = (OpenOrder(order_id, each.side, each.held, each.group) for order_id, each in of_exposure.items())
             for order_id in enlarging(exposure.position, held):
                 going.setdefault((of_exposure[order_id].shard, switch), []).append(order_id)
         return sum(

@@ -15,6 +15,7 @@ from ordermesh.order.v1 import execution_report_pb2, order_entry_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from services.order.domain import refusals
 from services.order.domain.events import apply, place, request_replace
+from services.order.domain.held import replace_here
 from services.order.domain.instruction_rules import check_new_expiry
 from services.order.domain.instructions import Instructions
 from services.order.domain.order import Order
@@ -62,6 +63,12 @@ def test_a_replace_gives_another_expiry_and_leaves_the_rest() -> None:
     assert after.replace is not None
     assert (after.replace.expire_at_ns, after.replace.original_expire_at_ns) == (NOW + 5, NOW)
     assert after.terms.fingerprint == pending.terms.fingerprint
+
+
+def test_an_order_that_is_held_here_gets_it_at_once() -> None:
+    """No venue has to be asked."""
+    after = replace_here(place(dated(), 1, 10).order, moved(NOW + 5), 2, 20).order
+    assert after.terms.instructions == Instructions(expire_at_ns=NOW + 5)
 
 
 def test_one_that_changes_nothing_of_it_leaves_the_expiry() -> None:

@@ -17,7 +17,7 @@ from ordermesh.risk.v1 import (
     trading_state_pb2,
 )
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
-from services.risk.domain.reducing import exceeding
+from services.risk.domain.reducing import OpenOrder, exceeding
 from services.risk.domain.values import Side
 from tests.fakes.broker_world import until
 from tests.fakes.risk_world import RiskWorld, ended, fill, reservation, risk_world
@@ -191,6 +191,20 @@ async def test_a_preview_tells_it(world: RiskWorld) -> None:
         assert world.book.reservations == 1
 
 
+async def test_orders_of_a_group_count_once(world: RiskWorld) -> None:
+    """A target and a stop for the whole position may both be reduce-only where one cancels the other."""
+    grouped = {**REDUCES, "quantity": "10", "group_id": "list"}
+    async with world.stream() as stream:
+        await stream.sync()
+        await stream.settle(fill(1, "x", world.clock))
+        target, stop, more = await stream.reserve(
+            reservation(1, **grouped), reservation(2, **grouped), reservation(3, quantity="1", **REDUCES)
+        )
+        assert (target.reason, stop.reason, more.reason) == (ACCEPTED, ACCEPTED, REDUCE_ONLY)
+        await stream.settle(fill(2, "plain", world.clock, last_quantity="1", **SELL))
+        await until(lambda: stream.withdrawn == ["1", "2"])
+
+
 @pytest.mark.parametrize(
     ("position", "orders", "expected"),
     [
@@ -204,5 +218,5 @@ def test_the_oldest_that_fit_together_stay(
     position: int, orders: list[tuple[str, Side, int]], expected: list[str]
 ) -> None:
     """A newer one that would fit does not stay in the place of an older one that does not."""
-    told = [(order_id, int(side), Decimal(quantity)) for order_id, side, quantity in orders]
+    told = [OpenOrder(order_id, side, Decimal(quantity)) for order_id, side, quantity in orders]
     assert exceeding(Decimal(position), told) == expected
