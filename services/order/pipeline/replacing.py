@@ -150,8 +150,7 @@ class Replacing:
             raise rules.unknown_instrument(terms.instrument)
         if request.stop_price not in (None, stop_price_of(terms)):
             check_new_stop_price(terms)
-        if request.expire_at_ns is not None:
-            check_new_expiry(terms, request.expire_at_ns, self._clock.now_ns())
+        check_new_expiry(terms, request.expire_at_ns, self._clock.now_ns())
         rules.check_terms(asked_terms(request, terms), instrument)
         # One that only takes away is let through while the instrument does not trade, as a cancel is.
         if not (only_reduces(request, terms) or instrument.trades_at(self._clock.now_ns())):
