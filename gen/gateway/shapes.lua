@@ -74,6 +74,10 @@ shapes.messages["ordermesh.broker.v1.UpdateConnectionRequest"] = {
   ["forgetCredentials"] = { name = "forget_credentials", kind = "string", repeated = true },
   ["version"] = { name = "version", kind = "uint32" },
 }
+shapes.messages["ordermesh.marketdata.v1.BeginAuctionRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["kind"] = { name = "kind", kind = "enum", type = "ordermesh.marketdata.v1.AuctionKind" },
+}
 shapes.messages["ordermesh.marketdata.v1.CreateInstrumentRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
   ["description"] = { name = "description", kind = "string" },
@@ -168,6 +172,11 @@ shapes.messages["ordermesh.marketdata.v1.StreamTradesRequest"] = {
   ["recentTrades"] = { name = "recent_trades", kind = "uint32" },
   ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
   ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+}
+shapes.messages["ordermesh.marketdata.v1.UncrossAuctionRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["reference_price"] = { name = "reference_price", kind = "string" },
+  ["referencePrice"] = { name = "reference_price", kind = "string" },
 }
 shapes.messages["ordermesh.marketdata.v1.UpdateInstrumentRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
@@ -305,6 +314,8 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["strategyId"] = { name = "strategy_id", kind = "string" },
   ["display_quantity"] = { name = "display_quantity", kind = "string" },
   ["displayQuantity"] = { name = "display_quantity", kind = "string" },
+  ["reduce_only"] = { name = "reduce_only", kind = "bool" },
+  ["reduceOnly"] = { name = "reduce_only", kind = "bool" },
 }
 shapes.messages["ordermesh.order.v1.PlaceOrdersRequest"] = {
   ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
@@ -324,6 +335,8 @@ shapes.messages["ordermesh.order.v1.ReplaceOrderRequest"] = {
   ["expectedVersion"] = { name = "expected_version", kind = "uint32" },
   ["stop_price"] = { name = "stop_price", kind = "string" },
   ["stopPrice"] = { name = "stop_price", kind = "string" },
+  ["expire_at"] = { name = "expire_at", kind = "timestamp" },
+  ["expireAt"] = { name = "expire_at", kind = "timestamp" },
 }
 shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -571,6 +584,11 @@ shapes.enums["ordermesh.marketdata.v1.AssetClass"] = {
   ["ASSET_CLASS_FX"] = 3,
   ["ASSET_CLASS_FUTURE"] = 4,
 }
+shapes.enums["ordermesh.marketdata.v1.AuctionKind"] = {
+  ["AUCTION_KIND_UNSPECIFIED"] = 0,
+  ["AUCTION_KIND_OPENING"] = 1,
+  ["AUCTION_KIND_CLOSING"] = 2,
+}
 shapes.enums["ordermesh.marketdata.v1.CandleInterval"] = {
   ["CANDLE_INTERVAL_UNSPECIFIED"] = 0,
   ["CANDLE_INTERVAL_1S"] = 1,
@@ -584,6 +602,7 @@ shapes.enums["ordermesh.marketdata.v1.InstrumentStatus"] = {
   ["INSTRUMENT_STATUS_UNSPECIFIED"] = 0,
   ["INSTRUMENT_STATUS_TRADING"] = 1,
   ["INSTRUMENT_STATUS_HALTED"] = 2,
+  ["INSTRUMENT_STATUS_CALL_AUCTION"] = 3,
 }
 shapes.enums["ordermesh.order.v1.ContingencyType"] = {
   ["CONTINGENCY_TYPE_UNSPECIFIED"] = 0,
@@ -657,5 +676,7 @@ shapes.enums["ordermesh.type.v1.TimeInForce"] = {
   ["TIME_IN_FORCE_IOC"] = 3,
   ["TIME_IN_FORCE_FOK"] = 4,
   ["TIME_IN_FORCE_GTD"] = 5,
+  ["TIME_IN_FORCE_AT_THE_OPENING"] = 6,
+  ["TIME_IN_FORCE_AT_THE_CLOSE"] = 7,
 }
 return shapes

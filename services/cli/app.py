@@ -6,6 +6,7 @@ import typer
 
 from services.cli.commands import (
     accounts,
+    auction,
     book,
     bracket,
     order,
@@ -43,3 +44,4 @@ for command in (
     app.command()(command)
 app.add_typer(order.order, name="order")
 app.add_typer(risk.risk, name="risk")
+app.add_typer(auction.auction, name="auction")

@@ -21,6 +21,8 @@ def add_instructions(message: Order | ExecutionReport, instructions: Instruction
     _add_terms(message, instructions)
     if instructions.triggered:
         message.triggered = True
+    if instructions.reduce_only:
+        message.reduce_only = True
     if instructions.links is not None:
         _add_links(message, instructions.links)
 
@@ -36,7 +38,14 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
     """Returns the instructions of an order that was written; None when it has none."""
     dated = message.HasField("expire_at")
     links = _links_of(message)
-    if not (message.stop_price or dated or message.post_only or message.display_quantity or links):
+    if not (
+        message.stop_price
+        or dated
+        or message.post_only
+        or message.display_quantity
+        or message.reduce_only
+        or links is not None
+    ):
         return None
     return Instructions(
         stop_price=Decimal(message.stop_price) if message.stop_price else None,
@@ -44,6 +53,7 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
         post_only=message.post_only,
         display_quantity=Decimal(message.display_quantity) if message.display_quantity else None,
         triggered=message.triggered,
+        reduce_only=message.reduce_only,
         links=links,
     )
 

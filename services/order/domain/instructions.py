@@ -1,4 +1,4 @@
-"""The terms that few orders have beside price and quantity: stop price, expiry, post-only, links to other orders."""
+"""The terms that few orders have beside price and quantity: stop price, expiry, reduce-only, links to other orders."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Instructions:
         post_only: Whether it never takes.
         display_quantity: The most that the book shows of it at a time; None: all of it.
         triggered: Whether it was released: from then on it is a market or a limit order.
+        reduce_only: Whether it may only reduce the position, which RiskService sees to.
         links: What it belongs to; None for an order that stands alone.
         works_through_children: Whether it never goes to a venue itself: its child orders fill it.
     """
@@ -29,6 +30,7 @@ class Instructions:
     post_only: bool = False
     display_quantity: Decimal | None = None
     triggered: bool = False
+    reduce_only: bool = False
     links: Links | None = None
     works_through_children: bool = False
 
@@ -40,6 +42,10 @@ class Instructions:
     def with_stop_price(self, stop_price: Decimal | None) -> Instructions:
         """Returns them with another stop price."""
         return changed(self, stop_price=stop_price)
+
+    def with_expiry(self, expire_at_ns: int) -> Instructions:
+        """Returns them with another expiry."""
+        return changed(self, expire_at_ns=expire_at_ns)
 
     def released(self) -> Instructions:
         """Returns them as they are once the order was released."""
@@ -56,6 +62,7 @@ class Instructions:
             ("until", "" if self.expire_at_ns is None else str(self.expire_at_ns)),
             ("post-only", "yes" if self.post_only else ""),
             ("display", _text(self.display_quantity)),
+            ("reduce-only", "yes" if self.reduce_only else ""),
         )
         text = "".join(f"|{name}={value}" for name, value in parts if value)
         return text if self.links is None else text + self.links.digest_text()

@@ -190,6 +190,7 @@ class ExecutionReport(_message.Message):
     LIST_ROLE_FIELD_NUMBER: _builtins.int
     ORDERED_QUANTITY_FIELD_NUMBER: _builtins.int
     ARRIVAL_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """Our id of this report, a UUIDv7."""
     sequence: _builtins.int
@@ -260,6 +261,8 @@ class ExecutionReport(_message.Message):
     """What it is in its list. Unspecified for an order in none."""
     ordered_quantity: _builtins.str
     """Quantity that an order of a list was ordered with; `quantity` follows what the others fill. Empty for an order in none."""
+    reduce_only: _builtins.bool
+    """Whether the order may only reduce the position."""
     @_builtins.property
     def risk_breach(self) -> _risk_breach_pb2.RiskBreach:
         """The risk rule that refused it. Absent unless risk did."""
@@ -325,10 +328,11 @@ class ExecutionReport(_message.Message):
         list_role: _order_pb2.OrderListRole.ValueType = ...,
         ordered_quantity: _builtins.str = ...,
         arrival: _arrival_quote_pb2.ArrivalQuote | None = ...,
+        reduce_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "arrival", b"arrival", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "arrival", b"arrival", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -147,6 +147,7 @@ class Order(_message.Message):
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     LIST_ROLE_FIELD_NUMBER: _builtins.int
     ORDERED_QUANTITY_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id, a UUIDv7."""
     client_order_id: _builtins.str
@@ -203,6 +204,8 @@ class Order(_message.Message):
     """What it is in its list. Unspecified for an order in none."""
     ordered_quantity: _builtins.str
     """Quantity that an order of a list was ordered with; `quantity` follows what the others fill. Empty for an order in none."""
+    reduce_only: _builtins.bool
+    """Whether it may only reduce the position."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was committed."""
@@ -259,10 +262,11 @@ class Order(_message.Message):
         strategy_id: _builtins.str = ...,
         list_role: Global___OrderListRole.ValueType = ...,
         ordered_quantity: _builtins.str = ...,
+        reduce_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -152,6 +152,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The quantity of an order follows its list, and cannot be replaced."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 126
     """A fault of the service; the message carries the id under which it was logged."""
+    ERROR_REASON_AUCTION_CALL_PHASE: _ErrorReason.ValueType  # 140
+    """The instrument is in an auction's call phase, in which orders collect: none is taken that trades at once or not at all."""
+    ERROR_REASON_AUCTION_ENDED: _ErrorReason.ValueType  # 141
+    """The auction that the order was for is over; what did not trade in it expired."""
+    ERROR_REASON_AUCTION_PHASE_MISMATCH: _ErrorReason.ValueType  # 142
+    """The instrument's phase is another than the change needs: no auction goes on, another one does, or it is halted."""
+    ERROR_REASON_REDUCE_ONLY: _ErrorReason.ValueType  # 143
+    """A reduce-only order that would do more than reduce the position, or for which the position has become too small; the
+    detail `RiskBreach` says how much may be open.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Ordermesh answers with, without the prefix `ERROR_REASON_`. The domain is
@@ -288,4 +298,14 @@ ERROR_REASON_QUANTITY_FOLLOWS_LIST: ErrorReason.ValueType  # 163
 """The quantity of an order follows its list, and cannot be replaced."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 126
 """A fault of the service; the message carries the id under which it was logged."""
+ERROR_REASON_AUCTION_CALL_PHASE: ErrorReason.ValueType  # 140
+"""The instrument is in an auction's call phase, in which orders collect: none is taken that trades at once or not at all."""
+ERROR_REASON_AUCTION_ENDED: ErrorReason.ValueType  # 141
+"""The auction that the order was for is over; what did not trade in it expired."""
+ERROR_REASON_AUCTION_PHASE_MISMATCH: ErrorReason.ValueType  # 142
+"""The instrument's phase is another than the change needs: no auction goes on, another one does, or it is halted."""
+ERROR_REASON_REDUCE_ONLY: ErrorReason.ValueType  # 143
+"""A reduce-only order that would do more than reduce the position, or for which the position has become too small; the
+detail `RiskBreach` says how much may be open.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
