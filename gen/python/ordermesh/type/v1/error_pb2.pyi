@@ -144,6 +144,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A component that the health check covers is down."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 126
     """A fault of the service; the message carries the id under which it was logged."""
+    ERROR_REASON_SHARD_MISMATCH: _ErrorReason.ValueType  # 155
+    """A shard of OrderService passed a call on to one that does not own its account: the shards are told different things
+    about one another. Or a reader of the order logs knows of another number of shards than there is.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Ordermesh answers with, without the prefix `ERROR_REASON_`. The domain is
@@ -272,4 +276,8 @@ ERROR_REASON_COMPONENT_DOWN: ErrorReason.ValueType  # 125
 """A component that the health check covers is down."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 126
 """A fault of the service; the message carries the id under which it was logged."""
+ERROR_REASON_SHARD_MISMATCH: ErrorReason.ValueType  # 155
+"""A shard of OrderService passed a call on to one that does not own its account: the shards are told different things
+about one another. Or a reader of the order logs knows of another number of shards than there is.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

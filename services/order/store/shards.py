@@ -1,0 +1,52 @@
+"""The shards by the tables that they share: how many there are, and which of them an order is of."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from services.kernel.errors import precondition
+from services.order.pipeline.book import Book
+from services.order.pipeline.sharding import Shards
+from services.storage.database import Database
+
+_ONE_AFTER_ANOTHER: Final = "select pg_advisory_xact_lock(hashtextextended('ordermesh.orders.shards', 0))"
+_ENTER: Final = "insert into logs (shard, shard_count) values ($1, $2) on conflict do nothing"
+_OTHER_COUNT: Final = "select shard, shard_count from logs where shard_count <> $1 order by shard limit 1"
+_SHARD: Final = "select shard from orders where order_id = $1"
+
+
+async def enter(database: Database, shards: Shards) -> None:
+    """Makes this shard's log, if it is new, under the number of shards; nothing when another number is on record.
+
+    Raises:
+        CodedError: SHARD_MISMATCH, when there is a log that was made with another number of shards; STORE_UNAVAILABLE.
+    """
+    async with database.transaction() as connection:
+        await connection.execute(_ONE_AFTER_ANOTHER)
+        await connection.execute(_ENTER, shards.own, shards.count)
+        if (found := await connection.fetchrow(_OTHER_COUNT, shards.count)) is not None:
+            text = (
+                f"the order log of shard {found[0]} was made where the number of shards is {found[1]}, and this process"
+                f" is told that it is {shards.count}; it belongs to the data: see services/order/README.md"
+            )
+            raise precondition("SHARD_MISMATCH", text, shard_count=str(found[1]), told=str(shards.count))
+
+
+class OrderOwners:
+    """Knows the shard of every order; of those that are live here without asking the store."""
+
+    def __init__(self, database: Database, book: Book) -> None:
+        self._database, self._book = database, book
+
+    async def shard_of_order(self, order_id: str) -> int | None:
+        """Returns the shard of an order, None when there is no such order.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        if order_id in self._book.live:
+            return self._book.shard
+        async with self._database.connection() as connection:
+            found: int | None = await connection.fetchval(_SHARD, UUID(order_id))
+        return found
