@@ -96,7 +96,7 @@ def test_wherever_the_store_is_lost_each_fill_is_booked_and_told_once(
     assert {name: a.balances for name, a in ledger.accounts.items()} == {
         name: a.balances for name, a in store.state.accounts.items()
     }
-    assert (ledger.cursor, ledger.as_of) == (Cursor("e", 2 * count), 2 * count)
+    assert (ledger.cursor(), ledger.as_of()) == (Cursor("e", 2 * count), 2 * count)
 
 
 async def test_an_account_whose_commit_is_in_doubt_is_there_after_all_or_not_at_all() -> None:
