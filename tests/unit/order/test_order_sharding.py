@@ -17,10 +17,12 @@ from ordermesh.order.v1.trade_stream_pb2 import TradeOpen, TradeRequest, TradeRe
 from ordermesh.type.v1 import stream_pb2
 from services.kernel.errors import CodedError, invalid_field, precondition, unavailable
 from services.kernel.shards import shard_of
+from services.mesh.config import ConfigurationError
 from services.mesh.descriptors import service_descriptor
 from services.mesh.draining import Draining
 from services.mesh.interceptors.base import Method, UnaryHandler
 from services.mesh.status import from_status
+from services.order.config import OrderSettings
 from services.order.peers.shards import SERVICE
 from services.order.pipeline.metrics import PASSED_ON as COUNTED
 from services.order.pipeline.metrics import Metrics
@@ -83,6 +85,21 @@ def results(batch: entry.PlaceOrdersRequest) -> entry.PlaceOrdersResponse:
     """Returns the answer to a batch: each order by its client order id."""
     orders = (order_pb2.Order(client_order_id=each.client_order_id) for each in batch.orders)
     return entry.PlaceOrdersResponse(results=[entry.PlaceOrderResult(order=order) for order in orders])
+
+
+def test_a_shard_is_one_of_those_that_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone without a list; a number beyond it is refused before anything starts."""
+    monkeypatch.setenv("ORDERMESH_POSTGRES_URL", "postgresql://x")
+    monkeypatch.setenv("ORDERMESH_REDIS_URL", "redis://x")
+    assert (OrderSettings.load().shard, OrderSettings.load().shard_count) == (0, 1)
+    monkeypatch.setenv("ORDERMESH_ORDER_SHARD", "1")
+    with pytest.raises(ConfigurationError, match="shard 1 is none of the 1"):
+        OrderSettings.load()
+    monkeypatch.setenv("ORDERMESH_ORDER_SHARD_ADDRESSES", "a:1, b:2")
+    assert OrderSettings.load().shard_addresses == ("a:1", "b:2")
+    monkeypatch.setenv("ORDERMESH_ORDER_SHARD_ADDRESSES", "a:1,b")
+    with pytest.raises(ConfigurationError, match="ORDERMESH_ORDER_SHARD_ADDRESSES"):
+        OrderSettings.load()
 
 
 def test_every_method_has_a_rule() -> None:
