@@ -83,13 +83,16 @@ class FakeShards:
 
 
 class FakeOwners:
-    """Knows some orders."""
+    """Knows some orders, and lists by the same ids."""
 
     def __init__(self, orders: dict[str, int]) -> None:
         self._orders = orders
 
     async def shard_of_order(self, order_id: str) -> int | None:
         return self._orders.get(order_id)
+
+    async def shard_of_list(self, order_list_id: str) -> int | None:
+        return self._orders.get(order_list_id)
 
 
 async def read(messages: AsyncIterator[Any], response: Any) -> list[Any]:

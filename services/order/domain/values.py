@@ -43,6 +43,7 @@ class OrderStatus(IntEnum):
     REJECTED = 7
     EXPIRED = 8
     PENDING_REPLACE = 9
+    SUSPENDED = 10
 
 
 class ExecutionType(IntEnum):
@@ -60,6 +61,9 @@ class ExecutionType(IntEnum):
     REPLACED = 10
     REPLACE_REJECTED = 11
     TRIGGERED_OR_ACTIVATED_BY_SYSTEM = 12
+    SUSPENDED = 13
+    ORDER_STATUS = 14
+    RESTATED = 17
 
 
 class Topic(IntEnum):
@@ -78,6 +82,7 @@ LIVE_STATUSES = frozenset(
         OrderStatus.PARTIALLY_FILLED,
         OrderStatus.PENDING_CANCEL,
         OrderStatus.PENDING_REPLACE,
+        OrderStatus.SUSPENDED,
     }
 )
 """States of an order that may still trade."""
@@ -88,18 +93,11 @@ def topic_of(execution_type: ExecutionType) -> Topic:
     return _TOPICS[execution_type]
 
 
-_TOPICS = (
-    Topic.PLACED,
-    Topic.PLACED,
-    Topic.PLACED,
-    Topic.EXECUTED,
-    Topic.CANCELED,
-    Topic.CANCELED,
-    Topic.CANCELED,
-    Topic.PLACED,
-    Topic.CANCELED,
-    Topic.PLACED,
-    Topic.PLACED,
-    Topic.PLACED,
-    Topic.PLACED,
-)
+_TOPIC_OF: dict[int, Topic] = {
+    ExecutionType.TRADE: Topic.EXECUTED,
+    ExecutionType.PENDING_CANCEL: Topic.CANCELED,
+    ExecutionType.CANCELED: Topic.CANCELED,
+    ExecutionType.CANCEL_REJECTED: Topic.CANCELED,
+    ExecutionType.EXPIRED: Topic.CANCELED,
+}
+_TOPICS = tuple(_TOPIC_OF.get(number, Topic.PLACED) for number in range(max(ExecutionType) + 1))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.order.domain.events import OrderEvent
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_lists import ListRecord
 from services.order.domain.values import Topic, topic_of
 
 if TYPE_CHECKING:
@@ -96,9 +97,23 @@ class Draft:
         cursors: Connections whose cursor it moves: epoch and sequence.
         accounts: Accounts that it appends to: their last account sequence.
         topics: Last sequence per topic.
+        lists: Lists of orders that begin with it.
+        grouped: Entries of orders that belong to a group, of which something may follow for the others.
     """
 
-    __slots__ = ("_book", "accounts", "at_ns", "cursors", "entries", "first_sequence", "orders", "placed", "topics")
+    __slots__ = (
+        "_book",
+        "accounts",
+        "at_ns",
+        "cursors",
+        "entries",
+        "first_sequence",
+        "grouped",
+        "lists",
+        "orders",
+        "placed",
+        "topics",
+    )
 
     def __init__(self, book: Book, at_ns: int) -> None:
         self._book = book
@@ -110,6 +125,8 @@ class Draft:
         self.cursors: dict[str, tuple[str, int]] = {}
         self.accounts: dict[str, int] = {}
         self.topics = list(book.topics)
+        self.lists: list[ListRecord] = []
+        self.grouped: list[Entry] = []
 
     @property
     def next_sequence(self) -> int:
@@ -134,6 +151,15 @@ class Draft:
         """Returns the live orders that a connection has taken, those begun by this draft left out."""
         orders = (self.orders.get(key, order) for key, order in self._book.live.items())
         return [order for order in orders if order.live and order.connection_id == connection_id]
+
+    def group(self, group_id: str) -> dict[str, Order]:
+        """Returns the orders of a group as they stand now, by id."""
+        members = {id_: self.orders.get(id_, order) for id_, order in self._book.group(group_id).items()}
+        for entry in self.grouped:
+            terms = entry.order.terms
+            if terms.group_id == group_id:
+                members[terms.order_id] = self.orders[terms.order_id]
+        return members
 
     def cursor(self, connection_id: str) -> tuple[str, int]:
         """Returns epoch and sequence reached of a connection; an empty epoch and 0 when none was seen."""
@@ -163,4 +189,6 @@ class Draft:
         if order.version == 1:
             self.placed.append(order)
         self.entries.append(entry)
+        if order.terms.instructions is not None and order.terms.group_id:
+            self.grouped.append(entry)
         return entry

@@ -25,14 +25,14 @@ class Shards:
 
 
 class Owners(Protocol):
-    """Knows whose orders are."""
+    """Knows whose orders and lists of orders are. Each method raises STORE_UNAVAILABLE."""
 
     async def shard_of_order(self, order_id: str) -> int | None:
-        """Returns the shard of an order, None when there is no such order.
+        """Returns the shard of an order, None when there is no such order."""
+        ...
 
-        Raises:
-            CodedError: STORE_UNAVAILABLE.
-        """
+    async def shard_of_list(self, order_list_id: str) -> int | None:
+        """Returns the shard of a list, None when there is no such list."""
         ...
 
 

@@ -14,10 +14,12 @@ from services.kernel.drain import Wakeup
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain import refusals
+from services.order.domain.contingency import follow_list
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.ports import DuplicateKeyError, InDoubtError, Listener, NotCommittedError, Store
+from services.order.pipeline.reactions import Reactions
 from services.order.pipeline.work import Work
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -50,6 +52,7 @@ class Writer:
     ) -> None:
         self._book, self._store, self._clock = book, store, clock
         self._identifiers, self._metrics = identifiers, metrics
+        self._reactions = Reactions(follow_list)
         self._most_per_batch, self._most_waiting = most_per_batch, most_waiting
         self._retry_seconds = retry_seconds
         self._listeners: list[Listener] = []
@@ -140,6 +143,7 @@ class Writer:
         draft = Draft(self._book, max(now_ns, self._book.at_ns))
         for work in works:
             work.prepare(draft, self._identifiers)
+        self._reactions.react(draft, self._identifiers)
         self._store.encode(draft)
         return draft
 

@@ -86,6 +86,15 @@ class ShardInterceptor:
 
         return handle
 
+    def by_list(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
+        """Serves where the list of orders is; here what names no list that there is."""
+
+        async def handle(request: Any, context: Context) -> Any:
+            owner = await self._owners.shard_of_list(request.order_list_id.lower())
+            return await self._answer(self._shards.own if owner is None else owner, method, handler, request, context)
+
+        return handle
+
     def by_account_or_order(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
         """Serves where the account is, or, without one, the order."""
         of_account = self.by_account(method, handler, lambda request: str(request.account_id))
@@ -176,6 +185,12 @@ class ShardInterceptor:
 RULES: Final[Mapping[str, Rule]] = {
     "PlaceOrders": ShardInterceptor.by_each_account,
     "PreviewOrder": lambda self, method, handler: self.by_account(method, handler, lambda r: str(r.order.account_id)),
+    # All of one account, or it is refused wherever it comes.
+    "PlaceOrderList": lambda self, method, handler: self.by_account(
+        method, handler, lambda request: str(request.orders[0].account_id)
+    ),
+    "GetOrderList": ShardInterceptor.by_list,
+    "CancelOrderList": ShardInterceptor.by_list,
     "GetTrade": ShardInterceptor.of_trade,
     "ListReconciliations": ShardInterceptor.of_all,
 }

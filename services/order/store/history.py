@@ -32,6 +32,8 @@ _SETTLING_TYPES: Final = [
     ExecutionType.EXPIRED,
     ExecutionType.REPLACED,
     ExecutionType.REPLACE_REJECTED,
+    ExecutionType.ORDER_STATUS,
+    ExecutionType.RESTATED,
 ]
 _HEAD: Final = "select coalesce(max(sequence), 0) from events where shard = $1"
 _NO_LIMIT: Final = 2**63 - 1

@@ -1,4 +1,4 @@
-"""The shards by the tables that they share: how many there are, and which of them an order is of."""
+"""The shards by the tables that they share: how many there are, and which of them an order or a list is of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from services.storage.database import Database
 _ONE_AFTER_ANOTHER: Final = "select pg_advisory_xact_lock(hashtextextended('ordermesh.orders.shards', 0))"
 _ENTER: Final = "insert into logs (shard, shard_count) values ($1, $2) on conflict do nothing"
 _OTHER_COUNT: Final = "select shard, shard_count from logs where shard_count <> $1 order by shard limit 1"
-_SHARD: Final = "select shard from orders where order_id = $1"
+_OF_ORDER: Final = "select shard from orders where order_id = $1"
+_OF_LIST: Final = "select shard from order_lists where order_list_id = $1"
 
 
 async def enter(database: Database, shards: Shards) -> None:
@@ -34,19 +35,23 @@ async def enter(database: Database, shards: Shards) -> None:
 
 
 class OrderOwners:
-    """Knows the shard of every order; of those that are live here without asking the store."""
+    """Knows the shard of every order and list; of orders that are live here without asking the store.
+
+    Methods raise STORE_UNAVAILABLE.
+    """
 
     def __init__(self, database: Database, book: Book) -> None:
         self._database, self._book = database, book
 
     async def shard_of_order(self, order_id: str) -> int | None:
-        """Returns the shard of an order, None when there is no such order.
+        """Returns the shard of an order, None when there is no such order."""
+        return self._book.shard if order_id in self._book.live else await self._find(_OF_ORDER, order_id)
 
-        Raises:
-            CodedError: STORE_UNAVAILABLE.
-        """
-        if order_id in self._book.live:
-            return self._book.shard
+    async def shard_of_list(self, order_list_id: str) -> int | None:
+        """Returns the shard of a list, None when there is no such list."""
+        return await self._find(_OF_LIST, order_list_id)
+
+    async def _find(self, query: str, key: str) -> int | None:
         async with self._database.connection() as connection:
-            found: int | None = await connection.fetchval(_SHARD, UUID(order_id))
+            found: int | None = await connection.fetchval(query, UUID(key))
         return found

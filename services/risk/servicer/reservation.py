@@ -139,6 +139,8 @@ def _proposal(told: reservation_service_pb2.Reservation) -> Proposal | Change:
     )
     if told.stop_price:
         proposal = proposal._replace(stop_price=Decimal(told.stop_price))
+    if told.group_id:
+        proposal = proposal._replace(group_id=told.group_id)
     if not told.HasField("replace"):
         return proposal
     new = told.replace
@@ -161,8 +163,11 @@ _ENDED: Final = frozenset(
 _DECIDED: Final = frozenset(
     {execution_report_pb2.EXECUTION_TYPE_REPLACED, execution_report_pb2.EXECUTION_TYPE_REPLACE_REJECTED}
 )
+_CHANGED: Final = frozenset(
+    {execution_report_pb2.EXECUTION_TYPE_ORDER_STATUS, execution_report_pb2.EXECUTION_TYPE_RESTATED}
+)
 _TRADE: Final = execution_report_pb2.EXECUTION_TYPE_TRADE
-_OTHERS: Final = _ENDED | _DECIDED
+_OTHERS: Final = _ENDED | _DECIDED | _CHANGED
 
 
 def _concerns(report: execution_report_pb2.ExecutionReport) -> bool:
@@ -171,6 +176,7 @@ def _concerns(report: execution_report_pb2.ExecutionReport) -> bool:
 
 def _settled(report: execution_report_pb2.ExecutionReport) -> Settled:
     filled, decided = report.execution_type == _TRADE, report.execution_type in _DECIDED
+    goes_on = filled or report.execution_type not in _ENDED
     return Settled(
         report.sequence,
         report.order_id,
@@ -181,7 +187,7 @@ def _settled(report: execution_report_pb2.ExecutionReport) -> Settled:
         Decimal(report.last_quantity) if filled else ZERO,
         Decimal(report.last_price) if filled else ZERO,
         Decimal(report.fee) if filled and report.fee else ZERO,
-        Decimal(report.leaves_quantity) if (filled or decided) and report.leaves_quantity else ZERO,
+        Decimal(report.leaves_quantity) if goes_on and report.leaves_quantity else ZERO,
         decided,
     )
 

@@ -11,7 +11,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from services.order.domain.events import (
     Ignored,
-    OrderEvent,
     apply,
     fill_of,
     lose,
@@ -21,6 +20,7 @@ from services.order.domain.events import (
 )
 from services.order.domain.instructions import Instructions
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
 from services.order.domain.prices import average_price
 from services.order.domain.replacing import ReplaceRequest
 from services.order.domain.values import LIVE_STATUSES, ExecutionType, OrderStatus, OrderType, topic_of

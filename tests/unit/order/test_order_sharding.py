@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from ordermesh.order.v1 import order_entry_pb2 as entry
-from ordermesh.order.v1 import order_pb2, order_preview_pb2, order_query_pb2, reconciliation_pb2, trade_query_pb2
+from ordermesh.order.v1 import (
+    order_list_pb2,
+    order_pb2,
+    order_preview_pb2,
+    order_query_pb2,
+    reconciliation_pb2,
+    trade_query_pb2,
+)
 from ordermesh.order.v1.order_stream_pb2 import OrderUpdate, StreamOrdersRequest, StreamOrdersResponse
 from ordermesh.order.v1.trade_stream_pb2 import TradeOpen, TradeRequest, TradeResponse, TradeUpdate
 from ordermesh.type.v1 import stream_pb2
@@ -128,6 +135,9 @@ async def test_a_call_is_served_where_its_account_is() -> None:
     ("name", "asked"),
     [
         ("PreviewOrder", order_preview_pb2.PreviewOrderRequest(order=request(account_id=THERE))),
+        ("PlaceOrderList", order_list_pb2.PlaceOrderListRequest(orders=[request(account_id=THERE)] * 2)),
+        ("GetOrderList", order_list_pb2.GetOrderListRequest(order_list_id=ORDER_THERE)),
+        ("CancelOrderList", order_list_pb2.CancelOrderListRequest(order_list_id=ORDER_THERE.upper())),
         ("CancelAllOrders", entry.CancelAllOrdersRequest(account_id=THERE)),
         ("ListOrders", order_query_pb2.ListOrdersRequest(account_id=THERE)),
         ("SummarizeTrades", trade_query_pb2.SummarizeTradesRequest(account_id=THERE)),
