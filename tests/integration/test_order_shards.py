@@ -12,6 +12,7 @@ import pytest
 from ordermesh.event.v1 import event_log_service_pb2
 from ordermesh.order.v1 import (
     order_entry_pb2,
+    order_list_pb2,
     order_pb2,
     order_preview_pb2,
     order_query_pb2,
@@ -260,3 +261,26 @@ async def test_the_number_of_shards_stays_what_it_was(
     assert await rows(postgres_url, "select shard, shard_count from logs") == [(0, 1)]
     async with serving(postgres_url, redis_url, two_peers[0]) as client:
         assert (await client.orders.ListOrders(order_query_pb2.ListOrdersRequest())).as_of == 0
+
+
+async def test_a_list_of_orders_is_its_shards(shards: ShardedOrders) -> None:
+    """Placed, repeated, told and canceled at the other shard, it is one list of its account's log."""
+    client, other = shards.clients
+    account_id = ACCOUNTS[1]
+    take_profit = request(account_id=account_id, side=2, limit_price="200")
+    stop_loss = request(account_id=account_id, side=2, type=3, limit_price="", stop_price="180")
+    asked = order_list_pb2.PlaceOrderListRequest(
+        client_order_list_id="l-1",
+        contingency_type=order_list_pb2.CONTINGENCY_TYPE_BRACKET,
+        orders=[request(account_id=account_id), take_profit, stop_loss],
+    )
+    placed = (await client.orders.PlaceOrderList(asked)).order_list
+    assert (await other.orders.PlaceOrderList(asked)).order_list.order_list_id == placed.order_list_id
+    wanted = order_list_pb2.GetOrderListRequest(order_list_id=placed.order_list_id)
+    assert (await client.orders.GetOrderList(wanted)).order_list.account_id == account_id
+    await client.orders.CancelOrderList(order_list_pb2.CancelOrderListRequest(order_list_id=placed.order_list_id))
+    for each in placed.orders:
+        await client.until(each.order_id, CANCELED)
+    listed = await client.orders.ListOrderLists(order_list_pb2.ListOrderListsRequest(account_id=account_id))
+    assert [each.live for each in listed.order_lists] == [False]
+    assert listed.as_of > 0
