@@ -142,7 +142,7 @@ async def test_errors_and_deadlines_pass_through(shards: ShardedOrders) -> None:
 async def test_a_stream_goes_on_at_either_shard(shards: ShardedOrders) -> None:
     """Begun at the one and resumed at the other, it lacks nothing and repeats nothing."""
     client, other = shards.clients
-    first = await other.place("s1", account_id=ACCOUNTS[1])
+    first, second = await other.place("s1", account_id=ACCOUNTS[1]), order_pb2.Order()
     reports, token = [], ""
     stream = client.stream(account_id=ACCOUNTS[1])
     async for message in stream:

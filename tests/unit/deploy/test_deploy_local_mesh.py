@@ -95,7 +95,7 @@ def test_a_mesh_may_have_several_shards(tmp_path: Path) -> None:
     mesh = LocalMesh.at(tmp_path, Ports.from_base(9000), shards=2)
     components = {component.name: component for component in mesh.components()}
     first, second = (components[name].command.environment for name in ("order", "order-1"))
-    assert second == first | {
+    assert second == dict(first) | {
         "ORDERMESH_ORDER_ADDRESS": "127.0.0.1:9051",
         "ORDERMESH_ORDER_METRICS_ADDRESS": "127.0.0.1:9071",
         "ORDERMESH_ORDER_SHARD": "1",

