@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
@@ -60,6 +61,7 @@ class FakeShards:
 
     Attributes:
         answer: Makes an answer, or raises.
+        silent: Shards that never answer.
         asked: Shard, method, request and metadata of every question.
         passed: The stream that the next call begins.
         requests: What is sent on it.
@@ -67,12 +69,15 @@ class FakeShards:
 
     def __init__(self, answer: Callable[[int, Any], Any] | None = None) -> None:
         self.answer = answer
+        self.silent: set[int] = set()
         self.asked: list[tuple[int, str, Any, Metadata]] = []
         self.passed = FakePassed(())
         self.requests: Any = None
 
     async def ask(self, shard: int, method: str, request: Any, metadata: Metadata) -> Any:
         self.asked.append((shard, method, request, metadata))
+        if shard in self.silent:
+            await asyncio.Event().wait()
         assert self.answer is not None
         return self.answer(shard, request)
 

@@ -25,6 +25,9 @@ PASSED_ON: Final = "x-ordermesh-passed-on"
 _OF_THE_HOP: Final = frozenset({"content-type", "te", "traceparent", "user-agent"})
 """Metadata that each hop has of its own."""
 
+_PATIENCE_SECONDS: Final = 1.0
+"""How long a list that has all it needs waits for what another shard may add."""
+
 Rule = Callable[["ShardInterceptor", Method, UnaryHandler], UnaryHandler]
 
 
@@ -144,11 +147,12 @@ class ShardInterceptor:
         """Lists the records of all shards, which share a table, and counts what waits at each that answers."""
 
         async def waiting(shard: int, metadata: Metadata) -> int:
+            asked = ListReconciliationsRequest(page_size=1)
             try:
-                answer = await self._others.ask(shard, method.name, ListReconciliationsRequest(page_size=1), metadata)
-            except CodedError:
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    return int((await self._others.ask(shard, method.name, asked, metadata)).waiting)
+            except (CodedError, TimeoutError):
                 return 0
-            return int(answer.waiting)
 
         async def handle(request: Any, context: Context) -> Any:
             answer = await handler(request, context)

@@ -34,6 +34,7 @@ from services.order.peers.shards import SERVICE
 from services.order.pipeline.metrics import PASSED_ON as COUNTED
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.sharding import Shards
+from services.order.servicer import sharding
 from services.order.servicer.passing import PassedStreams
 from services.order.servicer.sharding import PASSED_ON, ShardInterceptor, rule_of
 from tests.fakes.clock import FakeClock
@@ -234,7 +235,7 @@ async def test_as_of_is_told_only_where_one_log_stands_behind_the_answer() -> No
         assert (await world.call("GetTrade", trade_query_pb2.GetTradeRequest(), told)).as_of == expected
 
 
-async def test_records_that_wait_are_counted_at_every_shard_that_answers() -> None:
+async def test_records_that_wait_are_counted_at_every_shard_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that does not answer does not keep an operator from the list; one that is asked by another counts its own."""
 
     def answer(shard: int, _request: Any) -> Any:
@@ -242,7 +243,9 @@ async def test_records_that_wait_are_counted_at_every_shard_that_answers() -> No
             raise unavailable("SERVICE_UNAVAILABLE", "away")
         return reconciliation_pb2.ListReconciliationsResponse(waiting=4)
 
-    world = World(answer, count=3)
+    monkeypatch.setattr(sharding, "_PATIENCE_SECONDS", 0.01)
+    world = World(answer, count=4)
+    world.others.silent.add(3)
     asked = reconciliation_pb2.ListReconciliationsRequest()
     own = lambda _: reconciliation_pb2.ListReconciliationsResponse(waiting=1)  # noqa: E731 - a new one for each call
     assert (await world.call("ListReconciliations", asked, own)).waiting == 5
