@@ -20,6 +20,7 @@ from services.order.peers.market_record import PublicMarket
 from services.order.peers.previews import MarketDepths, RiskChecks, Routing
 from services.order.peers.quotes import QuoteBoard
 from services.order.peers.risk import RiskStream
+from services.order.peers.shards import ShardClients
 from services.order.pipeline.book import Book
 from services.order.pipeline.judging import Judging
 from services.order.pipeline.leases import Leases
@@ -32,11 +33,14 @@ from services.order.pipeline.quality_summaries import QualitySummaries
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.replacing import Replacing
+from services.order.pipeline.sharding import Shards
 from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
 from services.order.servicer.event_log import EventLogServicer
 from services.order.servicer.orders import OrderServicer
+from services.order.servicer.passing import PassedStreams
+from services.order.servicer.sharding import ShardInterceptor
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_commands import Desk
 from services.order.servicer.trade_stream import TradeStreams
@@ -49,6 +53,7 @@ from services.order.store.log import OrderLog
 from services.order.store.postgres import PostgresStore
 from services.order.store.reconciliations import PostgresReconciliations
 from services.order.store.replaces import Replaces
+from services.order.store.shards import OrderOwners, enter
 from services.order.wire_events import TOPIC_OF_NAME
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
@@ -64,6 +69,8 @@ async def main(service: Service[OrderSettings]) -> None:
     url = settings.postgres_url.get_secret_value()
     await migrate(url, settings.service, schema=SCHEMA)
     database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
+    shards = Shards(settings.shard, settings.shard_count)
+    await enter(database, shards)
     log = OrderLog(database, settings.shard, commit_seconds=settings.commit_timeout_seconds)
     service.on_close(log.close)
     book = Book(settings.shard, most_remembered=settings.most_remembered_orders)
@@ -199,10 +206,21 @@ async def main(service: Service[OrderSettings]) -> None:
         identifiers=identifiers,
         metrics=metrics,
     )
-    service.server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, servicer)
+    inside = _passing_on(service, shards, OrderOwners(database, book), metrics) if shards.count > 1 else ()
+    service.server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, servicer, *inside)
     service.server.add(
-        event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(book, history)
+        event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(book, history, shards.count)
     )
+
+
+def _passing_on(
+    service: Service[OrderSettings], shards: Shards, owners: OrderOwners, metrics: Metrics
+) -> tuple[ShardInterceptor]:
+    """Returns what passes calls on to the shards of their accounts."""
+    addresses = enumerate(service.settings.shard_addresses)
+    others = ShardClients({shard: service.channels.to(address) for shard, address in addresses if shard != shards.own})
+    streams = PassedStreams(others, service.clock, service.draining)
+    return (ShardInterceptor(shards, owners, others, streams, metrics),)
 
 
 async def _start(store: PostgresStore, timeout_seconds: float) -> None:
