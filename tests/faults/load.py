@@ -29,7 +29,7 @@ from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from ordermesh.portfolio.v1 import position_query_pb2
 from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from ordermesh.type.v1 import trading_pb2
-from tests.faults.state import PARTICIPANT, MeshState, Patience
+from tests.faults.state import MeshState, Patience
 from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
 
 RECOVERY_SECONDS = 60.0

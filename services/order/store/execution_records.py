@@ -14,8 +14,7 @@ from services.order.domain.executions import Fill
 from services.order.domain.quotes import Quote
 from services.order.domain.values import ExecutionType, Side
 from services.order.pipeline.judging import Beginning
-from services.order.pipeline.quality_summaries import Position
-from services.order.pipeline.queries import FillFilter
+from services.order.pipeline.queries import FillFilter, FillPlace
 from services.order.store.listing import Listing
 from services.order.wire import nanoseconds
 from services.order.wire_quotes import arrival_of
@@ -66,14 +65,14 @@ class LoggedExecutions:
         return [(sequence, _fill(ExecutionReport.FromString(payload))) for sequence, payload in rows]
 
     async def judged(
-        self, wanted: FillFilter, before: Position | None, limit: int
-    ) -> list[tuple[Position, JudgedFill]]:
+        self, wanted: FillFilter, before: FillPlace | None, limit: int
+    ) -> list[tuple[FillPlace, JudgedFill]]:
         """Returns fills with the quotes at arrival of their orders, newest first, older than the one at `before`."""
         rows = await self._listing.fills(wanted, before, limit)
         reports = [ExecutionReport.FromString(row.payload) for row in rows]
         beginnings = await self._beginnings({report.order_id for report in reports})
         return [
-            ((row.executed_at, row.sequence), _judged(report, beginnings[report.order_id].arrival))
+            (row.place, _judged(report, beginnings[report.order_id].arrival))
             for row, report in zip(rows, reports, strict=True)
         ]
 
