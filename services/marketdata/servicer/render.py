@@ -79,6 +79,7 @@ def quote_message(market: Market) -> quote_pb2.Quote:
         stale=stale,
         status=int(status),  # type: ignore[arg-type]
         auction=None if auction is None else auction_message(auction, market.scales),
+        last_trade_time=_time_or_none(last.time_ns) if last else None,
     )
 
 

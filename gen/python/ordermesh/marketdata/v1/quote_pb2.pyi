@@ -38,6 +38,7 @@ class Quote(_message.Message):
     STALE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     AUCTION_FIELD_NUMBER: _builtins.int
+    LAST_TRADE_TIME_FIELD_NUMBER: _builtins.int
     instrument: _builtins.str
     """Instrument, `SYMBOL.VENUE`."""
     bid_price: _builtins.str
@@ -68,6 +69,10 @@ class Quote(_message.Message):
     def auction(self) -> _auction_pb2.Auction:
         """The auction whose call phase goes on. Absent while there is none, and until the venue has told it."""
 
+    @_builtins.property
+    def last_trade_time(self) -> _timestamp_pb2.Timestamp:
+        """When the venue made the last trade. Absent before the first."""
+
     def __init__(
         self,
         *,
@@ -84,10 +89,11 @@ class Quote(_message.Message):
         stale: _builtins.bool = ...,
         status: _instrument_pb2.InstrumentStatus.ValueType = ...,
         auction: _auction_pb2.Auction | None = ...,
+        last_trade_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["auction", b"auction", "venue_time", b"venue_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["auction", b"auction", "last_trade_time", b"last_trade_time", "venue_time", b"venue_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "auction", b"auction", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "folded", b"folded", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "sequence", b"sequence", "stale", b"stale", "status", b"status", "venue_time", b"venue_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "auction", b"auction", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "folded", b"folded", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_time", b"last_trade_time", "sequence", b"sequence", "stale", b"stale", "status", b"status", "venue_time", b"venue_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
