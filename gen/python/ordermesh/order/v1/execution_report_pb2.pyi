@@ -189,8 +189,8 @@ class ExecutionReport(_message.Message):
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     LIST_ROLE_FIELD_NUMBER: _builtins.int
     ORDERED_QUANTITY_FIELD_NUMBER: _builtins.int
-    ARRIVAL_FIELD_NUMBER: _builtins.int
     REDUCE_ONLY_FIELD_NUMBER: _builtins.int
+    ARRIVAL_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """Our id of this report, a UUIDv7."""
     sequence: _builtins.int
@@ -327,8 +327,8 @@ class ExecutionReport(_message.Message):
         strategy_id: _builtins.str = ...,
         list_role: _order_pb2.OrderListRole.ValueType = ...,
         ordered_quantity: _builtins.str = ...,
-        arrival: _arrival_quote_pb2.ArrivalQuote | None = ...,
         reduce_only: _builtins.bool = ...,
+        arrival: _arrival_quote_pb2.ArrivalQuote | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
