@@ -170,6 +170,11 @@ void to_proto(const FeedEvent& from, pb::FeedEvent& to) {
     case FeedKind::kTrade:
       to_proto_trade(from, *to.mutable_trade());
       break;
+    case FeedKind::kTradeAdjustment:
+      to.mutable_trade_adjustment()->set_trade_id(from.trade_id);
+      to.mutable_trade_adjustment()->set_price_ticks(from.price);
+      to.mutable_trade_adjustment()->set_quantity_lots(from.quantity);
+      break;
     case FeedKind::kStatus:
       to.mutable_status()->set_status(to_proto_enum<pb::TradingStatus>(from.status));
       break;

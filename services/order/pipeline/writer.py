@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import structlog
 
@@ -14,6 +14,7 @@ from services.kernel.drain import Wakeup
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain import refusals
+from services.order.domain.executions import OrderHistory
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
@@ -23,6 +24,7 @@ from services.order.pipeline.work import Work
 _log = structlog.stdlib.get_logger(__name__)
 
 _MICROSECOND = 1_000
+_NO_HISTORIES: Mapping[str, OrderHistory | None] = {}
 
 
 class LogDivergedError(Exception):
@@ -117,6 +119,13 @@ class Writer:
     async def _write(self, works: list[Work]) -> None:
         while works:
             draft = self._prepare(works)
+            if draft.wanted:
+                try:
+                    draft = await self._prepare_with_histories(works, draft.wanted)
+                except CodedError as error:
+                    _log.error("the store does not tell orders that reports are of", error=str(error))
+                    works = await self._refused(works)
+                    continue
             started = time.perf_counter()
             try:
                 if draft.entries or draft.cursors:
@@ -134,10 +143,22 @@ class Writer:
                 self._publish(works, draft)
                 return
 
-    def _prepare(self, works: Sequence[Work]) -> Draft:
+    async def _prepare_with_histories(self, works: Sequence[Work], wanted: Collection[str]) -> Draft:
+        """Returns the draft with orders looked up that need not be live: what a venue has done to their trades.
+
+        What is looked up cannot change meanwhile: nobody else writes.
+        """
+        found = await self._store.histories(wanted)
+        accounts = {history.order.terms.account_id for history in found.values()}
+        unknown = self._book.unknown_accounts(accounts)
+        if unknown:
+            self._book.load_accounts(await self._store.account_sequences(unknown))
+        return self._prepare(works, {order_id: found.get(order_id) for order_id in wanted})
+
+    def _prepare(self, works: Sequence[Work], histories: Mapping[str, OrderHistory | None] = _NO_HISTORIES) -> Draft:
         # Time in the log never goes back, whatever the clock does, and is whole microseconds, as Postgres keeps it.
         now_ns = -(-self._clock.now_ns() // _MICROSECOND) * _MICROSECOND
-        draft = Draft(self._book, max(now_ns, self._book.at_ns))
+        draft = Draft(self._book, max(now_ns, self._book.at_ns), histories)
         for work in works:
             work.prepare(draft, self._identifiers)
         self._store.encode(draft)

@@ -50,6 +50,12 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     """A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE,
     CANCELED); with nothing following it rests.
     """
+    EXECUTION_TYPE_TRADE_CANCELED: _ExecutionType.ValueType  # 15
+    """The operator has taken a trade of the order back (AdjustTrade). What is open of the order stays as it is: nothing is put
+    back into the book.
+    """
+    EXECUTION_TYPE_TRADE_CORRECTED: _ExecutionType.ValueType  # 16
+    """The operator has given a trade of the order another price or quantity. What is open of the order stays as it is."""
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper):
     """What an execution reports."""
@@ -80,6 +86,12 @@ EXECUTION_TYPE_TRIGGERED: ExecutionType.ValueType  # 10
 """A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE,
 CANCELED); with nothing following it rests.
 """
+EXECUTION_TYPE_TRADE_CANCELED: ExecutionType.ValueType  # 15
+"""The operator has taken a trade of the order back (AdjustTrade). What is open of the order stays as it is: nothing is put
+back into the book.
+"""
+EXECUTION_TYPE_TRADE_CORRECTED: ExecutionType.ValueType  # 16
+"""The operator has given a trade of the order another price or quantity. What is open of the order stays as it is."""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
 class _ExecutionReason:
@@ -291,15 +303,19 @@ class Execution(_message.Message):
     quantity_lots: _builtins.int
     """The order's total quantity in lots afterwards. While the order is live it equals cumulative plus leaves."""
     last_price_ticks: _builtins.int
-    """Price of this trade in ticks; zero when not a trade."""
+    """Price of this trade in ticks, of a corrected one the new one; zero when not a trade."""
     last_quantity_lots: _builtins.int
-    """Quantity of this trade in lots, or (CANCELED, REDUCED, EXPIRED) the lots taken off."""
+    """Quantity of this trade in lots, of a corrected one the new one, or (CANCELED, REDUCED, EXPIRED) the lots taken off."""
     cumulative_quantity_lots: _builtins.int
-    """Lots filled so far."""
+    """Lots filled so far. For TRADE_CANCELED and TRADE_CORRECTED of an order that is done zero, as are quantity, price and
+    status: the engine keeps nothing of orders that are done.
+    """
     leaves_quantity_lots: _builtins.int
     """Lots still open; zero once the order is done."""
     trade_id: _builtins.int
-    """The trade, unique in the engine's epoch and the same for both sides; zero when not a trade."""
+    """The trade, unique in the engine's epoch and the same for both sides, and for what becomes of it later; zero when not a
+    trade.
+    """
     reason: Global___ExecutionReason.ValueType
     """Why, for what needs a reason."""
     liquidity: Global___Liquidity.ValueType

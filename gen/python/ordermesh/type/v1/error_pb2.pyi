@@ -144,6 +144,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A component that the health check covers is down."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 126
     """A fault of the service; the message carries the id under which it was logged."""
+    ERROR_REASON_TRADE_CANCELED: _ErrorReason.ValueType  # 145
+    """The venue has canceled the trade: it cannot be corrected. As an order's reason: the venue has taken back quantity of the
+    filled order, and does not open it again.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Ordermesh answers with, without the prefix `ERROR_REASON_`. The domain is
@@ -272,4 +276,8 @@ ERROR_REASON_COMPONENT_DOWN: ErrorReason.ValueType  # 125
 """A component that the health check covers is down."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 126
 """A fault of the service; the message carries the id under which it was logged."""
+ERROR_REASON_TRADE_CANCELED: ErrorReason.ValueType  # 145
+"""The venue has canceled the trade: it cannot be corrected. As an order's reason: the venue has taken back quantity of the
+filled order, and does not open it again.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
