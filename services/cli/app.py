@@ -16,6 +16,7 @@ from services.cli.commands import (
     replay,
     risk,
     status,
+    venue,
 )
 
 app = typer.Typer(
@@ -41,3 +42,4 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(risk.risk, name="risk")
+app.add_typer(venue.venue, name="venue")

@@ -133,8 +133,14 @@ void to_proto(const Execution& from, pb::Execution& to) {
   to.set_execution_type(to_proto_enum<pb::ExecutionType>(from.type));
   to.set_order_status(to_proto_enum<pb::OrderStatus>(from.status));
   to.set_side(to_proto_enum<pb::Side>(from.side));
-  to.set_price_ticks(from.price);
-  to.set_quantity_lots(from.quantity);
+  if (from.type == ExecutionType::kTradeCanceled || from.type == ExecutionType::kTradeCorrected) {
+    to.set_previous_price_ticks(from.price);
+    to.set_previous_quantity_lots(from.quantity);
+    to.set_quantity_lots(from.cumulative + from.leaves);
+  } else {
+    to.set_price_ticks(from.price);
+    to.set_quantity_lots(from.quantity);
+  }
   to.set_last_price_ticks(from.last_price);
   to.set_last_quantity_lots(from.last_quantity);
   to.set_cumulative_quantity_lots(from.cumulative);

@@ -153,6 +153,8 @@ void Reporter::trade_adjusted(const AdjustTrade& adjust, const TradeSide& side, 
     execution.type = type;
     execution.side = side.side;
   }
+  execution.price = adjust.price;
+  execution.quantity = adjust.quantity;
   execution.last_price = canceled ? 0 : adjust.new_price;
   execution.last_quantity = adjust.new_quantity;
   execution.trade_id = adjust.trade_id;

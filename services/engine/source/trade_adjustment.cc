@@ -81,6 +81,8 @@ Result Exchange::adjust_trade(const AdjustTrade& asked) {
     return {Outcome::kQuantityOutOfRange};
   }
   adjusted_trades_[adjust.trade_id] = then;
+  adjust.price = now.price;
+  adjust.quantity = now.quantity;
   reporter_.cause.market = market->second.get();
   for (const TradeSide& side : adjust.sides) {
     const Order* order = market->second->book.adjust_filled(side.venue_order_id, then.quantity - now.quantity);

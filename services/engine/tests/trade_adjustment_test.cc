@@ -44,7 +44,8 @@ TEST_F(TradeAdjustment, ABustIsToldToBothSidesAndToThePublicAndPutsNothingBack) 
   EXPECT_EQ(last(alice).liquidity, Liquidity::kMaker);
   EXPECT_EQ(last(alice).cumulative, 0);
   EXPECT_EQ(last(alice).leaves, 6);
-  EXPECT_EQ(last(alice).quantity, 6) << "what is open stays: the order has become smaller";
+  EXPECT_EQ(last(alice).quantity, 4) << "what the trade was until now";
+  EXPECT_EQ(last(alice).price, 100);
   EXPECT_EQ(last(alice).status, OrderStatus::kNew);
   EXPECT_EQ(last(bob).type, ExecutionType::kTradeCanceled);
   EXPECT_EQ(last(bob).order_id, (ClientOrderId{72, 0}));
@@ -77,6 +78,8 @@ TEST_F(TradeAdjustment, ACorrectionOfACorrectionCountsFromTheLast) {
   EXPECT_EQ(last(alice).last_quantity, 3);
   EXPECT_EQ(order_of(alice, 71).cumulative, 3);
   adjust(1, 6, 97);
+  EXPECT_EQ(last(alice).price, 98);
+  EXPECT_EQ(last(alice).quantity, 3);
   EXPECT_EQ(order_of(alice, 71).cumulative, 6);
   EXPECT_EQ(order_of(alice, 71).leaves, 6);
   EXPECT_EQ(exchange.market(1)->last_trade.price, 97);

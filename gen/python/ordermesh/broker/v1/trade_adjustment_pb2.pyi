@@ -82,9 +82,9 @@ class CorrectTradeRequest(_message.Message):
     instrument: _builtins.str
     """Instrument of the trade, `SYMBOL.VENUE`: price and quantity are on its tick and lot."""
     price: _builtins.str
-    """Price that the trade shall have, a decimal in the instrument's currency."""
+    """Price that the trade shall have, a positive decimal in the instrument's currency."""
     quantity: _builtins.str
-    """Quantity that the trade shall have, a decimal in units of the instrument, above zero."""
+    """Quantity that the trade shall have, a positive decimal in units of the instrument."""
     def __init__(
         self,
         *,

@@ -134,6 +134,7 @@ struct Result {
   Quantity volume = 0;      // traded in an auction; zero: there was no price
 };
 
+// Of a trade that was taken back or corrected, price and quantity are those that it had until then.
 struct Execution {
   std::uint64_t sequence = 0;
   std::uint64_t command_sequence = 0;
