@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ordermesh/broker/v1/trade_adjustment.proto\x12\x13ordermesh.broker.v1\x1a\x1b\x62uf/validate/validate.proto\"\x8d\x01\n\x10\x42ustTradeRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12<\n\x12venue_execution_id\x18\x02 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xc8\x01\x01\"$\n\x11\x42ustTradeResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\"\xa1\x03\n\x13\x43orrectTradeRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12<\n\x12venue_execution_id\x18\x02 \x01(\tB \xbaH\x1dr\x18\x32\x16^[A-Za-z0-9._-]{1,64}$\xc8\x01\x01\x12H\n\ninstrument\x18\x03 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\x12`\n\x05price\x18\x04 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\x12\x63\n\x08quantity\x18\x05 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\"\'\n\x14\x43orrectTradeResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ordermesh/broker/v1/trade_adjustment.proto\x12\x13ordermesh.broker.v1\x1a\x1b\x62uf/validate/validate.proto\"w\n\x10\x42ustTradeRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12&\n\x12venue_execution_id\x18\x02 \x01(\tB\n\xbaH\x07r\x02\x18@\xc8\x01\x01\"$\n\x11\x42ustTradeResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\"\x8b\x03\n\x13\x43orrectTradeRequest\x12;\n\rconnection_id\x18\x01 \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xc8\x01\x01\x12&\n\x12venue_execution_id\x18\x02 \x01(\tB\n\xbaH\x07r\x02\x18@\xc8\x01\x01\x12H\n\ninstrument\x18\x03 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\x12`\n\x05price\x18\x04 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\x12\x63\n\x08quantity\x18\x05 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\"\'\n\x14\x43orrectTradeResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,23 +35,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUSTTRADEREQUEST'].fields_by_name['connection_id']._loaded_options = None
   _globals['_BUSTTRADEREQUEST'].fields_by_name['connection_id']._serialized_options = b'\272H!r\0342\032^[a-z0-9][a-z0-9_-]{0,62}$\310\001\001'
   _globals['_BUSTTRADEREQUEST'].fields_by_name['venue_execution_id']._loaded_options = None
-  _globals['_BUSTTRADEREQUEST'].fields_by_name['venue_execution_id']._serialized_options = b'\272H\035r\0302\026^[A-Za-z0-9._-]{1,64}$\310\001\001'
+  _globals['_BUSTTRADEREQUEST'].fields_by_name['venue_execution_id']._serialized_options = b'\272H\007r\002\030@\310\001\001'
   _globals['_CORRECTTRADEREQUEST'].fields_by_name['connection_id']._loaded_options = None
   _globals['_CORRECTTRADEREQUEST'].fields_by_name['connection_id']._serialized_options = b'\272H!r\0342\032^[a-z0-9][a-z0-9_-]{0,62}$\310\001\001'
   _globals['_CORRECTTRADEREQUEST'].fields_by_name['venue_execution_id']._loaded_options = None
-  _globals['_CORRECTTRADEREQUEST'].fields_by_name['venue_execution_id']._serialized_options = b'\272H\035r\0302\026^[A-Za-z0-9._-]{1,64}$\310\001\001'
+  _globals['_CORRECTTRADEREQUEST'].fields_by_name['venue_execution_id']._serialized_options = b'\272H\007r\002\030@\310\001\001'
   _globals['_CORRECTTRADEREQUEST'].fields_by_name['instrument']._loaded_options = None
   _globals['_CORRECTTRADEREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\310\001\001'
   _globals['_CORRECTTRADEREQUEST'].fields_by_name['price']._loaded_options = None
   _globals['_CORRECTTRADEREQUEST'].fields_by_name['price']._serialized_options = b'\272HNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\310\001\001'
   _globals['_CORRECTTRADEREQUEST'].fields_by_name['quantity']._loaded_options = None
   _globals['_CORRECTTRADEREQUEST'].fields_by_name['quantity']._serialized_options = b'\272HNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\310\001\001'
-  _globals['_BUSTTRADEREQUEST']._serialized_start=97
-  _globals['_BUSTTRADEREQUEST']._serialized_end=238
-  _globals['_BUSTTRADERESPONSE']._serialized_start=240
-  _globals['_BUSTTRADERESPONSE']._serialized_end=276
-  _globals['_CORRECTTRADEREQUEST']._serialized_start=279
-  _globals['_CORRECTTRADEREQUEST']._serialized_end=696
-  _globals['_CORRECTTRADERESPONSE']._serialized_start=698
-  _globals['_CORRECTTRADERESPONSE']._serialized_end=737
+  _globals['_BUSTTRADEREQUEST']._serialized_start=96
+  _globals['_BUSTTRADEREQUEST']._serialized_end=215
+  _globals['_BUSTTRADERESPONSE']._serialized_start=217
+  _globals['_BUSTTRADERESPONSE']._serialized_end=253
+  _globals['_CORRECTTRADEREQUEST']._serialized_start=256
+  _globals['_CORRECTTRADEREQUEST']._serialized_end=651
+  _globals['_CORRECTTRADERESPONSE']._serialized_start=653
+  _globals['_CORRECTTRADERESPONSE']._serialized_end=692
 # @@protoc_insertion_point(module_scope)
