@@ -195,6 +195,14 @@ shapes.messages["ordermesh.order.v1.CancelAllOrdersRequest"] = {
   ["accountId"] = { name = "account_id", kind = "string" },
   ["instrument"] = { name = "instrument", kind = "string" },
   ["side"] = { name = "side", kind = "enum", type = "ordermesh.type.v1.Side" },
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
+  ["strategy_id"] = { name = "strategy_id", kind = "string" },
+  ["strategyId"] = { name = "strategy_id", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.CancelOrderListRequest"] = {
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
 }
 shapes.messages["ordermesh.order.v1.CancelOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
@@ -208,6 +216,10 @@ shapes.messages["ordermesh.order.v1.GetOrderHistoryRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.GetOrderListRequest"] = {
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.GetOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
   ["orderId"] = { name = "order_id", kind = "string" },
@@ -216,6 +228,16 @@ shapes.messages["ordermesh.order.v1.GetTradeRequest"] = {
   ["trade_id"] = { name = "trade_id", kind = "string" },
   ["tradeId"] = { name = "trade_id", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.ListOrderListsRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["client_order_list_id"] = { name = "client_order_list_id", kind = "string" },
+  ["clientOrderListId"] = { name = "client_order_list_id", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
@@ -223,6 +245,12 @@ shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["status"] = { name = "status", kind = "enum", type = "ordermesh.order.v1.OrderStatus", repeated = true },
   ["client_order_id"] = { name = "client_order_id", kind = "string" },
   ["clientOrderId"] = { name = "client_order_id", kind = "string" },
+  ["parent_order_id"] = { name = "parent_order_id", kind = "string" },
+  ["parentOrderId"] = { name = "parent_order_id", kind = "string" },
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
+  ["strategy_id"] = { name = "strategy_id", kind = "string" },
+  ["strategyId"] = { name = "strategy_id", kind = "string" },
   ["from"] = { name = "from", kind = "timestamp" },
   ["to"] = { name = "to", kind = "timestamp" },
   ["page_size"] = { name = "page_size", kind = "uint32" },
@@ -254,6 +282,13 @@ shapes.messages["ordermesh.order.v1.ListTradesRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.PlaceOrderListRequest"] = {
+  ["client_order_list_id"] = { name = "client_order_list_id", kind = "string" },
+  ["clientOrderListId"] = { name = "client_order_list_id", kind = "string" },
+  ["contingency_type"] = { name = "contingency_type", kind = "enum", type = "ordermesh.order.v1.ContingencyType" },
+  ["contingencyType"] = { name = "contingency_type", kind = "enum", type = "ordermesh.order.v1.ContingencyType" },
+  ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
+}
 shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["client_order_id"] = { name = "client_order_id", kind = "string" },
   ["clientOrderId"] = { name = "client_order_id", kind = "string" },
@@ -275,6 +310,8 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["expireAt"] = { name = "expire_at", kind = "timestamp" },
   ["post_only"] = { name = "post_only", kind = "bool" },
   ["postOnly"] = { name = "post_only", kind = "bool" },
+  ["strategy_id"] = { name = "strategy_id", kind = "string" },
+  ["strategyId"] = { name = "strategy_id", kind = "string" },
   ["display_quantity"] = { name = "display_quantity", kind = "string" },
   ["displayQuantity"] = { name = "display_quantity", kind = "string" },
 }
@@ -549,6 +586,12 @@ shapes.enums["ordermesh.marketdata.v1.InstrumentStatus"] = {
   ["INSTRUMENT_STATUS_TRADING"] = 1,
   ["INSTRUMENT_STATUS_HALTED"] = 2,
 }
+shapes.enums["ordermesh.order.v1.ContingencyType"] = {
+  ["CONTINGENCY_TYPE_UNSPECIFIED"] = 0,
+  ["CONTINGENCY_TYPE_ONE_CANCELS_THE_OTHER"] = 1,
+  ["CONTINGENCY_TYPE_ONE_TRIGGERS_THE_OTHER"] = 2,
+  ["CONTINGENCY_TYPE_BRACKET"] = 3,
+}
 shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_UNSPECIFIED"] = 0,
   ["ORDER_STATUS_PENDING_NEW"] = 1,
@@ -560,6 +603,7 @@ shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_REJECTED"] = 7,
   ["ORDER_STATUS_EXPIRED"] = 8,
   ["ORDER_STATUS_PENDING_REPLACE"] = 9,
+  ["ORDER_STATUS_SUSPENDED"] = 10,
 }
 shapes.enums["ordermesh.order.v1.ReconciliationKind"] = {
   ["RECONCILIATION_KIND_UNSPECIFIED"] = 0,

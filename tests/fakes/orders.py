@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from decimal import Decimal
 
-from services.order.domain.events import OrderEvent, place
+from services.order.domain.events import place
 from services.order.domain.instructions import Instructions
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderType, Side, TimeInForce
 from services.order.domain.venue import ADJUSTING, VenueAdjustment, VenueReport, VenueReportType

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.kernel.decimals import ZERO
-from services.order.domain.events import CHANGING, Ignored, OrderEvent
+from services.order.domain.events import CHANGING, Ignored
 from services.order.domain.executions import Execution, Executions
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
 from services.order.domain.replacing import with_terms
 from services.order.domain.values import ExecutionType, OrderStatus
 from services.order.domain.venue import VenueAdjustment, VenueReport, VenueReportType
@@ -92,6 +93,24 @@ def adjust(
         after.status = after.resting_status
     type_ = ExecutionType.TRADE_CORRECT if wanted.quantity else ExecutionType.TRADE_CANCEL
     return AdjustmentEvent(type_, after, report, wanted)
+
+
+def adjust_parent(parent: Order, quantity: Decimal, notional: Decimal, sequence: int, at_ns: int) -> OrderEvent:
+    """Returns the event of a parent, live or ended, when a trade of one of its child orders was canceled or corrected.
+
+    Args:
+        parent: The parent.
+        quantity: How much more its children have traded; negative when a trade was taken back.
+        notional: The same of price x quantity.
+        sequence: Sequence of the event.
+        at_ns: Time of the event.
+    """
+    cumulative = parent.cumulative + quantity
+    after = _after(parent, cumulative, None, sequence, at_ns)
+    after.cumulative, after.notional = cumulative, parent.notional + notional
+    if after.live and after.status not in CHANGING:
+        after.status = after.resting_status
+    return OrderEvent(ExecutionType.ORDER_STATUS, after, None, after.reason, after.text)
 
 
 def _wanted(found: Execution, report: VenueReport, told: VenueAdjustment) -> Adjustment:

@@ -7,7 +7,9 @@ from enum import Enum
 
 from services.kernel.decimals import ZERO
 from services.order.domain.breach import RiskBreach
+from services.order.domain.held import cancel_held, keep_here, replace_here, stays_here
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
 from services.order.domain.replacing import ReplaceRequest, ReplaceStatus, begin, released, with_terms
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType, OrderStatus, RestatementReason
@@ -41,41 +43,10 @@ class Ignored(Enum):
     """An order is restated to the terms that it has."""
 
 
-class OrderEvent:
-    """One change of one order; an entry of the log to be.
-
-    Attributes:
-        type: What happened.
-        order: The order afterwards.
-        report: The venue's report that caused it; None when the venue did not.
-        reason: Why, out of the contract's error reasons; empty when there is nothing to say.
-        text: The same in words.
-    """
-
-    __slots__ = ("order", "reason", "report", "text", "type")
-
-    def __init__(
-        self,
-        type: ExecutionType,  # noqa: A002 - the contract's name
-        order: Order,
-        report: VenueReport | None = None,
-        reason: str = "",
-        text: str = "",
-    ) -> None:
-        self.type = type
-        self.order = order
-        self.report = report
-        self.reason = reason
-        self.text = text
-
-    @property
-    def is_fill(self) -> bool:
-        """Whether the order traded."""
-        return self.type is ExecutionType.TRADE
-
-
 def place(terms: OrderTerms, sequence: int, at_ns: int) -> OrderEvent:
-    """Returns the event that an order begins with."""
+    """Returns the event that an order begins with: on its way to a venue, held here, or worked through child orders."""
+    if terms.instructions is not None and stays_here(terms):
+        return keep_here(terms, sequence, at_ns)
     order = Order(terms, OrderStatus.PENDING_NEW, sequence=sequence, created_at_ns=at_ns)
     return OrderEvent(ExecutionType.PENDING_NEW, order)
 
@@ -103,8 +74,11 @@ def request_cancel(order: Order, sequence: int, at_ns: int, *, reason: str = "",
     """
     if not order.live or order.status is OrderStatus.PENDING_CANCEL:
         return None
+    if order.held:
+        return cancel_held(order, sequence, at_ns, reason=reason, text=text)
     after = order.successor(OrderStatus.PENDING_CANCEL, live=True, sequence=sequence, at_ns=at_ns)
-    after.cancel_sequence = sequence
+    if order.at_venue:
+        after.cancel_sequence = sequence
     return OrderEvent(ExecutionType.PENDING_CANCEL, after, reason=reason, text=text)
 
 
@@ -112,6 +86,8 @@ def request_replace(order: Order, request: ReplaceRequest, sequence: int, at_ns:
     """Returns the event of a request to replace, or None when the order has ended or another change is on its way."""
     if not order.live or order.status in CHANGING:
         return None
+    if not order.at_venue:
+        return replace_here(order, request, sequence, at_ns)
     after = order.successor(OrderStatus.PENDING_REPLACE, live=True, sequence=sequence, at_ns=at_ns)
     after.replace = begin(request, order.terms, sequence)
     return OrderEvent(ExecutionType.PENDING_REPLACE, after)

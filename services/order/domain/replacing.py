@@ -9,6 +9,7 @@ from enum import IntEnum
 
 from services.order.domain.instructions import Instructions
 from services.order.domain.terms import OrderTerms
+from services.order.domain.values import OrderType, TimeInForce
 
 
 class ReplaceStatus(IntEnum):
@@ -126,6 +127,11 @@ def stop_price_of(terms: OrderTerms) -> Decimal | None:
     return None if terms.instructions is None else terms.instructions.stop_price
 
 
+def with_quantity(terms: OrderTerms, quantity: Decimal) -> OrderTerms:
+    """Returns terms with another quantity."""
+    return _changed(terms, quantity, terms.limit_price, terms.instructions)
+
+
 def with_terms(
     terms: OrderTerms, quantity: Decimal, limit_price: Decimal | None, stop_price: Decimal | None = None
 ) -> OrderTerms:
@@ -143,6 +149,14 @@ def released(terms: OrderTerms) -> OrderTerms:
     """Returns the terms of a stop order that was released."""
     instructions = None if terms.instructions is None else terms.instructions.released()
     return _changed(terms, terms.quantity, terms.limit_price, instructions)
+
+
+def as_released(terms: OrderTerms, type_: OrderType, time_in_force: TimeInForce) -> OrderTerms:
+    """Returns the terms of an order that was released, as a venue that has not held it is told them."""
+    instructions = None if terms.instructions is None else terms.instructions.for_venue()
+    after = _changed(terms, terms.quantity, terms.limit_price, instructions)
+    after.type, after.time_in_force = type_, time_in_force
+    return after
 
 
 def _changed(

@@ -60,10 +60,13 @@ _SETTLING: Final = frozenset(
         ExecutionType.EXPIRED,
         ExecutionType.REPLACED,
         ExecutionType.REPLACE_REJECTED,
+        ExecutionType.ORDER_STATUS,
         ExecutionType.RESTATED,
         *ADJUSTMENTS,
     }
 )
+
+_REPLACING: Final = (ExecutionType.PENDING_REPLACE, ExecutionType.REPLACED)
 
 
 class RiskStream:
@@ -172,7 +175,7 @@ class RiskStream:
         """Hands fills, ends and decided replaces of orders on."""
         if self._replacing:
             for entry in draft.entries:
-                if entry.event.type is ExecutionType.PENDING_REPLACE:
+                if entry.event.type in _REPLACING:
                     self._replacing.pop(entry.order.terms.order_id, None)
         if self._reserved:
             for order in draft.placed:
@@ -314,6 +317,8 @@ def reservation_of(terms: OrderTerms) -> Reservation:
     )
     if terms.instructions is not None and terms.instructions.waits:
         reservation.stop_price = decimal_text(terms.instructions.stop_price)
+    if terms.instructions is not None:
+        reservation.group_id = terms.sharing_id
     return reservation
 
 

@@ -15,6 +15,7 @@ from ordermesh.broker.v1.routing_service_pb2 import (
 from ordermesh.broker.v1.venue_adjustment_pb2 import VenueAdjustment
 from services.kernel.decimals import format_decimal
 from services.order.domain import venue
+from services.order.domain.held import venue_terms
 from services.order.domain.order import Order
 from services.order.domain.values import OrderStatus, RestatementReason
 from services.order.wire import REASON_OF_NUMBER, decimal_text, nanoseconds
@@ -26,7 +27,7 @@ _RESTATEMENTS = (None, *RestatementReason)
 
 def place_command(order: Order) -> VenueCommand:
     """Returns the command that places an order."""
-    terms = order.terms
+    terms = venue_terms(order.terms)
     instructions = terms.instructions
     return VenueCommand(
         command_sequence=order.placed_sequence,
@@ -85,6 +86,7 @@ def outstanding(orders: Iterable[Order], connection_id: str, above: int) -> list
     for order in orders:
         if order.connection_id not in ("", connection_id):
             continue
+        # An order that is at no venue has no command sequence.
         if not order.accepted and order.placed_sequence > above:
             commands.append(place_command(order))
         replace = replace_command(order) if order.replace is not None else None

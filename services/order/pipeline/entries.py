@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from services.kernel.decimals import ZERO
 from services.order.domain.adjusting import AdjustmentEvent
-from services.order.domain.events import OrderEvent, fill_of
+from services.order.domain.events import fill_of
 from services.order.domain.executions import Execution, Executions, OrderHistory
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_lists import ListRecord
 from services.order.domain.values import Topic, topic_of
 
 if TYPE_CHECKING:
@@ -103,6 +105,8 @@ class Draft:
         cursors: Connections whose cursor it moves: epoch and sequence.
         accounts: Accounts that it appends to: their last account sequence.
         topics: Last sequence per topic.
+        lists: Lists of orders that begin with it.
+        grouped: Entries of orders that belong to a group, of which something may follow for the others.
         wanted: Orders whose history it needs and does not have: it must be prepared again with them.
     """
 
@@ -114,6 +118,8 @@ class Draft:
         "cursors",
         "entries",
         "first_sequence",
+        "grouped",
+        "lists",
         "orders",
         "placed",
         "topics",
@@ -139,6 +145,8 @@ class Draft:
         self.cursors: dict[str, tuple[str, int]] = {}
         self.accounts: dict[str, int] = {}
         self.topics = list(book.topics)
+        self.lists: list[ListRecord] = []
+        self.grouped: list[Entry] = []
 
     @property
     def next_sequence(self) -> int:
@@ -182,6 +190,15 @@ class Draft:
         orders = (self.orders.get(key, order) for key, order in self._book.live.items())
         return [order for order in orders if order.live and order.connection_id == connection_id]
 
+    def group(self, group_id: str) -> dict[str, Order]:
+        """Returns the orders of a group as they stand now, by id."""
+        members = {id_: self.orders.get(id_, order) for id_, order in self._book.group(group_id).items()}
+        for entry in self.grouped:
+            terms = entry.order.terms
+            if terms.group_id == group_id:
+                members[terms.order_id] = self.orders[terms.order_id]
+        return members
+
     def cursor(self, connection_id: str) -> tuple[str, int]:
         """Returns epoch and sequence reached of a connection; an empty epoch and 0 when none was seen."""
         return self.cursors.get(connection_id) or self._book.cursors.get(connection_id, ("", 0))
@@ -210,6 +227,8 @@ class Draft:
         if order.version == 1:
             self.placed.append(order)
         self.entries.append(entry)
+        if order.terms.instructions is not None and order.terms.group_id:
+            self.grouped.append(entry)
         return entry
 
 

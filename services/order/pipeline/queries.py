@@ -20,6 +20,9 @@ class OrderFilter:
     instrument: str = ""
     statuses: Sequence[OrderStatus] = ()
     client_order_id: str = ""
+    parent_order_id: str = ""
+    order_list_id: str = ""
+    strategy_id: str = ""
     begin: datetime | None = None
     end: datetime | None = None
 

@@ -179,4 +179,4 @@ class Reconciling:
 
 
 def _held_by(order: Order, connection_id: str) -> bool:
-    return order.accepted and order.connection_id == connection_id
+    return order.accepted and order.at_venue and order.connection_id == connection_id

@@ -9,8 +9,9 @@ import structlog
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain.adjusting import adjust
-from services.order.domain.events import Ignored, OrderEvent, apply, fill_anew, lose
+from services.order.domain.events import Ignored, apply, fill_anew, lose
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
 from services.order.domain.venue import ADJUSTING, VenueReport, VenueReportType
 from services.order.pipeline.book import Key
 from services.order.pipeline.entries import Draft
@@ -201,7 +202,7 @@ class AdoptEpoch(Kept):
         if not epoch:
             return
         for order in draft.orders_at(self._connection_id):
-            if order.accepted and order.terms.order_id not in self._known:
+            if order.accepted and order.at_venue and order.terms.order_id not in self._known:
                 event = lose(order, draft.next_sequence, draft.at_ns, LOST_TEXT)
                 if event is not None:
                     draft.append(event, identifiers.new_id())

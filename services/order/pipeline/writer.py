@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -14,11 +14,13 @@ from services.kernel.drain import Wakeup
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain import refusals
+from services.order.domain.contingency import follow_list
 from services.order.domain.executions import OrderHistory
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.ports import DuplicateKeyError, InDoubtError, Listener, NotCommittedError, Store
+from services.order.pipeline.reactions import Reactions
 from services.order.pipeline.work import Work
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -52,6 +54,7 @@ class Writer:
     ) -> None:
         self._book, self._store, self._clock = book, store, clock
         self._identifiers, self._metrics = identifiers, metrics
+        self._reactions = Reactions(follow_list)
         self._most_per_batch, self._most_waiting = most_per_batch, most_waiting
         self._retry_seconds = retry_seconds
         self._listeners: list[Listener] = []
@@ -118,14 +121,12 @@ class Writer:
 
     async def _write(self, works: list[Work]) -> None:
         while works:
-            draft = self._prepare(works)
-            if draft.wanted:
-                try:
-                    draft = await self._prepare_with_histories(works, draft.wanted)
-                except CodedError as error:
-                    _log.error("the store does not tell orders that reports are of", error=str(error))
-                    works = await self._refused(works)
-                    continue
+            try:
+                draft = await self._prepared(works)
+            except CodedError as error:
+                _log.error("the store does not tell orders that reports are of", error=str(error))
+                works = await self._refused(works)
+                continue
             started = time.perf_counter()
             try:
                 if draft.entries or draft.cursors:
@@ -143,17 +144,21 @@ class Writer:
                 self._publish(works, draft)
                 return
 
-    async def _prepare_with_histories(self, works: Sequence[Work], wanted: Collection[str]) -> Draft:
-        """Returns the draft with orders looked up that need not be live: what a venue has done to their trades.
+    async def _prepared(self, works: Sequence[Work]) -> Draft:
+        """Returns a draft; orders that need not be live, whose trades a venue has adjusted, are looked up for it.
 
         What is looked up cannot change meanwhile: nobody else writes.
         """
-        found = await self._store.histories(wanted)
-        accounts = {history.order.terms.account_id for history in found.values()}
-        unknown = self._book.unknown_accounts(accounts)
-        if unknown:
-            self._book.load_accounts(await self._store.account_sequences(unknown))
-        return self._prepare(works, {order_id: found.get(order_id) for order_id in wanted})
+        draft = self._prepare(works)
+        histories: dict[str, OrderHistory | None] = {}
+        while draft.wanted:
+            found = await self._store.histories(draft.wanted)
+            histories |= {order_id: found.get(order_id) for order_id in draft.wanted}
+            accounts = {history.order.terms.account_id for history in found.values()}
+            if unknown := self._book.unknown_accounts(accounts):
+                self._book.load_accounts(await self._store.account_sequences(unknown))
+            draft = self._prepare(works, histories)
+        return draft
 
     def _prepare(self, works: Sequence[Work], histories: Mapping[str, OrderHistory | None] = _NO_HISTORIES) -> Draft:
         # Time in the log never goes back, whatever the clock does, and is whole microseconds, as Postgres keeps it.
@@ -161,6 +166,7 @@ class Writer:
         draft = Draft(self._book, max(now_ns, self._book.at_ns), histories)
         for work in works:
             work.prepare(draft, self._identifiers)
+        self._reactions.react(draft, self._identifiers)
         self._store.encode(draft)
         return draft
 

@@ -10,6 +10,7 @@ from ordermesh.order.v1.order_entry_pb2 import PlaceOrderRequest
 from services.kernel.decimals import parse_positive
 from services.kernel.errors import invalid_field
 from services.order.domain.instructions import Instructions
+from services.order.domain.links import Links
 
 _BILLION = 1_000_000_000
 
@@ -38,6 +39,7 @@ def instructions_of_request(request: PlaceOrderRequest) -> Instructions:
         expire_at_ns=_nanoseconds(request.expire_at) if request.HasField("expire_at") else None,
         post_only=request.post_only,
         display_quantity=number(display_quantity, "display_quantity") if display_quantity else None,
+        links=Links(strategy_id=request.strategy_id) if request.strategy_id else None,
     )
 
 

@@ -12,6 +12,7 @@ from services.order.domain.terms import OrderTerms
 from services.order.pipeline.ports import Decision
 from services.order.pipeline.queries import FillFilter, OrderFilter
 from services.order.pipeline.tickets import Outcome
+from services.order.pipeline.work import CancelFilter
 from services.order.servicer.instructions import instructions_of_request, number
 from services.order.wire import (
     ORDER_TYPES,
@@ -34,7 +35,13 @@ def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received
     side, type_, time_in_force = SIDES[request.side], ORDER_TYPES[request.type], TIMES_IN_FORCE[request.time_in_force]
     if side is None or type_ is None or time_in_force is None:
         raise invalid_field("side, type, time_in_force", "must be given")
-    asks_more = request.stop_price or request.post_only or request.display_quantity or request.HasField("expire_at")
+    asks_more = (
+        request.stop_price
+        or request.post_only
+        or request.display_quantity
+        or request.strategy_id
+        or request.HasField("expire_at")
+    )
     return OrderTerms(
         order_id=order_id,
         client_order_id=request.client_order_id,
@@ -69,10 +76,10 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
     )
 
 
-def refused_by_risk(decision: Decision, order_id: str) -> CodedError:
+def refused_by_risk(decision: Decision, **metadata: str) -> CodedError:
     """Returns the error for what risk refuses and what is not stored."""
     details = () if decision.breach is None else (breach_message(decision.breach),)
-    return precondition(decision.reason, decision.text, *details, order_id=order_id)
+    return precondition(decision.reason, decision.text, *details, **metadata)
 
 
 def placed(outcome: Outcome) -> order_entry_pb2.PlaceOrderResponse:
@@ -115,8 +122,22 @@ def order_filter(request: order_query_pb2.ListOrdersRequest) -> OrderFilter:
         instrument=request.instrument,
         statuses=tuple(status for number in request.status if (status := STATUSES[number]) is not None),
         client_order_id=request.client_order_id,
+        parent_order_id=request.parent_order_id,
+        order_list_id=request.order_list_id,
+        strategy_id=request.strategy_id,
         begin=begin,
         end=end,
+    )
+
+
+def cancel_filter(request: order_entry_pb2.CancelAllOrdersRequest) -> CancelFilter:
+    """Returns which orders a request wants canceled."""
+    return CancelFilter(
+        request.account_id,
+        request.instrument,
+        SIDES[request.side],
+        request.order_list_id.lower(),
+        request.strategy_id,
     )
 
 

@@ -32,6 +32,7 @@ _SETTLING_TYPES: Final = [
     ExecutionType.EXPIRED,
     ExecutionType.REPLACED,
     ExecutionType.REPLACE_REJECTED,
+    ExecutionType.ORDER_STATUS,
     ExecutionType.RESTATED,
     *ADJUSTMENTS,
 ]

@@ -43,6 +43,15 @@ _ADJUSTMENTS: Final = """
 """By the numbers of TRADE_CANCEL and TRADE_CORRECT, as the index of them says it."""
 _EXECUTION_ID_FIELD: Final = b"\n$"
 """What stands before the execution id in a serialised report: field 1, 36 bytes."""
+_EQUAL: Final = (
+    "account_id",
+    "instrument",
+    "client_order_id",
+    "parent_order_id",
+    "order_list_id",
+    "strategy_id",
+)
+"""Filters of orders that are columns of the same name."""
 
 
 class _Conditions:
@@ -139,17 +148,14 @@ class Listing:
 
 def _order_conditions(wanted: OrderFilter) -> _Conditions:
     conditions = _Conditions()
-    if wanted.account_id:
-        conditions.add("o.account_id = {}", wanted.account_id)
-    if wanted.instrument:
-        conditions.add("o.instrument = {}", wanted.instrument)
+    for name in _EQUAL:
+        if value := getattr(wanted, name):
+            conditions.add(f"o.{name} = {{}}", value)
     if wanted.statuses:
         conditions.add("o.status = any({}::smallint[])", list(wanted.statuses))
         if LIVE_STATUSES.issuperset(wanted.statuses):
             # Lets the index of live orders be used.
             conditions.add("o.live")
-    if wanted.client_order_id:
-        conditions.add("o.client_order_id = {}", wanted.client_order_id)
     if wanted.begin is not None:
         conditions.add("o.created_at >= {} and o.order_id >= {}", wanted.begin, _first_id(wanted.begin, -_MARGIN))
     if wanted.end is not None:

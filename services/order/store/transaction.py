@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.kernel.clock import from_ns
+from services.order.domain.links import Links
 from services.order.domain.order import Order
+from services.order.domain.order_lists import ListRecord
 from services.order.domain.values import ExecutionType
 from services.order.pipeline.entries import Draft, Entry
 
@@ -29,9 +31,13 @@ _PLACED: Final = {
     "notional": "numeric",
     "cancel_sequence": "bigint",
     "sequence": "bigint",
+    "parent_order_id": "uuid",
+    "order_list_id": "uuid",
+    "strategy_id": "text",
 }
 _CHANGED: Final = {
     "order_id": "uuid",
+    "placed_sequence": "bigint",
     "live": "boolean",
     "status": "smallint",
     "accepted": "boolean",
@@ -41,6 +47,13 @@ _CHANGED: Final = {
 }
 _CURSORS: Final = {"connection_id": "text", "epoch": "text", "sequence": "bigint"}
 _REPLACES: Final = {"order_id": "uuid", "replace_id": "text", "sequence": "bigint"}
+_LISTS: Final = {
+    "order_list_id": "uuid",
+    "client_order_list_id": "text",
+    "account_id": "text",
+    "contingency_type": "smallint",
+    "created_at": "timestamptz",
+}
 _EVENTS: Final = {
     "sequence": "bigint",
     "previous_sequence": "bigint",
@@ -59,10 +72,10 @@ _EVENTS: Final = {
 def _statement() -> str:
     first = 2
     arrays = []
-    for columns in (_PLACED, _CHANGED, _CURSORS, _REPLACES, _EVENTS):
+    for columns in (_PLACED, _CHANGED, _CURSORS, _REPLACES, _LISTS, _EVENTS):
         arrays.append(", ".join(f"${first + index}::{type_}[]" for index, type_ in enumerate(columns.values())))
         first += len(columns)
-    placed, changed, cursors, replaces, events = arrays
+    placed, changed, cursors, replaces, lists, events = arrays
     assignments = ", ".join(f"{name} = n.{name}" for name in _CHANGED if name != "order_id")
     return f"""
         with placed as (
@@ -78,6 +91,9 @@ def _statement() -> str:
         ), replaced as (
             insert into replaces (shard, {", ".join(_REPLACES)})
             select $1, n.* from unnest({replaces}) n
+        ), listed as (
+            insert into order_lists (shard, {", ".join(_LISTS)})
+            select $1, n.* from unnest({lists}) n
         )
         insert into events (shard, {", ".join(_EVENTS)})
         select $1, n.* from unnest({events}) n
@@ -85,19 +101,23 @@ def _statement() -> str:
 
 
 STATEMENT: Final = _statement()
+_NO_LINKS: Final = (None, None, None)
 
 
 def arguments(draft: Draft, shard: int) -> list[Any]:
     """Returns the arguments that commit a draft."""
     at = from_ns(draft.at_ns)
-    begun = {order.terms.order_id for order in draft.placed}
+    # As they stand at the end: something may have followed for an order in the transaction that it begins with.
+    placed = [draft.orders[order.terms.order_id] for order in draft.placed]
+    begun = {order.terms.order_id for order in placed}
     changed = [order for order in draft.orders.values() if order.terms.order_id not in begun]
     return [
         shard,
-        *_columns((_placed_row(order, at) for order in draft.placed), len(_PLACED)),
+        *_columns((_placed_row(order, at) for order in placed), len(_PLACED)),
         *_columns((_changed_row(order) for order in changed), len(_CHANGED)),
         *_columns(((name, *cursor) for name, cursor in draft.cursors.items()), len(_CURSORS)),
         *_columns(map(_replace_row, filter(_asks_replace, draft.entries)), len(_REPLACES)),
+        *_columns((_list_row(record, at) for record in draft.lists), len(_LISTS)),
         *_columns((_event_row(entry, at) for entry in draft.entries), len(_EVENTS)),
     ]
 
@@ -122,12 +142,20 @@ def _placed_row(order: Order, at: datetime) -> tuple[Any, ...]:
         order.notional,
         order.cancel_sequence,
         order.sequence,
+        *(_NO_LINKS if terms.instructions is None else _links_row(terms.instructions.links)),
     )
+
+
+def _links_row(links: Links | None) -> tuple[str | None, str | None, str | None]:
+    if links is None:
+        return _NO_LINKS
+    return links.parent_order_id or None, links.order_list_id or None, links.strategy_id or None
 
 
 def _changed_row(order: Order) -> tuple[Any, ...]:
     return (
         order.terms.order_id,
+        order.placed_sequence,
         order.live,
         order.status,
         order.accepted,
@@ -138,12 +166,24 @@ def _changed_row(order: Order) -> tuple[Any, ...]:
 
 
 def _asks_replace(entry: Entry) -> bool:
-    return entry.event.type is ExecutionType.PENDING_REPLACE
+    # One that no venue has to be asked about is done in one step.
+    type_ = entry.event.type
+    return type_ is ExecutionType.PENDING_REPLACE or (type_ is ExecutionType.REPLACED and entry.event.report is None)
 
 
 def _replace_row(entry: Entry) -> tuple[Any, ...]:
     order = entry.event.order
     return order.terms.order_id, "" if order.replace is None else order.replace.replace_id, entry.sequence
+
+
+def _list_row(record: ListRecord, at: datetime) -> tuple[Any, ...]:
+    return (
+        record.order_list_id,
+        record.client_order_list_id,
+        record.account_id,
+        record.contingency_type,
+        at,
+    )
 
 
 def _event_row(entry: Entry, at: datetime) -> tuple[Any, ...]:

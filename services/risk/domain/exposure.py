@@ -101,6 +101,34 @@ class Exposure:
         return not (self.position or self.open_orders or self.day_cash or self.start_position)
 
 
+GroupKey = tuple[str, str, int]
+"""Id of a group, instrument and side."""
+
+
+class Group:
+    """Orders that share what they may trade on one side of an instrument: the largest of them counts alone.
+
+    Attributes:
+        key: Its id, instrument and side.
+        members: The orders that hold a reservation.
+    """
+
+    __slots__ = ("key", "members")
+
+    def __init__(self, key: GroupKey) -> None:
+        self.key = key
+        self.members: set[Reserved] = set()
+
+    @property
+    def held(self) -> Decimal:
+        """What is counted of them together."""
+        return max((member.held for member in self.members), default=ZERO)
+
+    def beyond(self, quantity: Decimal) -> Decimal:
+        """Returns how much more is counted once an order of that quantity belongs to them."""
+        return max(quantity - self.held, ZERO)
+
+
 class Reserved:
     """The reservation of an open order.
 
@@ -109,32 +137,52 @@ class Reserved:
     Attributes:
         quantity: What may still trade under its own terms.
         after: What may still trade under the new terms; None without a replace.
+        group: The orders that it shares with; None for one that counts itself.
     """
 
-    __slots__ = ("account", "after", "exposure", "quantity", "shard", "side")
+    __slots__ = ("account", "after", "exposure", "group", "quantity", "shard", "side")
 
-    def __init__(self, account: Account, exposure: Exposure, side: int, quantity: Decimal, shard: int) -> None:
+    def __init__(
+        self,
+        account: Account,
+        exposure: Exposure,
+        side: int,
+        quantity: Decimal,
+        shard: int,
+        group: Group | None = None,
+    ) -> None:
         self.account = account
         self.exposure = exposure
         self.side = side
         self.after: Decimal | None = None
         self.shard = shard
         self.quantity = quantity
+        self.group = group
 
     @property
     def held(self) -> Decimal:
-        """What is counted."""
+        """What it may trade at most."""
         return self.quantity if self.after is None else max(self.quantity, self.after)
+
+    @property
+    def _counted(self) -> Decimal:
+        return self.held if self.group is None else self.group.held
 
     def hold(self) -> None:
         """Counts the order."""
-        self._count(self.held, 1)
+        if self.group is None:
+            self._count(self.held, 1)
+            return
+        before = self.group.held
+        self.group.members.add(self)
+        self.account.groups[self.group.key] = self.group
+        self._count(self.group.held - before, 1)
 
     def change(self, quantity: Decimal, after: Decimal | None = None) -> None:
         """Counts the order with other quantities from now on."""
-        before = self.held
+        before = self._counted
         self.quantity, self.after = quantity, after
-        self._count(self.held - before, 0)
+        self._count(self._counted - before, 0)
 
     def settle(self, settled: Settled) -> None:
         """Takes what the log says of the order, which goes on: fills take from both terms, an outcome leaves one."""
@@ -145,7 +193,14 @@ class Reserved:
 
     def let_go(self) -> None:
         """Counts the order no more."""
-        self._count(-self.held, -1)
+        if self.group is None:
+            self._count(-self.held, -1)
+            return
+        before = self.group.held
+        self.group.members.discard(self)
+        if not self.group.members:
+            self.account.groups.pop(self.group.key, None)
+        self._count(self.group.held - before, -1)
 
     def _count(self, quantity: Decimal, orders: int) -> None:
         exposure, account = self.exposure, self.account
@@ -169,6 +224,7 @@ class Account:
         open_orders: Orders that hold a reservation.
         open_quantity: What they may still trade.
         changed: Instruments whose exposure changed since it was saved.
+        groups: Orders that share what they may trade, by group, instrument and side.
     """
 
     __slots__ = (
@@ -179,6 +235,7 @@ class Account:
         "day_trades",
         "day_volume",
         "exposures",
+        "groups",
         "open_orders",
         "open_quantity",
         "shard",
@@ -195,6 +252,7 @@ class Account:
         self.open_quantity = ZERO
         self.exposures: dict[str, Exposure] = {}
         self.changed: set[str] = set()
+        self.groups: dict[GroupKey, Group] = {}
 
     def exposure(self, market: Market) -> Exposure:
         """Returns the exposure in an instrument."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.kernel.decimals import ZERO, format_decimal
 from services.risk.domain.breach import Breach, Rule
@@ -117,22 +117,42 @@ def room(position: Decimal, side: int) -> Decimal:
     return max(position if side == Side.SELL else -position, ZERO)
 
 
-def enlarging(position: Decimal, orders: Iterable[tuple[str, int, Decimal]]) -> list[str]:
+class OpenOrder(NamedTuple):
+    """An order that may trade.
+
+    Attributes:
+        quantity: What it may still trade.
+        group: The orders that it shares that with; None for one that counts itself.
+    """
+
+    order_id: str
+    side: int
+    quantity: Decimal
+    group: Hashable | None = None
+
+
+def enlarging(position: Decimal, orders: Iterable[OpenOrder]) -> list[str]:
     """Returns which open orders in one instrument do not reduce the position.
 
-    The oldest stay, as long as they cannot turn the position round together.
+    The oldest stay, as long as they cannot turn the position round together; of those that share what they may trade,
+    the largest counts.
 
     Args:
         position: Bought less sold.
-        orders: Order id, side and what may still trade, oldest first.
+        orders: The orders, oldest first.
     """
     left = {Side.BUY: room(position, Side.BUY), Side.SELL: room(position, Side.SELL)}
+    counted: dict[Hashable, Decimal] = {}
     found = []
-    for order_id, side, quantity in orders:
-        if quantity <= left[Side(side)]:
-            left[Side(side)] -= quantity
-        else:
+    for order_id, side, quantity, group in orders:
+        before = ZERO if group is None else counted.get(group, ZERO)
+        more = max(quantity - before, ZERO)
+        if more > left[Side(side)]:
             found.append(order_id)
+            continue
+        left[Side(side)] -= more
+        if group is not None:
+            counted[group] = before + more
     return found
 
 

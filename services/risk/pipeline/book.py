@@ -11,7 +11,7 @@ from services.kernel.clock import Clock
 from services.kernel.decimals import ZERO
 from services.risk.domain.breach import Breach, Rule
 from services.risk.domain.checks import check
-from services.risk.domain.exposure import Account, Exposure, Reserved
+from services.risk.domain.exposure import Account, Exposure, Group, Reserved
 from services.risk.domain.limits import FIRM, Limits, Parameters, effective
 from services.risk.domain.market import Market
 from services.risk.domain.trading import KillSwitches
@@ -152,10 +152,11 @@ class Book:
             self._changed.add(account.account_id)
         limits = self.limits(proposal.account_id)
         exposure = account.exposures.get(proposal.instrument) or Exposure(market)
+        checked = proposal if not proposal.group_id else _beyond_group(proposal, account)
         breach = (
-            self.switches.check(proposal, exposure)
+            self.switches.check(checked, exposure)
             or gate.blocks(account, limits, now_ns)
-            or check(proposal, account, exposure, limits, fresh=fresh)
+            or check(checked, account, exposure, limits, fresh=fresh)
         )
         if breach is None:
             return ACCEPTED
@@ -287,7 +288,8 @@ class Book:
         return account
 
     def _hold(self, shard: int, proposal: Proposal, account: Account, market: Market) -> None:
-        reserved = Reserved(account, account.exposure(market), proposal.side, proposal.quantity, shard)
+        group = _group(proposal, account) if proposal.group_id else None
+        reserved = Reserved(account, account.exposure(market), proposal.side, proposal.quantity, shard, group)
         reserved.hold()
         self._reserved[proposal.order_id] = reserved
 
@@ -327,6 +329,20 @@ def _proposal(settled: Settled) -> Proposal:
     return Proposal(
         settled.order_id, settled.account_id, settled.instrument, settled.side, settled.leaves, limit_price=None
     )
+
+
+def _group(proposal: Proposal, account: Account) -> Group:
+    key = (proposal.group_id, proposal.instrument, proposal.side)
+    return account.groups.get(key) or Group(key)
+
+
+def _beyond_group(proposal: Proposal, account: Account) -> Proposal:
+    """Returns an order with what it adds to what the orders that it shares with hold already."""
+    group = account.groups.get((proposal.group_id, proposal.instrument, proposal.side))
+    if group is None:
+        return proposal
+    ordered = proposal.ordered or proposal.quantity
+    return proposal._replace(quantity=group.beyond(proposal.quantity), ordered=ordered)
 
 
 def _saved(account: Account, instrument: str) -> SavedExposure:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from services.risk.domain.exposure import Exposure, Reserved
 from services.risk.domain.limits import FIRM
-from services.risk.domain.trading import KillSwitch, TradingState, enlarges, enlarging
+from services.risk.domain.trading import KillSwitch, OpenOrder, TradingState, enlarges, enlarging
 from services.risk.pipeline.book import TRADING_HALTED, TRADING_REDUCING, Book
 
 MOST_PER_MESSAGE: Final = 1_000
@@ -106,7 +106,7 @@ class Withdrawing:
             else:
                 reducing.setdefault((switch, reserved.exposure), {})[order_id] = reserved
         for (switch, exposure), of_exposure in reducing.items():
-            held = ((order_id, each.side, each.held) for order_id, each in of_exposure.items())
+            held = (OpenOrder(order_id, each.side, each.held, each.group) for order_id, each in of_exposure.items())
             for order_id in enlarging(exposure.position, held):
                 going.setdefault((of_exposure[order_id].shard, switch), []).append(order_id)
         return sum(self._tell(shard, switch, order_ids) for (shard, switch), order_ids in going.items())

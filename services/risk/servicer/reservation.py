@@ -141,6 +141,8 @@ def _proposal(told: reservation_service_pb2.Reservation) -> Proposal | Change:
     )
     if told.stop_price:
         proposal = proposal._replace(stop_price=Decimal(told.stop_price))
+    if told.group_id:
+        proposal = proposal._replace(group_id=told.group_id)
     if not told.HasField("replace"):
         return proposal
     new = told.replace
@@ -163,13 +165,14 @@ _ENDED: Final = frozenset(
 _DECIDED: Final = frozenset(
     {execution_report_pb2.EXECUTION_TYPE_REPLACED, execution_report_pb2.EXECUTION_TYPE_REPLACE_REJECTED}
 )
+_CHANGED: Final = frozenset(
+    {execution_report_pb2.EXECUTION_TYPE_ORDER_STATUS, execution_report_pb2.EXECUTION_TYPE_RESTATED}
+)
 _TRADE: Final = execution_report_pb2.EXECUTION_TYPE_TRADE
 _ADJUSTED: Final = frozenset(
     {execution_report_pb2.EXECUTION_TYPE_TRADE_CANCEL, execution_report_pb2.EXECUTION_TYPE_TRADE_CORRECT}
 )
-_GOES_ON: Final = _DECIDED | _ADJUSTED | {_TRADE, execution_report_pb2.EXECUTION_TYPE_RESTATED}
-"""Reports after which an order may have something left."""
-_OTHERS: Final = _ENDED | _GOES_ON
+_OTHERS: Final = _ENDED | _DECIDED | _CHANGED | _ADJUSTED
 
 
 def _concerns(report: execution_report_pb2.ExecutionReport) -> bool:
@@ -180,6 +183,7 @@ def _settled(report: execution_report_pb2.ExecutionReport) -> Settled:
     if report.execution_type in _ADJUSTED:
         return _readjusted(report)
     filled, decided = report.execution_type == _TRADE, report.execution_type in _DECIDED
+    goes_on = filled or report.execution_type not in _ENDED
     return Settled(
         report.sequence,
         report.order_id,
@@ -190,7 +194,7 @@ def _settled(report: execution_report_pb2.ExecutionReport) -> Settled:
         Decimal(report.last_quantity) if filled else ZERO,
         Decimal(report.last_price) if filled else ZERO,
         Decimal(report.fee) if filled and report.fee else ZERO,
-        Decimal(report.leaves_quantity) if report.execution_type in _GOES_ON and report.leaves_quantity else ZERO,
+        Decimal(report.leaves_quantity) if goes_on and report.leaves_quantity else ZERO,
         decided,
     )
 

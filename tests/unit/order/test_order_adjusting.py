@@ -12,6 +12,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.order.domain.adjusting import AdjustmentEvent
+from services.order.domain.instructions import Instructions
+from services.order.domain.links import Links
 from services.order.domain.order import Order
 from services.order.domain.reconciliation import ReconciliationKind
 from services.order.domain.values import ExecutionType, OrderStatus, Topic
@@ -46,6 +48,12 @@ class World:
 
     async def place(self, quantity: str = "100") -> Order:
         (order,) = await self.placing.place([terms(quantity=quantity)])
+        assert isinstance(order, Order)
+        return order
+
+    async def place_child(self, parent: Order, quantity: str) -> Order:
+        links = Links(parent_order_id=parent.terms.order_id)
+        (order,) = await self.placing.place([terms(quantity=quantity, instructions=Instructions(links=links))])
         assert isinstance(order, Order)
         return order
 
@@ -229,3 +237,24 @@ async def test_a_fill_of_an_ended_order_counts_only_when_its_venue_makes_a_trade
     await world.tell(fill(order, 6, "40", "11"))
     after = await world.now(order)
     assert (after.status, after.cumulative, after.notional) == (OrderStatus.CANCELED, 80, 880)
+
+
+async def test_a_parent_follows_what_becomes_of_the_trades_of_its_children(world: World) -> None:
+    """Live it has more to fill again; ended it is what it would be, also when memory has forgotten both."""
+    whole = terms(quantity="100", instructions=Instructions(works_through_children=True))
+    (parent,) = await world.placing.place([whole])
+    assert isinstance(parent, Order)
+    first, second = [await world.place_child(parent, quantity) for quantity in ("60", "40")]
+    await world.tell(fill(first, 1, "60"), bust(first, 2, "x-1", leaves="60"))
+    after = await world.now(parent)
+    assert (after.status, after.cumulative, after.leaves) == (OrderStatus.NEW, 0, 100)
+    await world.tell(fill(first, 3, "60"), fill(second, 4, "40", "20"))
+    after = await world.now(parent)
+    assert (after.status, after.notional) == (OrderStatus.FILLED, 1400)
+    async with running(world.store) as later:
+        await later.tell(correction(first, 5, "x-3", "50", "10"))
+        after = await later.now(parent)
+        assert (after.status, after.cumulative, after.notional) == (OrderStatus.CANCELED, 90, 1300)
+        assert later.store.entries[-1].event.type is ExecutionType.ORDER_STATUS
+        await later.tell(correction(first, 6, "x-3", "60", "10"))
+        assert (await later.now(parent)).status is OrderStatus.FILLED

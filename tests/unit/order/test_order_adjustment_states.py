@@ -15,7 +15,6 @@ from services.kernel.decimals import format_decimal
 from services.order.domain.adjusting import AdjustmentEvent, adjust
 from services.order.domain.events import (
     Ignored,
-    OrderEvent,
     apply,
     fill_anew,
     fill_of,
@@ -25,6 +24,7 @@ from services.order.domain.events import (
 )
 from services.order.domain.executions import Execution, Executions
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
 from services.order.domain.replacing import ReplaceRequest, ReplaceStatus
 from services.order.domain.values import ExecutionType as E
 from services.order.domain.values import OrderStatus as S

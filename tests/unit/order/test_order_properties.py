@@ -13,7 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from services.order.domain.adjusting import AdjustmentEvent, adjust
 from services.order.domain.events import (
     Ignored,
-    OrderEvent,
     apply,
     fill_anew,
     fill_of,
@@ -25,6 +24,7 @@ from services.order.domain.events import (
 from services.order.domain.executions import Execution, Executions
 from services.order.domain.instructions import Instructions
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
 from services.order.domain.prices import average_price
 from services.order.domain.replacing import ReplaceRequest
 from services.order.domain.values import (

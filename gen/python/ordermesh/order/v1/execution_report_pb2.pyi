@@ -57,12 +57,18 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     """The replace was refused; the order is what it was before."""
     EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM: _ExecutionType.ValueType  # 12
     """A stop or stop-limit order was released: it is a market or a limit order from here on."""
+    EXECUTION_TYPE_SUSPENDED: _ExecutionType.ValueType  # 13
+    """Held by OrderService, at no venue: it waits for its trigger, or for another order of its list."""
+    EXECUTION_TYPE_ORDER_STATUS: _ExecutionType.ValueType  # 14
+    """What its child orders have filled has changed its state. No fill of its own: the children's reports tell the fills."""
     EXECUTION_TYPE_TRADE_CANCEL: _ExecutionType.ValueType  # 15
     """The venue has taken a trade back (FIX H, a bust): quantity and average are what they are without it."""
     EXECUTION_TYPE_TRADE_CORRECT: _ExecutionType.ValueType  # 16
     """The venue has given a trade another price or quantity (FIX G)."""
     EXECUTION_TYPE_RESTATED: _ExecutionType.ValueType  # 17
-    """The venue has changed the order on its own (FIX D): it has the terms told here; `restatement_reason` says why."""
+    """Its terms have changed without a request (FIX D): the venue has changed them, and `restatement_reason` says why; or they
+    follow the market, or the other orders of its list.
+    """
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper):
     """What happened to an order (FIX tag 150), apart from the state it is in afterwards."""
@@ -93,12 +99,18 @@ EXECUTION_TYPE_REPLACE_REJECTED: ExecutionType.ValueType  # 11
 """The replace was refused; the order is what it was before."""
 EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM: ExecutionType.ValueType  # 12
 """A stop or stop-limit order was released: it is a market or a limit order from here on."""
+EXECUTION_TYPE_SUSPENDED: ExecutionType.ValueType  # 13
+"""Held by OrderService, at no venue: it waits for its trigger, or for another order of its list."""
+EXECUTION_TYPE_ORDER_STATUS: ExecutionType.ValueType  # 14
+"""What its child orders have filled has changed its state. No fill of its own: the children's reports tell the fills."""
 EXECUTION_TYPE_TRADE_CANCEL: ExecutionType.ValueType  # 15
 """The venue has taken a trade back (FIX H, a bust): quantity and average are what they are without it."""
 EXECUTION_TYPE_TRADE_CORRECT: ExecutionType.ValueType  # 16
 """The venue has given a trade another price or quantity (FIX G)."""
 EXECUTION_TYPE_RESTATED: ExecutionType.ValueType  # 17
-"""The venue has changed the order on its own (FIX D): it has the terms told here; `restatement_reason` says why."""
+"""Its terms have changed without a request (FIX D): the venue has changed them, and `restatement_reason` says why; or they
+follow the market, or the other orders of its list.
+"""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
 @_typing.final
@@ -185,6 +197,11 @@ class ExecutionReport(_message.Message):
     POST_ONLY_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     TRIGGERED_FIELD_NUMBER: _builtins.int
+    PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    ORDER_LIST_ID_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    LIST_ROLE_FIELD_NUMBER: _builtins.int
+    ORDERED_QUANTITY_FIELD_NUMBER: _builtins.int
     EXECUTION_REFERENCE_ID_FIELD_NUMBER: _builtins.int
     RESTATEMENT_REASON_FIELD_NUMBER: _builtins.int
     TRADE_ADJUSTMENT_FIELD_NUMBER: _builtins.int
@@ -248,12 +265,22 @@ class ExecutionReport(_message.Message):
     """Iceberg: the most that the book shows of it at a time. Empty: all of it."""
     triggered: _builtins.bool
     """Whether a stop or stop-limit order was released: from then on it is a market or a limit order."""
+    parent_order_id: _builtins.str
+    """Order that this is a part of, sent to fill it. Empty for an order of its own."""
+    order_list_id: _builtins.str
+    """List that it belongs to. Empty for none."""
+    strategy_id: _builtins.str
+    """The caller's name of the strategy behind it. Empty for none."""
+    list_role: _order_pb2.OrderListRole.ValueType
+    """What it is in its list. Unspecified for an order in none."""
+    ordered_quantity: _builtins.str
+    """Quantity that an order of a list was ordered with; `quantity` follows what the others fill. Empty for an order in none."""
     execution_reference_id: _builtins.str
     """Our id of the report whose trade is canceled or corrected (FIX ExecRefID): that of the trade, or of its last correction.
     Empty for others.
     """
     restatement_reason: _restatement_pb2.RestatementReason.ValueType
-    """Why the venue changed the order on its own. Unspecified unless RESTATED."""
+    """Why the venue changed the order on its own. Unspecified unless RESTATED by a venue."""
     @_builtins.property
     def risk_breach(self) -> _risk_breach_pb2.RiskBreach:
         """The risk rule that refused it. Absent unless risk did."""
@@ -313,13 +340,18 @@ class ExecutionReport(_message.Message):
         post_only: _builtins.bool = ...,
         display_quantity: _builtins.str = ...,
         triggered: _builtins.bool = ...,
+        parent_order_id: _builtins.str = ...,
+        order_list_id: _builtins.str = ...,
+        strategy_id: _builtins.str = ...,
+        list_role: _order_pb2.OrderListRole.ValueType = ...,
+        ordered_quantity: _builtins.str = ...,
         execution_reference_id: _builtins.str = ...,
         restatement_reason: _restatement_pb2.RestatementReason.ValueType = ...,
         trade_adjustment: _trade_adjustment_pb2.TradeAdjustment | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times", "trade_adjustment", b"trade_adjustment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_reference_id", b"execution_reference_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "restatement_reason", b"restatement_reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "trade_adjustment", b"trade_adjustment", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_reference_id", b"execution_reference_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "restatement_reason", b"restatement_reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "trade_adjustment", b"trade_adjustment", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -115,6 +115,7 @@ class Reservation(_message.Message):
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     REPLACE_FIELD_NUMBER: _builtins.int
     STOP_PRICE_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order."""
     account_id: _builtins.str
@@ -131,6 +132,10 @@ class Reservation(_message.Message):
     """Limit price. Empty for a market or stop order."""
     stop_price: _builtins.str
     """Stop price of an order that waits for it. Empty for others."""
+    group_id: _builtins.str
+    """Orders of one group, instrument and side share what they may trade, so that the largest of them counts alone: the legs
+    of a list, a parent and its children. Empty: in no group.
+    """
     @_builtins.property
     def replace(self) -> Global___ReplaceReservation:
         """New terms of an open order, whose replace is on its way or asked for. Absent: none. In a batch it is these that are
@@ -149,10 +154,11 @@ class Reservation(_message.Message):
         limit_price: _builtins.str = ...,
         replace: Global___ReplaceReservation | None = ...,
         stop_price: _builtins.str = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["replace", b"replace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace", b"replace", "side", b"side", "stop_price", b"stop_price", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "group_id", b"group_id", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace", b"replace", "side", b"side", "stop_price", b"stop_price", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
