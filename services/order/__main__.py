@@ -6,25 +6,29 @@ import asyncio
 import gc
 import time
 
-from redis.asyncio import Redis
-
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc
+from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.errors import CodedError
+from services.kernel.identifiers import UuidV7
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
 from services.order.peers.broker import BrokerRoute
 from services.order.peers.instruments import InstrumentCatalogue
+from services.order.peers.market_record import PublicMarket
 from services.order.peers.previews import MarketDepths, RiskChecks, Routing
+from services.order.peers.quotes import QuoteBoard
 from services.order.peers.risk import RiskStream
 from services.order.pipeline.book import Book
+from services.order.pipeline.judging import Judging
 from services.order.pipeline.leases import Leases
 from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.previewing import Previewing
+from services.order.pipeline.quality_summaries import QualitySummaries
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.replacing import Replacing
@@ -36,6 +40,7 @@ from services.order.servicer.orders import OrderServicer
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_commands import Desk
 from services.order.servicer.trade_stream import TradeStreams
+from services.order.store.execution_records import LoggedExecutions
 from services.order.store.history import History
 from services.order.store.leases import PostgresLeases
 from services.order.store.listing import Listing
@@ -64,6 +69,8 @@ async def main(service: Service[OrderSettings]) -> None:
     book = Book(settings.shard, most_remembered=settings.most_remembered_orders)
     store = PostgresStore(database, log, book)
     await _start(store, settings.start_timeout_seconds)
+    # A clock that was set back while no process ran would put new orders among those of before.
+    identifiers = UuidV7(service.clock, after_ns=book.at_ns)
 
     metrics = Metrics(service.telemetry.registry)
     history = History(database, settings.shard)
@@ -71,7 +78,7 @@ async def main(service: Service[OrderSettings]) -> None:
         book,
         store,
         service.clock,
-        service.identifiers,
+        identifiers,
         metrics,
         most_per_batch=settings.most_events_per_commit,
         most_waiting=settings.most_waiting_orders,
@@ -81,6 +88,7 @@ async def main(service: Service[OrderSettings]) -> None:
         channels.to(settings.marketdata_address, "ordermesh.marketdata.v1.MarketDataService"),
         refresh_seconds=settings.instrument_refresh_seconds,
     )
+    quotes = QuoteBoard(channels.to(settings.marketdata_address))
     risk = RiskStream(
         channels.to(settings.risk_address),
         book,
@@ -92,7 +100,7 @@ async def main(service: Service[OrderSettings]) -> None:
         PostgresReconciliations(database, settings.shard),
         book,
         service.clock,
-        service.identifiers,
+        identifiers,
         kept=settings.kept_reconciliations,
     )
     service.on_close(reconciliations.flush)
@@ -101,7 +109,7 @@ async def main(service: Service[OrderSettings]) -> None:
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
     )
-    redis = Redis.from_url(settings.redis_url.get_secret_value())
+    redis = connect(settings.redis_url.get_secret_value())
     service.on_close(redis.aclose)
     relay_options = RelayOptions(interval_seconds=settings.relay_interval_seconds)
     relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard, options=relay_options)
@@ -113,6 +121,7 @@ async def main(service: Service[OrderSettings]) -> None:
         store,
         risk=risk,
         instruments=instruments,
+        quotes=quotes,
         clock=service.clock,
         metrics=metrics,
         most_per_batch=settings.most_orders_per_check,
@@ -149,6 +158,9 @@ async def main(service: Service[OrderSettings]) -> None:
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
 
+    public_market = PublicMarket(channels.to(settings.marketdata_address))
+    listing = Listing(database)
+    executions = LoggedExecutions(database, listing)
     for name, coroutine in (
         ("writer", writer.run()),
         ("placing", placing.run()),
@@ -156,6 +168,7 @@ async def main(service: Service[OrderSettings]) -> None:
         ("risk", risk.run()),
         ("broker", broker.run()),
         ("instruments", instruments.run()),
+        ("quotes", quotes.run()),
         ("relay", relay.run()),
         ("reconciliations", reconciliations.run()),
         ("leases", leases.run()),
@@ -163,7 +176,7 @@ async def main(service: Service[OrderSettings]) -> None:
         service.spawn(name, coroutine)
     trades = TradeStreams(
         streams,
-        Desk(placing, orders, replacing, order_lists, instruments, service.clock, service.identifiers, metrics),
+        Desk(placing, orders, replacing, order_lists, instruments, service.clock, identifiers, metrics),
         leases,
         service.clock,
         service.draining,
@@ -173,15 +186,17 @@ async def main(service: Service[OrderSettings]) -> None:
         placing,
         replacing,
         orders,
-        Listing(database),
+        listing,
         streams,
         trades,
         order_lists=order_lists,
         list_pages=list_store,
         previewing=previewing,
         reconciliations=reconciliations,
+        judging=Judging(orders, executions, public_market, quotes, service.clock),
+        quality_summaries=QualitySummaries(executions, public_market),
         clock=service.clock,
-        identifiers=service.identifiers,
+        identifiers=identifiers,
         metrics=metrics,
     )
     service.server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, servicer)

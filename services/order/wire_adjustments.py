@@ -10,8 +10,8 @@ from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from ordermesh.order.v1.trade_adjustment_pb2 import TradeAdjustment
 from services.kernel.decimals import ZERO, format_decimal
 from services.order.domain.adjusting import AdjustmentEvent
-from services.order.domain.executions import Execution, Executions
 from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_trades import Execution, Executions
 from services.order.domain.values import ExecutionType, RestatementReason
 from services.order.wire import nanoseconds, timestamp, trade_message
 

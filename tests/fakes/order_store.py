@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from services.kernel.errors import CodedError
 from services.order.domain import refusals
-from services.order.domain.executions import Executions, OrderHistory
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
 from services.order.domain.order_lists import ListRecord
+from services.order.domain.order_trades import Executions, OrderHistory
 from services.order.domain.replacing import Replace
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType

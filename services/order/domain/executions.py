@@ -1,96 +1,123 @@
-"""The trades of an order as they count now: as made, corrected, or canceled."""
+"""Fills of an order, or of a parent's children, added up; and prices of the market that they are held against."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from services.kernel.decimals import ZERO
-from services.order.domain.order import Order
+from services.kernel.decimals import EXACT, ZERO
+from services.order.domain.prices import average_price
+from services.order.domain.values import Side
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
-    """A trade of an order.
+class Fill:
+    """A fill of an order, or of a child of it.
 
     Attributes:
-        trade_id: Our id of it: the execution id of the report that told it first.
-        execution_id: Our id of the last report of it; `trade_id` until it is canceled or corrected.
-        venue_execution_ids: The venue's ids of it: of the trade, and of its corrections.
-        price: As it counts now.
-        quantity: As it counts now; of a canceled one as it was.
-        fee: As it counts now.
-        executed_at_ns: When the venue matched it, nanoseconds since 1970.
-        committed_at_ns: When it was committed here.
-        canceled: Whether it counts no more.
+        order_id: The order that traded.
+        connection_id: Broker connection that executed it.
+        price: Its price.
+        quantity: Its quantity.
+        fee: Its fee, in the instrument's currency.
+        at_ns: When the venue made it, nanoseconds since 1970.
     """
 
-    trade_id: str
-    execution_id: str
-    venue_execution_ids: tuple[str, ...]
+    order_id: str
+    connection_id: str
     price: Decimal
     quantity: Decimal
-    fee: Decimal = ZERO
-    executed_at_ns: int = 0
-    committed_at_ns: int = 0
-    canceled: bool = False
-
-    def as_canceled(self, execution_id: str) -> Execution:
-        """Returns it without effect from a report on."""
-        return replace(self, execution_id=execution_id, canceled=True)
-
-    def as_corrected(
-        self, execution_id: str, venue_execution_id: str, price: Decimal, quantity: Decimal, fee: Decimal
-    ) -> Execution:
-        """Returns it with what a report corrects."""
-        ids = self.venue_execution_ids
-        if venue_execution_id and venue_execution_id not in ids:
-            ids = (*ids, venue_execution_id)
-        return replace(
-            self, execution_id=execution_id, venue_execution_ids=ids, price=price, quantity=quantity, fee=fee
-        )
-
-
-class Executions:
-    """All trades of an order."""
-
-    def __init__(self, executions: dict[str, Execution] | None = None) -> None:
-        self._by_trade_id = dict(executions or {})
-
-    def __iter__(self) -> Iterator[Execution]:
-        return iter(self._by_trade_id.values())
-
-    def copy(self) -> Executions:
-        """Returns the same trades, to be changed apart."""
-        return Executions(self._by_trade_id)
-
-    def put(self, execution: Execution) -> None:
-        """Takes a trade in, or what has become of one."""
-        self._by_trade_id[execution.trade_id] = execution
-
-    def get(self, trade_id: str) -> Execution | None:
-        """Returns a trade by our id of it; None when there is none."""
-        return self._by_trade_id.get(trade_id)
-
-    def find(self, venue_execution_id: str) -> Execution | None:
-        """Returns the trade that a venue means; None when there is none."""
-        return next((each for each in self if venue_execution_id in each.venue_execution_ids), None)
-
-    @property
-    def adjusted(self) -> bool:
-        """Whether any was canceled or corrected."""
-        return any(each.execution_id != each.trade_id for each in self)
+    fee: Decimal
+    at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
-class OrderHistory:
-    """An order with its trades, as committed.
+class Mark:
+    """A price of the market, and when the venue made it."""
+
+    price: Decimal
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """What the public traded in some time.
 
     Attributes:
-        order: The order, live or ended.
-        executions: Its trades; not to be changed.
+        paid: Sum of price x quantity.
+        volume: Quantity; greater than zero.
+        count: Number of trades.
+        begin_ns: Begin of the time that is covered.
+        end_ns: End of it.
     """
 
-    order: Order
-    executions: Executions
+    paid: Decimal
+    volume: Decimal
+    count: int
+    begin_ns: int
+    end_ns: int
+
+    @property
+    def average(self) -> Decimal | None:
+        """Volume-weighted average price."""
+        return average_price(self.paid, self.volume)
+
+
+@dataclass(slots=True)
+class Executed:
+    """Fills added up, exactly; they may come in any order.
+
+    Attributes:
+        quantity: Quantity traded.
+        paid: Sum of price x quantity.
+        fees: Sum of fees.
+        count: Number of fills.
+        first_ns: When the first was made; 0 without a fill.
+        last_ns: When the last was made; 0 without a fill.
+    """
+
+    quantity: Decimal = ZERO
+    paid: Decimal = ZERO
+    fees: Decimal = ZERO
+    count: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+
+    def add(self, fill: Fill) -> None:
+        """Takes in a fill."""
+        self.quantity = EXACT.add(self.quantity, fill.quantity)
+        self.paid = EXACT.add(self.paid, EXACT.multiply(fill.price, fill.quantity))
+        self.fees = EXACT.add(self.fees, fill.fee)
+        self.first_ns = min(self.first_ns, fill.at_ns) if self.count else fill.at_ns
+        self.last_ns = max(self.last_ns, fill.at_ns)
+        self.count += 1
+
+    @property
+    def average(self) -> Decimal | None:
+        """Average price; None without a fill."""
+        return average_price(self.paid, self.quantity)
+
+    def cost(self, side: Side, price: Decimal) -> Decimal:
+        """Returns what was paid beyond a price, without the multiplier; less than zero is a gain."""
+        beyond = EXACT.subtract(self.paid, EXACT.multiply(price, self.quantity))
+        return beyond if side is Side.BUY else EXACT.minus(beyond)
+
+
+@dataclass(slots=True)
+class Executions:
+    """The fills of an order or of all children of a parent, together and by broker connection."""
+
+    total: Executed = field(default_factory=Executed)
+    by_connection: dict[str, Executed] = field(default_factory=dict)
+
+    def add(self, fills: Iterable[Fill]) -> None:
+        """Takes in fills, in any order; one that was canceled has no quantity and counts for nothing."""
+        for fill in fills:
+            if not fill.quantity:
+                continue
+            self.total.add(fill)
+            venue = self.by_connection.get(fill.connection_id)
+            if venue is None:
+                venue = self.by_connection[fill.connection_id] = Executed()
+            venue.add(fill)

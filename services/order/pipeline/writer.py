@@ -15,7 +15,7 @@ from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain import refusals
 from services.order.domain.contingency import follow_list
-from services.order.domain.executions import OrderHistory
+from services.order.domain.order_trades import OrderHistory
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
@@ -174,7 +174,7 @@ class Writer:
         # Without a pause in between: whoever subscribes finds the book and the listeners at the same sequence.
         self.available = True
         self._book.install(draft)
-        if draft.entries:
+        if draft.entries or draft.cursors:
             for listener in self._listeners:
                 listener.committed(draft)
         for work in works:

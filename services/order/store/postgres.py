@@ -7,8 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
-from services.order.domain.executions import OrderHistory
 from services.order.domain.order import Order
+from services.order.domain.order_trades import OrderHistory
 from services.order.domain.values import ADJUSTMENTS, ExecutionType
 from services.order.pipeline.book import Book, Key
 from services.order.pipeline.entries import Draft

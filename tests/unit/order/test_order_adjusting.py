@@ -27,6 +27,7 @@ from services.order.pipeline.reports import AdoptEpoch, VenueReports
 from services.order.pipeline.writer import Writer
 from tests.fakes.clock import FakeClock
 from tests.fakes.order_findings import FakeFindings
+from tests.fakes.order_quotes import FakeQuotes
 from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore, lost_after, lost_before, refused
 from tests.fakes.orders import CountingIdentifiers, report, terms
 
@@ -87,7 +88,14 @@ async def running(store: FakeStore) -> AsyncIterator[World]:
     book.load_accounts({"nobody": 0})
     writer = Writer(book, store, clock, CountingIdentifiers(), metrics, retry_seconds=0)
     placing = Placing(
-        book, writer, store, risk=FakeRiskPort(), instruments=FakeInstruments(), clock=clock, metrics=metrics
+        book,
+        writer,
+        store,
+        risk=FakeRiskPort(),
+        instruments=FakeInstruments(),
+        quotes=FakeQuotes(),
+        clock=clock,
+        metrics=metrics,
     )
     reconciling = Reconciling(book, store, metrics, findings)
     tasks = [asyncio.create_task(writer.run()), asyncio.create_task(placing.run())]

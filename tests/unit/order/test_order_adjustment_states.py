@@ -22,9 +22,9 @@ from services.order.domain.events import (
     request_cancel,
     request_replace,
 )
-from services.order.domain.executions import Execution, Executions
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_trades import Execution, Executions
 from services.order.domain.replacing import ReplaceRequest, ReplaceStatus
 from services.order.domain.values import ExecutionType as E
 from services.order.domain.values import OrderStatus as S

@@ -21,10 +21,10 @@ from services.order.domain.events import (
     request_cancel,
     request_replace,
 )
-from services.order.domain.executions import Execution, Executions
 from services.order.domain.instructions import Instructions
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_trades import Execution, Executions
 from services.order.domain.prices import average_price
 from services.order.domain.replacing import ReplaceRequest
 from services.order.domain.values import (
