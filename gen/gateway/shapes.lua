@@ -1,6 +1,21 @@
 -- Generated from the contracts by `make gen`; do not edit.
 -- Fields are { name, kind, type, repeated, map } by each of their JSON names.
 local shapes = { messages = {}, enums = {} }
+shapes.messages["ordermesh.broker.v1.BustTradeRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["venue_execution_id"] = { name = "venue_execution_id", kind = "string" },
+  ["venueExecutionId"] = { name = "venue_execution_id", kind = "string" },
+}
+shapes.messages["ordermesh.broker.v1.CorrectTradeRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["venue_execution_id"] = { name = "venue_execution_id", kind = "string" },
+  ["venueExecutionId"] = { name = "venue_execution_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["price"] = { name = "price", kind = "string" },
+  ["quantity"] = { name = "quantity", kind = "string" },
+}
 shapes.messages["ordermesh.broker.v1.CreateConnectionRequest"] = {
   ["connection_id"] = { name = "connection_id", kind = "string" },
   ["connectionId"] = { name = "connection_id", kind = "string" },
@@ -636,6 +651,7 @@ shapes.enums["ordermesh.order.v1.ReconciliationKind"] = {
   ["RECONCILIATION_KIND_REPORT_OF_UNKNOWN_ORDER"] = 9,
   ["RECONCILIATION_KIND_FILL_AFTER_END"] = 10,
   ["RECONCILIATION_KIND_REPORT_NOT_LOOKED_INTO"] = 11,
+  ["RECONCILIATION_KIND_ADJUSTMENT_NOT_BOOKED"] = 15,
 }
 shapes.enums["ordermesh.risk.v1.RiskAlertKind"] = {
   ["RISK_ALERT_KIND_UNSPECIFIED"] = 0,

@@ -41,6 +41,8 @@ class QualitySummaries:
         before: FillPlace | None = None
         while rows := await self._fills.judged(wanted, before, FILLS_PER_TURN):
             for _, judged in rows:
+                if not judged.fill.quantity:
+                    continue  # Its venue has canceled it.
                 group = (judged.instrument, judged.fill.connection_id)
                 total = totals.get(group)
                 if total is None:

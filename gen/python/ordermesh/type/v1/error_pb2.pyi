@@ -162,6 +162,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A reduce-only order that would do more than reduce the position, or for which the position has become too small; the
     detail `RiskBreach` says how much may be open.
     """
+    ERROR_REASON_TRADE_CANCELED: _ErrorReason.ValueType  # 145
+    """The venue has canceled the trade: it cannot be corrected. As an order's reason: the venue has taken back quantity of the
+    filled order, and does not open it again.
+    """
     ERROR_REASON_SHARD_MISMATCH: _ErrorReason.ValueType  # 155
     """A shard of OrderService passed a call on to one that does not own its account: the shards are told different things
     about one another. Or a reader of the order logs knows of another number of shards than there is.
@@ -311,6 +315,10 @@ ERROR_REASON_AUCTION_PHASE_MISMATCH: ErrorReason.ValueType  # 142
 ERROR_REASON_REDUCE_ONLY: ErrorReason.ValueType  # 143
 """A reduce-only order that would do more than reduce the position, or for which the position has become too small; the
 detail `RiskBreach` says how much may be open.
+"""
+ERROR_REASON_TRADE_CANCELED: ErrorReason.ValueType  # 145
+"""The venue has canceled the trade: it cannot be corrected. As an order's reason: the venue has taken back quantity of the
+filled order, and does not open it again.
 """
 ERROR_REASON_SHARD_MISMATCH: ErrorReason.ValueType  # 155
 """A shard of OrderService passed a call on to one that does not own its account: the shards are told different things
