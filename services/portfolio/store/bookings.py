@@ -120,7 +120,7 @@ async def begin_anew(connection: Connection, shard: int, epoch: str) -> None:
     await connection.execute("update event_log_epoch set epoch = gen_random_uuid(), created_at = now()")
     for table in ("booking", "adjustment"):
         await connection.execute(
-            f"delete from {table} where epoch in"  # noqa: S608 - one of two names
+            f"delete from {table} where epoch in"
             " (select epoch from consumer_cursor where consumer = $1 and shard <> $2)",
             CONSUMER,
             shard,
