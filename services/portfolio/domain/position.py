@@ -28,7 +28,7 @@ COST_PLACES = Decimal(1).scaleb(-18)
 AVERAGE_PLACES = Decimal(1).scaleb(-12)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, and never changed: so it is made in a fourth of the time
 class Position:
     """What an account holds of an instrument.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -14,7 +14,16 @@ from services.portfolio.domain import booking
 from services.portfolio.domain.account import Account, Portfolio, account_of_fill
 from services.portfolio.domain.fill import Fill, InstrumentTerms
 from services.portfolio.pipeline.books import Books
-from services.portfolio.pipeline.ports import Commit, Cursor, FillBatch, FillLog, Instruments, LogChangedError, Store
+from services.portfolio.pipeline.ports import (
+    AlreadyBookedError,
+    Commit,
+    Cursor,
+    FillBatch,
+    FillLog,
+    Instruments,
+    LogChangedError,
+    Store,
+)
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -83,26 +92,38 @@ class Bookkeeper:
         if batch.fills:
             terms = await self._terms(batch.fills)
             async with self._books.booking() as commit:
-                if (prepared := await self._prepare(epoch, batch.fills, terms)) is not None:
-                    await commit(prepared)
-                    self.booked += len(prepared.booked.changes)
+                fresh = [fill for fill in batch.fills if fill.sequence > self._ledger.cursor.sequence]
+                if fresh:
+                    await self._commit(commit, epoch, fresh, terms)
         self._ledger.reached(batch.as_of)
 
-    async def _prepare(self, epoch: str, fills: Sequence[Fill], terms: Mapping[str, InstrumentTerms]) -> Commit | None:
-        before = self._ledger.cursor
-        fresh = [fill for fill in fills if fill.sequence > before.sequence]
-        if not fresh:
-            return None
-        new = await self._without_booked(epoch, fresh)
+    async def _commit(
+        self,
+        commit: Callable[[Commit], Awaitable[None]],
+        epoch: str,
+        fills: Sequence[Fill],
+        terms: Mapping[str, InstrumentTerms],
+    ) -> None:
+        after = Cursor(epoch, fills[-1].sequence)
+        try:
+            await commit(prepared := self._prepare(after, self._without(set(), fills), terms))
+        except AlreadyBookedError:
+            # So rare that it is asked for only then: each fill has its own id, and the cursor keeps them apart.
+            booked = await self._store.booked_among(epoch, [fill.trade_id for fill in fills])
+            await commit(prepared := self._prepare(after, self._without(booked, fills), terms))
+        self.booked += len(prepared.booked.changes)
+
+    def _prepare(self, after: Cursor, new: Sequence[Fill], terms: Mapping[str, InstrumentTerms]) -> Commit:
         opened = self._open_missing(new)
         accounts = {account.account_id: account for account, _ in opened}
         accounts |= {name: known for name in {f.account_id for f in new} if (known := self._ledger.accounts.get(name))}
         books = booking.Books(accounts, self._ledger.positions, terms, self._ledger.sequence)
         booked = booking.book(books, new, self._clock.now())
-        return Commit(opened, booked, before, Cursor(epoch, fresh[-1].sequence))
+        return Commit(opened, booked, self._ledger.cursor, after)
 
-    async def _without_booked(self, epoch: str, fills: Sequence[Fill]) -> list[Fill]:
-        known = await self._store.booked_among(epoch, [fill.trade_id for fill in fills])
+    def _without(self, booked: Collection[str], fills: Sequence[Fill]) -> list[Fill]:
+        """Returns the fills that are not booked, each once."""
+        known = set(booked)
         fresh: list[Fill] = []
         for fill in fills:
             if fill.trade_id in known:
