@@ -6,10 +6,9 @@ import asyncio
 import gc
 import time
 
-from redis.asyncio import Redis
-
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc
+from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.errors import CodedError
 from services.mesh.service import Service, run
@@ -99,7 +98,7 @@ async def main(service: Service[OrderSettings]) -> None:
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
     )
-    redis = Redis.from_url(settings.redis_url.get_secret_value())
+    redis = connect(settings.redis_url.get_secret_value())
     service.on_close(redis.aclose)
     relay_options = RelayOptions(interval_seconds=settings.relay_interval_seconds)
     relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard, options=relay_options)
