@@ -106,12 +106,12 @@ class Bookkeeper:
     ) -> None:
         after = Cursor(epoch, fills[-1].sequence)
         try:
-            await commit(prepared := self._prepare(after, self._without(set(), fills), terms))
+            await commit(prepared := self._prepare(after, _without(set(), fills), terms))
         except AlreadyBookedError:
             # So rare that it is asked for only then: each fill has its own id, and the cursor keeps them apart.
             booked = await self._store.booked_among(epoch, [fill.trade_id for fill in fills])
-            await commit(prepared := self._prepare(after, self._without(booked, fills), terms))
-        self.booked += len(prepared.booked.changes)
+            await commit(prepared := self._prepare(after, _without(booked, fills), terms))
+        self._count(fills, {change.fill.sequence for change in prepared.booked.changes})
 
     def _prepare(self, after: Cursor, new: Sequence[Fill], terms: Mapping[str, InstrumentTerms]) -> Commit:
         opened = self._open_missing(new)
@@ -121,18 +121,12 @@ class Bookkeeper:
         booked = booking.book(books, new, self._clock.now())
         return Commit(opened, booked, self._ledger.cursor, after)
 
-    def _without(self, booked: Collection[str], fills: Sequence[Fill]) -> list[Fill]:
-        """Returns the fills that are not booked, each once."""
-        known = set(booked)
-        fresh: list[Fill] = []
-        for fill in fills:
-            if fill.trade_id in known:
-                self.duplicates += 1
-                _log.error("a fill is in the order log twice; booked once", trade_id=fill.trade_id)
-            else:
-                known.add(fill.trade_id)
-                fresh.append(fill)
-        return fresh
+    def _count(self, fills: Sequence[Fill], booked: Collection[int]) -> None:
+        self.booked += len(booked)
+        if len(booked) < len(fills):
+            repeated = [fill.trade_id for fill in fills if fill.sequence not in booked]
+            self.duplicates += len(repeated)
+            _log.error("fills are in the order log twice; booked once", trade_ids=repeated)
 
     async def _terms(self, fills: Sequence[Fill]) -> dict[str, InstrumentTerms]:
         terms: dict[str, InstrumentTerms] = {}
@@ -147,3 +141,14 @@ class Bookkeeper:
         if missing:
             _log.warning("opening accounts that fills name and nobody opened", accounts=sorted(missing))
         return [self._books.prepare(account_of_fill(account_id)) for account_id in sorted(missing)]
+
+
+def _without(booked: Collection[str], fills: Sequence[Fill]) -> list[Fill]:
+    """Returns the fills that are not booked, each once."""
+    known = set(booked)
+    fresh: list[Fill] = []
+    for fill in fills:
+        if fill.trade_id not in known:
+            known.add(fill.trade_id)
+            fresh.append(fill)
+    return fresh
