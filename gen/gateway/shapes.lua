@@ -1,6 +1,21 @@
 -- Generated from the contracts by `make gen`; do not edit.
 -- Fields are { name, kind, type, repeated, map } by each of their JSON names.
 local shapes = { messages = {}, enums = {} }
+shapes.messages["ordermesh.broker.v1.BustTradeRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["venue_execution_id"] = { name = "venue_execution_id", kind = "string" },
+  ["venueExecutionId"] = { name = "venue_execution_id", kind = "string" },
+}
+shapes.messages["ordermesh.broker.v1.CorrectTradeRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["venue_execution_id"] = { name = "venue_execution_id", kind = "string" },
+  ["venueExecutionId"] = { name = "venue_execution_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["price"] = { name = "price", kind = "string" },
+  ["quantity"] = { name = "quantity", kind = "string" },
+}
 shapes.messages["ordermesh.broker.v1.CreateConnectionRequest"] = {
   ["connection_id"] = { name = "connection_id", kind = "string" },
   ["connectionId"] = { name = "connection_id", kind = "string" },
@@ -73,6 +88,10 @@ shapes.messages["ordermesh.broker.v1.UpdateConnectionRequest"] = {
   ["forget_credentials"] = { name = "forget_credentials", kind = "string", repeated = true },
   ["forgetCredentials"] = { name = "forget_credentials", kind = "string", repeated = true },
   ["version"] = { name = "version", kind = "uint32" },
+}
+shapes.messages["ordermesh.marketdata.v1.BeginAuctionRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["kind"] = { name = "kind", kind = "enum", type = "ordermesh.marketdata.v1.AuctionKind" },
 }
 shapes.messages["ordermesh.marketdata.v1.CreateInstrumentRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
@@ -169,6 +188,11 @@ shapes.messages["ordermesh.marketdata.v1.StreamTradesRequest"] = {
   ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
   ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
 }
+shapes.messages["ordermesh.marketdata.v1.UncrossAuctionRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["reference_price"] = { name = "reference_price", kind = "string" },
+  ["referencePrice"] = { name = "reference_price", kind = "string" },
+}
 shapes.messages["ordermesh.marketdata.v1.UpdateInstrumentRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
   ["status"] = { name = "status", kind = "enum", type = "ordermesh.marketdata.v1.InstrumentStatus" },
@@ -180,10 +204,24 @@ shapes.messages["ordermesh.order.v1.CancelAllOrdersRequest"] = {
   ["accountId"] = { name = "account_id", kind = "string" },
   ["instrument"] = { name = "instrument", kind = "string" },
   ["side"] = { name = "side", kind = "enum", type = "ordermesh.type.v1.Side" },
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
+  ["strategy_id"] = { name = "strategy_id", kind = "string" },
+  ["strategyId"] = { name = "strategy_id", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.CancelOrderListRequest"] = {
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
 }
 shapes.messages["ordermesh.order.v1.CancelOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
   ["orderId"] = { name = "order_id", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.GetExecutionQualityRequest"] = {
+  ["order_id"] = { name = "order_id", kind = "string" },
+  ["orderId"] = { name = "order_id", kind = "string" },
+  ["impact_interval"] = { name = "impact_interval", kind = "duration" },
+  ["impactInterval"] = { name = "impact_interval", kind = "duration" },
 }
 shapes.messages["ordermesh.order.v1.GetOrderHistoryRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
@@ -193,6 +231,10 @@ shapes.messages["ordermesh.order.v1.GetOrderHistoryRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.GetOrderListRequest"] = {
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.GetOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
   ["orderId"] = { name = "order_id", kind = "string" },
@@ -201,6 +243,16 @@ shapes.messages["ordermesh.order.v1.GetTradeRequest"] = {
   ["trade_id"] = { name = "trade_id", kind = "string" },
   ["tradeId"] = { name = "trade_id", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.ListOrderListsRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["client_order_list_id"] = { name = "client_order_list_id", kind = "string" },
+  ["clientOrderListId"] = { name = "client_order_list_id", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
@@ -208,6 +260,12 @@ shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["status"] = { name = "status", kind = "enum", type = "ordermesh.order.v1.OrderStatus", repeated = true },
   ["client_order_id"] = { name = "client_order_id", kind = "string" },
   ["clientOrderId"] = { name = "client_order_id", kind = "string" },
+  ["parent_order_id"] = { name = "parent_order_id", kind = "string" },
+  ["parentOrderId"] = { name = "parent_order_id", kind = "string" },
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
+  ["strategy_id"] = { name = "strategy_id", kind = "string" },
+  ["strategyId"] = { name = "strategy_id", kind = "string" },
   ["from"] = { name = "from", kind = "timestamp" },
   ["to"] = { name = "to", kind = "timestamp" },
   ["page_size"] = { name = "page_size", kind = "uint32" },
@@ -239,6 +297,13 @@ shapes.messages["ordermesh.order.v1.ListTradesRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.PlaceOrderListRequest"] = {
+  ["client_order_list_id"] = { name = "client_order_list_id", kind = "string" },
+  ["clientOrderListId"] = { name = "client_order_list_id", kind = "string" },
+  ["contingency_type"] = { name = "contingency_type", kind = "enum", type = "ordermesh.order.v1.ContingencyType" },
+  ["contingencyType"] = { name = "contingency_type", kind = "enum", type = "ordermesh.order.v1.ContingencyType" },
+  ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
+}
 shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["client_order_id"] = { name = "client_order_id", kind = "string" },
   ["clientOrderId"] = { name = "client_order_id", kind = "string" },
@@ -260,8 +325,12 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["expireAt"] = { name = "expire_at", kind = "timestamp" },
   ["post_only"] = { name = "post_only", kind = "bool" },
   ["postOnly"] = { name = "post_only", kind = "bool" },
+  ["strategy_id"] = { name = "strategy_id", kind = "string" },
+  ["strategyId"] = { name = "strategy_id", kind = "string" },
   ["display_quantity"] = { name = "display_quantity", kind = "string" },
   ["displayQuantity"] = { name = "display_quantity", kind = "string" },
+  ["reduce_only"] = { name = "reduce_only", kind = "bool" },
+  ["reduceOnly"] = { name = "reduce_only", kind = "bool" },
 }
 shapes.messages["ordermesh.order.v1.PlaceOrdersRequest"] = {
   ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
@@ -281,6 +350,8 @@ shapes.messages["ordermesh.order.v1.ReplaceOrderRequest"] = {
   ["expectedVersion"] = { name = "expected_version", kind = "uint32" },
   ["stop_price"] = { name = "stop_price", kind = "string" },
   ["stopPrice"] = { name = "stop_price", kind = "string" },
+  ["expire_at"] = { name = "expire_at", kind = "timestamp" },
+  ["expireAt"] = { name = "expire_at", kind = "timestamp" },
 }
 shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -290,6 +361,14 @@ shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
   ["resume_token"] = { name = "resume_token", kind = "string" },
   ["resumeToken"] = { name = "resume_token", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.SummarizeExecutionQualityRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["day"] = { name = "day", kind = "string" },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
 }
 shapes.messages["ordermesh.order.v1.SummarizeTradesRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -520,6 +599,11 @@ shapes.enums["ordermesh.marketdata.v1.AssetClass"] = {
   ["ASSET_CLASS_FX"] = 3,
   ["ASSET_CLASS_FUTURE"] = 4,
 }
+shapes.enums["ordermesh.marketdata.v1.AuctionKind"] = {
+  ["AUCTION_KIND_UNSPECIFIED"] = 0,
+  ["AUCTION_KIND_OPENING"] = 1,
+  ["AUCTION_KIND_CLOSING"] = 2,
+}
 shapes.enums["ordermesh.marketdata.v1.CandleInterval"] = {
   ["CANDLE_INTERVAL_UNSPECIFIED"] = 0,
   ["CANDLE_INTERVAL_1S"] = 1,
@@ -533,6 +617,13 @@ shapes.enums["ordermesh.marketdata.v1.InstrumentStatus"] = {
   ["INSTRUMENT_STATUS_UNSPECIFIED"] = 0,
   ["INSTRUMENT_STATUS_TRADING"] = 1,
   ["INSTRUMENT_STATUS_HALTED"] = 2,
+  ["INSTRUMENT_STATUS_CALL_AUCTION"] = 3,
+}
+shapes.enums["ordermesh.order.v1.ContingencyType"] = {
+  ["CONTINGENCY_TYPE_UNSPECIFIED"] = 0,
+  ["CONTINGENCY_TYPE_ONE_CANCELS_THE_OTHER"] = 1,
+  ["CONTINGENCY_TYPE_ONE_TRIGGERS_THE_OTHER"] = 2,
+  ["CONTINGENCY_TYPE_BRACKET"] = 3,
 }
 shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_UNSPECIFIED"] = 0,
@@ -545,6 +636,7 @@ shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_REJECTED"] = 7,
   ["ORDER_STATUS_EXPIRED"] = 8,
   ["ORDER_STATUS_PENDING_REPLACE"] = 9,
+  ["ORDER_STATUS_SUSPENDED"] = 10,
 }
 shapes.enums["ordermesh.order.v1.ReconciliationKind"] = {
   ["RECONCILIATION_KIND_UNSPECIFIED"] = 0,
@@ -559,6 +651,7 @@ shapes.enums["ordermesh.order.v1.ReconciliationKind"] = {
   ["RECONCILIATION_KIND_REPORT_OF_UNKNOWN_ORDER"] = 9,
   ["RECONCILIATION_KIND_FILL_AFTER_END"] = 10,
   ["RECONCILIATION_KIND_REPORT_NOT_LOOKED_INTO"] = 11,
+  ["RECONCILIATION_KIND_ADJUSTMENT_NOT_BOOKED"] = 15,
 }
 shapes.enums["ordermesh.risk.v1.RiskAlertKind"] = {
   ["RISK_ALERT_KIND_UNSPECIFIED"] = 0,
@@ -599,5 +692,7 @@ shapes.enums["ordermesh.type.v1.TimeInForce"] = {
   ["TIME_IN_FORCE_IOC"] = 3,
   ["TIME_IN_FORCE_FOK"] = 4,
   ["TIME_IN_FORCE_GTD"] = 5,
+  ["TIME_IN_FORCE_AT_THE_OPENING"] = 6,
+  ["TIME_IN_FORCE_AT_THE_CLOSE"] = 7,
 }
 return shapes

@@ -6,9 +6,11 @@ import typer
 
 from services.cli.commands import (
     accounts,
+    auction,
     book,
+    bracket,
+    order,
     orders,
-    place,
     positions,
     quotes,
     reconciliations,
@@ -16,6 +18,7 @@ from services.cli.commands import (
     replay,
     risk,
     status,
+    venue,
 )
 
 app = typer.Typer(
@@ -26,7 +29,7 @@ app = typer.Typer(
     help="Trades on an Ordermesh. Exit codes: 0 done, 1 refused, 2 wrong usage, 3 mesh not reachable.",
 )
 for command in (
-    place.order,
+    bracket.bracket,
     orders.orders,
     replace.replace,
     orders.cancel,
@@ -40,4 +43,7 @@ for command in (
     replay.replay,
 ):
     app.command()(command)
+app.add_typer(order.order, name="order")
 app.add_typer(risk.risk, name="risk")
+app.add_typer(auction.auction, name="auction")
+app.add_typer(venue.venue, name="venue")

@@ -17,6 +17,21 @@ _TYPES = {
     (False, True): trading_pb2.ORDER_TYPE_STOP,
     (True, True): trading_pb2.ORDER_TYPE_STOP_LIMIT,
 }
+_AUCTIONS = {
+    trading_pb2.TIME_IN_FORCE_AT_THE_OPENING: "at the opening",
+    trading_pb2.TIME_IN_FORCE_AT_THE_CLOSE: "at the close",
+}
+
+
+LIVE_STATUSES = (
+    order_pb2.ORDER_STATUS_PENDING_NEW,
+    order_pb2.ORDER_STATUS_NEW,
+    order_pb2.ORDER_STATUS_PARTIALLY_FILLED,
+    order_pb2.ORDER_STATUS_PENDING_CANCEL,
+    order_pb2.ORDER_STATUS_PENDING_REPLACE,
+    order_pb2.ORDER_STATUS_SUSPENDED,
+)
+"""States of an order that may still trade."""
 
 
 def type_of(limit: str, stop: str) -> trading_pb2.OrderType.ValueType:
@@ -55,5 +70,7 @@ def instructions_in_words(order: order_pb2.Order) -> str:
         f"shows {order.display_quantity}" if order.display_quantity else "",
         f"until {output.local_time(order.expire_at)}" if order.HasField("expire_at") else "",
         "released" if order.triggered else "",
+        "reduce-only" if order.reduce_only else "",
+        _AUCTIONS.get(order.time_in_force, ""),
     )
     return ", ".join(part for part in parts if part)

@@ -11,6 +11,7 @@ from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from ordermesh.order.v1.order_pb2 import Order
 from services.kernel.decimals import format_decimal
 from services.order.domain.instructions import Instructions
+from services.order.domain.links import Links, ListRole
 
 _BILLION = 1_000_000_000
 
@@ -20,6 +21,10 @@ def add_instructions(message: Order | ExecutionReport, instructions: Instruction
     _add_terms(message, instructions)
     if instructions.triggered:
         message.triggered = True
+    if instructions.reduce_only:
+        message.reduce_only = True
+    if instructions.links is not None:
+        _add_links(message, instructions.links)
 
 
 def venue_instructions(instructions: Instructions) -> VenueInstructions:
@@ -32,7 +37,15 @@ def venue_instructions(instructions: Instructions) -> VenueInstructions:
 def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
     """Returns the instructions of an order that was written; None when it has none."""
     dated = message.HasField("expire_at")
-    if not (message.stop_price or dated or message.post_only or message.display_quantity):
+    links = _links_of(message)
+    if not (
+        message.stop_price
+        or dated
+        or message.post_only
+        or message.display_quantity
+        or message.reduce_only
+        or links is not None
+    ):
         return None
     return Instructions(
         stop_price=Decimal(message.stop_price) if message.stop_price else None,
@@ -40,6 +53,30 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
         post_only=message.post_only,
         display_quantity=Decimal(message.display_quantity) if message.display_quantity else None,
         triggered=message.triggered,
+        reduce_only=message.reduce_only,
+        links=links,
+    )
+
+
+def _add_links(message: Order | ExecutionReport, links: Links) -> None:
+    message.parent_order_id = links.parent_order_id
+    message.order_list_id = links.order_list_id
+    message.strategy_id = links.strategy_id
+    if links.role is not None:
+        message.list_role = links.role.value  # type: ignore[assignment]  # the stubs know enum members alone
+    if links.ordered is not None:
+        message.ordered_quantity = format_decimal(links.ordered)
+
+
+def _links_of(message: Order | ExecutionReport) -> Links | None:
+    if not (message.parent_order_id or message.order_list_id or message.strategy_id):
+        return None
+    return Links(
+        message.order_list_id,
+        ListRole(message.list_role) if message.list_role else None,
+        message.parent_order_id,
+        message.strategy_id,
+        Decimal(message.ordered_quantity) if message.ordered_quantity else None,
     )
 
 

@@ -95,6 +95,7 @@ def value_to_proto(position: Position, price: Price | None) -> position_pb2.Posi
 
 def change_to_event(change: PositionChange, epoch: str, at: Timestamp) -> event_pb2.Event:
     """Returns the entry of the log of positions for a booking."""
+    adjustment, difference = change.fill.adjustment, change.fee_difference
     event = event_pb2.Event(
         epoch=epoch,
         sequence=change.sequence,
@@ -108,8 +109,10 @@ def change_to_event(change: PositionChange, epoch: str, at: Timestamp) -> event_
     message.trade_id = change.fill.trade_id
     message.order_sequence = change.fill.sequence
     message.realised_profit = format_decimal(change.realised_profit)
-    message.fee = format_decimal(change.fill.fee)
+    message.fee = format_decimal(change.fill.fee if difference is None else difference)
     message.cash = format_decimal(change.cash)
+    if adjustment is not None:
+        message.adjusted_by_execution_id = adjustment.execution_id
     return event
 
 

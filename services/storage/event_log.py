@@ -57,6 +57,11 @@ class LogEntry(NamedTuple):
     at: datetime
 
 
+async def append(connection: Connection, entries: Sequence[LogEntry]) -> None:
+    """Appends rows, within the caller's transaction."""
+    await connection.execute("insert into event_log select n.* from unnest($1::event_log[]) n", entries)
+
+
 async def read_after(connection: Connection, sequence: int, limit: int, topics: Sequence[str] = ()) -> list[LogEntry]:
     """Returns up to `limit` rows after a sequence, oldest first, of some topics or (none named) all.
 

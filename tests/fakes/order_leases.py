@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from services.kernel.errors import CodedError
-from services.order.domain.values import Side
+from services.order.pipeline.work import CancelFilter
 
 
 @dataclass
@@ -47,10 +47,10 @@ class FakeMassCancel:
     canceled: list[str] = field(default_factory=list)
     errors: list[CodedError] = field(default_factory=list)
 
-    async def cancel_all(self, account_id: str, instrument: str, side: Side | None) -> list[str]:
+    async def cancel_all(self, wanted: CancelFilter) -> list[str]:
         await asyncio.sleep(0)
-        assert (instrument, side) == ("", None)
+        assert wanted == CancelFilter(wanted.account_id)
         if self.errors:
             raise self.errors.pop(0)
-        self.canceled.append(account_id)
+        self.canceled.append(wanted.account_id)
         return []

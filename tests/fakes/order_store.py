@@ -10,11 +10,13 @@ from services.kernel.errors import CodedError
 from services.order.domain import refusals
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
+from services.order.domain.order_lists import ListRecord
+from services.order.domain.order_trades import Executions, OrderHistory
 from services.order.domain.replacing import Replace
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType
 from services.order.pipeline.book import Book, Key
-from services.order.pipeline.entries import Draft, Entry
+from services.order.pipeline.entries import Draft, Entry, take_in
 from services.order.pipeline.ports import ACCEPTED, Decision, DuplicateKeyError, InDoubtError, NotCommittedError
 from tests.fakes.orders import AAPL
 
@@ -44,6 +46,7 @@ class FakeStore:
     entries: list[Entry] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
     cursors: dict[str, tuple[str, int]] = field(default_factory=dict)
+    lists: list[ListRecord] = field(default_factory=list)
     faults: list[Fault | None] = field(default_factory=list)
     away: int = 0
     commits: list[int] = field(default_factory=list)
@@ -73,6 +76,7 @@ class FakeStore:
         self.entries += draft.entries
         self.orders |= draft.orders
         self.cursors |= draft.cursors
+        self.lists += draft.lists
         self.commits.append(len(draft.entries))
 
     async def recover(self) -> int:
@@ -92,6 +96,23 @@ class FakeStore:
         if self.unreadable:
             raise refusals.store_unavailable()
         return self.orders.get(order_id)
+
+    async def histories(self, order_ids: Collection[str]) -> Mapping[str, OrderHistory]:
+        await asyncio.sleep(0)
+        if self.unreadable:
+            raise refusals.store_unavailable()
+        return {
+            order_id: OrderHistory(self.orders[order_id], self._executions(order_id))
+            for order_id in order_ids
+            if order_id in self.orders
+        }
+
+    def _executions(self, order_id: str) -> Executions:
+        executions = Executions()
+        for entry in self.entries:
+            if entry.order.terms.order_id == order_id:
+                take_in(executions, entry)
+        return executions
 
     async def account_sequences(self, account_ids: Collection[str]) -> Mapping[str, int]:
         await asyncio.sleep(0)
@@ -121,6 +142,27 @@ class FakeStore:
 
     def _keys(self) -> dict[Key, Order]:
         return {(o.terms.account_id, o.terms.client_order_id): o for o in self.orders.values()}
+
+
+class FakeLists:
+    """The lists that a store keeps."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    async def find(self, account_id: str, client_order_list_id: str) -> ListRecord | None:
+        await asyncio.sleep(0)
+        wanted = (account_id, client_order_list_id)
+        return next((r for r in self._store.lists if (r.account_id, r.client_order_list_id) == wanted), None)
+
+    async def get(self, order_list_id: str) -> ListRecord | None:
+        await asyncio.sleep(0)
+        return next((record for record in self._store.lists if record.order_list_id == order_list_id), None)
+
+    async def orders(self, order_list_ids: Sequence[str]) -> Mapping[str, Sequence[Order]]:
+        await asyncio.sleep(0)
+        orders = self._store.orders.values()
+        return {id_: [order for order in orders if order.terms.group_id == id_] for id_ in order_list_ids}
 
 
 @dataclass

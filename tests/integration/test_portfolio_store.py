@@ -51,7 +51,7 @@ def commit_of(state: State, fills: Sequence[Fill], before: Cursor | None = None)
     opened = [account_of_fill(account_id).open(IDS.new_id(), NOW) for account_id in sorted(missing)]
     accounts = {**state.accounts, **{account.account_id: account for account, _ in opened}}
     booked = booking.book(booking.Books(accounts, state.positions, TERMS, state.sequence), fills, NOW)
-    return Commit(opened, booked, before or state.cursor, Cursor(EPOCH, fills[-1].sequence))
+    return Commit(opened, booked, before or state.cursors.get(0, Cursor()), Cursor(EPOCH, fills[-1].sequence))
 
 
 async def test_what_is_booked_is_what_is_loaded(store: PortfolioStore) -> None:
@@ -62,7 +62,7 @@ async def test_what_is_booked_is_what_is_loaded(store: PortfolioStore) -> None:
     told = await store.commit(first)
     told += await store.commit(second := commit_of(await store.load(), fills[2:]))
     state = await store.load()
-    assert state.cursor == Cursor(EPOCH, 5)
+    assert state.cursors == {0: Cursor(EPOCH, 5)}
     assert (state.sequence, [change.sequence for change in told]) == (4, [1, 2, 3, 4])
     assert state.accounts == {**second_of, **second.booked.accounts}
     assert {(a, i): p for a, held in state.positions.items() for i, p in held.items()} == {
@@ -95,4 +95,4 @@ async def test_nothing_is_booked_with_a_fill_that_is_booked(store: PortfolioStor
     assert await store.load() == state
     assert await store.booked_among(EPOCH, [once.trade_id, new.trade_id]) == {once.trade_id}
     await store.commit(commit_of(state, [new]))
-    assert (await store.load()).cursor == Cursor(EPOCH, 2)
+    assert (await store.load()).cursors == {0: Cursor(EPOCH, 2)}

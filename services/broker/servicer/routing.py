@@ -7,14 +7,18 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from ordermesh.broker.v1 import (
     route_query_pb2,
     routing_service_pb2,
     routing_service_pb2_grpc,
+    venue_adjustment_pb2,
     venue_instructions_pb2,
 )
 from ordermesh.type.v1 import error_pb2
 from services.broker.domain.messages import (
+    Adjustment,
     CancelOrder,
     Command,
     Cursor,
@@ -143,14 +147,18 @@ def _command(command: routing_service_pb2.VenueCommand) -> Command:
             replace.quantity,
             replace.limit_price,
             replace.stop_price,
+            _nanoseconds(replace.expire_at) if replace.HasField("expire_at") else 0,
         )
     cancel = command.cancel
     return CancelOrder(command.command_sequence, command.connection_id, cancel.order_id, cancel.venue_order_id)
 
 
 def _instructions(told: venue_instructions_pb2.VenueInstructions) -> Instructions:
-    expire_at_ns = told.expire_at.seconds * _BILLION + told.expire_at.nanos
-    return Instructions(told.stop_price, expire_at_ns, told.post_only, told.display_quantity)
+    return Instructions(told.stop_price, _nanoseconds(told.expire_at), told.post_only, told.display_quantity)
+
+
+def _nanoseconds(at: Timestamp) -> int:
+    return at.seconds * _BILLION + at.nanos
 
 
 def _responses(items: Iterable[OutboxItem]) -> list[routing_service_pb2.RouteResponse]:
@@ -201,8 +209,19 @@ def _add(batch: routing_service_pb2.VenueReportBatch, connection_id: str, report
         reason=_REASON[report.reason],
         text=report.text,
         command_sequence=report.command_sequence,
+        adjustment=None if report.adjustment is None else _adjustment(report.adjustment),
     )
     told.venue_time.seconds, told.venue_time.nanos = divmod(report.time_ns, _BILLION)
+
+
+def _adjustment(told: Adjustment) -> venue_adjustment_pb2.VenueAdjustment:
+    return venue_adjustment_pb2.VenueAdjustment(
+        venue_execution_reference_id=told.reference_id,
+        leaves_quantity=told.leaves_quantity,
+        quantity=told.quantity,
+        limit_price=told.limit_price,
+        restatement_reason=told.reason,  # type: ignore[arg-type]
+    )
 
 
 def venue_order_to_proto(order: VenueOrder) -> routing_service_pb2.VenueOrder:

@@ -1,4 +1,4 @@
-"""The terms that few orders have beside price and quantity: stop price, expiry, post-only, display quantity."""
+"""The terms that few orders have beside price and quantity: stop price, expiry, reduce-only, links to other orders."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace as changed
 from decimal import Decimal
 
 from services.kernel.decimals import format_decimal
+from services.order.domain.links import Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,9 @@ class Instructions:
         post_only: Whether it never takes.
         display_quantity: The most that the book shows of it at a time; None: all of it.
         triggered: Whether it was released: from then on it is a market or a limit order.
+        reduce_only: Whether it may only reduce the position, which RiskService sees to.
+        links: What it belongs to; None for an order that stands alone.
+        works_through_children: Whether it never goes to a venue itself: its child orders fill it.
     """
 
     stop_price: Decimal | None = None
@@ -26,6 +30,9 @@ class Instructions:
     post_only: bool = False
     display_quantity: Decimal | None = None
     triggered: bool = False
+    reduce_only: bool = False
+    links: Links | None = None
+    works_through_children: bool = False
 
     @property
     def waits(self) -> bool:
@@ -36,9 +43,17 @@ class Instructions:
         """Returns them with another stop price."""
         return changed(self, stop_price=stop_price)
 
+    def with_expiry(self, expire_at_ns: int) -> Instructions:
+        """Returns them with another expiry."""
+        return changed(self, expire_at_ns=expire_at_ns)
+
     def released(self) -> Instructions:
         """Returns them as they are once the order was released."""
         return changed(self, triggered=True)
+
+    def for_venue(self) -> Instructions:
+        """Returns what a venue is told of them that has not held the order: there is no price left to wait for."""
+        return changed(self, stop_price=None)
 
     def digest_text(self) -> str:
         """Returns what they add to the digest of a request: the same for the same values, nothing for none."""
@@ -47,8 +62,10 @@ class Instructions:
             ("until", "" if self.expire_at_ns is None else str(self.expire_at_ns)),
             ("post-only", "yes" if self.post_only else ""),
             ("display", _text(self.display_quantity)),
+            ("reduce-only", "yes" if self.reduce_only else ""),
         )
-        return "".join(f"|{name}={value}" for name, value in parts if value)
+        text = "".join(f"|{name}={value}" for name, value in parts if value)
+        return text if self.links is None else text + self.links.digest_text()
 
 
 def _text(value: Decimal | None) -> str:

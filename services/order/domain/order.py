@@ -28,7 +28,8 @@ class Order:
         venue_order_id: The venue's id; empty until known.
         version: Counts its events, from 1.
         sequence: Sequence of its last event in the log.
-        placed_sequence: Sequence of its first event, which numbers the command that places it.
+        placed_sequence: Sequence of the event that numbers the command which places it: its first one, or its release;
+            0 while it is at no venue: held here, or worked through child orders.
         cancel_sequence: Sequence of the last request to cancel it, which numbers that command; 0 without one.
         created_at_ns: When it was committed, nanoseconds since 1970.
         updated_at_ns: When it last changed.
@@ -125,7 +126,19 @@ class Order:
         """Its state apart from a cancel and a replace that are on their way: what their refusal brings back."""
         if self.cumulative:
             return OrderStatus.PARTIALLY_FILLED
-        return OrderStatus.NEW if self.accepted else OrderStatus.PENDING_NEW
+        if self.accepted:
+            return OrderStatus.NEW
+        return OrderStatus.PENDING_NEW if self.placed_sequence else OrderStatus.SUSPENDED
+
+    @property
+    def at_venue(self) -> bool:
+        """Whether it has been sent to a venue, or is about to be."""
+        return self.placed_sequence > 0
+
+    @property
+    def held(self) -> bool:
+        """Whether it is kept here and waits to be released."""
+        return self.status is OrderStatus.SUSPENDED
 
     def successor(self, status: OrderStatus, *, live: bool, sequence: int, at_ns: int) -> Order:
         """Returns the order after an event; whoever makes the event sets what else it changes before it is seen."""

@@ -9,6 +9,7 @@ from enum import IntEnum
 
 from services.order.domain.instructions import Instructions
 from services.order.domain.terms import OrderTerms
+from services.order.domain.values import OrderType, TimeInForce
 
 
 class ReplaceStatus(IntEnum):
@@ -30,6 +31,7 @@ class ReplaceRequest:
         limit_price: New limit price; None: not to be changed.
         expected_version: Version that the order must still have; 0: any.
         stop_price: New stop price; None: not to be changed.
+        expire_at_ns: New expiry, nanoseconds since 1970; None: not to be changed.
     """
 
     order_id: str
@@ -38,11 +40,12 @@ class ReplaceRequest:
     limit_price: Decimal | None
     expected_version: int = 0
     stop_price: Decimal | None = None
+    expire_at_ns: int | None = None
 
     @property
-    def asked(self) -> tuple[Decimal | None, ...]:
+    def asked(self) -> tuple[Decimal | int | None, ...]:
         """What it asks for: what tells it from another one under its id."""
-        return self.quantity, self.limit_price, self.stop_price
+        return self.quantity, self.limit_price, self.stop_price, self.expire_at_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Replace:
         status: What became of it.
         stop_price: Stop price asked for; None: not to be changed.
         original_stop_price: Stop price of the order then; None for an order without one.
+        expire_at_ns: Expiry asked for; None: not to be changed.
+        original_expire_at_ns: Expiry of the order then; None for an order without one.
     """
 
     replace_id: str
@@ -70,6 +75,8 @@ class Replace:
     status: ReplaceStatus = ReplaceStatus.PENDING
     stop_price: Decimal | None = None
     original_stop_price: Decimal | None = None
+    expire_at_ns: int | None = None
+    original_expire_at_ns: int | None = None
 
     @property
     def pending(self) -> bool:
@@ -93,7 +100,7 @@ class Replace:
 
     def asks_for(self, request: ReplaceRequest) -> bool:
         """Tells whether a request is this one again. The version expected does not count: it has moved on since."""
-        return (self.quantity, self.limit_price, self.stop_price) == request.asked
+        return (self.quantity, self.limit_price, self.stop_price, self.expire_at_ns) == request.asked
 
     def decided(self, status: ReplaceStatus) -> Replace:
         """Returns it with its outcome."""
@@ -111,14 +118,25 @@ def begin(request: ReplaceRequest, terms: OrderTerms, sequence: int) -> Replace:
         sequence,
         stop_price=request.stop_price,
         original_stop_price=stop_price_of(terms),
+        expire_at_ns=request.expire_at_ns,
+        original_expire_at_ns=expiry_of(terms),
     )
 
 
 def only_reduces(request: ReplaceRequest, terms: OrderTerms) -> bool:
-    """Tells whether a request takes away from an order at most: what a cancel of a part would be."""
+    """Tells whether a request takes away from an order at most: what a cancel, of a part or later on, would be."""
     price, quantity = request.limit_price, request.quantity
     same_stop = request.stop_price in (None, stop_price_of(terms))
-    return same_stop and price in (None, terms.limit_price) and (quantity is None or quantity <= terms.quantity)
+    same_price = same_stop and price in (None, terms.limit_price)
+    return same_price and (quantity is None or quantity <= terms.quantity) and not prolongs(request, terms)
+
+
+def prolongs(request: ReplaceRequest, terms: OrderTerms) -> bool:
+    """Tells whether a request lets an order live longer."""
+    if request.expire_at_ns is None:
+        return False
+    expire_at_ns = expiry_of(terms)
+    return expire_at_ns is None or request.expire_at_ns > expire_at_ns
 
 
 def stop_price_of(terms: OrderTerms) -> Decimal | None:
@@ -126,16 +144,32 @@ def stop_price_of(terms: OrderTerms) -> Decimal | None:
     return None if terms.instructions is None else terms.instructions.stop_price
 
 
+def expiry_of(terms: OrderTerms) -> int | None:
+    """Returns when an order expires, nanoseconds since 1970; None for one without an expiry."""
+    return None if terms.instructions is None else terms.instructions.expire_at_ns
+
+
+def with_quantity(terms: OrderTerms, quantity: Decimal) -> OrderTerms:
+    """Returns terms with another quantity."""
+    return _changed(terms, quantity, terms.limit_price, terms.instructions)
+
+
 def with_terms(
-    terms: OrderTerms, quantity: Decimal, limit_price: Decimal | None, stop_price: Decimal | None = None
+    terms: OrderTerms,
+    quantity: Decimal,
+    limit_price: Decimal | None,
+    stop_price: Decimal | None = None,
+    expire_at_ns: int | None = None,
 ) -> OrderTerms:
-    """Returns terms with another quantity and limit price, and another stop price if one is given.
+    """Returns terms with another quantity and limit price, and another stop price and expiry if they are given.
 
     The digest stays that of the request that placed the order, so that its repetition is recognised for ever.
     """
     instructions = terms.instructions
     if stop_price is not None and stop_price != stop_price_of(terms):
         instructions = (instructions or Instructions()).with_stop_price(stop_price)
+    if expire_at_ns is not None:
+        instructions = (instructions or Instructions()).with_expiry(expire_at_ns)
     return _changed(terms, quantity, limit_price, instructions)
 
 
@@ -143,6 +177,14 @@ def released(terms: OrderTerms) -> OrderTerms:
     """Returns the terms of a stop order that was released."""
     instructions = None if terms.instructions is None else terms.instructions.released()
     return _changed(terms, terms.quantity, terms.limit_price, instructions)
+
+
+def as_released(terms: OrderTerms, type_: OrderType, time_in_force: TimeInForce) -> OrderTerms:
+    """Returns the terms of an order that was released, as a venue that has not held it is told them."""
+    instructions = None if terms.instructions is None else terms.instructions.for_venue()
+    after = _changed(terms, terms.quantity, terms.limit_price, instructions)
+    after.type, after.time_in_force = type_, time_in_force
+    return after
 
 
 def _changed(
@@ -169,4 +211,4 @@ def asked_terms(request: ReplaceRequest, terms: OrderTerms) -> OrderTerms:
     """Returns the terms that an order would have by a request."""
     quantity = terms.quantity if request.quantity is None else request.quantity
     limit_price = terms.limit_price if request.limit_price is None else request.limit_price
-    return with_terms(terms, quantity, limit_price, request.stop_price)
+    return with_terms(terms, quantity, limit_price, request.stop_price, request.expire_at_ns)

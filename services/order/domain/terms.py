@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from services.kernel.decimals import format_decimal
 from services.order.domain.instructions import Instructions
+from services.order.domain.links import ListRole
 from services.order.domain.values import OrderType, Side, TimeInForce
 
 FINGERPRINT_BYTES = 16
@@ -80,6 +81,33 @@ class OrderTerms:
         self.fingerprint = fingerprint or fingerprint_of(self)
         self.received_at_ns = received_at_ns
         self.encoded: bytes | None = None
+
+    @property
+    def group_id(self) -> str:
+        """The id that the orders share which are decided on together; empty for one that stands alone, as most do."""
+        instructions = self.instructions
+        if instructions is None:
+            return ""
+        if instructions.works_through_children:
+            return self.order_id
+        return "" if instructions.links is None else instructions.links.group_id
+
+    @property
+    def sharing_id(self) -> str:
+        """The id that the orders share of which the largest counts alone for risk; empty for one that counts itself."""
+        return "" if self.role is ListRole.ENTRY else self.group_id
+
+    @property
+    def role(self) -> ListRole | None:
+        """What it is in its list; None for an order in none."""
+        instructions = self.instructions
+        return None if instructions is None or instructions.links is None else instructions.links.role
+
+    @property
+    def parent_order_id(self) -> str:
+        """Order that it was sent to fill; empty for an order of its own."""
+        instructions = self.instructions
+        return "" if instructions is None or instructions.links is None else instructions.links.parent_order_id
 
 
 def fingerprint_of(terms: OrderTerms) -> bytes:

@@ -29,6 +29,8 @@ class TimeInForce(IntEnum):
     IOC = 3
     FOK = 4
     GTD = 5
+    AT_THE_OPENING = 6
+    AT_THE_CLOSE = 7
 
 
 class OrderStatus(IntEnum):
@@ -43,6 +45,7 @@ class OrderStatus(IntEnum):
     REJECTED = 7
     EXPIRED = 8
     PENDING_REPLACE = 9
+    SUSPENDED = 10
 
 
 class ExecutionType(IntEnum):
@@ -60,6 +63,24 @@ class ExecutionType(IntEnum):
     REPLACED = 10
     REPLACE_REJECTED = 11
     TRIGGERED_OR_ACTIVATED_BY_SYSTEM = 12
+    SUSPENDED = 13
+    ORDER_STATUS = 14
+    TRADE_CANCEL = 15
+    TRADE_CORRECT = 16
+    RESTATED = 17
+
+
+class RestatementReason(IntEnum):
+    """Why a venue has changed an open order on its own (FIX tag 378)."""
+
+    GT_CORPORATE_ACTION = 1
+    GT_RENEWAL = 2
+    VERBAL_CHANGE = 3
+    REPRICING = 4
+    BROKER_OPTION = 5
+    PARTIAL_DECLINE = 6
+    MARKET_OPTION = 7
+    OTHER = 8
 
 
 class Topic(IntEnum):
@@ -78,28 +99,27 @@ LIVE_STATUSES = frozenset(
         OrderStatus.PARTIALLY_FILLED,
         OrderStatus.PENDING_CANCEL,
         OrderStatus.PENDING_REPLACE,
+        OrderStatus.SUSPENDED,
     }
 )
 """States of an order that may still trade."""
 
 
 def topic_of(execution_type: ExecutionType) -> Topic:
-    """Returns the topic that an event of this type belongs to; a fill is told on `Topic.TRADE` besides."""
+    """Returns the topic that an event of this type belongs to; what is of a fill is told on `Topic.TRADE` besides."""
     return _TOPICS[execution_type]
 
 
-_TOPICS = (
-    Topic.PLACED,
-    Topic.PLACED,
-    Topic.PLACED,
-    Topic.EXECUTED,
-    Topic.CANCELED,
-    Topic.CANCELED,
-    Topic.CANCELED,
-    Topic.PLACED,
-    Topic.CANCELED,
-    Topic.PLACED,
-    Topic.PLACED,
-    Topic.PLACED,
-    Topic.PLACED,
-)
+ADJUSTMENTS = (ExecutionType.TRADE_CANCEL, ExecutionType.TRADE_CORRECT)
+"""What a venue does to a trade after it was made."""
+
+_TOPIC_OF: dict[int, Topic] = {
+    ExecutionType.TRADE: Topic.EXECUTED,
+    ExecutionType.TRADE_CANCEL: Topic.EXECUTED,
+    ExecutionType.TRADE_CORRECT: Topic.EXECUTED,
+    ExecutionType.PENDING_CANCEL: Topic.CANCELED,
+    ExecutionType.CANCELED: Topic.CANCELED,
+    ExecutionType.CANCEL_REJECTED: Topic.CANCELED,
+    ExecutionType.EXPIRED: Topic.CANCELED,
+}
+_TOPICS = tuple(_TOPIC_OF.get(number, Topic.PLACED) for number in range(max(ExecutionType) + 1))

@@ -107,7 +107,11 @@ class BrokerRoute:
 
     def _undeliverable(self) -> list[RouteRequest]:
         """Orders for connections never heard of: BrokerService refuses them if there are no such connections."""
-        orders = [o for o in self._book.live.values() if o.connection_id and o.connection_id not in self._book.cursors]
+        orders = [
+            order
+            for order in self._book.live.values()
+            if order.at_venue and order.connection_id and order.connection_id not in self._book.cursors
+        ]
         commands = sorted(map(place_command, orders), key=lambda command: command.command_sequence)
         return [_batch(commands)] if commands else []
 
@@ -235,10 +239,12 @@ async def _write(call: StreamCall, outgoing: Drain[RouteRequest]) -> None:
 def _command(type_: ExecutionType, order: Order) -> VenueCommand | None:
     if type_ is ExecutionType.PENDING_NEW:
         return place_command(order)
-    if type_ is ExecutionType.PENDING_CANCEL and order.status is OrderStatus.PENDING_CANCEL:
+    if type_ is ExecutionType.PENDING_CANCEL and order.status is OrderStatus.PENDING_CANCEL and order.at_venue:
         return cancel_command(order)
     if type_ is ExecutionType.PENDING_REPLACE:
         return replace_command(order)
+    if type_ is ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM and order.placed_sequence == order.sequence:
+        return place_command(order)
     return None
 
 

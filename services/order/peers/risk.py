@@ -28,7 +28,7 @@ from services.mesh.context import detached
 from services.order.domain import refusals
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
-from services.order.domain.values import ExecutionType
+from services.order.domain.values import ADJUSTMENTS, ExecutionType
 from services.order.peers.risk_replaces import terms_on_their_way, with_new_terms
 from services.order.peers.session import SessionEndedError, keep_up
 from services.order.pipeline.book import Book
@@ -50,6 +50,7 @@ _PER_MESSAGE: Final = 1_000
 _RULE: Final = {
     error_pb2.ERROR_REASON_TRADING_HALTED: risk_breach_pb2.RISK_RULE_TRADING_HALTED,
     error_pb2.ERROR_REASON_TRADING_REDUCING: risk_breach_pb2.RISK_RULE_TRADING_REDUCING,
+    error_pb2.ERROR_REASON_REDUCE_ONLY: risk_breach_pb2.RISK_RULE_REDUCE_ONLY,
 }
 _SETTLING: Final = frozenset(
     {
@@ -59,8 +60,13 @@ _SETTLING: Final = frozenset(
         ExecutionType.EXPIRED,
         ExecutionType.REPLACED,
         ExecutionType.REPLACE_REJECTED,
+        ExecutionType.ORDER_STATUS,
+        ExecutionType.RESTATED,
+        *ADJUSTMENTS,
     }
 )
+
+_REPLACING: Final = (ExecutionType.PENDING_REPLACE, ExecutionType.REPLACED)
 
 
 class RiskStream:
@@ -171,7 +177,7 @@ class RiskStream:
         """Hands fills, ends and decided replaces of orders on."""
         if self._replacing:
             for entry in draft.entries:
-                if entry.event.type is ExecutionType.PENDING_REPLACE:
+                if entry.event.type in _REPLACING:
                     self._replacing.pop(entry.order.terms.order_id, None)
         if self._reserved:
             for order in draft.placed:
@@ -311,8 +317,11 @@ def reservation_of(terms: OrderTerms) -> Reservation:
         quantity=format_decimal(terms.quantity),
         limit_price=decimal_text(terms.limit_price),
     )
-    if terms.instructions is not None and terms.instructions.waits:
-        reservation.stop_price = decimal_text(terms.instructions.stop_price)
+    if (instructions := terms.instructions) is not None:
+        reservation.reduce_only = instructions.reduce_only
+        reservation.group_id = terms.sharing_id
+        if instructions.waits:
+            reservation.stop_price = decimal_text(instructions.stop_price)
     return reservation
 
 

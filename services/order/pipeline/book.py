@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from services.order.domain.order import Order
 from services.order.domain.values import Topic
@@ -42,11 +42,30 @@ class Book:
         self._keys: dict[Key, str] = {}
         self._ended: OrderedDict[Key, Order] = OrderedDict()
         self._account_sequences: dict[str, int] = {}
+        self._groups: dict[str, dict[str, Order]] = {}
 
     def load(self, orders: Iterable[Order]) -> None:
         """Takes in live orders out of the store."""
         for order in orders:
             self._keep(order)
+
+    def load_ended(self, orders: Iterable[Order]) -> None:
+        """Takes in ended orders that belong to lists which have live ones."""
+        for order in orders:
+            if (members := self._groups.get(order.terms.group_id)) is not None:
+                members[order.terms.order_id] = order
+
+    def group(self, group_id: str) -> Mapping[str, Order]:
+        """Returns the orders of a group that has a live one, by id: a list's, a parent's with itself.
+
+        Ended orders of a list stay in it, for what they have filled; ended children of a parent do not.
+        """
+        return self._groups.get(group_id) or {}
+
+    @property
+    def groups(self) -> Collection[str]:
+        """The groups that have a live order."""
+        return self._groups.keys()
 
     def load_accounts(self, sequences: Mapping[str, int]) -> None:
         """Takes in the last account sequences of accounts; one that is known already stays."""
@@ -73,11 +92,15 @@ class Book:
 
     def install(self, draft: Draft) -> None:
         """Takes over what was committed."""
+        ended = []
         for order in draft.orders.values():
             if order.live:
                 self._keep(order)
             else:
-                self._end(order)
+                ended.append(order)
+        # After all that live: a group that begins and partly ends in one draft must not be forgotten in between.
+        for order in ended:
+            self._end(order)
         self._account_sequences.update(draft.accounts)
         self.cursors.update(draft.cursors)
         self.topics = draft.topics
@@ -94,6 +117,8 @@ class Book:
         if of_account is None:
             of_account = self._by_account[terms.account_id] = {}
         of_account[terms.order_id] = order
+        if terms.instructions is not None and (group_id := terms.group_id):
+            self._groups.setdefault(group_id, {})[terms.order_id] = order
 
     def _end(self, order: Order) -> None:
         terms = order.terms
@@ -104,6 +129,18 @@ class Book:
             del of_account[terms.order_id]
             if not of_account:
                 del self._by_account[terms.account_id]
+        if terms.instructions is not None and (group_id := terms.group_id):
+            self._end_in_group(group_id, order)
         self._ended[key] = order
         if len(self._ended) > self._most_remembered:
             self._ended.popitem(last=False)
+
+    def _end_in_group(self, group_id: str, order: Order) -> None:
+        if (members := self._groups.get(group_id)) is None:
+            return
+        if order.terms.role is None:
+            members.pop(order.terms.order_id, None)
+        else:
+            members[order.terms.order_id] = order
+        if not any(member.live for member in members.values()):
+            del self._groups[group_id]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.order.domain.events import OrderEvent
+from services.kernel.decimals import ZERO
+from services.order.domain.adjusting import AdjustmentEvent
+from services.order.domain.events import fill_of
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_lists import ListRecord
+from services.order.domain.order_trades import Execution, Executions, OrderHistory
+from services.order.domain.quotes import Quote
 from services.order.domain.values import Topic, topic_of
 
 if TYPE_CHECKING:
@@ -43,11 +50,13 @@ class Entry:
         topic: Topic of the bus.
         execution_id: Our id of it.
         at_ns: When it was handed to the commit, nanoseconds since 1970.
+        arrival: The newest quote when the order came in; None unless this is an order's first entry and one was known.
         payload: The serialised execution report, once encoded; the same bytes in the log, on streams and on the bus.
     """
 
     __slots__ = (
         "account_sequence",
+        "arrival",
         "at_ns",
         "event",
         "execution_id",
@@ -75,12 +84,16 @@ class Entry:
         self.topic = topic
         self.execution_id = execution_id
         self.at_ns = at_ns
+        self.arrival: Quote | None = None
         self.payload = b""
 
     @property
     def order(self) -> Order:
         """The order afterwards."""
         return self.event.order
+
+
+_NO_HISTORIES: Mapping[str, OrderHistory | None] = {}
 
 
 class Draft:
@@ -96,12 +109,38 @@ class Draft:
         cursors: Connections whose cursor it moves: epoch and sequence.
         accounts: Accounts that it appends to: their last account sequence.
         topics: Last sequence per topic.
+        lists: Lists of orders that begin with it.
+        grouped: Entries of orders that belong to a group, of which something may follow for the others.
+        wanted: Orders whose history it needs and does not have: it must be prepared again with them.
     """
 
-    __slots__ = ("_book", "accounts", "at_ns", "cursors", "entries", "first_sequence", "orders", "placed", "topics")
+    __slots__ = (
+        "_book",
+        "_histories",
+        "accounts",
+        "at_ns",
+        "cursors",
+        "entries",
+        "first_sequence",
+        "grouped",
+        "lists",
+        "orders",
+        "placed",
+        "topics",
+        "wanted",
+    )
 
-    def __init__(self, book: Book, at_ns: int) -> None:
+    def __init__(self, book: Book, at_ns: int, histories: Mapping[str, OrderHistory | None] = _NO_HISTORIES) -> None:
+        """Begins on top of what is committed.
+
+        Args:
+            book: What is committed.
+            at_ns: Time of all its events.
+            histories: Orders that were looked up for it, as committed; None for one that is not there.
+        """
         self._book = book
+        self._histories = histories
+        self.wanted: set[str] = set()
         self.at_ns = at_ns
         self.first_sequence = book.sequence + 1
         self.entries: list[Entry] = []
@@ -110,6 +149,8 @@ class Draft:
         self.cursors: dict[str, tuple[str, int]] = {}
         self.accounts: dict[str, int] = {}
         self.topics = list(book.topics)
+        self.lists: list[ListRecord] = []
+        self.grouped: list[Entry] = []
 
     @property
     def next_sequence(self) -> int:
@@ -125,6 +166,24 @@ class Draft:
         """Returns an order that is or was live at the beginning of this draft, as it stands now."""
         return self.orders.get(order_id) or self._book.live.get(order_id)
 
+    def history(self, order_id: str) -> OrderHistory | None:
+        """Returns an order, live or ended, with its trades, as they stand now.
+
+        None when there is none, or when it was not looked up for this draft: then it is among those wanted.
+        """
+        if order_id not in self._histories:
+            self.wanted.add(order_id)
+            return None
+        committed = self._histories[order_id]
+        order = self.orders.get(order_id) or (None if committed is None else committed.order)
+        if order is None:
+            return None
+        executions = Executions() if committed is None else committed.executions.copy()
+        for entry in self.entries:
+            if entry.event.order.terms.order_id == order_id:
+                take_in(executions, entry)
+        return OrderHistory(order, executions)
+
     def live_orders(self, account_id: str) -> list[Order]:
         """Returns the orders of an account that are live now, those begun by this draft left out."""
         orders = (self.orders.get(key, order) for key, order in self._book.live_of(account_id).items())
@@ -134,6 +193,15 @@ class Draft:
         """Returns the live orders that a connection has taken, those begun by this draft left out."""
         orders = (self.orders.get(key, order) for key, order in self._book.live.items())
         return [order for order in orders if order.live and order.connection_id == connection_id]
+
+    def group(self, group_id: str) -> dict[str, Order]:
+        """Returns the orders of a group as they stand now, by id."""
+        members = {id_: self.orders.get(id_, order) for id_, order in self._book.group(group_id).items()}
+        for entry in self.grouped:
+            terms = entry.order.terms
+            if terms.group_id == group_id:
+                members[terms.order_id] = self.orders[terms.order_id]
+        return members
 
     def cursor(self, connection_id: str) -> tuple[str, int]:
         """Returns epoch and sequence reached of a connection; an empty epoch and 0 when none was seen."""
@@ -163,4 +231,30 @@ class Draft:
         if order.version == 1:
             self.placed.append(order)
         self.entries.append(entry)
+        if order.terms.instructions is not None and order.terms.group_id:
+            self.grouped.append(entry)
         return entry
+
+
+def take_in(executions: Executions, entry: Entry) -> None:
+    """Lets the trades of an order follow an entry."""
+    event = entry.event
+    report = event.report
+    if report is None:
+        return
+    if isinstance(event, AdjustmentEvent):
+        executions.put(event.adjustment.after(entry.execution_id, report.venue_execution_id))
+    elif event.is_fill:
+        price, quantity = fill_of(event)
+        executions.put(
+            Execution(
+                entry.execution_id,
+                entry.execution_id,
+                (report.venue_execution_id,) if report.venue_execution_id else (),
+                price,
+                quantity,
+                ZERO if report.fee is None else report.fee,
+                report.venue_at_ns,
+                entry.at_ns,
+            )
+        )

@@ -11,7 +11,7 @@ import structlog
 
 from services.kernel.drain import Wakeup
 from services.kernel.errors import CodedError
-from services.order.domain.values import Side
+from services.order.pipeline.work import CancelFilter
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -35,8 +35,8 @@ class LeaseRecord(Protocol):
 class MassCancel(Protocol):
     """Cancels orders."""
 
-    async def cancel_all(self, account_id: str, instrument: str, side: Side | None) -> list[str]:
-        """Asks for the cancel of the live orders of an account.
+    async def cancel_all(self, wanted: CancelFilter) -> list[str]:
+        """Asks for the cancel of live orders of an account.
 
         Raises:
             CodedError: STORE_UNAVAILABLE or OVERLOADED.
@@ -188,7 +188,7 @@ class Leases:
 
     async def _cancel(self, account_id: str, lease: _Lease) -> None:
         try:
-            order_ids = await self._orders.cancel_all(account_id, "", None)
+            order_ids = await self._orders.cancel_all(CancelFilter(account_id))
             await self._record.remove(account_id)
         except CodedError as error:
             _log.warning("orders of a client that is gone cannot be canceled now", account=account_id, error=str(error))

@@ -19,6 +19,7 @@ LIVE_ORDERS: Final = "ordermesh_orders_live"
 WAITING: Final = "ordermesh_orders_waiting"
 REPORTS_IGNORED: Final = "ordermesh_venue_reports_ignored_total"
 RECONCILED: Final = "ordermesh_order_reconciliation_findings_total"
+PASSED_ON: Final = "ordermesh_order_calls_passed_on_total"
 
 _ENTRIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _SECONDS = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -29,7 +30,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         events = Counter(EVENTS, "Events committed.", ["type"], registry=registry)
-        self._events = [events.labels(type_.name) for type_ in ExecutionType]
+        self._events = {type_.value: events.labels(type_.name) for type_ in ExecutionType}
         self._refused = Counter(REFUSED, "Orders refused and not stored.", ["reason"], registry=registry)
         self._entries = Histogram(COMMIT_ENTRIES, "Events in one transaction.", registry=registry, buckets=_ENTRIES)
         self._seconds = Histogram(COMMIT_SECONDS, "Time of a transaction.", registry=registry, buckets=_SECONDS)
@@ -44,15 +45,18 @@ class Metrics:
         self._reconciled = Counter(
             RECONCILED, "What reconciliation with venues has found.", ["finding"], registry=registry
         )
+        self._passed_on = Counter(
+            PASSED_ON, "Calls passed on to the shard of their account.", ["shard"], registry=registry
+        )
 
     def committed(self, draft: Draft, seconds: float) -> None:
         """Counts a transaction."""
-        counts = [0] * (len(self._events) + 1)
+        counts = [0] * (max(self._events) + 1)
         for entry in draft.entries:
             counts[entry.event.type] += 1
-        for counter, count in zip(self._events, counts[1:], strict=True):
-            if count:
-                counter.inc(count)
+        for type_, counter in self._events.items():
+            if counts[type_]:
+                counter.inc(counts[type_])
         self._entries.observe(len(draft.entries))
         self._seconds.observe(seconds)
 
@@ -72,3 +76,7 @@ class Metrics:
         """Counts what reconciliation has found."""
         if count:
             self._reconciled.labels(finding).inc(count)
+
+    def passed_on(self, shard: int) -> None:
+        """Counts a call that another shard serves."""
+        self._passed_on.labels(str(shard)).inc()

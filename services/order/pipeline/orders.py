@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from services.order.domain import refusals
 from services.order.domain.order import Order
-from services.order.domain.values import OrderStatus, Side
+from services.order.domain.values import OrderStatus
 from services.order.pipeline.book import Book
 from services.order.pipeline.ports import Store
-from services.order.pipeline.work import CancelOrder, CancelOrders
+from services.order.pipeline.work import CancelFilter, CancelOrder, CancelOrders
 from services.order.pipeline.writer import Writer
 
 
@@ -35,7 +35,7 @@ class Orders:
         return order, max(as_of, order.sequence)
 
     async def cancel(self, order_id: str) -> Order:
-        """Asks the venue to cancel an order, and returns it once the request is committed.
+        """Asks the venue to cancel an order, and returns it once the request is committed; one held here is canceled.
 
         Raises:
             CodedError: UNKNOWN_ORDER, ORDER_NOT_LIVE, STORE_UNAVAILABLE or OVERLOADED.
@@ -53,18 +53,18 @@ class Orders:
         after = work.order
         if after is None:
             after, _ = await self.get(order_id)
-        if not after.live:
+        if not (after.live or work.asked):
             raise refusals.not_live(after)
         return after
 
-    async def cancel_all(self, account_id: str, instrument: str, side: Side | None) -> list[str]:
-        """Asks for the cancel of the live orders of an account, and returns their ids once that is committed.
+    async def cancel_all(self, wanted: CancelFilter) -> list[str]:
+        """Asks for the cancel of live orders of an account, and returns their ids once that is committed.
 
         Raises:
             CodedError: STORE_UNAVAILABLE or OVERLOADED.
         """
         self._writer.check_available()
-        work = CancelOrders(account_id, instrument, side)
+        work = CancelOrders(wanted)
         self._writer.put(work)
         await work.future
         return work.order_ids

@@ -16,7 +16,7 @@ from services.order.domain.terms import OrderTerms
 from services.order.pipeline.book import Book, Key
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
-from services.order.pipeline.ports import Instruments, Risk, Store
+from services.order.pipeline.ports import Decision, Instruments, Quotes, Risk, Store
 from services.order.pipeline.tickets import Outcome, Placement, Ticket
 from services.order.pipeline.writer import Writer
 
@@ -32,6 +32,7 @@ class Placing:
         *,
         risk: Risk,
         instruments: Instruments,
+        quotes: Quotes,
         clock: Clock,
         metrics: Metrics,
         most_per_batch: int = 512,
@@ -39,6 +40,7 @@ class Placing:
     ) -> None:
         self._book, self._writer, self._store = book, writer, store
         self._risk, self._instruments, self._clock, self._metrics = risk, instruments, clock, metrics
+        self._quotes = quotes
         self._most_per_batch, self._most_waiting = most_per_batch, most_waiting
         self._in_flight: dict[Key, Placement] = {}
         self._waiting: Drain[Placement] = Drain()
@@ -70,6 +72,22 @@ class Placing:
         self._writer.check_available()
         if len(self._in_flight) + count > self._most_waiting:
             raise refusals.overloaded(len(self._in_flight))
+
+    def begin_together(self, orders: Sequence[OrderTerms]) -> tuple[Ticket, list[Placement]]:
+        """Takes orders in that are placed all or none, by whoever calls; from here on nobody else can take their ids.
+
+        Raises:
+            CodedError: DUPLICATE_CLIENT_ORDER_ID.
+        """
+        ticket = Ticket(len(orders))
+        for terms in orders:
+            key = (terms.account_id, terms.client_order_id)
+            taken = self.pending(key) or ((order := self._book.find(key)) and order.terms)
+            if taken:
+                raise refusals.duplicate(terms, taken.order_id)
+        placements = [self._placement(terms, ticket, index) for index, terms in enumerate(orders)]
+        self._in_flight |= {placement.key: placement for placement in placements}
+        return ticket, placements
 
     def pending(self, key: Key) -> OrderTerms | None:
         """Returns the order on its way in under a client order id; None when there is none."""
@@ -127,8 +145,11 @@ class Placing:
         if not self._known(terms, ticket, index):
             self._queue(terms, ticket, index)
 
+    def _placement(self, terms: OrderTerms, ticket: Ticket, index: int) -> Placement:
+        return Placement(terms, self._quotes.quote(terms.instrument), ticket, index)
+
     def _queue(self, terms: OrderTerms, ticket: Ticket, index: int) -> None:
-        placement = Placement(terms, ticket, index)
+        placement = self._placement(terms, ticket, index)
         self._in_flight[terms.account_id, terms.client_order_id] = placement
         self._waiting.put(placement)
 
@@ -137,10 +158,7 @@ class Placing:
         if not batch:
             return
         try:
-            accounts = self._book.unknown_accounts({placement.terms.account_id for placement in batch})
-            if accounts:
-                self._book.load_accounts(await self._store.account_sequences(accounts))
-            decisions = await self._risk.reserve([placement.terms for placement in batch])
+            decisions = await self.decide([placement.terms for placement in batch])
         except CodedError as error:
             # What waits behind would wait as long for the same answer.
             self.fail([*batch, *self._waiting.take_waiting(len(self._waiting))], error)
@@ -149,6 +167,17 @@ class Placing:
             placement.decision = decision
         if decided := self._decided(batch):
             self._writer.put(PlaceOrders(self, decided))
+
+    async def decide(self, orders: Sequence[OrderTerms]) -> Sequence[Decision]:
+        """Asks risk, and reserves for the orders that it accepts; they can be appended to the log then.
+
+        Raises:
+            CodedError: RISK_UNAVAILABLE or STORE_UNAVAILABLE.
+        """
+        accounts = self._book.unknown_accounts({terms.account_id for terms in orders})
+        if accounts:
+            self._book.load_accounts(await self._store.account_sequences(accounts))
+        return await self._risk.reserve(orders)
 
     def _decided(self, batch: list[Placement]) -> list[Placement]:
         """Leaves out what is not stored: risk could not decide on it now, or nobody has the account."""
@@ -215,7 +244,9 @@ class PlaceOrders:
                 )
             else:
                 event = place(placement.terms, draft.next_sequence, draft.at_ns)
-            placement.order = draft.append(event, identifiers.new_id()).order
+            entry = draft.append(event, identifiers.new_id())
+            entry.arrival = placement.arrival
+            placement.order = event.order
 
     def resolve(self, existing: Mapping[Key, Order]) -> None:
         """Answers repeated requests with the first outcome, and goes on with the others."""

@@ -13,7 +13,8 @@ from services.kernel.identifiers import Identifiers
 from services.mesh.context import detached
 from services.order.domain import refusals, rules
 from services.order.domain.events import request_replace
-from services.order.domain.instruction_rules import check_new_stop_price
+from services.order.domain.instruction_rules import check_new_expiry, check_new_stop_price
+from services.order.domain.links import ListRole
 from services.order.domain.order import Order
 from services.order.domain.replacing import ReplaceRequest, asked_terms, only_reduces, stop_price_of
 from services.order.domain.terms import OrderTerms
@@ -149,6 +150,7 @@ class Replacing:
             raise rules.unknown_instrument(terms.instrument)
         if request.stop_price not in (None, stop_price_of(terms)):
             check_new_stop_price(terms)
+        check_new_expiry(terms, request.expire_at_ns, self._clock.now_ns())
         rules.check_terms(asked_terms(request, terms), instrument)
         # One that only takes away is let through while the instrument does not trade, as a cancel is.
         if not (only_reduces(request, terms) or instrument.trades_at(self._clock.now_ns())):
@@ -192,7 +194,7 @@ def check(order: Order, request: ReplaceRequest) -> None:
     """Refuses a replace that the order's state does not allow.
 
     Raises:
-        CodedError: ORDER_NOT_LIVE, VERSION_MISMATCH or CHANGE_PENDING.
+        CodedError: ORDER_NOT_LIVE, VERSION_MISMATCH, CHANGE_PENDING or QUANTITY_FOLLOWS_LIST.
     """
     if not order.live:
         raise refusals.not_live(order)
@@ -200,6 +202,8 @@ def check(order: Order, request: ReplaceRequest) -> None:
         raise refusals.version_mismatch(order, request.expected_version)
     if order.status in (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE):
         raise refusals.change_pending(order)
+    if request.quantity is not None and order.terms.role in (ListRole.LEG, ListRole.EXIT):
+        raise refusals.follows_list(order)
 
 
 class ReplaceOrder(Caller):

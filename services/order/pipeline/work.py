@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain.events import request_cancel
 from services.order.domain.order import Order
+from services.order.domain.terms import OrderTerms
 from services.order.domain.values import Side
 from services.order.pipeline.book import Key
 from services.order.pipeline.entries import Draft
@@ -79,6 +81,7 @@ class CancelOrder(Caller):
 
     Attributes:
         order: The order afterwards; None when it was not live.
+        asked: Whether this request is what cancels it.
     """
 
     weight = 1
@@ -87,18 +90,46 @@ class CancelOrder(Caller):
         super().__init__()
         self._order_id = order_id
         self.order: Order | None = None
+        self.asked = False
 
     def prepare(self, draft: Draft, identifiers: Identifiers) -> None:
         """Asks for the cancel, unless the order has ended or one is on its way."""
         order = draft.order(self._order_id)
         event = request_cancel(order, draft.next_sequence, draft.at_ns) if order is not None else None
+        self.asked = event is not None
         if event is not None:
             order = draft.append(event, identifiers.new_id()).order
         self.order = order
 
 
+@dataclass(frozen=True, slots=True)
+class CancelFilter:
+    """Which live orders of an account; empty and None mean any."""
+
+    account_id: str
+    instrument: str = ""
+    side: Side | None = None
+    order_list_id: str = ""
+    strategy_id: str = ""
+
+    def wants(self, order: Order) -> bool:
+        """Tells whether an order is meant."""
+        terms = order.terms
+        if self.instrument not in ("", terms.instrument) or self.side not in (None, terms.side):
+            return False
+        return not (self.order_list_id or self.strategy_id) or self._wants_links(terms)
+
+    def _wants_links(self, terms: OrderTerms) -> bool:
+        links = None if terms.instructions is None else terms.instructions.links
+        return (
+            links is not None
+            and self.order_list_id in ("", links.order_list_id)
+            and self.strategy_id in ("", links.strategy_id)
+        )
+
+
 class CancelOrders(Caller):
-    """A request to cancel the live orders of an account.
+    """A request to cancel live orders of an account.
 
     Attributes:
         order_ids: The orders that were live, those whose cancel was on its way already among them.
@@ -106,20 +137,16 @@ class CancelOrders(Caller):
 
     weight = 16
 
-    def __init__(self, account_id: str, instrument: str, side: Side | None) -> None:
+    def __init__(self, wanted: CancelFilter) -> None:
         super().__init__()
-        self._account_id, self._instrument, self._side = account_id, instrument, side
+        self._wanted = wanted
         self.order_ids: list[str] = []
 
     def prepare(self, draft: Draft, identifiers: Identifiers) -> None:
         """Asks for the cancel of each."""
-        orders = [order for order in draft.live_orders(self._account_id) if self._wanted(order)]
+        orders = [order for order in draft.live_orders(self._wanted.account_id) if self._wanted.wants(order)]
         for order in orders:
             event = request_cancel(order, draft.next_sequence, draft.at_ns)
             if event is not None:
                 draft.append(event, identifiers.new_id())
         self.order_ids = [order.terms.order_id for order in orders]
-
-    def _wanted(self, order: Order) -> bool:
-        terms = order.terms
-        return self._instrument in ("", terms.instrument) and self._side in (None, terms.side)

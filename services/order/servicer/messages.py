@@ -12,7 +12,8 @@ from services.order.domain.terms import OrderTerms
 from services.order.pipeline.ports import Decision
 from services.order.pipeline.queries import FillFilter, OrderFilter
 from services.order.pipeline.tickets import Outcome
-from services.order.servicer.instructions import instructions_of_request, number
+from services.order.pipeline.work import CancelFilter
+from services.order.servicer.instructions import asks_more, instructions_of_request, nanoseconds_of, number
 from services.order.wire import (
     ORDER_TYPES,
     SIDES,
@@ -34,7 +35,6 @@ def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received
     side, type_, time_in_force = SIDES[request.side], ORDER_TYPES[request.type], TIMES_IN_FORCE[request.time_in_force]
     if side is None or type_ is None or time_in_force is None:
         raise invalid_field("side, type, time_in_force", "must be given")
-    asks_more = request.stop_price or request.post_only or request.display_quantity or request.HasField("expire_at")
     return OrderTerms(
         order_id=order_id,
         client_order_id=request.client_order_id,
@@ -47,7 +47,7 @@ def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received
         limit_price=number(request.limit_price, "limit_price") if request.limit_price else None,
         connection_id=request.connection_id,
         received_at_ns=received_at_ns,
-        instructions=instructions_of_request(request) if asks_more else None,
+        instructions=instructions_of_request(request) if asks_more(request) else None,
     )
 
 
@@ -57,8 +57,9 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
     Raises:
         CodedError: INVALID_FIELD, when it asks for nothing.
     """
-    if not (request.quantity or request.limit_price or request.stop_price):
-        raise invalid_field("quantity", "quantity, limit_price or stop_price must be given")
+    dated = request.HasField("expire_at")
+    if not (request.quantity or request.limit_price or request.stop_price or dated):
+        raise invalid_field("quantity", "quantity, limit_price, stop_price or expire_at must be given")
     return ReplaceRequest(
         request.order_id.lower(),
         request.replace_id,
@@ -66,13 +67,14 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
         number(request.limit_price, "limit_price") if request.limit_price else None,
         request.expected_version,
         number(request.stop_price, "stop_price") if request.stop_price else None,
+        nanoseconds_of(request.expire_at) if dated else None,
     )
 
 
-def refused_by_risk(decision: Decision, order_id: str) -> CodedError:
+def refused_by_risk(decision: Decision, **metadata: str) -> CodedError:
     """Returns the error for what risk refuses and what is not stored."""
     details = () if decision.breach is None else (breach_message(decision.breach),)
-    return precondition(decision.reason, decision.text, *details, order_id=order_id)
+    return precondition(decision.reason, decision.text, *details, **metadata)
 
 
 def placed(outcome: Outcome) -> order_entry_pb2.PlaceOrderResponse:
@@ -115,8 +117,22 @@ def order_filter(request: order_query_pb2.ListOrdersRequest) -> OrderFilter:
         instrument=request.instrument,
         statuses=tuple(status for number in request.status if (status := STATUSES[number]) is not None),
         client_order_id=request.client_order_id,
+        parent_order_id=request.parent_order_id,
+        order_list_id=request.order_list_id,
+        strategy_id=request.strategy_id,
         begin=begin,
         end=end,
+    )
+
+
+def cancel_filter(request: order_entry_pb2.CancelAllOrdersRequest) -> CancelFilter:
+    """Returns which orders a request wants canceled."""
+    return CancelFilter(
+        request.account_id,
+        request.instrument,
+        SIDES[request.side],
+        request.order_list_id.lower(),
+        request.strategy_id,
     )
 
 

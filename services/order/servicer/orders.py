@@ -17,30 +17,43 @@ from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from services.kernel.clock import Clock
 from services.kernel.identifiers import Identifiers
 from services.mesh.tokens import PageTokens, filters_of
+from services.order.pipeline.judging import Judging
+from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.previewing import Previewing
+from services.order.pipeline.quality_summaries import QualitySummaries
 from services.order.pipeline.queries import Lists
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.replacing import Replacing
+from services.order.servicer.execution_quality import ExecutionQualityMethods
 from services.order.servicer.messages import (
+    cancel_filter,
     order_filter,
     page_size,
     placed,
     result,
     terms_of,
 )
+from services.order.servicer.order_lists import ListPages, OrderListMethods
 from services.order.servicer.previews import PreviewMethods
 from services.order.servicer.reconciliations import ReconciliationMethods
 from services.order.servicer.replaces import replace
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_stream import TradeStreams
 from services.order.servicer.trades import TradeMethods
-from services.order.wire import SIDES, order_message
+from services.order.wire import order_message
 
 
-class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_service_pb2_grpc.OrderServiceServicer):
+class OrderServicer(
+    TradeMethods,
+    PreviewMethods,
+    OrderListMethods,
+    ReconciliationMethods,
+    ExecutionQualityMethods,
+    order_service_pb2_grpc.OrderServiceServicer,
+):
     """Serves callers."""
 
     def __init__(
@@ -52,8 +65,12 @@ class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_s
         streams: OrderStreams,
         trades: TradeStreams,
         *,
+        order_lists: OrderLists,
+        list_pages: ListPages,
         previewing: Previewing,
         reconciliations: Reconciliations,
+        judging: Judging,
+        quality_summaries: QualitySummaries,
         clock: Clock,
         identifiers: Identifiers,
         metrics: Metrics,
@@ -61,7 +78,9 @@ class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_s
         self._placing, self._replacing = placing, replacing
         self._orders, self._lists = orders, lists
         self._streams, self._trades = streams, trades
+        self._order_lists, self._list_pages = order_lists, list_pages
         self._previewing, self._reconciliations = previewing, reconciliations
+        self._judging, self._quality_summaries = judging, quality_summaries
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
 
     async def PlaceOrder(
@@ -105,7 +124,7 @@ class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_s
         self, request: order_entry_pb2.CancelAllOrdersRequest, context: Any
     ) -> order_entry_pb2.CancelAllOrdersResponse:
         """Asks for the cancel of an account's live orders."""
-        order_ids = await self._orders.cancel_all(request.account_id, request.instrument, SIDES[request.side])
+        order_ids = await self._orders.cancel_all(cancel_filter(request))
         return order_entry_pb2.CancelAllOrdersResponse(count=len(order_ids), order_ids=order_ids)
 
     async def GetOrder(

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport, HopTimes
 from services.kernel.decimals import format_decimal
-from services.order.domain.events import OrderEvent, fill_of
+from services.order.domain.events import fill_of
+from services.order.domain.order_event import OrderEvent
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.entries import Draft, Entry
 from services.order.wire import breach_message, decimal_text, reason_number, timestamp
+from services.order.wire_adjustments import add_adjustment
 from services.order.wire_instructions import add_instructions
+from services.order.wire_quotes import encoded_arrival
 from services.order.wire_replaces import replace_message
 
 
 def encode(draft: Draft) -> None:
     """Sets the payload of each entry of a draft.
 
-    A report is written in three parts, one after the other, which protobuf reads as one message: what the terms decide
-    (once per order), what this event says, and the time of the commit (once per draft).
+    A report is written in parts, one after the other, which protobuf reads as one message: what the terms decide (once
+    per order), what this event says, the time of the commit (once per draft), and, where an order begins, the quote at
+    its arrival (once per quote).
     """
     committed = ExecutionReport(times=HopTimes(committed_at=timestamp(draft.at_ns))).SerializeToString()
     for entry in draft.entries:
@@ -24,6 +28,8 @@ def encode(draft: Draft) -> None:
         if terms.encoded is None:
             terms.encoded = _of_terms(terms)
         entry.payload = terms.encoded + _of_event(entry) + committed
+        if entry.arrival is not None:
+            entry.payload += encoded_arrival(entry.arrival)
 
 
 def _of_terms(terms: OrderTerms) -> bytes:
@@ -85,6 +91,8 @@ def _add_report(message: ExecutionReport, event: OrderEvent) -> None:
         message.last_quantity = format_decimal(quantity)
         message.fee = "0" if report.fee is None else format_decimal(report.fee)
         message.venue_execution_id = report.venue_execution_id
+    elif report.adjustment is not None:
+        add_adjustment(message, event)
     times = message.times
     if report.venue_at_ns:
         times.venue_at.seconds, times.venue_at.nanos = divmod(report.venue_at_ns, 1_000_000_000)

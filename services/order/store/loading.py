@@ -33,6 +33,7 @@ _ACCOUNTS: Final = """
     from unnest($1::text[]) a
 """
 _LIVE: Final = f"{ORDER_SELECT} where o.live and o.shard = $1 order by o.order_id"
+_OF_LISTS: Final = f"{ORDER_SELECT} where not o.live and o.order_list_id = any($1::uuid[])"
 _CURSORS: Final = "select connection_id, epoch, sequence from connection_cursors where shard = $1"
 
 
@@ -71,5 +72,7 @@ async def load(connection: Connection, book: Book) -> None:
         book.topics[topic] = await connection.fetchval(_LAST_OF_TOPIC, shard, topic) or 0
     book.cursors = {name: (epoch, sequence) for name, epoch, sequence in await connection.fetch(_CURSORS, shard)}
     book.load(order_of_row(row) for row in await connection.fetch(_LIVE, shard))
+    if book.groups:
+        book.load_ended(order_of_row(row) for row in await connection.fetch(_OF_LISTS, list(book.groups)))
     accounts = {order.terms.account_id for order in book.live.values()}
     book.load_accounts(await account_sequences(connection, accounts))

@@ -10,12 +10,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.kernel.clock import from_ns
+from services.order.domain.links import Links
 from services.order.domain.order import Order
+from services.order.domain.order_lists import ListRecord
 from services.order.domain.values import ExecutionType
 from services.order.pipeline.entries import Draft, Entry
 
-_STATE: Final = ("live", "status", "accepted", "notional", "cancel_sequence", "sequence")
-"""What changes of an order: the last columns of its table."""
+_STATE: Final = ("placed_sequence", "live", "status", "accepted", "notional", "cancel_sequence", "sequence")
+"""What changes of an order."""
 
 # Rows are arrays of the tables' own types: every row is a tuple in the order of its table's columns. Of such an array
 # the driver looks at each row, of a plain one at each value: with an array for each column it takes half as long again.
@@ -30,22 +32,29 @@ STATEMENT: Final = f"""
         on conflict (shard, connection_id) do update set epoch = excluded.epoch, sequence = excluded.sequence
     ), replaced as (
         insert into replaces select n.* from unnest($4::replaces[]) n
+    ), listed as (
+        insert into order_lists select n.* from unnest($5::order_lists[]) n
     )
-    insert into events select n.* from unnest($5::events[]) n
+    insert into events select n.* from unnest($6::events[]) n
 """
-_KEPT: Final = (None,) * 7
+_KEPT: Final = (None,) * 6
 """What of a changed order stays as it is, between its id and its state."""
+_NO_LINKS: Final = (None, None, None)
+"""What an order that belongs to nothing has after its state, and a changed one keeps."""
 
 
 def arguments(draft: Draft, shard: int) -> list[list[tuple[Any, ...]]]:
     """Returns the arguments that commit a draft."""
     at = from_ns(draft.at_ns)
-    begun = {order.terms.order_id for order in draft.placed}
+    # As they stand at the end: something may have followed for an order in the transaction that it begins with.
+    placed = [draft.orders[order.terms.order_id] for order in draft.placed]
+    begun = {order.terms.order_id for order in placed}
     return [
-        [_placed_row(order, shard, at) for order in draft.placed],
+        [_placed_row(order, shard, at) for order in placed],
         [_changed_row(order) for order in draft.orders.values() if order.terms.order_id not in begun],
         [(shard, name, *cursor) for name, cursor in draft.cursors.items()],
-        [_replace_row(entry, shard) for entry in draft.entries if entry.event.type is ExecutionType.PENDING_REPLACE],
+        [_replace_row(entry, shard) for entry in draft.entries if _asks_replace(entry)],
+        [_list_row(record, shard, at) for record in draft.lists],
         [_event_row(entry, shard, at) for entry in draft.entries],
     ]
 
@@ -67,25 +76,51 @@ def _placed_row(order: Order, shard: int, at: datetime) -> tuple[Any, ...]:
         order.notional,
         order.cancel_sequence,
         order.sequence,
+        *(_NO_LINKS if terms.instructions is None else _links_row(terms.instructions.links)),
     )
+
+
+def _links_row(links: Links | None) -> tuple[str | None, str | None, str | None]:
+    if links is None:
+        return _NO_LINKS
+    return links.parent_order_id or None, links.order_list_id or None, links.strategy_id or None
 
 
 def _changed_row(order: Order) -> tuple[Any, ...]:
     return (
         order.terms.order_id,
         *_KEPT,
+        order.placed_sequence,
         order.live,
         order.status,
         order.accepted,
         order.notional,
         order.cancel_sequence,
         order.sequence,
+        *_NO_LINKS,
     )
+
+
+def _asks_replace(entry: Entry) -> bool:
+    # One that no venue has to be asked about is done in one step.
+    type_ = entry.event.type
+    return type_ is ExecutionType.PENDING_REPLACE or (type_ is ExecutionType.REPLACED and entry.event.report is None)
 
 
 def _replace_row(entry: Entry, shard: int) -> tuple[Any, ...]:
     order = entry.event.order
     return order.terms.order_id, "" if order.replace is None else order.replace.replace_id, shard, entry.sequence
+
+
+def _list_row(record: ListRecord, shard: int, at: datetime) -> tuple[Any, ...]:
+    return (
+        record.order_list_id,
+        shard,
+        record.account_id,
+        record.client_order_list_id,
+        record.contingency_type,
+        at,
+    )
 
 
 def _event_row(entry: Entry, shard: int, at: datetime) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from itertools import groupby
 
 import structlog
 
@@ -13,6 +14,7 @@ from services.kernel.errors import CodedError, not_found
 from services.portfolio.domain import booking
 from services.portfolio.domain.account import Account, Portfolio, account_of_fill
 from services.portfolio.domain.fill import Fill, InstrumentTerms
+from services.portfolio.pipeline.adjusting import Adjusting
 from services.portfolio.pipeline.books import Books
 from services.portfolio.pipeline.ports import (
     AlreadyBookedError,
@@ -36,7 +38,7 @@ class BooksBegunAnewError(Exception):
 
 
 class Bookkeeper:
-    """Books what the order log says, in its order."""
+    """Books what the order log of one shard says, in its order. Each shard has one; `Books` lets them write in turn."""
 
     def __init__(
         self,
@@ -48,27 +50,32 @@ class Bookkeeper:
         *,
         backoff: Backoff,
         pace: Pace | None = None,
+        shard: int = 0,
     ) -> None:
         self._books, self._ledger, self._store = books, books.ledger, store
         self._fills, self._instruments, self._clock = fills, instruments, clock
         self._backoff = backoff
         self._pace = pace or Pace(0)
+        self._shard = shard
         self.booked = 0
         self.duplicates = 0
+        self.adjusted = 0
+        self._adjusting = Adjusting(books, store, instruments, clock, shard)
 
     async def run(self) -> None:
         """Books for ever. What is away is waited for; a fill that cannot be booked now is tried again, never left out.
 
         Raises:
             BooksBegunAnewError: The order log is another one.
+            ShardMismatchError: There are more order logs, or fewer, than this process was told of.
         """
         while True:
             try:
                 await self._follow()
             except LogChangedError:
-                _log.warning("the order log says that it is another one; asking it again")
+                _log.warning("the order log says that it is another one; asking it again", shard=self._shard)
             except CodedError as error:
-                _log.warning("booking waits", error=str(error))
+                _log.warning("booking waits", error=str(error), shard=self._shard)
             await self._backoff.wait()
 
     async def _follow(self) -> None:
@@ -81,21 +88,28 @@ class Bookkeeper:
             await self._pace.turn()
 
     async def _cursor(self) -> Cursor:
-        epoch, cursor = await self._fills.epoch(), self._ledger.cursor
+        epoch, cursor = await self._fills.epoch(), self._ledger.cursor(self._shard)
         if cursor.epoch and cursor.epoch != epoch:
             _log.critical("the order log is another one; emptying the books for it", old=cursor.epoch, new=epoch)
-            await self._books.begin_anew(epoch)
+            await self._books.begin_anew(self._shard, epoch)
             raise BooksBegunAnewError(f"the order log is {epoch} now, and was {cursor.epoch}")
         return Cursor(epoch, cursor.sequence)
 
     async def _book(self, epoch: str, batch: FillBatch) -> None:
-        if batch.fills:
-            terms = await self._terms(batch.fills)
-            async with self._books.booking() as commit:
-                fresh = [fill for fill in batch.fills if fill.sequence > self._ledger.cursor.sequence]
-                if fresh:
-                    await self._commit(commit, epoch, fresh, terms)
-        self._ledger.reached(batch.as_of)
+        for adjusted, fills in groupby(batch.fills, _is_adjusted):
+            if not adjusted:
+                await self._book_fills(epoch, list(fills))
+                continue
+            for fill in fills:
+                self.adjusted += await self._adjusting.book(epoch, fill)
+        self._ledger.reached(batch.as_of, self._shard)
+
+    async def _book_fills(self, epoch: str, fills: Sequence[Fill]) -> None:
+        terms = await self._terms(fills)
+        async with self._books.booking() as commit:
+            reached = self._ledger.cursor(self._shard).sequence
+            if fresh := [fill for fill in fills if fill.sequence > reached]:
+                await self._commit(commit, epoch, fresh, terms)
 
     async def _commit(
         self,
@@ -119,7 +133,7 @@ class Bookkeeper:
         accounts |= {name: known for name in {f.account_id for f in new} if (known := self._ledger.accounts.get(name))}
         books = booking.Books(accounts, self._ledger.positions, terms, self._ledger.sequence)
         booked = booking.book(books, new, self._clock.now())
-        return Commit(opened, booked, self._ledger.cursor, after)
+        return Commit(opened, booked, self._ledger.cursor(self._shard), after, self._shard)
 
     def _count(self, fills: Sequence[Fill], booked: Collection[int]) -> None:
         self.booked += len(booked)
@@ -152,3 +166,7 @@ def _without(booked: Collection[str], fills: Sequence[Fill]) -> list[Fill]:
             known.add(fill.trade_id)
             fresh.append(fill)
     return fresh
+
+
+def _is_adjusted(fill: Fill) -> bool:
+    return fill.adjustment is not None

@@ -22,7 +22,6 @@ from services.storage import cursor, event_log
 from services.storage.database import Connection
 
 CONSUMER: Final = "portfolio"
-SHARD: Final = 0
 FILLS: Final = "trade.executed"
 CHANGES: Final = "position.updated"
 
@@ -78,10 +77,18 @@ _BEGIN_CURSOR: Final = """
 """
 
 
-async def load_cursor(connection: Connection) -> Cursor:
-    """Returns how far the order log has been booked."""
+async def load_cursors(connection: Connection) -> dict[int, Cursor]:
+    """Returns how far the order log of each shard has been booked."""
+    rows = await connection.fetch(
+        "select shard, epoch, sequence from consumer_cursor where consumer = $1 and topic = $2", CONSUMER, FILLS
+    )
+    return {row["shard"]: Cursor(str(row["epoch"]), int(row["sequence"])) for row in rows}
+
+
+async def lock_cursor(connection: Connection, shard: int) -> Cursor:
+    """Returns how far the order log of a shard has been booked; nobody else books it until the transaction ends."""
     row = await connection.fetchrow(
-        f"select epoch, sequence from consumer_cursor where {_OUR_CURSOR}", CONSUMER, SHARD, FILLS
+        f"select epoch, sequence from consumer_cursor where {_OUR_CURSOR} for update", CONSUMER, shard, FILLS
     )
     return Cursor() if row is None else Cursor(str(row["epoch"]), int(row["sequence"]))
 
@@ -116,15 +123,25 @@ async def booked_among(connection: Connection, epoch: str, trade_ids: Collection
     return {str(row["trade_id"]) for row in rows}
 
 
-async def begin_anew(connection: Connection, epoch: str) -> None:
-    """Empties the books for another order log. What was booked stays under the old log's name."""
+async def begin_anew(connection: Connection, shard: int, epoch: str) -> None:
+    """Empties the books for another order log of a shard. What was booked stays under the old log's name.
+
+    The logs of other shards are to be booked once more, so that what was booked of them is forgotten.
+    """
     await connection.execute("delete from position")
     await connection.execute("update balance set amount = opening")
     await connection.execute("update account set change_count = 0, updated_at = now()")
     await connection.execute(f"delete from {event_log.TABLE}")
     await connection.execute("update event_log_epoch set epoch = gen_random_uuid(), created_at = now()")
-    await connection.execute("delete from consumer_cursor where consumer = $1 and shard = $2", CONSUMER, SHARD)
-    await cursor.advance(connection, CONSUMER, SHARD, epoch, {FILLS: 0})
+    for table in ("booking", "adjustment"):
+        await connection.execute(
+            f"delete from {table} where epoch in"
+            " (select epoch from consumer_cursor where consumer = $1 and shard <> $2)",
+            CONSUMER,
+            shard,
+        )
+    await connection.execute("delete from consumer_cursor where consumer = $1", CONSUMER)
+    await cursor.advance(connection, CONSUMER, shard, epoch, {FILLS: 0})
 
 
 async def _prepare(connection: Connection, commit: Commit) -> Cursor:
@@ -134,7 +151,7 @@ async def _prepare(connection: Connection, commit: Commit) -> Cursor:
     if commit.before.epoch:
         return commit.before
     begun = Cursor(commit.after.epoch, 0)
-    await connection.execute(_BEGIN_CURSOR, CONSUMER, SHARD, FILLS, begun.epoch, begun.sequence)
+    await connection.execute(_BEGIN_CURSOR, CONSUMER, commit.shard, FILLS, begun.epoch, begun.sequence)
     return begun
 
 
@@ -143,7 +160,7 @@ async def _book(connection: Connection, commit: Commit, before: Cursor, entries:
     accounts = booked.accounts.values()
     moved = await connection.fetchval(
         _STATEMENT,
-        *(CONSUMER, SHARD, FILLS),
+        *(CONSUMER, commit.shard, FILLS),
         *(after.epoch, after.sequence, before.epoch, before.sequence),
         [_booking_row(change, after.epoch) for change in booked.changes],
         entries,

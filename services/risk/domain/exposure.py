@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from services.kernel.decimals import ZERO
 from services.risk.domain.market import Market
-from services.risk.domain.values import Settled, Side
+from services.risk.domain.values import Adjusted, Settled, Side
 
 
 class Exposure:
@@ -24,6 +24,7 @@ class Exposure:
         start_position: Position when the day began.
         start_price: What it was valued at then.
         last_price: Price of the last fill; None before the first.
+        reduce_only: The open reduce-only orders, oldest first; None where there never was one.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Exposure:
         "open_orders",
         "open_sell",
         "position",
+        "reduce_only",
         "start_position",
         "start_price",
     )
@@ -48,6 +50,7 @@ class Exposure:
         self.start_position = ZERO
         self.start_price = ZERO
         self.last_price: Decimal | None = None
+        self.reduce_only: dict[str, Reserved] | None = None
 
     @property
     def most_long(self) -> Decimal:
@@ -65,6 +68,14 @@ class Exposure:
         self.position += signed
         self.day_cash -= signed * settled.last_price * self.market.multiplier + settled.fee
         self.last_price = settled.last_price
+
+    def adjust(self, settled: Settled, before: Adjusted) -> None:
+        """Books a fill anew: as it was it is taken back, as it is now it is booked. The money of both is the day's."""
+        side = 1 if settled.side == Side.BUY else -1
+        old, new = side * before.quantity, side * settled.last_quantity
+        self.position += new - old
+        multiplier = self.market.multiplier
+        self.day_cash += (old * before.price - new * settled.last_price) * multiplier + before.fee - settled.fee
 
     def mark(self) -> Decimal:
         """Returns the price that the position is valued at: the reference price, else that of the last fill."""
@@ -93,6 +104,34 @@ class Exposure:
         return not (self.position or self.open_orders or self.day_cash or self.start_position)
 
 
+GroupKey = tuple[str, str, int]
+"""Id of a group, instrument and side."""
+
+
+class Group:
+    """Orders that share what they may trade on one side of an instrument: the largest of them counts alone.
+
+    Attributes:
+        key: Its id, instrument and side.
+        members: The orders that hold a reservation.
+    """
+
+    __slots__ = ("key", "members")
+
+    def __init__(self, key: GroupKey) -> None:
+        self.key = key
+        self.members: set[Reserved] = set()
+
+    @property
+    def held(self) -> Decimal:
+        """What is counted of them together."""
+        return max((member.held for member in self.members), default=ZERO)
+
+    def beyond(self, quantity: Decimal) -> Decimal:
+        """Returns how much more is counted once an order of that quantity belongs to them."""
+        return max(quantity - self.held, ZERO)
+
+
 class Reserved:
     """The reservation of an open order.
 
@@ -101,43 +140,70 @@ class Reserved:
     Attributes:
         quantity: What may still trade under its own terms.
         after: What may still trade under the new terms; None without a replace.
+        group: The orders that it shares with; None for one that counts itself.
     """
 
-    __slots__ = ("account", "after", "exposure", "quantity", "shard", "side")
+    __slots__ = ("account", "after", "exposure", "group", "quantity", "shard", "side")
 
-    def __init__(self, account: Account, exposure: Exposure, side: int, quantity: Decimal, shard: int) -> None:
+    def __init__(
+        self,
+        account: Account,
+        exposure: Exposure,
+        side: int,
+        quantity: Decimal,
+        shard: int,
+        group: Group | None = None,
+    ) -> None:
         self.account = account
         self.exposure = exposure
         self.side = side
         self.after: Decimal | None = None
         self.shard = shard
         self.quantity = quantity
+        self.group = group
 
     @property
     def held(self) -> Decimal:
-        """What is counted."""
+        """What it may trade at most."""
         return self.quantity if self.after is None else max(self.quantity, self.after)
+
+    @property
+    def _counted(self) -> Decimal:
+        return self.held if self.group is None else self.group.held
 
     def hold(self) -> None:
         """Counts the order."""
-        self._count(self.held, 1)
+        if self.group is None:
+            self._count(self.held, 1)
+            return
+        before = self.group.held
+        self.group.members.add(self)
+        self.account.groups[self.group.key] = self.group
+        self._count(self.group.held - before, 1)
 
     def change(self, quantity: Decimal, after: Decimal | None = None) -> None:
         """Counts the order with other quantities from now on."""
-        before = self.held
+        before = self._counted
         self.quantity, self.after = quantity, after
-        self._count(self.held - before, 0)
+        self._count(self._counted - before, 0)
 
     def settle(self, settled: Settled) -> None:
         """Takes what the log says of the order, which goes on: fills take from both terms, an outcome leaves one."""
         after = None
         if self.after is not None and not settled.decided:
-            after = max(self.after - settled.last_quantity, ZERO)
+            after = max(self.after - settled.traded, ZERO)
         self.change(settled.leaves, after)
 
     def let_go(self) -> None:
         """Counts the order no more."""
-        self._count(-self.held, -1)
+        if self.group is None:
+            self._count(-self.held, -1)
+            return
+        before = self.group.held
+        self.group.members.discard(self)
+        if not self.group.members:
+            self.account.groups.pop(self.group.key, None)
+        self._count(self.group.held - before, -1)
 
     def _count(self, quantity: Decimal, orders: int) -> None:
         exposure, account = self.exposure, self.account
@@ -161,6 +227,7 @@ class Account:
         open_orders: Orders that hold a reservation.
         open_quantity: What they may still trade.
         changed: Instruments whose exposure changed since it was saved.
+        groups: Orders that share what they may trade, by group, instrument and side.
     """
 
     __slots__ = (
@@ -171,6 +238,7 @@ class Account:
         "day_trades",
         "day_volume",
         "exposures",
+        "groups",
         "open_orders",
         "open_quantity",
         "shard",
@@ -187,6 +255,7 @@ class Account:
         self.open_quantity = ZERO
         self.exposures: dict[str, Exposure] = {}
         self.changed: set[str] = set()
+        self.groups: dict[GroupKey, Group] = {}
 
     def exposure(self, market: Market) -> Exposure:
         """Returns the exposure in an instrument."""
@@ -213,6 +282,16 @@ class Account:
         self.day_trades += 1
         self.day_volume += settled.last_quantity
         self.day_changed = True
+        self.changed.add(market.instrument)
+
+    def adjust(self, settled: Settled, before: Adjusted, market: Market) -> None:
+        """Books a fill anew that was canceled or corrected; what counted in a day that is over counts there no more."""
+        self.begin_day(settled.day)
+        self.exposure(market).adjust(settled, before)
+        if before.day == self.day:
+            self.day_trades -= 0 if settled.last_quantity else 1
+            self.day_volume += settled.traded
+            self.day_changed = True
         self.changed.add(market.instrument)
 
     def day_profits(self) -> dict[str, Decimal]:

@@ -11,10 +11,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordermesh.order.v1 import execution_report_pb2, order_entry_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from services.order.domain import rules
-from services.order.domain.events import Ignored, OrderEvent, apply, place, request_cancel, request_replace
+from services.order.domain.events import Ignored, apply, place, request_cancel, request_replace
 from services.order.domain.instruction_rules import check_new_stop_price
 from services.order.domain.instructions import Instructions
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
 from services.order.domain.replacing import ReplaceRequest, asked_terms, only_reduces
 from services.order.domain.terms import OrderTerms, fingerprint_of
 from services.order.domain.values import ExecutionType as E
@@ -227,12 +228,12 @@ def test_a_replace_is_told_apart_by_its_stop_price() -> None:
     """Another stop price under the same id is another request; a request for nothing is none."""
     fields: dict[str, Any] = {"order_id": "01890000-0000-7000-8000-000000000000", "replace_id": "r"}
     request = replace_request(order_entry_pb2.ReplaceOrderRequest(stop_price="189.50", **fields))
-    assert request.asked == (None, None, Decimal("189.5"))
+    assert request.asked == (None, None, Decimal("189.5"), None)
     replace = Life().ask(request).order.replace
     assert replace is not None
     assert replace.asks_for(request)
     assert not replace.asks_for(ReplaceRequest("o", "r", None, None, stop_price=Decimal(189)))
-    with pytest.raises(CodedError, match="stop_price must be given"):
+    with pytest.raises(CodedError, match="stop_price or expire_at must be given"):
         replace_request(order_entry_pb2.ReplaceOrderRequest(**fields))
 
 

@@ -25,8 +25,10 @@ from services.order.pipeline.placing import Placing
 from services.order.pipeline.ports import Decision
 from services.order.pipeline.reports import AdoptEpoch, VenueReports
 from services.order.pipeline.tickets import Outcome
+from services.order.pipeline.work import CancelFilter
 from services.order.pipeline.writer import LogDivergedError, Writer
 from tests.fakes.clock import FakeClock
+from tests.fakes.order_quotes import FakeQuotes
 from tests.fakes.order_store import (
     FakeInstruments,
     FakeRiskPort,
@@ -95,7 +97,7 @@ class World:
 
     async def through(self) -> None:
         """Waits until what was queued has been committed."""
-        await self.orders.cancel_all("nobody", "", None)
+        await self.orders.cancel_all(CancelFilter("nobody"))
 
     def check(self) -> None:
         """The log has no gaps, is what listeners heard, and memory is what it says."""
@@ -127,7 +129,17 @@ async def running(store: FakeStore | None = None, **limits: int) -> AsyncIterato
     metrics, heard = Metrics(CollectorRegistry()), Heard(list(store.entries))
     writer = Writer(book, store, clock, CountingIdentifiers(), metrics, retry_seconds=0)
     writer.listen(heard)
-    placing = Placing(book, writer, store, risk=risk, instruments=instruments, clock=clock, metrics=metrics, **limits)
+    placing = Placing(
+        book,
+        writer,
+        store,
+        risk=risk,
+        instruments=instruments,
+        quotes=FakeQuotes(),
+        clock=clock,
+        metrics=metrics,
+        **limits,
+    )
     tasks = [asyncio.create_task(writer.run()), asyncio.create_task(placing.run())]
     try:
         yield World(
@@ -392,7 +404,7 @@ async def test_while_the_store_is_away_orders_are_refused_at_once(world: World) 
     with pytest.raises(CodedError, match="STORE_UNAVAILABLE"):
         await world.place(terms("b"))
     with pytest.raises(CodedError, match="STORE_UNAVAILABLE"):
-        await world.orders.cancel_all("demo", "", None)
+        await world.orders.cancel_all(CancelFilter("demo"))
     (outcome,) = await waiting
     assert isinstance(outcome, CodedError)
     await settled(lambda: world.writer.available)
@@ -580,9 +592,9 @@ async def test_cancel_all_takes_what_its_filters_say(world: World) -> None:
         )
         if isinstance(order, Order)
     ]
-    assert await world.orders.cancel_all("demo", "AAPL.XNAS", Side.SELL) == [sell.terms.order_id]
-    assert set(await world.orders.cancel_all("demo", "AAPL.XNAS", None)) == ids(mine, sell)
-    assert set(await world.orders.cancel_all("demo", "", None)) == ids(mine, sell, other)
+    assert await world.orders.cancel_all(CancelFilter("demo", "AAPL.XNAS", Side.SELL)) == [sell.terms.order_id]
+    assert set(await world.orders.cancel_all(CancelFilter("demo", "AAPL.XNAS"))) == ids(mine, sell)
+    assert set(await world.orders.cancel_all(CancelFilter("demo"))) == ids(mine, sell, other)
     assert world.book.live[foreign.terms.order_id].status is OrderStatus.PENDING_NEW
     assert len(world.store.entries) == 7
 

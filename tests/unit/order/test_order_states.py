@@ -11,8 +11,9 @@ from decimal import Decimal
 
 import pytest
 
-from services.order.domain.events import Ignored, OrderEvent, apply, fill_of, lose, place, refuse, request_cancel
+from services.order.domain.events import Ignored, apply, fill_of, lose, place, refuse, request_cancel
 from services.order.domain.order import Order
+from services.order.domain.order_event import OrderEvent
 from services.order.domain.values import ExecutionType as E
 from services.order.domain.values import OrderStatus as S
 from services.order.domain.venue import VenueReport

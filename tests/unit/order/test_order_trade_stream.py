@@ -22,6 +22,7 @@ from services.mesh.draining import Draining
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import LoggedReport
 from services.order.pipeline.leases import Leases
+from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
@@ -34,7 +35,8 @@ from services.order.store.encoding import encode
 from services.order.wire_events import ALL
 from tests.fakes.clock import FakeClock
 from tests.fakes.order_leases import FakeRecord
-from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore
+from tests.fakes.order_quotes import FakeQuotes
+from tests.fakes.order_store import FakeInstruments, FakeLists, FakeRiskPort, FakeStore
 from tests.fakes.order_world import request
 from tests.fakes.orders import CountingIdentifiers
 from tests.fakes.trade_client import placing
@@ -87,11 +89,14 @@ async def running() -> AsyncIterator[World]:
     writer = Writer(book, store, clock, CountingIdentifiers(), metrics)
     streams = OrderStreams(book, NoHistory(), clock, Draining())  # type: ignore[arg-type]
     writer.listen(streams)
-    place = Placing(book, writer, store, risk=risk, instruments=instruments, clock=clock, metrics=metrics)
+    place = Placing(
+        book, writer, store, risk=risk, instruments=instruments, quotes=FakeQuotes(), clock=clock, metrics=metrics
+    )
     orders = Orders(book, writer, store)
     leases = Leases(orders, record)
     replacing = Replacing(book, writer, orders, store, risk=risk, instruments=instruments, clock=clock)
-    desk = Desk(place, orders, replacing, instruments, clock, CountingIdentifiers(), metrics)
+    lists = OrderLists(place, writer, store, FakeLists(store), orders, instruments=instruments, clock=clock)
+    desk = Desk(place, orders, replacing, lists, instruments, clock, CountingIdentifiers(), metrics)
     tasks = [asyncio.create_task(each) for each in (writer.run(), place.run(), leases.run())]
     try:
         yield World(TradeStreams(streams, desk, leases, clock, Draining()), record, leases, risk)

@@ -19,6 +19,7 @@ from ordermesh.risk.v1 import (
 )
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.kernel.errors import CodedError
+from services.risk.domain.reducing import OpenOrder
 from services.risk.domain.trading import enlarging
 from services.risk.domain.values import Side
 from services.risk.pipeline.withdrawing import MOST_PER_MESSAGE
@@ -367,7 +368,7 @@ async def test_bad_requests_name_their_field(world: RiskWorld, fields: dict[str,
 def test_what_enlarges_a_position(position: int, orders: list[tuple[str, int, int]], found: list[str]) -> None:
     """The oldest stay that can only reduce it."""
     told = [(order_id, Side(side), Decimal(quantity)) for order_id, side, quantity in orders]
-    assert enlarging(Decimal(position), told) == found
+    assert enlarging(Decimal(position), (OpenOrder(*each) for each in told)) == found
 
 
 async def test_new_terms_of_an_order_are_held_to_the_state_as_well(world: RiskWorld) -> None:

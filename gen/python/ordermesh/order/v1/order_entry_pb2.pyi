@@ -40,7 +40,9 @@ class PlaceOrderRequest(_message.Message):
     STOP_PRICE_FIELD_NUMBER: _builtins.int
     EXPIRE_AT_FIELD_NUMBER: _builtins.int
     POST_ONLY_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     client_order_id: _builtins.str
     """The caller's id, unique in the account forever: 1 to 64 visible ASCII characters."""
     account_id: _builtins.str
@@ -52,8 +54,9 @@ class PlaceOrderRequest(_message.Message):
     type: _trading_pb2.OrderType.ValueType
     """How its price is set."""
     time_in_force: _trading_pb2.TimeInForce.ValueType
-    """How long it lives. A market order takes IOC or FOK. A stop order takes any: IOC and FOK speak of the time after its
-    trigger and let it wait until canceled, the others also of the time that it waits.
+    """How long it lives. A market order takes IOC, FOK, AT_THE_OPENING or AT_THE_CLOSE. A stop order takes any but these last
+    two: IOC and FOK speak of the time after its trigger and let it wait until canceled, the others also of the time that it
+    waits.
     """
     quantity: _builtins.str
     """Quantity, a positive decimal, a multiple of the instrument's lot."""
@@ -69,10 +72,18 @@ class PlaceOrderRequest(_message.Message):
     """
     post_only: _builtins.bool
     """Never takes: an order that would trade at once is refused instead. For limit orders that may rest (DAY, GTC, GTD) only."""
+    strategy_id: _builtins.str
+    """The caller's name of the strategy behind it, by which orders are found and canceled: 1 to 64 visible ASCII characters.
+    Empty: none.
+    """
     display_quantity: _builtins.str
     """Iceberg: the most that the book shows of it at a time, a positive decimal less than the quantity, a multiple of the
     instrument's lot; what is shown next stands at the back of its price level. Empty: all of it is shown. For limit and
     stop-limit orders that may rest (DAY, GTC, GTD) only.
+    """
+    reduce_only: _builtins.bool
+    """Only reduces the position: refused when it and all open orders of its side together are more than the position that they
+    close, and canceled when the position has become smaller than the open reduce-only orders, the newest first.
     """
     @_builtins.property
     def expire_at(self) -> _timestamp_pb2.Timestamp:
@@ -93,11 +104,13 @@ class PlaceOrderRequest(_message.Message):
         stop_price: _builtins.str = ...,
         expire_at: _timestamp_pb2.Timestamp | None = ...,
         post_only: _builtins.bool = ...,
+        strategy_id: _builtins.str = ...,
         display_quantity: _builtins.str = ...,
+        reduce_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "limit_price", b"limit_price", "post_only", b"post_only", "quantity", b"quantity", "side", b"side", "stop_price", b"stop_price", "time_in_force", b"time_in_force", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "limit_price", b"limit_price", "post_only", b"post_only", "quantity", b"quantity", "reduce_only", b"reduce_only", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "time_in_force", b"time_in_force", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -112,7 +125,7 @@ class PlaceOrderResponse(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order. PENDING_NEW, or, for a repeated request, as it stands now."""
+        """The order. PENDING_NEW, SUSPENDED when it is held here, or, for a repeated request, as it stands now."""
 
     def __init__(
         self,
@@ -238,7 +251,7 @@ class CancelOrderResponse(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order, PENDING_CANCEL."""
+        """The order, PENDING_CANCEL; CANCELED when it was held here."""
 
     def __init__(
         self,
@@ -265,6 +278,7 @@ class ReplaceOrderRequest(_message.Message):
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     STOP_PRICE_FIELD_NUMBER: _builtins.int
+    EXPIRE_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order."""
     replace_id: _builtins.str
@@ -275,14 +289,18 @@ class ReplaceOrderRequest(_message.Message):
     """
     limit_price: _builtins.str
     """New limit price, a positive decimal, a multiple of the instrument's tick. Empty: not to be changed. At least one of
-    quantity, limit price and stop price must be given.
+    quantity, limit price, stop price and expiry must be given.
     """
     expected_version: _builtins.int
     """Version that the order must still have; every change of it counts, a fill too. 0: any."""
     stop_price: _builtins.str
     """New stop price, a positive decimal, a multiple of the instrument's tick, for an order that waits. Empty: not to be
-    changed. Expiry, display quantity and post-only stay what they are.
+    changed. Display quantity, post-only and reduce-only stay what they are.
     """
+    @_builtins.property
+    def expire_at(self) -> _timestamp_pb2.Timestamp:
+        """New expiry of a GTD order, in the future. Absent: not to be changed. The order keeps its place when nothing else changes."""
+
     def __init__(
         self,
         *,
@@ -292,10 +310,11 @@ class ReplaceOrderRequest(_message.Message):
         limit_price: _builtins.str = ...,
         expected_version: _builtins.int = ...,
         stop_price: _builtins.str = ...,
+        expire_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace_id", b"replace_id", "stop_price", b"stop_price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "expire_at", b"expire_at", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace_id", b"replace_id", "stop_price", b"stop_price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -310,7 +329,7 @@ class ReplaceOrderResponse(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order, PENDING_REPLACE, or, for a repeated request, as it stands now."""
+        """The order, PENDING_REPLACE; with its new terms when it was held here; or, for a repeated request, as it stands now."""
 
     def __init__(
         self,
@@ -334,22 +353,30 @@ class CancelAllOrdersRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     INSTRUMENT_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
+    ORDER_LIST_ID_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Account whose orders are canceled."""
     instrument: _builtins.str
     """Only those of this instrument. Empty: of all."""
     side: _trading_pb2.Side.ValueType
     """Only those of this side. Unspecified: both."""
+    order_list_id: _builtins.str
+    """Only those of this list. Empty: of all."""
+    strategy_id: _builtins.str
+    """Only those of this strategy. Empty: of all."""
     def __init__(
         self,
         *,
         account_id: _builtins.str = ...,
         instrument: _builtins.str = ...,
         side: _trading_pb2.Side.ValueType = ...,
+        order_list_id: _builtins.str = ...,
+        strategy_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "instrument", b"instrument", "side", b"side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "instrument", b"instrument", "order_list_id", b"order_list_id", "side", b"side", "strategy_id", b"strategy_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -48,6 +48,8 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     """Ended because its time in force did."""
     ORDER_STATUS_PENDING_REPLACE: _OrderStatus.ValueType  # 9
     """A replace is on its way; fills can still come, under the original terms."""
+    ORDER_STATUS_SUSPENDED: _OrderStatus.ValueType  # 10
+    """Held by OrderService, at no venue: it waits for its trigger, or for another order of its list (FIX 39=9)."""
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper):
     """State of an order (FIX tag 39, by the FIX order state matrices)."""
@@ -72,12 +74,67 @@ ORDER_STATUS_EXPIRED: OrderStatus.ValueType  # 8
 """Ended because its time in force did."""
 ORDER_STATUS_PENDING_REPLACE: OrderStatus.ValueType  # 9
 """A replace is on its way; fills can still come, under the original terms."""
+ORDER_STATUS_SUSPENDED: OrderStatus.ValueType  # 10
+"""Held by OrderService, at no venue: it waits for its trigger, or for another order of its list (FIX 39=9)."""
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
+
+class _OrderListRole:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OrderListRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderListRole.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ORDER_LIST_ROLE_UNSPECIFIED: _OrderListRole.ValueType  # 0
+    """Not in a list."""
+    ORDER_LIST_ROLE_ENTRY: _OrderListRole.ValueType  # 1
+    """Comes first: the others wait for what it fills."""
+    ORDER_LIST_ROLE_LEG: _OrderListRole.ValueType  # 2
+    """One of several that share a quantity: what one fills is taken from the others."""
+    ORDER_LIST_ROLE_EXIT: _OrderListRole.ValueType  # 3
+    """Waits for the entry, and takes the quantity that it has filled."""
+
+class OrderListRole(_OrderListRole, metaclass=_OrderListRoleEnumTypeWrapper):
+    """What an order is among the orders of its list."""
+
+ORDER_LIST_ROLE_UNSPECIFIED: OrderListRole.ValueType  # 0
+"""Not in a list."""
+ORDER_LIST_ROLE_ENTRY: OrderListRole.ValueType  # 1
+"""Comes first: the others wait for what it fills."""
+ORDER_LIST_ROLE_LEG: OrderListRole.ValueType  # 2
+"""One of several that share a quantity: what one fills is taken from the others."""
+ORDER_LIST_ROLE_EXIT: OrderListRole.ValueType  # 3
+"""Waits for the entry, and takes the quantity that it has filled."""
+Global___OrderListRole: _TypeAlias = OrderListRole  # noqa: Y015
+
+class _TradeAdjustmentType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TradeAdjustmentTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradeAdjustmentType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRADE_ADJUSTMENT_TYPE_UNSPECIFIED: _TradeAdjustmentType.ValueType  # 0
+    """Nothing: the trade stands as it was made."""
+    TRADE_ADJUSTMENT_TYPE_CANCELED: _TradeAdjustmentType.ValueType  # 1
+    """Taken back (a bust): the trade counts no more."""
+    TRADE_ADJUSTMENT_TYPE_CORRECTED: _TradeAdjustmentType.ValueType  # 2
+    """Given another price or quantity: the trade counts with these."""
+
+class TradeAdjustmentType(_TradeAdjustmentType, metaclass=_TradeAdjustmentTypeEnumTypeWrapper):
+    """What a venue has done to a trade after it was made."""
+
+TRADE_ADJUSTMENT_TYPE_UNSPECIFIED: TradeAdjustmentType.ValueType  # 0
+"""Nothing: the trade stands as it was made."""
+TRADE_ADJUSTMENT_TYPE_CANCELED: TradeAdjustmentType.ValueType  # 1
+"""Taken back (a bust): the trade counts no more."""
+TRADE_ADJUSTMENT_TYPE_CORRECTED: TradeAdjustmentType.ValueType  # 2
+"""Given another price or quantity: the trade counts with these."""
+Global___TradeAdjustmentType: _TypeAlias = TradeAdjustmentType  # noqa: Y015
 
 @_typing.final
 class Order(_message.Message):
-    """An order. Live while its status is one of the first three, PENDING_CANCEL or PENDING_REPLACE, and then
-    quantity = cumulative_quantity + leaves_quantity; once ended, leaves_quantity is "0".
+    """An order. Live while its status is one of the first three, PENDING_CANCEL, PENDING_REPLACE or SUSPENDED, and then
+    quantity = cumulative_quantity + leaves_quantity; once ended, leaves_quantity is "0". An order that has ended changes when
+    the venue cancels or corrects one of its trades, and never else.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -110,6 +167,12 @@ class Order(_message.Message):
     POST_ONLY_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     TRIGGERED_FIELD_NUMBER: _builtins.int
+    PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    ORDER_LIST_ID_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    LIST_ROLE_FIELD_NUMBER: _builtins.int
+    ORDERED_QUANTITY_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id, a UUIDv7."""
     client_order_id: _builtins.str
@@ -125,7 +188,9 @@ class Order(_message.Message):
     time_in_force: _trading_pb2.TimeInForce.ValueType
     """How long it lives."""
     quantity: _builtins.str
-    """Quantity ordered, a decimal in units of the instrument. A replace to less than what has traded leaves what has traded."""
+    """Quantity ordered, a decimal in units of the instrument. A replace to less than what has traded leaves what has traded.
+    The venue may restate it, and takes off it what it took back of a trade and does not open again.
+    """
     limit_price: _builtins.str
     """Worst price to trade at, a decimal in the instrument's currency. Empty for a market or stop order."""
     order_status: Global___OrderStatus.ValueType
@@ -156,6 +221,18 @@ class Order(_message.Message):
     """Iceberg: the most that the book shows of it at a time. Empty: all of it."""
     triggered: _builtins.bool
     """Whether a stop or stop-limit order was released: from then on it is a market or a limit order."""
+    parent_order_id: _builtins.str
+    """Order that this is a part of, sent to fill it. Empty for an order of its own."""
+    order_list_id: _builtins.str
+    """List that it belongs to. Empty for none."""
+    strategy_id: _builtins.str
+    """The caller's name of the strategy behind it. Empty for none."""
+    list_role: Global___OrderListRole.ValueType
+    """What it is in its list. Unspecified for an order in none."""
+    ordered_quantity: _builtins.str
+    """Quantity that an order of a list was ordered with; `quantity` follows what the others fill. Empty for an order in none."""
+    reduce_only: _builtins.bool
+    """Whether it may only reduce the position."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was committed."""
@@ -207,10 +284,16 @@ class Order(_message.Message):
         post_only: _builtins.bool = ...,
         display_quantity: _builtins.str = ...,
         triggered: _builtins.bool = ...,
+        parent_order_id: _builtins.str = ...,
+        order_list_id: _builtins.str = ...,
+        strategy_id: _builtins.str = ...,
+        list_role: Global___OrderListRole.ValueType = ...,
+        ordered_quantity: _builtins.str = ...,
+        reduce_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "order_id", b"order_id", "order_status", b"order_status", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "text", b"text", "time_in_force", b"time_in_force", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -218,7 +301,9 @@ Global___Order: _TypeAlias = Order  # noqa: Y015
 
 @_typing.final
 class Trade(_message.Message):
-    """A fill of an order."""
+    """A fill of an order. The venue may cancel or correct it at any time, also when the order has long ended: then it is told
+    anew under the same `trade_id`, and what was told last is what holds.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -235,6 +320,8 @@ class Trade(_message.Message):
     VENUE_EXECUTION_ID_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     EXECUTED_AT_FIELD_NUMBER: _builtins.int
+    ADJUSTMENT_TYPE_FIELD_NUMBER: _builtins.int
+    ADJUSTED_BY_EXECUTION_ID_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.str
     """Our id of the fill, a UUIDv7; the execution id of its report."""
     order_id: _builtins.str
@@ -248,17 +335,21 @@ class Trade(_message.Message):
     side: _trading_pb2.Side.ValueType
     """Bought or sold."""
     price: _builtins.str
-    """Price of the fill."""
+    """Price of the fill; of a corrected one as it is now, of a canceled one as it was."""
     quantity: _builtins.str
-    """Quantity of the fill."""
+    """Quantity of the fill; of a corrected one as it is now, of a canceled one as it was."""
     fee: _builtins.str
-    """Fee charged, in the instrument's currency; negative for a rebate."""
+    """Fee charged, in the instrument's currency; negative for a rebate. Of a corrected or canceled fill likewise."""
     connection_id: _builtins.str
     """Broker connection that it came through."""
     venue_execution_id: _builtins.str
     """The venue's id of the execution."""
     sequence: _builtins.int
     """Sequence in the log."""
+    adjustment_type: Global___TradeAdjustmentType.ValueType
+    """What the venue has done to it since. A canceled fill is in no sum."""
+    adjusted_by_execution_id: _builtins.str
+    """Execution id of the report that said so last. Empty: it stands as it was made."""
     @_builtins.property
     def executed_at(self) -> _timestamp_pb2.Timestamp:
         """When the venue matched it."""
@@ -279,10 +370,12 @@ class Trade(_message.Message):
         venue_execution_id: _builtins.str = ...,
         sequence: _builtins.int = ...,
         executed_at: _timestamp_pb2.Timestamp | None = ...,
+        adjustment_type: Global___TradeAdjustmentType.ValueType = ...,
+        adjusted_by_execution_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["executed_at", b"executed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "executed_at", b"executed_at", "fee", b"fee", "instrument", b"instrument", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "sequence", b"sequence", "side", b"side", "trade_id", b"trade_id", "venue_execution_id", b"venue_execution_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "adjusted_by_execution_id", b"adjusted_by_execution_id", "adjustment_type", b"adjustment_type", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "executed_at", b"executed_at", "fee", b"fee", "instrument", b"instrument", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "sequence", b"sequence", "side", b"side", "trade_id", b"trade_id", "venue_execution_id", b"venue_execution_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

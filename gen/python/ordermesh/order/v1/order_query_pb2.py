@@ -28,7 +28,7 @@ from ordermesh.order.v1 import execution_report_pb2 as ordermesh_dot_order_dot_v
 from ordermesh.order.v1 import order_pb2 as ordermesh_dot_order_dot_v1_dot_order__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordermesh/order/v1/order_query.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/order/v1/order.proto\"0\n\x0fGetOrderRequest\x12\x1d\n\x08order_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"K\n\x10GetOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.Order\x12\r\n\x05\x61s_of\x18\x02 \x01(\x04\"\xa0\x03\n\x11ListOrdersRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x42\n\x06status\x18\x03 \x03(\x0e\x32\x1f.ordermesh.order.v1.OrderStatusB\x11\xbaH\x0e\x92\x01\x0b\x10\t\"\x07\x82\x01\x04\x10\x01 \x00\x12\x30\n\x0f\x63lient_order_id\x18\x04 \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xd8\x01\x01\x12(\n\x04\x66rom\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\x07 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x12ListOrdersResponse\x12)\n\x06orders\x18\x01 \x03(\x0b\x32\x19.ordermesh.order.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\"\xc9\x02\n\x11ListTradesRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x1d\n\x08order_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12(\n\x04\x66rom\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\x06 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x12ListTradesResponse\x12)\n\x06trades\x18\x01 \x03(\x0b\x32\x19.ordermesh.order.v1.Trade\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\"r\n\x16GetOrderHistoryRequest\x12\x1d\n\x08order_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"w\n\x17GetOrderHistoryResponse\x12\x34\n\x07reports\x18\x01 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReport\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordermesh/order/v1/order_query.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/order/v1/order.proto\"0\n\x0fGetOrderRequest\x12\x1d\n\x08order_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"K\n\x10GetOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.Order\x12\r\n\x05\x61s_of\x18\x02 \x01(\x04\"\x98\x04\n\x11ListOrdersRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x42\n\x06status\x18\x03 \x03(\x0e\x32\x1f.ordermesh.order.v1.OrderStatusB\x11\xbaH\x0e\x92\x01\x0b\x10\n\"\x07\x82\x01\x04\x10\x01 \x00\x12\x30\n\x0f\x63lient_order_id\x18\x04 \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xd8\x01\x01\x12$\n\x0fparent_order_id\x18\t \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\"\n\rorder_list_id\x18\n \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12,\n\x0bstrategy_id\x18\x0b \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xd8\x01\x01\x12(\n\x04\x66rom\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\x07 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x12ListOrdersResponse\x12)\n\x06orders\x18\x01 \x03(\x0b\x32\x19.ordermesh.order.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\"\xc9\x02\n\x11ListTradesRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x1d\n\x08order_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12(\n\x04\x66rom\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\x06 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x12ListTradesResponse\x12)\n\x06trades\x18\x01 \x03(\x0b\x32\x19.ordermesh.order.v1.Trade\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\"r\n\x16GetOrderHistoryRequest\x12\x1d\n\x08order_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12\x1b\n\tpage_size\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"w\n\x17GetOrderHistoryResponse\x12\x34\n\x07reports\x18\x01 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReport\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,9 +42,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTORDERSREQUEST'].fields_by_name['instrument']._loaded_options = None
   _globals['_LISTORDERSREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\330\001\001'
   _globals['_LISTORDERSREQUEST'].fields_by_name['status']._loaded_options = None
-  _globals['_LISTORDERSREQUEST'].fields_by_name['status']._serialized_options = b'\272H\016\222\001\013\020\t\"\007\202\001\004\020\001 \000'
+  _globals['_LISTORDERSREQUEST'].fields_by_name['status']._serialized_options = b'\272H\016\222\001\013\020\n\"\007\202\001\004\020\001 \000'
   _globals['_LISTORDERSREQUEST'].fields_by_name['client_order_id']._loaded_options = None
   _globals['_LISTORDERSREQUEST'].fields_by_name['client_order_id']._serialized_options = b'\272H\024r\0172\r^[!-~]{1,64}$\330\001\001'
+  _globals['_LISTORDERSREQUEST'].fields_by_name['parent_order_id']._loaded_options = None
+  _globals['_LISTORDERSREQUEST'].fields_by_name['parent_order_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_LISTORDERSREQUEST'].fields_by_name['order_list_id']._loaded_options = None
+  _globals['_LISTORDERSREQUEST'].fields_by_name['order_list_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_LISTORDERSREQUEST'].fields_by_name['strategy_id']._loaded_options = None
+  _globals['_LISTORDERSREQUEST'].fields_by_name['strategy_id']._serialized_options = b'\272H\024r\0172\r^[!-~]{1,64}$\330\001\001'
   _globals['_LISTORDERSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTORDERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
   _globals['_LISTORDERSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -70,15 +76,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETORDERRESPONSE']._serialized_start=247
   _globals['_GETORDERRESPONSE']._serialized_end=322
   _globals['_LISTORDERSREQUEST']._serialized_start=325
-  _globals['_LISTORDERSREQUEST']._serialized_end=741
-  _globals['_LISTORDERSRESPONSE']._serialized_start=743
-  _globals['_LISTORDERSRESPONSE']._serialized_end=846
-  _globals['_LISTTRADESREQUEST']._serialized_start=849
-  _globals['_LISTTRADESREQUEST']._serialized_end=1178
-  _globals['_LISTTRADESRESPONSE']._serialized_start=1180
-  _globals['_LISTTRADESRESPONSE']._serialized_end=1283
-  _globals['_GETORDERHISTORYREQUEST']._serialized_start=1285
-  _globals['_GETORDERHISTORYREQUEST']._serialized_end=1399
-  _globals['_GETORDERHISTORYRESPONSE']._serialized_start=1401
-  _globals['_GETORDERHISTORYRESPONSE']._serialized_end=1520
+  _globals['_LISTORDERSREQUEST']._serialized_end=861
+  _globals['_LISTORDERSRESPONSE']._serialized_start=863
+  _globals['_LISTORDERSRESPONSE']._serialized_end=966
+  _globals['_LISTTRADESREQUEST']._serialized_start=969
+  _globals['_LISTTRADESREQUEST']._serialized_end=1298
+  _globals['_LISTTRADESRESPONSE']._serialized_start=1300
+  _globals['_LISTTRADESRESPONSE']._serialized_end=1403
+  _globals['_GETORDERHISTORYREQUEST']._serialized_start=1405
+  _globals['_GETORDERHISTORYREQUEST']._serialized_end=1519
+  _globals['_GETORDERHISTORYRESPONSE']._serialized_start=1521
+  _globals['_GETORDERHISTORYRESPONSE']._serialized_end=1640
 # @@protoc_insertion_point(module_scope)

@@ -81,6 +81,9 @@ class ListOrdersRequest(_message.Message):
     INSTRUMENT_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    ORDER_LIST_ID_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
     FROM_FIELD_NUMBER: _builtins.int
     TO_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
@@ -91,6 +94,12 @@ class ListOrdersRequest(_message.Message):
     """Only of this instrument. Empty: of all."""
     client_order_id: _builtins.str
     """Only the one with this client order id. Empty: any."""
+    parent_order_id: _builtins.str
+    """Only the child orders of this one. Empty: any."""
+    order_list_id: _builtins.str
+    """Only of this list. Empty: of any or none."""
+    strategy_id: _builtins.str
+    """Only of this strategy. Empty: of any or none."""
     page_size: _builtins.int
     """Most entries to answer, up to 1000. 0: 100."""
     page_token: _builtins.str
@@ -110,13 +119,16 @@ class ListOrdersRequest(_message.Message):
         instrument: _builtins.str = ...,
         status: _abc.Iterable[_order_pb2.OrderStatus.ValueType] | None = ...,
         client_order_id: _builtins.str = ...,
+        parent_order_id: _builtins.str = ...,
+        order_list_id: _builtins.str = ...,
+        strategy_id: _builtins.str = ...,
         to: _timestamp_pb2.Timestamp | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "from", b"from", "instrument", b"instrument", "page_size", b"page_size", "page_token", b"page_token", "status", b"status", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "from", b"from", "instrument", b"instrument", "order_list_id", b"order_list_id", "page_size", b"page_size", "page_token", b"page_token", "parent_order_id", b"parent_order_id", "status", b"status", "strategy_id", b"strategy_id", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

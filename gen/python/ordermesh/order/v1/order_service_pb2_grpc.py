@@ -3,7 +3,10 @@
 import grpc
 import warnings
 
+from ordermesh.order.v1 import execution_quality_pb2 as ordermesh_dot_order_dot_v1_dot_execution__quality__pb2
+from ordermesh.order.v1 import execution_quality_summary_pb2 as ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2
 from ordermesh.order.v1 import order_entry_pb2 as ordermesh_dot_order_dot_v1_dot_order__entry__pb2
+from ordermesh.order.v1 import order_list_pb2 as ordermesh_dot_order_dot_v1_dot_order__list__pb2
 from ordermesh.order.v1 import order_preview_pb2 as ordermesh_dot_order_dot_v1_dot_order__preview__pb2
 from ordermesh.order.v1 import order_query_pb2 as ordermesh_dot_order_dot_v1_dot_order__query__pb2
 from ordermesh.order.v1 import order_stream_pb2 as ordermesh_dot_order_dot_v1_dot_order__stream__pb2
@@ -34,6 +37,11 @@ if _version_not_supported:
 class OrderServiceStub:
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     def __init__(self, channel):
@@ -72,6 +80,26 @@ class OrderServiceStub:
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersResponse.FromString,
                 _registered_method=True)
+        self.PlaceOrderList = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/PlaceOrderList',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListResponse.FromString,
+                _registered_method=True)
+        self.GetOrderList = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/GetOrderList',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListResponse.FromString,
+                _registered_method=True)
+        self.ListOrderLists = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/ListOrderLists',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsResponse.FromString,
+                _registered_method=True)
+        self.CancelOrderList = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/CancelOrderList',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListResponse.FromString,
+                _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/GetOrder',
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderRequest.SerializeToString,
@@ -102,6 +130,16 @@ class OrderServiceStub:
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.FromString,
                 _registered_method=True)
+        self.GetExecutionQuality = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/GetExecutionQuality',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityResponse.FromString,
+                _registered_method=True)
+        self.SummarizeExecutionQuality = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/SummarizeExecutionQuality',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityResponse.FromString,
+                _registered_method=True)
         self.ListReconciliations = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/ListReconciliations',
                 request_serializer=ordermesh_dot_order_dot_v1_dot_reconciliation__pb2.ListReconciliationsRequest.SerializeToString,
@@ -122,6 +160,11 @@ class OrderServiceStub:
 class OrderServiceServicer:
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     def PlaceOrder(self, request, context):
@@ -182,6 +225,38 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlaceOrderList(self, request, context):
+        """Places orders that depend on each other: all of them or none. Answers when they are committed. The same request under the
+        same client order list id answers the list as it stands; a different one fails with DUPLICATE_CLIENT_ORDER_LIST_ID, and
+        one whose orders were placed otherwise with DUPLICATE_CLIENT_ORDER_ID. Orders that do not make a list fail with
+        ORDER_LIST_MISMATCH. A refusal of any of them by risk fails with FAILED_PRECONDITION and the detail RiskBreach; nothing is
+        kept then and the ids stay free.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrderList(self, request, context):
+        """Tells one list and its orders. Fails with UNKNOWN_ORDER_LIST when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOrderLists(self, request, context):
+        """Lists lists, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrderList(self, request, context):
+        """Asks for the cancel of every live order of a list. One that has none answers as it stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetOrder(self, request, context):
         """Tells one order, by our id.
         """
@@ -219,6 +294,22 @@ class OrderServiceServicer:
 
     def GetOrderHistory(self, request, context):
         """Lists what happened to one order, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExecutionQuality(self, request, context):
+        """Tells how well an order was executed: against the market when it came in, over its life, and after it. What cannot be told
+        is absent, and the answer says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SummarizeExecutionQuality(self, request, context):
+        """Sums execution quality up by instrument and broker connection: of one account or of all, of a UTC day or of any time. For
+        the daily report on best execution.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -287,6 +378,26 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersResponse.SerializeToString,
             ),
+            'PlaceOrderList': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceOrderList,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListResponse.SerializeToString,
+            ),
+            'GetOrderList': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrderList,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListResponse.SerializeToString,
+            ),
+            'ListOrderLists': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOrderLists,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsResponse.SerializeToString,
+            ),
+            'CancelOrderList': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrderList,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListResponse.SerializeToString,
+            ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderRequest.FromString,
@@ -317,6 +428,16 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.SerializeToString,
             ),
+            'GetExecutionQuality': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExecutionQuality,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityResponse.SerializeToString,
+            ),
+            'SummarizeExecutionQuality': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeExecutionQuality,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityResponse.SerializeToString,
+            ),
             'ListReconciliations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReconciliations,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_reconciliation__pb2.ListReconciliationsRequest.FromString,
@@ -343,6 +464,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
 class OrderService:
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     @staticmethod
@@ -508,6 +634,114 @@ class OrderService:
             _registered_method=True)
 
     @staticmethod
+    def PlaceOrderList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/PlaceOrderList',
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrderList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/GetOrderList',
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOrderLists(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/ListOrderLists',
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrderList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/CancelOrderList',
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetOrder(request,
             target,
             options=(),
@@ -659,6 +893,60 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/GetOrderHistory',
             ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExecutionQuality(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/GetExecutionQuality',
+            ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SummarizeExecutionQuality(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/SummarizeExecutionQuality',
+            ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityResponse.FromString,
             options,
             channel_credentials,
             insecure,
