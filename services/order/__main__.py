@@ -18,7 +18,10 @@ from services.order.peers.broker import BrokerRoute
 from services.order.peers.instruments import InstrumentCatalogue
 from services.order.peers.previews import MarketDepths, RiskChecks, Routing
 from services.order.peers.risk import RiskStream
+from services.order.peers.trades import TradeFollower
+from services.order.peers.venue_types import VenueTypes
 from services.order.pipeline.book import Book
+from services.order.pipeline.expiries import Expiries
 from services.order.pipeline.leases import Leases
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
@@ -27,6 +30,7 @@ from services.order.pipeline.previewing import Previewing
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.replacing import Replacing
+from services.order.pipeline.triggers import Triggers
 from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
@@ -95,7 +99,8 @@ async def main(service: Service[OrderSettings]) -> None:
     )
     service.on_close(reconciliations.flush)
     reconciling = Reconciling(book, store, metrics, reconciliations)
-    broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock)
+    venue_types = VenueTypes()
+    broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock, venue_types)
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
     )
@@ -103,7 +108,11 @@ async def main(service: Service[OrderSettings]) -> None:
     service.on_close(redis.aclose)
     relay_options = RelayOptions(interval_seconds=settings.relay_interval_seconds)
     relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard, options=relay_options)
-    for listener in (broker, risk, streams, Publishing(relay, book.epoch), reconciling):
+    expiries = Expiries(book, writer, service.clock)
+    triggers = Triggers(book, writer, service.clock, metrics)
+    trade_follower = TradeFollower(channels.to(settings.marketdata_address), instruments, triggers)
+    service.on_close(trade_follower.close)
+    for listener in (broker, risk, streams, Publishing(relay, book.epoch), reconciling, expiries, triggers):
         writer.listen(listener)
     placing = Placing(
         book,
@@ -113,6 +122,7 @@ async def main(service: Service[OrderSettings]) -> None:
         instruments=instruments,
         clock=service.clock,
         metrics=metrics,
+        venue_types=venue_types,
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
     )
@@ -144,6 +154,10 @@ async def main(service: Service[OrderSettings]) -> None:
     )
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
+    metrics.held.set_function(lambda: triggers.held)
+    # What is due ends before the market is asked for.
+    expiries.start()
+    triggers.start(trade_follower)
 
     for name, coroutine in (
         ("writer", writer.run()),
@@ -155,6 +169,8 @@ async def main(service: Service[OrderSettings]) -> None:
         ("relay", relay.run()),
         ("reconciliations", reconciliations.run()),
         ("leases", leases.run()),
+        ("expiries", expiries.run()),
+        ("triggers", triggers.run()),
     ):
         service.spawn(name, coroutine)
     trades = TradeStreams(

@@ -26,7 +26,7 @@ NUMBER_OF_REASON: dict[str, int] = {
 REASON_OF_NUMBER: dict[int, str] = {number: name for name, number in NUMBER_OF_REASON.items()}
 
 SIDES = (None, *Side)
-ORDER_TYPES = (None, *OrderType)
+ORDER_TYPES = tuple({type_.value: type_ for type_ in OrderType}.get(number) for number in range(max(OrderType) + 1))
 TIMES_IN_FORCE = (None, *TimeInForce)
 STATUSES = (None, *OrderStatus)
 """Members by number; None stands for unspecified."""

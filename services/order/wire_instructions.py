@@ -12,6 +12,7 @@ from ordermesh.order.v1.order_pb2 import Order
 from services.kernel.decimals import format_decimal
 from services.order.domain.instructions import Instructions
 from services.order.domain.links import Links, ListRole
+from services.order.wire_trailing import trailing_message, trailing_of
 
 _BILLION = 1_000_000_000
 
@@ -21,6 +22,8 @@ def add_instructions(message: Order | ExecutionReport, instructions: Instruction
     _add_terms(message, instructions)
     if instructions.triggered:
         message.triggered = True
+    if instructions.trailing is not None:
+        message.trailing_stop.CopyFrom(trailing_message(instructions.trailing))
     if instructions.links is not None:
         _add_links(message, instructions.links)
 
@@ -35,8 +38,9 @@ def venue_instructions(instructions: Instructions) -> VenueInstructions:
 def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
     """Returns the instructions of an order that was written; None when it has none."""
     dated = message.HasField("expire_at")
+    trails = message.HasField("trailing_stop")
     links = _links_of(message)
-    if not (message.stop_price or dated or message.post_only or message.display_quantity or links):
+    if not (message.stop_price or dated or message.post_only or message.display_quantity or links or trails):
         return None
     return Instructions(
         stop_price=Decimal(message.stop_price) if message.stop_price else None,
@@ -45,6 +49,7 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
         display_quantity=Decimal(message.display_quantity) if message.display_quantity else None,
         triggered=message.triggered,
         links=links,
+        trailing=trailing_of(message.trailing_stop) if trails else None,
     )
 
 

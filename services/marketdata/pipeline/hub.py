@@ -23,12 +23,14 @@ class Turn:
         books: Markets whose book changed.
         trades: New trades in the order of the feed.
         candles: Markets and intervals whose newest candles changed.
+        interrupted: Markets that have missed trades.
     """
 
     quotes: list[Market] = field(default_factory=list)
     books: list[Market] = field(default_factory=list)
     trades: list[tuple[Market, Trade]] = field(default_factory=list)
     candles: list[tuple[Market, Interval]] = field(default_factory=list)
+    interrupted: list[Market] = field(default_factory=list)
 
 
 class TradeSink(Protocol):
@@ -83,6 +85,7 @@ class Hub:
         self._books: dict[int, Market] = {}
         self._trades: list[tuple[Market, Trade]] = []
         self._candles: dict[tuple[int, Interval], Market] = {}
+        self._interrupted: list[Market] = []
         self._second = 0
         self._news = Wakeup()
 
@@ -125,6 +128,8 @@ class Hub:
         """Takes a whole market in."""
         market = self.by_number[snapshot.number]
         before = market.position
+        if market.told and _missed(market, snapshot, self.epoch_number):
+            self._interrupted.append(market)
         market.restore(snapshot, self.epoch_number)
         if snapshot.last_trade is not None:
             self._time(snapshot.last_trade.time_ns)
@@ -182,8 +187,10 @@ class Hub:
             books=list(self._books.values()),
             trades=self._trades,
             candles=[(market, interval) for (_, interval), market in self._candles.items()],
+            interrupted=self._interrupted,
         )
         self._touched, self._books, self._candles, self._trades = {}, {}, {}, []
+        self._interrupted = []
         for listener in self._listeners:
             listener(turn)
         self._news.call()
@@ -233,3 +240,11 @@ class Hub:
                 market.stale = stale
                 self._books[market.number] = market
                 self._touch(market)
+
+
+def _missed(market: Market, snapshot: MarketSnapshot, epoch_number: int) -> bool:
+    """Tells whether a snapshot knows of a trade that the live market does not."""
+    newest, known = snapshot.last_trade, market.last_trade
+    if newest is None:
+        return False
+    return known is None or (known.epoch_number, known.trade_id) != (epoch_number, newest.trade_id)

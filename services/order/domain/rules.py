@@ -7,7 +7,7 @@ from typing import Final
 
 from services.kernel.decimals import format_decimal, is_multiple
 from services.kernel.errors import CodedError, invalid_field, precondition
-from services.order.domain.instruction_rules import LIMIT_TYPES, check_entry, check_stop_price
+from services.order.domain.instruction_rules import LIMIT_TYPES, check_condition, check_entry
 from services.order.domain.instructions import Instructions
 from services.order.domain.instruments import Instrument
 from services.order.domain.terms import OrderTerms
@@ -16,8 +16,8 @@ from services.order.domain.values import OrderType, TimeInForce
 MAX_TICKS: Final = 2**63 - 1
 """Engines count prices in ticks, in 64 bits."""
 # Looked up once: a member of an enumeration costs a plain order more than the comparison with it.
-_STOP: Final = OrderType.STOP
-_STOP_LIMIT: Final = OrderType.STOP_LIMIT
+_MARKET: Final = OrderType.MARKET
+_LIMIT: Final = OrderType.LIMIT
 _GTD: Final = TimeInForce.GTD
 
 
@@ -64,20 +64,20 @@ def _check_type(terms: OrderTerms) -> None:
     if terms.type in LIMIT_TYPES:
         if terms.limit_price is None:
             raise invalid_field("limit_price", "must be given for a limit order", reason="LIMIT_PRICE_MISMATCH")
-        if terms.type is _STOP_LIMIT:
-            check_stop_price(terms)
+        if terms.type is not _LIMIT:
+            check_condition(terms)
         return
     if terms.limit_price is not None:
-        rule = "must be absent for a market or stop order"
+        rule = "must be absent for an order without a limit"
         raise invalid_field("limit_price", rule, reason="LIMIT_PRICE_MISMATCH")
-    if terms.type is _STOP:
-        check_stop_price(terms)
+    if terms.type is not _MARKET:
+        check_condition(terms)
     elif terms.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK):
         raise invalid_field("time_in_force", "must be IOC or FOK for a market order", reason="TIME_IN_FORCE_MISMATCH")
 
 
 def _check_steps(terms: OrderTerms, instructions: Instructions, instrument: Instrument) -> None:
-    check_stop_price(terms)
+    check_condition(terms)
     if instructions.stop_price is not None:
         _check_price(instructions.stop_price, instrument, "stop_price")
     display = instructions.display_quantity

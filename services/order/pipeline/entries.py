@@ -97,6 +97,7 @@ class Draft:
         accounts: Accounts that it appends to: their last account sequence.
         topics: Last sequence per topic.
         grouped: Entries of orders that belong to a group, of which something may follow for the others.
+        instructed: Entries of orders with instructions: of others nothing is ever held here.
     """
 
     __slots__ = (
@@ -107,6 +108,7 @@ class Draft:
         "entries",
         "first_sequence",
         "grouped",
+        "instructed",
         "orders",
         "placed",
         "topics",
@@ -123,6 +125,7 @@ class Draft:
         self.accounts: dict[str, int] = {}
         self.topics = list(book.topics)
         self.grouped: list[Entry] = []
+        self.instructed: list[Entry] = []
 
     @property
     def next_sequence(self) -> int:
@@ -185,6 +188,8 @@ class Draft:
         if order.version == 1:
             self.placed.append(order)
         self.entries.append(entry)
-        if order.terms.instructions is not None and order.terms.group_id:
-            self.grouped.append(entry)
+        if order.terms.instructions is not None:
+            self.instructed.append(entry)
+            if order.terms.group_id:
+                self.grouped.append(entry)
         return entry

@@ -13,7 +13,7 @@ from services.order.pipeline.ports import Decision
 from services.order.pipeline.queries import FillFilter, OrderFilter
 from services.order.pipeline.tickets import Outcome
 from services.order.pipeline.work import CancelFilter
-from services.order.servicer.instructions import instructions_of_request, number
+from services.order.servicer.instructions import instructions_of_request, number, trailing_of_request
 from services.order.wire import (
     ORDER_TYPES,
     SIDES,
@@ -41,6 +41,7 @@ def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received
         or request.display_quantity
         or request.strategy_id
         or request.HasField("expire_at")
+        or request.HasField("trailing_stop")
     )
     return OrderTerms(
         order_id=order_id,
@@ -64,8 +65,9 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
     Raises:
         CodedError: INVALID_FIELD, when it asks for nothing.
     """
-    if not (request.quantity or request.limit_price or request.stop_price):
-        raise invalid_field("quantity", "quantity, limit_price or stop_price must be given")
+    trails = request.HasField("trailing_stop")
+    if not (request.quantity or request.limit_price or request.stop_price or trails):
+        raise invalid_field("quantity", "quantity, limit_price, stop_price or trailing_stop must be given")
     return ReplaceRequest(
         request.order_id.lower(),
         request.replace_id,
@@ -73,6 +75,7 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
         number(request.limit_price, "limit_price") if request.limit_price else None,
         request.expected_version,
         number(request.stop_price, "stop_price") if request.stop_price else None,
+        trailing_of_request(request.trailing_stop) if trails else None,
     )
 
 

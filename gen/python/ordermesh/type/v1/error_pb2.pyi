@@ -144,6 +144,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A component that the health check covers is down."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 126
     """A fault of the service; the message carries the id under which it was logged."""
+    ERROR_REASON_TRAILING_STOP_MISMATCH: _ErrorReason.ValueType  # 130
+    """A trailing stop order without its distance, or another order with one."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Ordermesh answers with, without the prefix `ERROR_REASON_`. The domain is
@@ -272,4 +274,6 @@ ERROR_REASON_COMPONENT_DOWN: ErrorReason.ValueType  # 125
 """A component that the health check covers is down."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 126
 """A fault of the service; the message carries the id under which it was logged."""
+ERROR_REASON_TRAILING_STOP_MISMATCH: ErrorReason.ValueType  # 130
+"""A trailing stop order without its distance, or another order with one."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
