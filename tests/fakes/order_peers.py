@@ -22,11 +22,13 @@ from ordermesh.marketdata.v1 import (
     instrument_pb2,
     market_data_service_pb2,
     market_data_service_pb2_grpc,
+    market_trade_access_pb2,
+    market_trade_pb2,
 )
 from ordermesh.order.v1 import execution_report_pb2
 from ordermesh.risk.v1 import reservation_service_pb2 as reserving
 from ordermesh.risk.v1 import reservation_service_pb2_grpc
-from ordermesh.type.v1 import error_pb2, risk_breach_pb2
+from ordermesh.type.v1 import error_pb2, risk_breach_pb2, stream_pb2
 from services.mesh.options import SERVER_OPTIONS
 
 CONNECTION = "simulation"
@@ -423,14 +425,89 @@ def instrument(name: str, **changes: Any) -> instrument_pb2.Instrument:
     return message
 
 
+Trades = market_trade_access_pb2.StreamTradesResponse
+
+
 @dataclass
 class FakeMarketData(market_data_service_pb2_grpc.MarketDataServiceServicer):
-    """Knows some instruments."""
+    """Knows some instruments, and the trades that a test makes in them.
+
+    Attributes:
+        trades: All trades of each instrument, oldest first.
+        epoch: Epoch of the next trades.
+        recovering: How often to say that trades are still being recovered.
+        down: Whether nobody answers about trades.
+        page_size: Most trades in a page.
+        subscribed: Instruments that are followed now.
+    """
 
     instruments: dict[str, instrument_pb2.Instrument] = field(
         default_factory=lambda: {name: instrument(name) for name in ("AAPL.XNAS", "MSFT.XNAS")}
     )
     books: dict[str, book_pb2.OrderBook] = field(default_factory=dict)
+    trades: dict[str, list[market_trade_pb2.MarketTrade]] = field(default_factory=dict)
+    epoch: str = "epoch"
+    recovering: int = 0
+    down: bool = False
+    page_size: int = 2
+    subscribed: list[str] = field(default_factory=list)
+    _readers: set[tuple[str, asyncio.Queue[Trades | None]]] = field(default_factory=set)
+
+    def trade(self, price: str, name: str = "AAPL.XNAS", *, told: bool = True) -> market_trade_pb2.MarketTrade:
+        """Makes a trade now; one that is not told live is in the list alone."""
+        seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
+        made = self.trades.setdefault(name, [])
+        trade = market_trade_pb2.MarketTrade(
+            instrument=name,
+            trade_id=str(len(made) + 1),
+            price=price,
+            quantity="1",
+            sequence=len(made) + 1,
+            epoch=self.epoch,
+            venue_time=Timestamp(seconds=seconds, nanos=nanos),
+        )
+        made.append(trade)
+        for wanted, queue in self._readers if told else ():
+            if wanted == name:
+                queue.put_nowait(Trades(update=market_trade_access_pb2.MarketTradeUpdate(trades=[trade])))
+        return trade
+
+    def cut_trades(self, reason: stream_pb2.GoingAwayReason.ValueType | None = None) -> None:
+        """Ends all streams of trades, with a reason or without a word."""
+        for _, queue in self._readers:
+            if reason is not None:
+                queue.put_nowait(Trades(going_away=stream_pb2.GoingAway(reason=reason)))
+            queue.put_nowait(None)
+
+    async def StreamTrades(self, request: Any, context: Any) -> AsyncIterator[Trades]:
+        if self.down:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        [name] = request.instruments
+        queue: asyncio.Queue[Trades | None] = asyncio.Queue()
+        self._readers.add((name, queue))
+        self.subscribed.append(name)
+        try:
+            yield Trades(subscribed=stream_pb2.Subscribed())
+            yield Trades(snapshot_begin=stream_pb2.SnapshotBegin())
+            yield Trades(snapshot_end=stream_pb2.SnapshotEnd())
+            while (told := await queue.get()) is not None:
+                yield told
+        finally:
+            self._readers.discard((name, queue))
+            self.subscribed.remove(name)
+
+    async def ListMarketTrades(self, request: Any, context: Any) -> market_trade_access_pb2.ListMarketTradesResponse:
+        if self.down:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        self.recovering = max(0, self.recovering - 1)
+        newest_first = self.trades.get(request.instrument, [])[::-1]
+        first = int(request.page_token or 0)
+        rest = newest_first[first:]
+        return market_trade_access_pb2.ListMarketTradesResponse(
+            trades=rest[: self.page_size],
+            next_page_token=str(first + self.page_size) if len(rest) > self.page_size else "",
+            recovering=self.recovering > 0,
+        )
 
     async def GetInstrument(self, request: Any, context: Any) -> Any:
         found = self.instruments.get(request.instrument)

@@ -15,6 +15,7 @@ from services.order.domain.links import Links
 from services.order.domain.trailing import TrailingStop
 
 _BILLION = 1_000_000_000
+_HUNDRED = Decimal(100)
 
 
 def number(text: str, field: str) -> Decimal:
@@ -58,7 +59,10 @@ def trailing_of_request(told: TrailingStopMessage) -> TrailingStop:
     if told.HasField("ticks"):
         return TrailingStop(ticks=told.ticks)
     if told.HasField("percent"):
-        return TrailingStop(percent=number(told.percent, "trailing_stop.percent"))
+        percent = number(told.percent, "trailing_stop.percent")
+        if percent >= _HUNDRED:
+            raise invalid_field("trailing_stop.percent", "must be less than 100")
+        return TrailingStop(percent=percent)
     return TrailingStop(amount=number(told.amount, "trailing_stop.amount"))
 
 

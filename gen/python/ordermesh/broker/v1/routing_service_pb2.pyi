@@ -452,7 +452,7 @@ class ConnectionOpened(_message.Message):
     """Counts the openings of the connection on this stream, from 1; ConnectionReady names it."""
     @_builtins.property
     def order_types(self) -> _containers.RepeatedScalarFieldContainer[_trading_pb2.OrderType.ValueType]:
-        """Order types that its venue takes. Of others those that wait for a price are held by OrderService."""
+        """Order types that its venue takes; of others OrderService holds those that wait for a price."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&ordermesh/order/v1/trailing_stop.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x02\n\x0cTrailingStop\x12`\n\x06\x61mount\x18\x01 \x01(\tBN\xbaHKrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$H\x00\x12Y\n\x07percent\x18\x02 \x01(\tBF\xbaHCrA2?^(?:[1-9][0-9]?(?:\\.[0-9]{1,4})?|0\\.[0-9]{0,3}[1-9][0-9]{0,3})$H\x00\x12\x1e\n\x05ticks\x18\x03 \x01(\rB\r\xbaH\n*\x08\x18\x80\x94\xeb\xdc\x03(\x01H\x00\x12\x17\n\x0freference_price\x18\x04 \x01(\t\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x08\x64istance\x12\x05\xbaH\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&ordermesh/order/v1/trailing_stop.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x03\n\x0cTrailingStop\x12`\n\x06\x61mount\x18\x01 \x01(\tBN\xbaHKrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$H\x00\x12\x61\n\x07percent\x18\x02 \x01(\tBN\xbaHKrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$H\x00\x12\x1e\n\x05ticks\x18\x03 \x01(\rB\r\xbaH\n*\x08\x18\x80\x94\xeb\xdc\x03(\x01H\x00\x12j\n\x0freference_price\x18\x04 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12)\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x08\x64istance\x12\x05\xbaH\x02\x08\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRAILINGSTOP'].fields_by_name['amount']._loaded_options = None
   _globals['_TRAILINGSTOP'].fields_by_name['amount']._serialized_options = b'\272HKrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$'
   _globals['_TRAILINGSTOP'].fields_by_name['percent']._loaded_options = None
-  _globals['_TRAILINGSTOP'].fields_by_name['percent']._serialized_options = b'\272HCrA2?^(?:[1-9][0-9]?(?:\\.[0-9]{1,4})?|0\\.[0-9]{0,3}[1-9][0-9]{0,3})$'
+  _globals['_TRAILINGSTOP'].fields_by_name['percent']._serialized_options = b'\272HKrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$'
   _globals['_TRAILINGSTOP'].fields_by_name['ticks']._loaded_options = None
   _globals['_TRAILINGSTOP'].fields_by_name['ticks']._serialized_options = b'\272H\n*\010\030\200\224\353\334\003(\001'
+  _globals['_TRAILINGSTOP'].fields_by_name['reference_price']._loaded_options = None
+  _globals['_TRAILINGSTOP'].fields_by_name['reference_price']._serialized_options = b'\272HNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\330\001\001'
   _globals['_TRAILINGSTOP']._serialized_start=125
-  _globals['_TRAILINGSTOP']._serialized_end=447
+  _globals['_TRAILINGSTOP']._serialized_end=538
 # @@protoc_insertion_point(module_scope)

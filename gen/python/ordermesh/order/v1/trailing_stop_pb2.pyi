@@ -34,7 +34,7 @@ class TrailingStop(_message.Message):
     amount: _builtins.str
     """A price, a positive decimal."""
     percent: _builtins.str
-    """Per cent of the trade that is followed, a positive decimal of up to four places, below 100."""
+    """Per cent of the trade that is followed, a positive decimal below 100."""
     ticks: _builtins.int
     """Ticks of the instrument."""
     reference_price: _builtins.str
