@@ -185,6 +185,10 @@ shapes.messages["ordermesh.order.v1.CancelAllOrdersRequest"] = {
   ["strategy_id"] = { name = "strategy_id", kind = "string" },
   ["strategyId"] = { name = "strategy_id", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.CancelOrderListRequest"] = {
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.CancelOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
   ["orderId"] = { name = "order_id", kind = "string" },
@@ -197,6 +201,10 @@ shapes.messages["ordermesh.order.v1.GetOrderHistoryRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.GetOrderListRequest"] = {
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.GetOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
   ["orderId"] = { name = "order_id", kind = "string" },
@@ -204,6 +212,16 @@ shapes.messages["ordermesh.order.v1.GetOrderRequest"] = {
 shapes.messages["ordermesh.order.v1.GetTradeRequest"] = {
   ["trade_id"] = { name = "trade_id", kind = "string" },
   ["tradeId"] = { name = "trade_id", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.ListOrderListsRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["client_order_list_id"] = { name = "client_order_list_id", kind = "string" },
+  ["clientOrderListId"] = { name = "client_order_list_id", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
 }
 shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -248,6 +266,13 @@ shapes.messages["ordermesh.order.v1.ListTradesRequest"] = {
   ["pageSize"] = { name = "page_size", kind = "uint32" },
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.PlaceOrderListRequest"] = {
+  ["client_order_list_id"] = { name = "client_order_list_id", kind = "string" },
+  ["clientOrderListId"] = { name = "client_order_list_id", kind = "string" },
+  ["contingency_type"] = { name = "contingency_type", kind = "enum", type = "ordermesh.order.v1.ContingencyType" },
+  ["contingencyType"] = { name = "contingency_type", kind = "enum", type = "ordermesh.order.v1.ContingencyType" },
+  ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
 }
 shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["client_order_id"] = { name = "client_order_id", kind = "string" },
@@ -558,6 +583,12 @@ shapes.enums["ordermesh.marketdata.v1.InstrumentStatus"] = {
   ["INSTRUMENT_STATUS_UNSPECIFIED"] = 0,
   ["INSTRUMENT_STATUS_TRADING"] = 1,
   ["INSTRUMENT_STATUS_HALTED"] = 2,
+}
+shapes.enums["ordermesh.order.v1.ContingencyType"] = {
+  ["CONTINGENCY_TYPE_UNSPECIFIED"] = 0,
+  ["CONTINGENCY_TYPE_ONE_CANCELS_THE_OTHER"] = 1,
+  ["CONTINGENCY_TYPE_ONE_TRIGGERS_THE_OTHER"] = 2,
+  ["CONTINGENCY_TYPE_BRACKET"] = 3,
 }
 shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_UNSPECIFIED"] = 0,

@@ -23,6 +23,7 @@ from services.order.peers.venue_types import VenueTypes
 from services.order.pipeline.book import Book
 from services.order.pipeline.expiries import Expiries
 from services.order.pipeline.leases import Leases
+from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
@@ -42,6 +43,7 @@ from services.order.servicer.trade_stream import TradeStreams
 from services.order.store.history import History
 from services.order.store.leases import PostgresLeases
 from services.order.store.listing import Listing
+from services.order.store.lists import PostgresLists
 from services.order.store.log import OrderLog
 from services.order.store.postgres import PostgresStore
 from services.order.store.reconciliations import PostgresReconciliations
@@ -139,6 +141,8 @@ async def main(service: Service[OrderSettings]) -> None:
         clock=service.clock,
     )
     orders = Orders(book, writer, store)
+    list_store = PostgresLists(database)
+    order_lists = OrderLists(placing, writer, store, list_store, orders, instruments=instruments, clock=service.clock)
     leases = Leases(orders, PostgresLeases(database, settings.shard))
     await leases.start()
     replacing = Replacing(
@@ -175,7 +179,7 @@ async def main(service: Service[OrderSettings]) -> None:
         service.spawn(name, coroutine)
     trades = TradeStreams(
         streams,
-        Desk(placing, orders, replacing, instruments, service.clock, service.identifiers, metrics),
+        Desk(placing, orders, replacing, order_lists, instruments, service.clock, service.identifiers, metrics),
         leases,
         service.clock,
         service.draining,
@@ -188,6 +192,8 @@ async def main(service: Service[OrderSettings]) -> None:
         Listing(database),
         streams,
         trades,
+        order_lists=order_lists,
+        list_pages=list_store,
         previewing=previewing,
         reconciliations=reconciliations,
         clock=service.clock,

@@ -22,7 +22,6 @@ HELD_ORDERS: Final = "ordermesh_orders_held"
 RELEASE_SECONDS: Final = "ordermesh_order_release_seconds"
 RECONCILED: Final = "ordermesh_order_reconciliation_findings_total"
 
-_NUMBERS = max(ExecutionType) + 1
 _ENTRIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _SECONDS = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
 
@@ -32,7 +31,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         events = Counter(EVENTS, "Events committed.", ["type"], registry=registry)
-        self._events = {type_: events.labels(type_.name) for type_ in ExecutionType}
+        self._events = {type_.value: events.labels(type_.name) for type_ in ExecutionType}
         self._refused = Counter(REFUSED, "Orders refused and not stored.", ["reason"], registry=registry)
         self._entries = Histogram(COMMIT_ENTRIES, "Events in one transaction.", registry=registry, buckets=_ENTRIES)
         self._seconds = Histogram(COMMIT_SECONDS, "Time of a transaction.", registry=registry, buckets=_SECONDS)
@@ -54,8 +53,7 @@ class Metrics:
 
     def committed(self, draft: Draft, seconds: float) -> None:
         """Counts a transaction."""
-        # By number, which not all numbers are types of.
-        counts = [0] * _NUMBERS
+        counts = [0] * (max(self._events) + 1)
         for entry in draft.entries:
             counts[entry.event.type] += 1
         for type_, counter in self._events.items():

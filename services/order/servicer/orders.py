@@ -17,6 +17,7 @@ from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from services.kernel.clock import Clock
 from services.kernel.identifiers import Identifiers
 from services.mesh.tokens import PageTokens, filters_of
+from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
@@ -32,6 +33,7 @@ from services.order.servicer.messages import (
     result,
     terms_of,
 )
+from services.order.servicer.order_lists import ListPages, OrderListMethods
 from services.order.servicer.previews import PreviewMethods
 from services.order.servicer.reconciliations import ReconciliationMethods
 from services.order.servicer.replaces import replace
@@ -41,7 +43,13 @@ from services.order.servicer.trades import TradeMethods
 from services.order.wire import order_message
 
 
-class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_service_pb2_grpc.OrderServiceServicer):
+class OrderServicer(
+    TradeMethods,
+    PreviewMethods,
+    OrderListMethods,
+    ReconciliationMethods,
+    order_service_pb2_grpc.OrderServiceServicer,
+):
     """Serves callers."""
 
     def __init__(
@@ -53,6 +61,8 @@ class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_s
         streams: OrderStreams,
         trades: TradeStreams,
         *,
+        order_lists: OrderLists,
+        list_pages: ListPages,
         previewing: Previewing,
         reconciliations: Reconciliations,
         clock: Clock,
@@ -62,6 +72,7 @@ class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_s
         self._placing, self._replacing = placing, replacing
         self._orders, self._lists = orders, lists
         self._streams, self._trades = streams, trades
+        self._order_lists, self._list_pages = order_lists, list_pages
         self._previewing, self._reconciliations = previewing, reconciliations
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
 

@@ -171,7 +171,7 @@ async def test_state_is_the_venues(world: BrokerWorld) -> None:
 
 
 async def test_capabilities(world: BrokerWorld) -> None:
-    """The simulation takes every type that no order waits here with, every time in force, and ignores what it has seen."""
+    """The simulation takes every type but those that wait here, every time in force, and ignores what it has seen."""
     request = broker_service_pb2.GetCapabilitiesRequest(connection_id="simulation")
     told = (await world.broker.GetCapabilities(request)).capabilities
     assert list(told.order_types) == [
