@@ -295,6 +295,7 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
 
     venue: FakeVenue = field(default_factory=FakeVenue)
     deduplicates: bool = True
+    order_types: tuple[int, ...] = (1, 2, 3, 4)
     connected: bool = True
     dropped: int = 0
     cursors: list[int] = field(default_factory=list)
@@ -375,6 +376,7 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
             last_report_sequence=len(self.venue.reports),
             deduplicates_commands=self.deduplicates,
             opened_number=self._opened,
+            order_types=self.order_types,  # type: ignore[arg-type]
         )
         if self._outbox is not None:
             self._outbox.put_nowait(routing.RouteResponse(opened=opened))

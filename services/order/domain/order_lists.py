@@ -17,7 +17,7 @@ from services.order.domain.order import Order
 from services.order.domain.terms import FINGERPRINT_BYTES, OrderTerms
 from services.order.domain.values import OrderType, TimeInForce
 
-CONDITIONAL_TYPES: Final = frozenset(STOP_TYPES)
+CONDITIONAL_TYPES: Final = frozenset((*STOP_TYPES, OrderType.TRAILING_STOP))
 """Types that wait for a price."""
 _RESTING: Final = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
 
