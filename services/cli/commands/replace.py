@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2, order_replace_pb2
-from services.cli import options, output
+from services.cli import options, output, terms
 from services.cli.commands.place import Wait, sentence
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
@@ -33,6 +33,7 @@ def replace(  # noqa: PLR0917 - each is a word of the command line
     order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order.")],
     price: Annotated[str, typer.Option("--price", metavar="PRICE", help="New limit price.")] = "",
     stop: Annotated[str, typer.Option("--stop", metavar="PRICE", help="New stop price, while it waits.")] = "",
+    trail: Annotated[str, typer.Option("--trail", metavar="DISTANCE", help="New distance, while it waits.")] = "",
     quantity: Quantity = "",
     replace_id: ReplaceId = "",
     version: Version = 0,
@@ -41,14 +42,15 @@ def replace(  # noqa: PLR0917 - each is a word of the command line
     address: options.Address = "",
 ) -> None:
     """Gives an order another price, stop price or quantity, and says what became of it."""
-    if not (price or quantity or stop):
-        raise typer.BadParameter("give --price, --quantity or --stop")
+    if not (price or quantity or stop or trail):
+        raise typer.BadParameter("give --price, --quantity, --stop or --trail")
     request = order_entry_pb2.ReplaceOrderRequest(
         order_id=order_id,
         replace_id=replace_id or UuidV7().new_id(),
         quantity=quantity,
         limit_price=price,
         stop_price=stop,
+        trailing_stop=terms.trailing_of(trail),
         expected_version=version,
     )
     run(address, lambda mesh: _replace(mesh, request, wait, as_json=json))
