@@ -85,7 +85,7 @@ async def test_a_trailing_stop_follows_the_market_and_sells_behind_it(mesh: Mesh
     address = mesh.address("gateway")
     async with trader(address) as maker, trader(address) as taker, trader(address) as someone:
         instrument = await new_instrument(maker)
-        await maker.place(BUY, instrument, "5", "40")
+        await maker.place(BUY, instrument, "5", "48")
         await trades_at(maker, taker, instrument, "50")
         waiting = await someone.place(SELL, instrument, "5", trailing_stop=TrailingStop(percent="10"), **TRAILING)
         for price, stop in (("50", "45"), ("60", "54")):
@@ -98,7 +98,7 @@ async def test_a_trailing_stop_follows_the_market_and_sells_behind_it(mesh: Mesh
         assert (replaced.stop_price, replaced.trailing_stop.reference_price) == ("55", "60")
         await trades_at(maker, taker, instrument, "55")
         filled = await someone.reports.until(waiting.order_id, ORDER_STATUS_FILLED)
-        assert (filled.average_price, filled.stop_price) == ("40", "55")
+        assert (filled.average_price, filled.stop_price) == ("48", "55")
         assert EXECUTION_TYPE_RESTATED in [r.execution_type for r in someone.reports.of(waiting.order_id)]
 
 
@@ -127,7 +127,7 @@ async def test_conditional_orders_over_rest(mesh: Mesh, rest: httpx.AsyncClient)
         time_in_force="TIME_IN_FORCE_DAY",
     )
     body.pop("limit_price", None)
-    previewed = await rest.post("/api/v1/orders/preview", json={"order": body})
+    previewed = await rest.post("/api/v1/orders:preview", json={"order": body})
     assert previewed.status_code == 200, previewed.text
     assert previewed.json()["route"]["supported"] is True
     answer = await rest.post("/api/v1/orders", json=body)
@@ -175,7 +175,7 @@ async def test_what_is_killed_around_a_trigger_releases_once(tmp_path: Path, par
         address = mesh.address("gateway")
         async with trader(address) as maker, trader(address) as taker, trader(address) as someone:
             instrument = await new_instrument(maker)
-            await maker.place(BUY, instrument, "50", "40")
+            await maker.place(BUY, instrument, "50", "45")
             waiting = await someone.place(SELL, instrument, "5", stop_price="52", **TOUCHED)
             sold = await maker.place(SELL, instrument, "1", "52")
             await eventually(lambda: told(maker, sold.order_id), lambda each: each.order_status == ORDER_STATUS_NEW)
