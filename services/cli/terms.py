@@ -19,6 +19,11 @@ _TYPES = {
 }
 _TOUCHED = (trading_pb2.ORDER_TYPE_MARKET_IF_TOUCHED, trading_pb2.ORDER_TYPE_LIMIT_IF_TOUCHED)
 _MOST_TICKS = 1_000_000_000
+_AUCTIONS = {
+    trading_pb2.TIME_IN_FORCE_AT_THE_OPENING: "at the opening",
+    trading_pb2.TIME_IN_FORCE_AT_THE_CLOSE: "at the close",
+}
+
 
 LIVE_STATUSES = (
     order_pb2.ORDER_STATUS_PENDING_NEW,
@@ -113,5 +118,7 @@ def instructions_in_words(order: order_pb2.Order) -> str:
         f"shows {order.display_quantity}" if order.display_quantity else "",
         f"until {output.local_time(order.expire_at)}" if order.HasField("expire_at") else "",
         "released" if order.triggered else "",
+        "reduce-only" if order.reduce_only else "",
+        _AUCTIONS.get(order.time_in_force, ""),
     )
     return ", ".join(part for part in parts if part)

@@ -6,40 +6,49 @@ import asyncio
 import gc
 import time
 
-from redis.asyncio import Redis
-
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc
+from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.errors import CodedError
+from services.kernel.identifiers import UuidV7
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
 from services.order.peers.broker import BrokerRoute
 from services.order.peers.instruments import InstrumentCatalogue
+from services.order.peers.market_record import PublicMarket
 from services.order.peers.previews import MarketDepths, RiskChecks, Routing
+from services.order.peers.quotes import QuoteBoard
 from services.order.peers.risk import RiskStream
+from services.order.peers.shards import ShardClients
 from services.order.peers.trades import TradeFollower
 from services.order.peers.venue_types import VenueTypes
 from services.order.pipeline.book import Book
 from services.order.pipeline.expiries import Expiries
+from services.order.pipeline.judging import Judging
 from services.order.pipeline.leases import Leases
 from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.previewing import Previewing
+from services.order.pipeline.quality_summaries import QualitySummaries
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.replacing import Replacing
+from services.order.pipeline.sharding import Shards
 from services.order.pipeline.triggers import Triggers
 from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
 from services.order.servicer.event_log import EventLogServicer
 from services.order.servicer.orders import OrderServicer
+from services.order.servicer.passing import PassedStreams
+from services.order.servicer.sharding import ShardInterceptor
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_commands import Desk
 from services.order.servicer.trade_stream import TradeStreams
+from services.order.store.execution_records import LoggedExecutions
 from services.order.store.history import History
 from services.order.store.leases import PostgresLeases
 from services.order.store.listing import Listing
@@ -48,6 +57,7 @@ from services.order.store.log import OrderLog
 from services.order.store.postgres import PostgresStore
 from services.order.store.reconciliations import PostgresReconciliations
 from services.order.store.replaces import Replaces
+from services.order.store.shards import OrderOwners, enter
 from services.order.wire_events import TOPIC_OF_NAME
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
@@ -63,11 +73,15 @@ async def main(service: Service[OrderSettings]) -> None:
     url = settings.postgres_url.get_secret_value()
     await migrate(url, settings.service, schema=SCHEMA)
     database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
+    shards = Shards(settings.shard, settings.shard_count)
+    await enter(database, shards)
     log = OrderLog(database, settings.shard, commit_seconds=settings.commit_timeout_seconds)
     service.on_close(log.close)
     book = Book(settings.shard, most_remembered=settings.most_remembered_orders)
     store = PostgresStore(database, log, book)
     await _start(store, settings.start_timeout_seconds)
+    # A clock that was set back while no process ran would put new orders among those of before.
+    identifiers = UuidV7(service.clock, after_ns=book.at_ns)
 
     metrics = Metrics(service.telemetry.registry)
     history = History(database, settings.shard)
@@ -75,7 +89,7 @@ async def main(service: Service[OrderSettings]) -> None:
         book,
         store,
         service.clock,
-        service.identifiers,
+        identifiers,
         metrics,
         most_per_batch=settings.most_events_per_commit,
         most_waiting=settings.most_waiting_orders,
@@ -85,6 +99,7 @@ async def main(service: Service[OrderSettings]) -> None:
         channels.to(settings.marketdata_address, "ordermesh.marketdata.v1.MarketDataService"),
         refresh_seconds=settings.instrument_refresh_seconds,
     )
+    quotes = QuoteBoard(channels.to(settings.marketdata_address))
     risk = RiskStream(
         channels.to(settings.risk_address),
         book,
@@ -96,25 +111,20 @@ async def main(service: Service[OrderSettings]) -> None:
         PostgresReconciliations(database, settings.shard),
         book,
         service.clock,
-        service.identifiers,
+        identifiers,
         kept=settings.kept_reconciliations,
     )
     service.on_close(reconciliations.flush)
     reconciling = Reconciling(book, store, metrics, reconciliations)
-    venue_types = VenueTypes()
-    broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock, venue_types)
+    broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock, VenueTypes())
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
     )
-    redis = Redis.from_url(settings.redis_url.get_secret_value())
+    redis = connect(settings.redis_url.get_secret_value())
     service.on_close(redis.aclose)
     relay_options = RelayOptions(interval_seconds=settings.relay_interval_seconds)
     relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard, options=relay_options)
-    expiries = Expiries(book, writer, service.clock)
-    triggers = Triggers(book, writer, service.clock, metrics)
-    trade_follower = TradeFollower(channels.to(settings.marketdata_address), instruments, triggers)
-    service.on_close(trade_follower.close)
-    for listener in (broker, risk, streams, Publishing(relay, book.epoch), reconciling, expiries, triggers):
+    for listener in (broker, risk, streams, Publishing(relay, book.epoch), reconciling):
         writer.listen(listener)
     placing = Placing(
         book,
@@ -122,9 +132,10 @@ async def main(service: Service[OrderSettings]) -> None:
         store,
         risk=risk,
         instruments=instruments,
+        quotes=quotes,
         clock=service.clock,
         metrics=metrics,
-        venue_types=venue_types,
+        venue_types=broker.venue_types,
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
     )
@@ -158,11 +169,11 @@ async def main(service: Service[OrderSettings]) -> None:
     )
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
-    metrics.held.set_function(lambda: triggers.held)
-    # What is due ends before the market is asked for.
-    expiries.start()
-    triggers.start(trade_follower)
+    _hold(service, book, writer, metrics, instruments)
 
+    public_market = PublicMarket(channels.to(settings.marketdata_address))
+    listing = Listing(database)
+    executions = LoggedExecutions(database, listing)
     for name, coroutine in (
         ("writer", writer.run()),
         ("placing", placing.run()),
@@ -170,16 +181,15 @@ async def main(service: Service[OrderSettings]) -> None:
         ("risk", risk.run()),
         ("broker", broker.run()),
         ("instruments", instruments.run()),
+        ("quotes", quotes.run()),
         ("relay", relay.run()),
         ("reconciliations", reconciliations.run()),
         ("leases", leases.run()),
-        ("expiries", expiries.run()),
-        ("triggers", triggers.run()),
     ):
         service.spawn(name, coroutine)
     trades = TradeStreams(
         streams,
-        Desk(placing, orders, replacing, order_lists, instruments, service.clock, service.identifiers, metrics),
+        Desk(placing, orders, replacing, order_lists, instruments, service.clock, identifiers, metrics),
         leases,
         service.clock,
         service.draining,
@@ -189,21 +199,52 @@ async def main(service: Service[OrderSettings]) -> None:
         placing,
         replacing,
         orders,
-        Listing(database),
+        listing,
         streams,
         trades,
         order_lists=order_lists,
         list_pages=list_store,
         previewing=previewing,
         reconciliations=reconciliations,
+        judging=Judging(orders, executions, public_market, quotes, service.clock),
+        quality_summaries=QualitySummaries(executions, public_market),
         clock=service.clock,
-        identifiers=service.identifiers,
+        identifiers=identifiers,
         metrics=metrics,
     )
-    service.server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, servicer)
+    inside = _passing_on(service, shards, OrderOwners(database, book), metrics) if shards.count > 1 else ()
+    service.server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, servicer, *inside)
     service.server.add(
-        event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(book, history)
+        event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(book, history, shards.count)
     )
+
+
+def _passing_on(
+    service: Service[OrderSettings], shards: Shards, owners: OrderOwners, metrics: Metrics
+) -> tuple[ShardInterceptor]:
+    """Returns what passes calls on to the shards of their accounts."""
+    addresses = enumerate(service.settings.shard_addresses)
+    others = ShardClients({shard: service.channels.to(address) for shard, address in addresses if shard != shards.own})
+    streams = PassedStreams(others, service.clock, service.draining)
+    return (ShardInterceptor(shards, owners, others, streams, metrics),)
+
+
+def _hold(
+    service: Service[OrderSettings], book: Book, writer: Writer, metrics: Metrics, instruments: InstrumentCatalogue
+) -> None:
+    """Holds orders that wait here until the market reaches them or their time is over."""
+    expiries, triggers = Expiries(book, writer, service.clock), Triggers(book, writer, service.clock, metrics)
+    channel = service.channels.to(service.settings.marketdata_address)
+    follower = TradeFollower(channel, instruments, triggers)
+    service.on_close(follower.close)
+    writer.listen(expiries)
+    writer.listen(triggers)
+    metrics.held.set_function(lambda: triggers.held)
+    # What is due ends before the market is asked for.
+    expiries.start()
+    triggers.start(follower)
+    service.spawn("expiries", expiries.run())
+    service.spawn("triggers", triggers.run())
 
 
 async def _start(store: PostgresStore, timeout_seconds: float) -> None:

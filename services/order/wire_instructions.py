@@ -24,6 +24,8 @@ def add_instructions(message: Order | ExecutionReport, instructions: Instruction
         message.triggered = True
     if instructions.trailing is not None:
         message.trailing_stop.CopyFrom(trailing_message(instructions.trailing))
+    if instructions.reduce_only:
+        message.reduce_only = True
     if instructions.links is not None:
         _add_links(message, instructions.links)
 
@@ -40,7 +42,15 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
     dated = message.HasField("expire_at")
     trails = message.HasField("trailing_stop")
     links = _links_of(message)
-    if not (message.stop_price or dated or message.post_only or message.display_quantity or links or trails):
+    if not (
+        message.stop_price
+        or dated
+        or trails
+        or message.post_only
+        or message.display_quantity
+        or message.reduce_only
+        or links is not None
+    ):
         return None
     return Instructions(
         stop_price=Decimal(message.stop_price) if message.stop_price else None,
@@ -48,6 +58,7 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
         post_only=message.post_only,
         display_quantity=Decimal(message.display_quantity) if message.display_quantity else None,
         triggered=message.triggered,
+        reduce_only=message.reduce_only,
         links=links,
         trailing=trailing_of(message.trailing_stop) if trails else None,
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from ordermesh.order.v1.order_replace_pb2 import OrderReplace
 from services.kernel.decimals import format_decimal
 from services.order.domain.replacing import Replace, ReplaceStatus
 from services.order.wire_trailing import trailing_message, trailing_of
+
+_BILLION = 1_000_000_000
 
 
 def replace_message(replace: Replace) -> OrderReplace:
@@ -22,6 +26,8 @@ def replace_message(replace: Replace) -> OrderReplace:
         sequence=replace.sequence,
         stop_price=_text(replace.stop_price),
         original_stop_price=_text(replace.original_stop_price),
+        expire_at=_time(replace.expire_at_ns),
+        original_expire_at=_time(replace.original_expire_at_ns),
     )
     if replace.trailing is not None:
         message.trailing_stop.CopyFrom(trailing_message(replace.trailing))
@@ -42,6 +48,8 @@ def replace_of(message: OrderReplace) -> Replace:
         ReplaceStatus(message.replace_status),
         _number(message.stop_price),
         _number(message.original_stop_price),
+        _nanoseconds(message.expire_at) if message.HasField("expire_at") else None,
+        _nanoseconds(message.original_expire_at) if message.HasField("original_expire_at") else None,
         trailing=trailing_of(message.trailing_stop) if message.HasField("trailing_stop") else None,
         original_trailing=(
             trailing_of(message.original_trailing_stop) if message.HasField("original_trailing_stop") else None
@@ -51,6 +59,17 @@ def replace_of(message: OrderReplace) -> Replace:
 
 def _text(value: Decimal | None) -> str:
     return "" if value is None else format_decimal(value)
+
+
+def _time(at_ns: int | None) -> Timestamp | None:
+    if at_ns is None:
+        return None
+    seconds, nanos = divmod(at_ns, _BILLION)
+    return Timestamp(seconds=seconds, nanos=nanos)
+
+
+def _nanoseconds(at: Timestamp) -> int:
+    return at.seconds * _BILLION + at.nanos
 
 
 def _number(text: str) -> Decimal | None:

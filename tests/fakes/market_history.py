@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.kernel.clock import to_ns
-from services.kernel.errors import CodedError, aborted, unavailable
+from services.kernel.errors import CodedError, aborted, precondition, unavailable
+from services.marketdata.domain.auction import Auction, AuctionKind, Uncrossed
 from services.marketdata.domain.candle import SECOND_NS, Candle, Interval, candles_of
 from services.marketdata.domain.instrument import Instrument, Terms, TradingStatus
 from services.marketdata.domain.trade import Trade, epoch_number_of, sequence_of
@@ -186,6 +187,7 @@ class FakeVenue:
 
     known: dict[int, VenueListing] = field(default_factory=dict)
     failing: bool = False
+    auctions: dict[int, Auction] = field(default_factory=dict)
 
     def _check(self) -> None:
         if self.failing:
@@ -205,4 +207,30 @@ class FakeVenue:
     async def set_status(self, number: int, status: TradingStatus) -> None:
         """Halts or resumes one."""
         self._check()
+        if status is TradingStatus.TRADING and number in self.auctions:
+            status = TradingStatus.CALL_AUCTION
         self.known[number] = replace(self.known[number], status=status)
+
+    async def begin_auction(self, number: int, kind: AuctionKind) -> bool:
+        """Begins a call phase, which ends a halt."""
+        self._check()
+        if (auction := self.auctions.get(number)) is not None:
+            if auction.kind is not kind:
+                raise precondition("AUCTION_PHASE_MISMATCH", "another auction goes on")
+            return False
+        self.auctions[number] = Auction(kind, None, 0, 0)
+        self.known[number] = replace(self.known[number], status=TradingStatus.CALL_AUCTION)
+        return True
+
+    async def uncross_auction(self, number: int, reference_price: int | None) -> Uncrossed:
+        """Ends a call phase with what it would come to, at the reference price where one is given."""
+        self._check()
+        if (auction := self.auctions.pop(number, None)) is None:
+            raise precondition("AUCTION_PHASE_MISMATCH", "no auction goes on")
+        self.known[number] = replace(self.known[number], status=TradingStatus.TRADING)
+        return Uncrossed(reference_price or auction.price, auction.quantity)
+
+    async def auction(self, number: int) -> Auction | None:
+        """Returns the auction that goes on."""
+        self._check()
+        return self.auctions.get(number)

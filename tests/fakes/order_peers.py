@@ -30,6 +30,7 @@ from ordermesh.risk.v1 import reservation_service_pb2 as reserving
 from ordermesh.risk.v1 import reservation_service_pb2_grpc
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, stream_pb2
 from services.mesh.options import SERVER_OPTIONS
+from tests.fakes.public_market import FakePublicMarket
 
 CONNECTION = "simulation"
 
@@ -431,34 +432,28 @@ Trades = market_trade_access_pb2.StreamTradesResponse
 
 
 @dataclass
-class FakeMarketData(market_data_service_pb2_grpc.MarketDataServiceServicer):
-    """Knows some instruments, and the trades that a test makes in them.
+class FakeMarketData(FakePublicMarket):
+    """Knows some instruments, and what a test sets of their markets: quotes, and trades that it makes.
 
     Attributes:
-        trades: All trades of each instrument, oldest first.
         epoch: Epoch of the next trades.
         recovering: How often to say that trades are still being recovered.
-        down: Whether nobody answers about trades.
-        page_size: Most trades in a page.
-        subscribed: Instruments that are followed now.
+        subscribed: Instruments whose trades are followed now.
     """
 
     instruments: dict[str, instrument_pb2.Instrument] = field(
         default_factory=lambda: {name: instrument(name) for name in ("AAPL.XNAS", "MSFT.XNAS")}
     )
     books: dict[str, book_pb2.OrderBook] = field(default_factory=dict)
-    trades: dict[str, list[market_trade_pb2.MarketTrade]] = field(default_factory=dict)
     epoch: str = "epoch"
     recovering: int = 0
-    down: bool = False
-    page_size: int = 2
     subscribed: list[str] = field(default_factory=list)
     _readers: set[tuple[str, asyncio.Queue[Trades | None]]] = field(default_factory=set)
 
     def trade(self, price: str, name: str = "AAPL.XNAS", *, told: bool = True) -> market_trade_pb2.MarketTrade:
         """Makes a trade now; one that is not told live is in the list alone."""
         seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
-        made = self.trades.setdefault(name, [])
+        made = self.trades
         trade = market_trade_pb2.MarketTrade(
             instrument=name,
             trade_id=str(len(made) + 1),
@@ -482,8 +477,7 @@ class FakeMarketData(market_data_service_pb2_grpc.MarketDataServiceServicer):
             queue.put_nowait(None)
 
     async def StreamTrades(self, request: Any, context: Any) -> AsyncIterator[Trades]:
-        if self.down:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        await self._answer(context)
         [name] = request.instruments
         queue: asyncio.Queue[Trades | None] = asyncio.Queue()
         self._readers.add((name, queue))
@@ -498,24 +492,16 @@ class FakeMarketData(market_data_service_pb2_grpc.MarketDataServiceServicer):
             self._readers.discard((name, queue))
             self.subscribed.remove(name)
 
-    async def ListMarketTrades(self, request: Any, context: Any) -> market_trade_access_pb2.ListMarketTradesResponse:
-        if self.down:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+    async def ListMarketTrades(self, request: Any, context: Any) -> Any:
+        if request.HasField("to"):
+            return await super().ListMarketTrades(request, context)
+        await self._answer(context)
         self.recovering = max(0, self.recovering - 1)
-        newest_first = self.trades.get(request.instrument, [])[::-1]
-        first = int(request.page_token or 0)
-        rest = newest_first[first:]
+        wanted = [each for each in reversed(self.trades) if each.instrument == request.instrument]
+        page, token = self._page(wanted, request)
         return market_trade_access_pb2.ListMarketTradesResponse(
-            trades=rest[: self.page_size],
-            next_page_token=str(first + self.page_size) if len(rest) > self.page_size else "",
-            recovering=self.recovering > 0,
+            trades=page, next_page_token=token, recovering=self.recovering > 0
         )
-
-    async def GetInstrument(self, request: Any, context: Any) -> Any:
-        found = self.instruments.get(request.instrument)
-        if found is None:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "no such instrument")
-        return market_data_service_pb2.GetInstrumentResponse(instrument=found)
 
     async def GetOrderBook(self, request: Any, context: Any) -> Any:
         found = self.books.get(request.instrument)

@@ -38,7 +38,7 @@ class FakePortfolioStore:
 
     async def commit(self, commit: Commit) -> list[LoggedChange]:
         loss = self._lose_before()
-        assert commit.before == self.state.cursor
+        assert commit.before == self.state.cursors.get(commit.shard, Cursor())
         changes = [
             LoggedChange(c.sequence, c.fill.account_id, c.fill.instrument, c.fill.trade_id.encode())
             for c in commit.booked.changes
@@ -50,7 +50,7 @@ class FakePortfolioStore:
         for (account_id, instrument), position in commit.booked.positions.items():
             self.state.positions.setdefault(account_id, {})[instrument] = position
         self.state.sequence += len(changes)
-        self.state.cursor = commit.after
+        self.state.cursors[commit.shard] = commit.after
         self.log += changes
         self.booked |= {change.fill.trade_id for change in commit.booked.changes}
         self._lose_after(loss)
@@ -62,9 +62,9 @@ class FakePortfolioStore:
     async def changes_after(self, sequence: int, limit: int) -> list[LoggedChange]:
         return [change for change in self.log if change.sequence > sequence][:limit]
 
-    async def begin_anew(self, epoch: str) -> None:
+    async def begin_anew(self, shard: int, epoch: str) -> None:
         self.state.positions.clear()
-        self.state.cursor = Cursor(epoch, 0)
+        self.state.cursors = {shard: Cursor(epoch, 0)}
 
     async def add_account(self, account: Account, own: Portfolio) -> None:
         loss = self._lose_before()

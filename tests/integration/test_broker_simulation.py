@@ -44,6 +44,7 @@ REPLACED = routing_service_pb2.VENUE_REPORT_TYPE_REPLACED
 CANCEL_REJECTED = routing_service_pb2.VENUE_REPORT_TYPE_CANCEL_REJECTED
 TRIGGERED = routing_service_pb2.VENUE_REPORT_TYPE_TRIGGERED
 REJECTED = routing_service_pb2.VENUE_REPORT_TYPE_REJECTED
+EXPIRED = routing_service_pb2.VENUE_REPORT_TYPE_EXPIRED
 ACCEPTED = routing_service_pb2.VENUE_REPORT_TYPE_ACCEPTED
 
 
@@ -145,7 +146,7 @@ async def test_replaced_orders_at_the_real_engine(world: World) -> None:
 
 
 @asynccontextmanager
-async def restarted_engine(world: World, tmp_path: Path, route: RouteClient) -> AsyncIterator[None]:
+async def restarted_engine(world: World, tmp_path: Path, route: RouteClient) -> AsyncIterator[Engine]:
     """Kills the engine, and runs it again where it was."""
     port = int(world.engine.address.rpartition(":")[2])
     await world.engine.kill()
@@ -153,7 +154,7 @@ async def restarted_engine(world: World, tmp_path: Path, route: RouteClient) -> 
     again = await Engine(tmp_path, f"--listen=127.0.0.1:{port}").start()
     try:
         await route.up(2)
-        yield
+        yield again
     finally:
         await again.stop()
 
@@ -224,6 +225,63 @@ async def test_dated_and_post_only_orders_at_the_real_engine(world: World) -> No
         (order_id(2), REJECTED, error_pb2.ERROR_REASON_POST_ONLY_WOULD_TRADE),
         (order_id(3), REJECTED, error_pb2.ERROR_REASON_EXPIRE_AT_REACHED),
         (order_id(1), routing_service_pb2.VENUE_REPORT_TYPE_EXPIRED, error_pb2.ERROR_REASON_EXPIRE_AT_REACHED),
+    ]
+
+
+async def test_orders_for_an_auction_at_the_real_engine(world: World, tmp_path: Path) -> None:
+    """They wait with a price or without, are told for reconciliation, outlive a killed engine, expire in the end."""
+    closing: dict[str, Any] = {"time_in_force": trading_pb2.TIME_IN_FORCE_AT_THE_CLOSE}
+    market: dict[str, Any] = {"type": trading_pb2.ORDER_TYPE_MARKET, "limit_price": ""}
+    async with world.running() as running, RouteClient(running.channel) as route:
+        await route.up()
+        await route.send(
+            new_order(1, account_id="a", quantity="10", **market, **closing),
+            new_order(2, account_id="b", side=SELL, quantity="4", **closing),
+        )
+        await route.reported(2)
+        async with restarted_engine(world, tmp_path, route) as engine, engine.channel() as channel:
+            request = routing_service_pb2.QueryVenueOrdersRequest(connection_id="simulation", shard=0)
+            told = await routing_service_pb2_grpc.RoutingServiceStub(running.channel).QueryVenueOrders(request)
+            waiting, limited = sorted(told.orders, key=lambda each: each.order_id)
+            assert (waiting.terms.type, waiting.limit_price) == (trading_pb2.ORDER_TYPE_MARKET, "")
+            assert limited.limit_price == "187.25"
+            stub: Any = instrument_service_pb2_grpc.InstrumentServiceStub(channel)
+            kind = instrument_pb2.AUCTION_KIND_CLOSING
+            await stub.BeginAuction(instrument_service_pb2.BeginAuctionRequest(instrument_id=1, kind=kind))
+            await route.send(new_order(3, account_id="c", time_in_force=trading_pb2.TIME_IN_FORCE_IOC))
+            await route.reported(3)
+            await stub.UncrossAuction(instrument_service_pb2.UncrossAuctionRequest(instrument_id=1))
+            reports = (await route.reported(6))[2:]
+    assert {(report.order_id, report.type, report.reason, report.last_quantity, report.fee) for report in reports} == {
+        (order_id(3), REJECTED, error_pb2.ERROR_REASON_AUCTION_CALL_PHASE, "", ""),
+        (order_id(1), TRADE, 0, "4", ""),
+        (order_id(2), TRADE, 0, "4", ""),
+        (order_id(1), EXPIRED, error_pb2.ERROR_REASON_AUCTION_ENDED, "", ""),
+    }
+
+
+async def test_a_moved_expiry_is_what_the_engine_goes_by(world: World) -> None:
+    """An order whose expiry was brought forward expires then, and one that is not dated has none to move."""
+    soon, late = Timestamp(), Timestamp(seconds=4_000_000_000)
+    async with world.running() as running, RouteClient(running.channel) as route:
+        await route.up()
+        await route.send(
+            new_order(
+                1,
+                account_id="a",
+                time_in_force=trading_pb2.TIME_IN_FORCE_GTD,
+                instructions=VenueInstructions(expire_at=late),
+            ),
+            new_order(2, account_id="a"),
+        )
+        await route.reported(2)
+        soon.FromNanoseconds(time.time_ns() + 1_000_000_000)
+        await route.send(replace(3, of=2, expire_at=late), replace(4, of=1, expire_at=soon))
+        reports = (await route.reported(5))[2:]
+    assert [(report.order_id, report.type, report.reason) for report in reports] == [
+        (order_id(2), CANCEL_REJECTED, error_pb2.ERROR_REASON_EXPIRE_AT_REACHED),
+        (order_id(1), REPLACED, 0),
+        (order_id(1), EXPIRED, error_pb2.ERROR_REASON_EXPIRE_AT_REACHED),
     ]
 
 

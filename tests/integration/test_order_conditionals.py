@@ -29,7 +29,7 @@ from services.kernel.errors import CodedError
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, serving
 
-pytestmark = pytest.mark.usefixtures("resting_peers")
+pytestmark = pytest.mark.usefixtures("short_pages")
 
 SELL = trading_pb2.SIDE_SELL
 TOUCHED: dict[str, Any] = {
@@ -46,6 +46,12 @@ TRAILING: dict[str, Any] = {
 }
 STOP: dict[str, Any] = {"type": trading_pb2.ORDER_TYPE_STOP, "side": SELL, "limit_price": "", "stop_price": "95"}
 ONCE = [EXECUTION_TYPE_SUSPENDED, EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM, EXECUTION_TYPE_NEW]
+
+
+@pytest.fixture
+def short_pages(resting_peers: Peers) -> None:
+    """Pages of so few trades that there are many."""
+    resting_peers.market_data.largest_page = 2
 
 
 def sent(peers: Peers, order_id: str) -> list[routing.NewVenueOrder]:

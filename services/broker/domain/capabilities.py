@@ -28,7 +28,7 @@ class Capabilities:
         deduplicates_commands: The venue ignores a command it has seen.
         recovers_reports: Reports that were missed can be asked for.
         tells_account: Open orders, positions and funds can be asked for.
-        replaces_orders: Price and quantity of an open order can be changed in place.
+        replaces_orders: Price, quantity and expiry of an open order can be changed in place.
         takes_post_only: Orders may be post-only.
         takes_display_quantity: Orders may show a part of their quantity at a time.
         required_credentials: Names of the credentials that a connection must have.

@@ -34,6 +34,8 @@ class TimeInForce(enum.IntEnum):
     IOC = 3
     FOK = 4
     GTD = 5
+    AT_THE_OPENING = 6
+    AT_THE_CLOSE = 7
 
 
 class ReportKind(enum.IntEnum):
@@ -105,6 +107,7 @@ class ReplaceOrder(NamedTuple):
         quantity: Of the order as a whole, what has traded included.
         limit_price: Empty for a market or stop order.
         stop_price: Empty: as before.
+        expire_at_ns: Nanoseconds since 1970 UTC; 0: as before.
     """
 
     command_sequence: int
@@ -115,6 +118,7 @@ class ReplaceOrder(NamedTuple):
     quantity: str
     limit_price: str
     stop_price: str = ""
+    expire_at_ns: int = 0
 
 
 Command = NewOrder | CancelOrder | ReplaceOrder

@@ -49,6 +49,8 @@ _TIME_IN_FORCE: Final[dict[int, order_pb2.TimeInForce.ValueType]] = {
     TimeInForce.IOC: order_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL,
     TimeInForce.FOK: order_pb2.TIME_IN_FORCE_FILL_OR_KILL,
     TimeInForce.GTD: order_pb2.TIME_IN_FORCE_GOOD_TILL_DATE,
+    TimeInForce.AT_THE_OPENING: order_pb2.TIME_IN_FORCE_AT_THE_OPENING,
+    TimeInForce.AT_THE_CLOSE: order_pb2.TIME_IN_FORCE_AT_THE_CLOSE,
 }
 _KIND: Final = {
     execution_pb2.EXECUTION_TYPE_NEW: ReportKind.ACCEPTED,
@@ -60,6 +62,7 @@ _KIND: Final = {
     execution_pb2.EXECUTION_TYPE_REPLACED: ReportKind.REPLACED,
     execution_pb2.EXECUTION_TYPE_TRIGGERED: ReportKind.TRIGGERED,
 }
+_LIMITED: Final = (order_pb2.ORDER_TYPE_LIMIT, order_pb2.ORDER_TYPE_STOP_LIMIT)
 _ANSWERS: Final = (ReportKind.REPLACED, ReportKind.CANCEL_REJECTED)
 _EXPLAINED: Final[dict[int, tuple[str, str]]] = {
     execution_pb2.EXECUTION_REASON_REQUESTED: ("CANCELED_ON_REQUEST", "canceled on request"),
@@ -76,6 +79,11 @@ _EXPLAINED: Final[dict[int, tuple[str, str]]] = {
     ),
     execution_pb2.EXECUTION_REASON_END_OF_DAY: ("TRADING_DAY_ENDED", "the trading day ended"),
     execution_pb2.EXECUTION_REASON_EXPIRE_TIME: ("EXPIRE_AT_REACHED", "its expiry has come"),
+    execution_pb2.EXECUTION_REASON_AUCTION_OVER: ("AUCTION_ENDED", "the auction that it was for is over"),
+    execution_pb2.EXECUTION_REASON_CALL_PHASE: (
+        "AUCTION_CALL_PHASE",
+        "in an auction's call phase nothing is taken that trades at once or not at all",
+    ),
     execution_pb2.EXECUTION_REASON_UNKNOWN_INSTRUMENT: ("UNKNOWN_INSTRUMENT", "the venue has no such instrument"),
     execution_pb2.EXECUTION_REASON_PRICE_OUT_OF_BAND: (
         "PRICE_OUT_OF_RANGE",
@@ -176,6 +184,8 @@ class EngineCodec:
         )
         if order.stop_price and terms is not None:
             replace.stop_price_ticks = stop_ticks(terms, order.stop_price)
+        if order.expire_at_ns:
+            replace.expire_time_ns = order.expire_at_ns
         return replace
 
     def _group(self, account_id: str) -> int:
@@ -247,7 +257,7 @@ class EngineCodec:
             str(order.venue_order_id),
             terms.instrument,
             Side.BUY if order.side == order_pb2.SIDE_BUY else Side.SELL,
-            terms.prices.text(order.price_ticks) if order.order_type != order_pb2.ORDER_TYPE_STOP else "",
+            terms.prices.text(order.price_ticks) if order.order_type in _LIMITED else "",
             terms.quantities.text(order.quantity_lots),
             terms.quantities.text(order.cumulative_quantity_lots),
             terms.quantities.text(order.leaves_quantity_lots),

@@ -145,14 +145,18 @@ def _command(command: routing_service_pb2.VenueCommand) -> Command:
             replace.quantity,
             replace.limit_price,
             replace.stop_price,
+            _nanoseconds(replace.expire_at) if replace.HasField("expire_at") else 0,
         )
     cancel = command.cancel
     return CancelOrder(command.command_sequence, command.connection_id, cancel.order_id, cancel.venue_order_id)
 
 
 def _instructions(told: venue_instructions_pb2.VenueInstructions) -> Instructions:
-    expire_at_ns = told.expire_at.seconds * _BILLION + told.expire_at.nanos
-    return Instructions(told.stop_price, expire_at_ns, told.post_only, told.display_quantity)
+    return Instructions(told.stop_price, _nanoseconds(told.expire_at), told.post_only, told.display_quantity)
+
+
+def _nanoseconds(at: Timestamp) -> int:
+    return at.seconds * _BILLION + at.nanos
 
 
 def _responses(items: Iterable[OutboxItem]) -> list[routing_service_pb2.RouteResponse]:

@@ -37,6 +37,8 @@ class TimeInForce(StrEnum):
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
+    AT_THE_OPENING = "at-the-opening"
+    AT_THE_CLOSE = "at-the-close"
 
 
 Limit = Annotated[
@@ -59,6 +61,10 @@ Display = Annotated[
     str, typer.Option("--display", metavar="QUANTITY", help="Iceberg: the most that the book shows at a time.")
 ]
 PostOnly = Annotated[bool, typer.Option("--post-only", help="Never takes: refused if it would trade at once.")]
+ReduceOnly = Annotated[
+    bool,
+    typer.Option("--reduce-only", help="Only reduces the position: refused, or canceled later, if it would do more."),
+]
 Until = Annotated[
     str, typer.Option("--until", metavar="TIME", help="When it expires, such as 2030-06-28T17:30; instead of --tif.")
 ]
@@ -93,6 +99,7 @@ def order(  # noqa: PLR0917 - each is a word of the command line
     trail: Trail = "",
     display: Display = "",
     post_only: PostOnly = False,
+    reduce_only: ReduceOnly = False,
     until: Until = "",
     account: options.Account = options.DEMO,
     client_order_id: ClientOrderId = "",
@@ -106,7 +113,7 @@ def order(  # noqa: PLR0917 - each is a word of the command line
     if tif and until:
         raise typer.BadParameter("give --tif or --until, not both")
     lives = tif or (TimeInForce.DAY if limit or stop or touch or trail else TimeInForce.IOC)
-    time_in_force = trading_pb2.TimeInForce.Value(f"TIME_IN_FORCE_{lives.upper()}")
+    time_in_force = trading_pb2.TimeInForce.Value(f"TIME_IN_FORCE_{lives.name}")
     request = order_entry_pb2.PlaceOrderRequest(
         client_order_id=client_order_id or UuidV7().new_id(),
         account_id=account,
@@ -121,6 +128,7 @@ def order(  # noqa: PLR0917 - each is a word of the command line
         expire_at=terms.time_of(until),
         post_only=post_only,
         display_quantity=display,
+        reduce_only=reduce_only,
         strategy_id=strategy,
     )
     if only_preview:

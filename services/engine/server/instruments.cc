@@ -134,4 +134,33 @@ callback::ServerUnaryReactor* InstrumentService::UncrossAuction(callback::Callba
   });
 }
 
+callback::ServerUnaryReactor* InstrumentService::QueryAuction(callback::CallbackServerContext* context,
+                                                              const pb::QueryAuctionRequest* request,
+                                                              pb::QueryAuctionResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const auto look = [this, reactor, response, id = request->instrument_id()] {
+    const Market* market = matcher_.exchange().market(id);
+    if (market == nullptr) {
+      reactor->Finish(to_status(Outcome::kUnknownInstrument));
+      return;
+    }
+    response->set_status(static_cast<pb::TradingStatus>(market->book.status()));
+    response->set_feed_sequence(market->feed.last());
+    if (market->book.call() != AuctionKind::kUnspecified) {
+      response->set_kind(static_cast<pb::AuctionKind>(market->book.call()));
+      const Equilibrium found = market->book.indicative();
+      if (found.volume > 0) {
+        response->set_price_ticks(found.price);
+      }
+      response->set_volume_lots(found.volume);
+      response->set_surplus_lots(found.surplus);
+    }
+    reactor->Finish(grpc::Status::OK);
+  };
+  if (!matcher_.post(Matcher::Look{look})) {
+    reactor->Finish(stopping());
+  }
+  return reactor;
+}
+
 }  // namespace ordermesh::engine::server

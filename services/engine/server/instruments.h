@@ -33,6 +33,9 @@ class InstrumentService final : public CallbackService<pb::InstrumentService> {
   callback::ServerUnaryReactor* UncrossAuction(callback::CallbackServerContext* context,
                                                const pb::UncrossAuctionRequest* request,
                                                pb::UncrossAuctionResponse* response) override;
+  callback::ServerUnaryReactor* QueryAuction(callback::CallbackServerContext* context,
+                                             const pb::QueryAuctionRequest* request,
+                                             pb::QueryAuctionResponse* response) override;
 
  private:
   // Has a transaction done and hands its result to `respond`, or ends the call with the outcome's error.

@@ -86,6 +86,9 @@ std::optional<std::string> to_command(const pb::Command& from, Command& to) {
       if (from.replace_order().has_stop_price_ticks()) {
         to.amendment.stop_price = from.replace_order().stop_price_ticks();
       }
+      if (from.replace_order().has_expire_time_ns()) {
+        to.amendment.expire_time = from.replace_order().expire_time_ns();
+      }
       return std::nullopt;
     case pb::Command::kMassCancel:
       set_mass_cancel(from.mass_cancel(), to);

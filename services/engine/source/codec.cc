@@ -23,6 +23,7 @@ enum class TransactionKind : std::uint8_t {
 enum class CommandForm : std::uint8_t {
   kNewWithTerms = 6,
   kReplaceWithAmendment = 7,
+  kReplaceWithExpireTime = 8,  // and an amendment's other fields
 };
 
 // Which terms follow, a bit each.
@@ -169,6 +170,9 @@ CommandForm form_of(const Command& command) {
   if (command.kind == CommandKind::kNew && command.terms != Terms{}) {
     return CommandForm::kNewWithTerms;
   }
+  if (command.kind == CommandKind::kReplace && command.amendment.expire_time) {
+    return CommandForm::kReplaceWithExpireTime;
+  }
   if (command.kind == CommandKind::kReplace && command.amendment != Amendment{}) {
     return CommandForm::kReplaceWithAmendment;
   }
@@ -180,6 +184,7 @@ CommandKind kind_of(CommandForm form) {
     case CommandForm::kNewWithTerms:
       return CommandKind::kNew;
     case CommandForm::kReplaceWithAmendment:
+    case CommandForm::kReplaceWithExpireTime:
       return CommandKind::kReplace;
   }
   return static_cast<CommandKind>(form);
@@ -192,6 +197,9 @@ void fields_of_form(Archive&& archive, CommandForm form, Value& value) {
     fields_of_terms(archive, value.terms);
   } else if (form == CommandForm::kReplaceWithAmendment) {
     fields_of_amendment(archive, value.amendment);
+  } else if (form == CommandForm::kReplaceWithExpireTime) {
+    fields_of_amendment(archive, value.amendment);
+    optional_field(archive, value.amendment.expire_time);
   }
 }
 

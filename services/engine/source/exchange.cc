@@ -198,10 +198,10 @@ Result Exchange::uncross_auction(const UncrossAuction& uncross) {
     return {Outcome::kPriceOutOfBand};
   }
   reporter_.cause.market = &market;
-  const auto [price, volume] = market.book.uncross(uncross.reference_price);
+  const Equilibrium found_price = market.book.uncross(uncross.reference_price);
   reporter_.status_changed();
   market.book.continue_trading();
-  return {Outcome::kDone, 0, price, volume};
+  return {Outcome::kDone, 0, found_price.price, found_price.volume};
 }
 
 Result Exchange::take(const ParticipantCommand& command) {
@@ -357,6 +357,10 @@ Reason Exchange::change_order(const Command& command, const OpenOrder& open) {
   const bool may_hide = order.type != OrderType::kStop && rests(order.time_in_force);
   if (display < 0 || display > command.quantity || (display > 0 && !may_hide)) {
     return Reason::kInvalidDisplayQuantity;
+  }
+  const auto& expire_time = command.amendment.expire_time;
+  if (expire_time && (order.time_in_force != TimeInForce::kGoodTillDate || *expire_time <= reporter_.cause.time)) {
+    return Reason::kInvalidExpireTime;
   }
   return book.replace(open.id, command.price, command.quantity, command.amendment);
 }

@@ -80,6 +80,11 @@ void Reporter::on_replaced(const Order& order) {
   close(order);
 }
 
+void Reporter::on_expire_time(const Order& order, Nanoseconds before) {
+  expiries.erase({before, order.id, cause.market->instrument.id});
+  expiries.insert({order.terms.expire_time, order.id, cause.market->instrument.id});
+}
+
 void Reporter::on_triggered(const Order& order) {
   publish(order.owner, describe(order, ExecutionType::kTriggered, Reason::kNone));
 }

@@ -127,6 +127,9 @@ class RandomTransactions {
         command.amendment.stop_price = draw(85, 110);
         command.price = draw(0, 1) == 0 ? 0 : command.price;
       }
+      if (change_kind == CommandKind::kReplace && draw(0, 4) == 0) {
+        command.amendment.expire_time = time_ + draw(-10, 300);
+      }
       return command;
     }
     Command command;

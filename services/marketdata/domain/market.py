@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from services.marketdata.domain.auction import Auction
 from services.marketdata.domain.book import Book, Level
 from services.marketdata.domain.candle import Interval
 from services.marketdata.domain.instrument import Instrument, TradingStatus
@@ -29,6 +30,7 @@ class QuoteState(NamedTuple):
     last: Trade | None
     status: TradingStatus
     stale: bool
+    auction: Auction | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Market:
         time_ns: When the venue made that event; 0 when unknown.
         last_trade: The last trade; None before the first.
         status: Whether it trades.
+        auction: The auction whose call phase goes on; None without one, and before the venue has told it.
         told: Whether the feed has told it at all.
         stale: Whether the feed is lost.
         recent: The last trades, oldest first.
@@ -71,6 +74,7 @@ class Market:
     """
 
     __slots__ = (
+        "auction",
         "book",
         "epoch_number",
         "instrument",
@@ -98,6 +102,7 @@ class Market:
         self.time_ns = 0
         self.last_trade: Trade | None = None
         self.status = instrument.status
+        self.auction: Auction | None = None
         self.told = False
         self.stale = False
         self.recent: deque[Trade] = deque(maxlen=RECENT_TRADES)
@@ -115,14 +120,24 @@ class Market:
 
     def quote_state(self) -> QuoteState:
         """Returns what a quote would tell now."""
-        return QuoteState(self.book.bids.best, self.book.asks.best, self.last_trade, self.status, self.stale)
+        bid, ask = self.book.bids.best, self.book.asks.best
+        if bid is not None and ask is not None and bid.price >= ask.price:
+            # Orders collect for an auction: neither is a price at which anybody could trade.
+            bid = ask = None
+        return QuoteState(bid, ask, self.last_trade, self.status, self.stale, self.auction)
+
+    def set_status(self, status: TradingStatus) -> None:
+        """Takes in whether it trades; an auction ends with its call phase."""
+        self.status = status
+        if status is not TradingStatus.CALL_AUCTION:
+            self.auction = None
 
     def restore(self, snapshot: MarketSnapshot, epoch_number: int) -> None:
         """Begins anew from a snapshot of the feed."""
         self.epoch_number = epoch_number
         self.book.load(snapshot.bids, snapshot.asks)
         self.sequence = snapshot.sequence
-        self.status = snapshot.status
+        self.set_status(snapshot.status)
         self.told = True
         self.stale = False
         if snapshot.last_trade is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.kernel.drain import Wakeup
+from services.marketdata.domain.auction import Auction
 from services.marketdata.domain.candle import SECOND_NS, Interval
 from services.marketdata.domain.instrument import Instrument, TradingStatus, unknown_instrument
 from services.marketdata.domain.market import Market, MarketSnapshot, QuoteState
@@ -166,9 +167,15 @@ class Hub:
         return self.by_number[number].position
 
     def status(self, market: Market, status: TradingStatus) -> None:
-        """Takes a halt or a resumption in. The market was advanced before."""
-        market.status = status
+        """Takes a halt, a resumption, or the begin or end of a call phase in. The market was advanced before."""
+        market.set_status(status)
         self._touch(market)
+
+    def auction(self, market: Market, auction: Auction | None) -> None:
+        """Takes in what the venue says of an auction; what comes after its end is late."""
+        if market.status is TradingStatus.CALL_AUCTION:
+            market.auction = auction
+            self._touch(market)
 
     async def all_told(self) -> None:
         """Waits until the feed has told every market there is."""

@@ -24,6 +24,7 @@ from services.marketdata.pipeline.catalogue import Catalogue
 from services.marketdata.pipeline.epochs import Epochs
 from services.marketdata.pipeline.history import History
 from services.marketdata.pipeline.hub import Hub
+from services.marketdata.servicer.auctions import AuctionMethods
 from services.marketdata.servicer.broadcasts import Broadcasts
 from services.marketdata.servicer.conflated import Subscription, market_stream
 from services.marketdata.servicer.render import (
@@ -56,7 +57,7 @@ class Parts:
     clock: Clock
 
 
-class MarketDataServicer(market_data_service_pb2_grpc.MarketDataServiceServicer):
+class MarketDataServicer(AuctionMethods, market_data_service_pb2_grpc.MarketDataServiceServicer):
     """See the contract."""
 
     def __init__(self, parts: Parts) -> None:

@@ -203,7 +203,7 @@ def _replaced(order: Order, report: VenueReport, sequence: int, at_ns: int) -> O
     after = _after(order, report, OrderStatus.FILLED, live, sequence, at_ns)
     # A replace to less than what has traded cannot take back fills: the order is done with what it has.
     quantity = replace.new_quantity if live else order.cumulative
-    after.terms = with_terms(order.terms, quantity, replace.new_limit_price, replace.stop_price)
+    after.terms = with_terms(order.terms, quantity, replace.new_limit_price, replace.stop_price, replace.expire_at_ns)
     after.replace = replace.decided(ReplaceStatus.REPLACED)
     if live:
         after.status = _status_after_replace(after, order.status)

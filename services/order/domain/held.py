@@ -162,7 +162,7 @@ def replace_here(order: Order, request: ReplaceRequest, sequence: int, at_ns: in
     live = replace.new_quantity > order.cumulative
     after = order.successor(order.status if live else OrderStatus.FILLED, live=live, sequence=sequence, at_ns=at_ns)
     quantity = replace.new_quantity if live else order.cumulative
-    after.terms = with_terms(order.terms, quantity, replace.new_limit_price, replace.stop_price)
+    after.terms = with_terms(order.terms, quantity, replace.new_limit_price, replace.stop_price, replace.expire_at_ns)
     if replace.trailing is not None and request.tick_size is not None:
         after.terms = with_distance(after.terms, replace.trailing, request.tick_size)
     after.replace = replace

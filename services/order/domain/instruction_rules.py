@@ -16,6 +16,8 @@ STOP_TYPES: Final = (
     OrderType.LIMIT_IF_TOUCHED,
 )
 """Types that wait for a price which must be given."""
+CONDITIONAL_TYPES: Final = (*STOP_TYPES, OrderType.TRAILING_STOP)
+"""Types that wait for a price."""
 LIMIT_TYPES: Final = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED)
 _RESTING: Final = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
 _NONE: Final = Instructions()
@@ -85,16 +87,27 @@ def check_entry(terms: OrderTerms, at_ns: int) -> None:
         raise _mismatch("display_quantity", "must be less than the quantity", "DISPLAY_QUANTITY_MISMATCH")
 
 
+def check_new_expiry(terms: OrderTerms, expire_at_ns: int | None, at_ns: int) -> None:
+    """Refuses another expiry for an order that has none, or one that has come already; None: it is not to be changed.
+
+    Raises:
+        CodedError: EXPIRE_AT_MISMATCH or EXPIRE_AT_REACHED.
+    """
+    if expire_at_ns is None:
+        return
+    if terms.time_in_force is not TimeInForce.GTD:
+        raise _mismatch("expire_at", "must be absent unless the time in force is GTD", "EXPIRE_AT_MISMATCH")
+    if expire_at_ns <= at_ns:
+        raise _mismatch("expire_at", "must be in the future", "EXPIRE_AT_REACHED")
+
+
 def _check_expiry(terms: OrderTerms, instructions: Instructions, at_ns: int) -> None:
     dated, expire_at_ns = terms.time_in_force is TimeInForce.GTD, instructions.expire_at_ns
     if expire_at_ns is None:
         if dated:
             raise _mismatch("expire_at", "must be given with GTD", "EXPIRE_AT_MISMATCH")
         return
-    if not dated:
-        raise _mismatch("expire_at", "must be absent unless the time in force is GTD", "EXPIRE_AT_MISMATCH")
-    if expire_at_ns <= at_ns:
-        raise _mismatch("expire_at", "must be in the future", "EXPIRE_AT_REACHED")
+    check_new_expiry(terms, expire_at_ns, at_ns)
 
 
 def _mismatch(field: str, rule: str, reason: str) -> CodedError:

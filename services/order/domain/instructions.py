@@ -1,4 +1,4 @@
-"""The terms that few orders have beside price and quantity: stop price, expiry, post-only, links to other orders."""
+"""The terms that few orders have beside price and quantity: stop price, expiry, reduce-only, links to other orders."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Instructions:
         post_only: Whether it never takes.
         display_quantity: The most that the book shows of it at a time; None: all of it.
         triggered: Whether it was released: from then on it is a market or a limit order.
+        reduce_only: Whether it may only reduce the position, which RiskService sees to.
         links: What it belongs to; None for an order that stands alone.
         works_through_children: Whether it never goes to a venue itself: its child orders fill it.
         trailing: How its stop price follows the market; None for one that does not.
@@ -33,6 +34,7 @@ class Instructions:
     post_only: bool = False
     display_quantity: Decimal | None = None
     triggered: bool = False
+    reduce_only: bool = False
     links: Links | None = None
     works_through_children: bool = False
     trailing: TrailingStop | None = None
@@ -55,6 +57,10 @@ class Instructions:
         """Returns them for an order that is kept here though its venue might hold it elsewhere."""
         return changed(self, held_here=True)
 
+    def with_expiry(self, expire_at_ns: int) -> Instructions:
+        """Returns them with another expiry."""
+        return changed(self, expire_at_ns=expire_at_ns)
+
     def released(self) -> Instructions:
         """Returns them as they are once the order was released."""
         return changed(self, triggered=True)
@@ -70,6 +76,7 @@ class Instructions:
             ("until", "" if self.expire_at_ns is None else str(self.expire_at_ns)),
             ("post-only", "yes" if self.post_only else ""),
             ("display", _text(self.display_quantity)),
+            ("reduce-only", "yes" if self.reduce_only else ""),
             ("trail", "" if self.trailing is None else self.trailing.digest_text()),
         )
         text = "".join(f"|{name}={value}" for name, value in parts if value)

@@ -54,9 +54,11 @@ class Reconciliation:
         finding: What was found and decided.
         at_ns: When, nanoseconds since 1970, whole microseconds.
         sequence: Sequence that the order log had reached.
+        shard: Shard of the log.
     """
 
     reconciliation_id: str
     finding: Finding
     at_ns: int
     sequence: int
+    shard: int = 0

@@ -32,6 +32,7 @@ class ReplaceRequest:
         limit_price: New limit price; None: not to be changed.
         expected_version: Version that the order must still have; 0: any.
         stop_price: New stop price; None: not to be changed.
+        expire_at_ns: New expiry, nanoseconds since 1970; None: not to be changed.
         trailing: New distance of a trailing stop order; None: not to be changed.
         tick_size: Tick of the instrument, beside a new distance.
     """
@@ -42,13 +43,14 @@ class ReplaceRequest:
     limit_price: Decimal | None
     expected_version: int = 0
     stop_price: Decimal | None = None
+    expire_at_ns: int | None = None
     trailing: TrailingStop | None = None
     tick_size: Decimal | None = None
 
     @property
     def asked(self) -> tuple[object, ...]:
         """What it asks for: what tells it from another one under its id."""
-        return self.quantity, self.limit_price, self.stop_price, _distance(self.trailing)
+        return self.quantity, self.limit_price, self.stop_price, self.expire_at_ns, _distance(self.trailing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Replace:
         status: What became of it.
         stop_price: Stop price asked for; None: not to be changed.
         original_stop_price: Stop price of the order then; None for an order without one.
+        expire_at_ns: Expiry asked for; None: not to be changed.
+        original_expire_at_ns: Expiry of the order then; None for an order without one.
         trailing: Distance of a trailing stop order asked for; None: not to be changed.
         original_trailing: How the order followed the market then; None for one that does not.
     """
@@ -78,6 +82,8 @@ class Replace:
     status: ReplaceStatus = ReplaceStatus.PENDING
     stop_price: Decimal | None = None
     original_stop_price: Decimal | None = None
+    expire_at_ns: int | None = None
+    original_expire_at_ns: int | None = None
     trailing: TrailingStop | None = None
     original_trailing: TrailingStop | None = None
 
@@ -103,7 +109,8 @@ class Replace:
 
     def asks_for(self, request: ReplaceRequest) -> bool:
         """Tells whether a request is this one again. The version expected does not count: it has moved on since."""
-        return (self.quantity, self.limit_price, self.stop_price, _distance(self.trailing)) == request.asked
+        mine = (self.quantity, self.limit_price, self.stop_price, self.expire_at_ns, _distance(self.trailing))
+        return mine == request.asked
 
     def decided(self, status: ReplaceStatus) -> Replace:
         """Returns it with its outcome."""
@@ -121,22 +128,37 @@ def begin(request: ReplaceRequest, terms: OrderTerms, sequence: int) -> Replace:
         sequence,
         stop_price=request.stop_price,
         original_stop_price=stop_price_of(terms),
+        expire_at_ns=request.expire_at_ns,
+        original_expire_at_ns=expiry_of(terms),
         trailing=request.trailing,
         original_trailing=trailing_of(terms),
     )
 
 
 def only_reduces(request: ReplaceRequest, terms: OrderTerms) -> bool:
-    """Tells whether a request takes away from an order at most: what a cancel of a part would be."""
+    """Tells whether a request takes away from an order at most: what a cancel, of a part or later on, would be."""
     price, quantity = request.limit_price, request.quantity
     same_stop = request.stop_price in (None, stop_price_of(terms))
-    same_stop = same_stop and request.trailing is None
-    return same_stop and price in (None, terms.limit_price) and (quantity is None or quantity <= terms.quantity)
+    same_price = same_stop and request.trailing is None and price in (None, terms.limit_price)
+    return same_price and (quantity is None or quantity <= terms.quantity) and not prolongs(request, terms)
+
+
+def prolongs(request: ReplaceRequest, terms: OrderTerms) -> bool:
+    """Tells whether a request lets an order live longer."""
+    if request.expire_at_ns is None:
+        return False
+    expire_at_ns = expiry_of(terms)
+    return expire_at_ns is None or request.expire_at_ns > expire_at_ns
 
 
 def stop_price_of(terms: OrderTerms) -> Decimal | None:
     """Returns the stop price of an order, also of one that was released; None for others."""
     return None if terms.instructions is None else terms.instructions.stop_price
+
+
+def expiry_of(terms: OrderTerms) -> int | None:
+    """Returns when an order expires, nanoseconds since 1970; None for one without an expiry."""
+    return None if terms.instructions is None else terms.instructions.expire_at_ns
 
 
 def trailing_of(terms: OrderTerms) -> TrailingStop | None:
@@ -169,15 +191,21 @@ def with_quantity(terms: OrderTerms, quantity: Decimal) -> OrderTerms:
 
 
 def with_terms(
-    terms: OrderTerms, quantity: Decimal, limit_price: Decimal | None, stop_price: Decimal | None = None
+    terms: OrderTerms,
+    quantity: Decimal,
+    limit_price: Decimal | None,
+    stop_price: Decimal | None = None,
+    expire_at_ns: int | None = None,
 ) -> OrderTerms:
-    """Returns terms with another quantity and limit price, and another stop price if one is given.
+    """Returns terms with another quantity and limit price, and another stop price and expiry if they are given.
 
     The digest stays that of the request that placed the order, so that its repetition is recognised for ever.
     """
     instructions = terms.instructions
     if stop_price is not None and stop_price != stop_price_of(terms):
         instructions = (instructions or Instructions()).with_stop_price(stop_price)
+    if expire_at_ns is not None:
+        instructions = (instructions or Instructions()).with_expiry(expire_at_ns)
     return _changed(terms, quantity, limit_price, instructions)
 
 
@@ -219,7 +247,7 @@ def asked_terms(request: ReplaceRequest, terms: OrderTerms) -> OrderTerms:
     """Returns the terms that an order would have by a request."""
     quantity = terms.quantity if request.quantity is None else request.quantity
     limit_price = terms.limit_price if request.limit_price is None else request.limit_price
-    after = with_terms(terms, quantity, limit_price, request.stop_price)
+    after = with_terms(terms, quantity, limit_price, request.stop_price, request.expire_at_ns)
     if request.trailing is None or request.tick_size is None:
         return after
     return with_distance(after, request.trailing, request.tick_size)

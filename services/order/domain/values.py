@@ -32,6 +32,8 @@ class TimeInForce(IntEnum):
     IOC = 3
     FOK = 4
     GTD = 5
+    AT_THE_OPENING = 6
+    AT_THE_CLOSE = 7
 
 
 class OrderStatus(IntEnum):

@@ -44,6 +44,9 @@ class BrokerRoute:
     """The stream of one shard to BrokerService; also a listener of the writer, whose commands it sends.
 
     Nothing is queued for a venue that is away: its orders are in the book, and are sent once it is back.
+
+    Attributes:
+        venue_types: What the venues have told that they take.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class BrokerRoute:
         venue_types: VenueTypes,
     ) -> None:
         self._stub = RoutingServiceStub(channel)
-        self._venue_types = venue_types
+        self.venue_types = venue_types
         self._book, self._writer, self._reconciling, self._clock = book, writer, reconciling, clock
         self._outgoing: Drain[RouteRequest] | None = None
         self._call: StreamCall | None = None
@@ -162,7 +165,7 @@ class BrokerRoute:
 
     async def _opened(self, opened: ConnectionOpened) -> None:
         connection_id = opened.connection_id
-        self._venue_types.note(connection_id, opened.order_types)
+        self.venue_types.note(connection_id, opened.order_types)
         if opened.deduplicates_commands and opened.last_command_sequence > self._book.sequence:
             raise VenueAheadError(connection_id, opened.last_command_sequence, self._book.sequence)
         before, _ = self._book.cursors.get(connection_id, ("", 0))

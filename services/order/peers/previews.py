@@ -12,6 +12,7 @@ from ordermesh.broker.v1.route_query_pb2 import QueryRouteRequest
 from ordermesh.broker.v1.routing_service_pb2_grpc import RoutingServiceStub
 from ordermesh.marketdata.v1.book_access_pb2 import GetOrderBookRequest
 from ordermesh.marketdata.v1.book_pb2 import BookLevel
+from ordermesh.marketdata.v1.instrument_pb2 import INSTRUMENT_STATUS_CALL_AUCTION
 from ordermesh.marketdata.v1.market_data_service_pb2 import GetInstrumentRequest
 from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from ordermesh.risk.v1.reservation_service_pb2 import CheckOrderRequest
@@ -88,6 +89,7 @@ class MarketDepths:
             sequence=book.sequence,
             epoch=book.epoch,
             at_ns=nanoseconds(book.venue_time),
+            collecting=terms.status == INSTRUMENT_STATUS_CALL_AUCTION,
         )
 
 

@@ -51,6 +51,7 @@ _PER_MESSAGE: Final = 1_000
 _RULE: Final = {
     error_pb2.ERROR_REASON_TRADING_HALTED: risk_breach_pb2.RISK_RULE_TRADING_HALTED,
     error_pb2.ERROR_REASON_TRADING_REDUCING: risk_breach_pb2.RISK_RULE_TRADING_REDUCING,
+    error_pb2.ERROR_REASON_REDUCE_ONLY: risk_breach_pb2.RISK_RULE_REDUCE_ONLY,
 }
 _SETTLING: Final = frozenset(
     {
@@ -314,10 +315,11 @@ def reservation_of(terms: OrderTerms) -> Reservation:
         quantity=format_decimal(terms.quantity),
         limit_price=decimal_text(terms.limit_price),
     )
-    if terms.instructions is not None and terms.instructions.waits:
-        reservation.stop_price = decimal_text(terms.instructions.stop_price)
-    if terms.instructions is not None:
+    if (instructions := terms.instructions) is not None:
+        reservation.reduce_only = instructions.reduce_only
         reservation.group_id = terms.sharing_id
+        if instructions.waits:
+            reservation.stop_price = decimal_text(instructions.stop_price)
     return reservation
 
 

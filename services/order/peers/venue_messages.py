@@ -17,7 +17,7 @@ from services.order.domain import venue
 from services.order.domain.held import venue_terms
 from services.order.domain.order import Order
 from services.order.domain.values import OrderStatus
-from services.order.wire import REASON_OF_NUMBER, decimal_text, nanoseconds
+from services.order.wire import REASON_OF_NUMBER, decimal_text, nanoseconds, timestamp
 from services.order.wire_instructions import venue_instructions
 
 _TYPES = (None, *venue.VenueReportType)
@@ -68,6 +68,7 @@ def replace_command(order: Order) -> VenueCommand | None:
             quantity=format_decimal(replace.new_quantity),
             limit_price=decimal_text(replace.new_limit_price),
             stop_price=decimal_text(replace.stop_price),
+            expire_at=None if replace.expire_at_ns is None else timestamp(replace.expire_at_ns),
         ),
     )
 

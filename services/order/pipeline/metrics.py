@@ -21,6 +21,7 @@ REPORTS_IGNORED: Final = "ordermesh_venue_reports_ignored_total"
 HELD_ORDERS: Final = "ordermesh_orders_held"
 RELEASE_SECONDS: Final = "ordermesh_order_release_seconds"
 RECONCILED: Final = "ordermesh_order_reconciliation_findings_total"
+PASSED_ON: Final = "ordermesh_order_calls_passed_on_total"
 
 _ENTRIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _SECONDS = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -49,6 +50,9 @@ class Metrics:
         )
         self._reconciled = Counter(
             RECONCILED, "What reconciliation with venues has found.", ["finding"], registry=registry
+        )
+        self._passed_on = Counter(
+            PASSED_ON, "Calls passed on to the shard of their account.", ["shard"], registry=registry
         )
 
     def committed(self, draft: Draft, seconds: float) -> None:
@@ -82,3 +86,7 @@ class Metrics:
         """Counts what reconciliation has found."""
         if count:
             self._reconciled.labels(finding).inc(count)
+
+    def passed_on(self, shard: int) -> None:
+        """Counts a call that another shard serves."""
+        self._passed_on.labels(str(shard)).inc()

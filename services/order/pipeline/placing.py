@@ -17,7 +17,7 @@ from services.order.domain.terms import OrderTerms
 from services.order.pipeline.book import Book, Key
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
-from services.order.pipeline.ports import Decision, EveryType, Instruments, Risk, Store, VenueTypes
+from services.order.pipeline.ports import Decision, EveryType, Instruments, Quotes, Risk, Store, VenueTypes
 from services.order.pipeline.tickets import Outcome, Placement, Ticket
 from services.order.pipeline.writer import Writer
 
@@ -33,6 +33,7 @@ class Placing:
         *,
         risk: Risk,
         instruments: Instruments,
+        quotes: Quotes,
         clock: Clock,
         metrics: Metrics,
         venue_types: VenueTypes | None = None,
@@ -42,6 +43,7 @@ class Placing:
         self._book, self._writer, self._store = book, writer, store
         self._risk, self._instruments, self._clock, self._metrics = risk, instruments, clock, metrics
         self._venue_types = venue_types or EveryType()
+        self._quotes = quotes
         self._most_per_batch, self._most_waiting = most_per_batch, most_waiting
         self._in_flight: dict[Key, Placement] = {}
         self._waiting: Drain[Placement] = Drain()
@@ -92,7 +94,7 @@ class Placing:
             taken = self.pending(key) or ((order := self._book.find(key)) and order.terms)
             if taken:
                 raise refusals.duplicate(terms, taken.order_id)
-        placements = [Placement(self.as_held(terms), ticket, index) for index, terms in enumerate(orders)]
+        placements = [self._placement(terms, ticket, index) for index, terms in enumerate(orders)]
         self._in_flight |= {placement.key: placement for placement in placements}
         return ticket, placements
 
@@ -152,8 +154,11 @@ class Placing:
         if not self._known(terms, ticket, index):
             self._queue(terms, ticket, index)
 
+    def _placement(self, terms: OrderTerms, ticket: Ticket, index: int) -> Placement:
+        return Placement(self.as_held(terms), self._quotes.quote(terms.instrument), ticket, index)
+
     def _queue(self, terms: OrderTerms, ticket: Ticket, index: int) -> None:
-        placement = Placement(self.as_held(terms), ticket, index)
+        placement = self._placement(terms, ticket, index)
         self._in_flight[terms.account_id, terms.client_order_id] = placement
         self._waiting.put(placement)
 
@@ -248,7 +253,9 @@ class PlaceOrders:
                 )
             else:
                 event = place(placement.terms, draft.next_sequence, draft.at_ns)
-            placement.order = draft.append(event, identifiers.new_id()).order
+            entry = draft.append(event, identifiers.new_id())
+            entry.arrival = placement.arrival
+            placement.order = event.order
 
     def resolve(self, existing: Mapping[Key, Order]) -> None:
         """Answers repeated requests with the first outcome, and goes on with the others."""

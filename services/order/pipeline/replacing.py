@@ -14,7 +14,7 @@ from services.kernel.identifiers import Identifiers
 from services.mesh.context import detached
 from services.order.domain import refusals, rules
 from services.order.domain.events import request_replace
-from services.order.domain.instruction_rules import check_new_stop_price, check_new_trailing
+from services.order.domain.instruction_rules import check_new_expiry, check_new_stop_price, check_new_trailing
 from services.order.domain.links import ListRole
 from services.order.domain.order import Order
 from services.order.domain.replacing import ReplaceRequest, asked_terms, only_reduces, stop_price_of
@@ -153,6 +153,7 @@ class Replacing:
         if request.trailing is not None:
             request = changed(request, tick_size=instrument.tick_size)
         check_conditions(terms, request)
+        check_new_expiry(terms, request.expire_at_ns, self._clock.now_ns())
         rules.check_terms(asked_terms(request, terms), instrument)
         # One that only takes away is let through while the instrument does not trade, as a cancel is.
         if not (only_reduces(request, terms) or instrument.trades_at(self._clock.now_ns())):

@@ -30,6 +30,19 @@ def number(text: str, field: str) -> Decimal:
     return parse_positive(text.rstrip("0").rstrip(".") if "." in text else text, field)
 
 
+def asks_more(request: PlaceOrderRequest) -> bool:
+    """Tells whether a request asks for anything beyond price and quantity."""
+    return bool(
+        request.stop_price
+        or request.post_only
+        or request.display_quantity
+        or request.reduce_only
+        or request.strategy_id
+        or request.HasField("expire_at")
+        or request.HasField("trailing_stop")
+    )
+
+
 def instructions_of_request(request: PlaceOrderRequest) -> Instructions:
     """Returns what a request asks for beyond price and quantity.
 
@@ -39,9 +52,10 @@ def instructions_of_request(request: PlaceOrderRequest) -> Instructions:
     stop_price, display_quantity = request.stop_price, request.display_quantity
     return Instructions(
         stop_price=number(stop_price, "stop_price") if stop_price else None,
-        expire_at_ns=_nanoseconds(request.expire_at) if request.HasField("expire_at") else None,
+        expire_at_ns=nanoseconds_of(request.expire_at) if request.HasField("expire_at") else None,
         post_only=request.post_only,
         display_quantity=number(display_quantity, "display_quantity") if display_quantity else None,
+        reduce_only=request.reduce_only,
         links=Links(strategy_id=request.strategy_id) if request.strategy_id else None,
         trailing=trailing_of_request(request.trailing_stop) if request.HasField("trailing_stop") else None,
     )
@@ -66,7 +80,12 @@ def trailing_of_request(told: TrailingStopMessage) -> TrailingStop:
     return TrailingStop(amount=number(told.amount, "trailing_stop.amount"))
 
 
-def _nanoseconds(at: Timestamp) -> int:
+def nanoseconds_of(at: Timestamp) -> int:
+    """Returns the nanoseconds since 1970 of an expiry.
+
+    Raises:
+        CodedError: INVALID_FIELD.
+    """
     # The seconds are within the contract's bounds; the nanoseconds have none there.
     if not 0 <= at.nanos < _BILLION:
         raise invalid_field("expire_at", "nanos must be from 0 to 999999999")

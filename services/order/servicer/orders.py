@@ -17,14 +17,17 @@ from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from services.kernel.clock import Clock
 from services.kernel.identifiers import Identifiers
 from services.mesh.tokens import PageTokens, filters_of
+from services.order.pipeline.judging import Judging
 from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.previewing import Previewing
+from services.order.pipeline.quality_summaries import QualitySummaries
 from services.order.pipeline.queries import Lists
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.replacing import Replacing
+from services.order.servicer.execution_quality import ExecutionQualityMethods
 from services.order.servicer.messages import (
     cancel_filter,
     order_filter,
@@ -48,6 +51,7 @@ class OrderServicer(
     PreviewMethods,
     OrderListMethods,
     ReconciliationMethods,
+    ExecutionQualityMethods,
     order_service_pb2_grpc.OrderServiceServicer,
 ):
     """Serves callers."""
@@ -65,6 +69,8 @@ class OrderServicer(
         list_pages: ListPages,
         previewing: Previewing,
         reconciliations: Reconciliations,
+        judging: Judging,
+        quality_summaries: QualitySummaries,
         clock: Clock,
         identifiers: Identifiers,
         metrics: Metrics,
@@ -74,6 +80,7 @@ class OrderServicer(
         self._streams, self._trades = streams, trades
         self._order_lists, self._list_pages = order_lists, list_pages
         self._previewing, self._reconciliations = previewing, reconciliations
+        self._judging, self._quality_summaries = judging, quality_summaries
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
 
     async def PlaceOrder(

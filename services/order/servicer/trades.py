@@ -17,7 +17,7 @@ from services.order.domain import refusals
 from services.order.domain.summary import TradeSummary
 from services.order.domain.values import Side
 from services.order.pipeline.orders import Orders
-from services.order.pipeline.queries import FillFilter, Lists
+from services.order.pipeline.queries import FillFilter, FillPlace, FillRow, Lists
 from services.order.servicer.messages import fill_filter, page_size
 from services.order.wire import decimal_text, nanoseconds, timestamp, trade_message
 
@@ -37,14 +37,14 @@ class TradeMethods:
     ) -> order_query_pb2.ListTradesResponse:
         """Lists fills, newest first."""
         size, tokens = page_size(request.page_size), PageTokens(filters_of(request))
-        position = tokens.read(request.page_token, parts=2)
-        before = (from_ns(int(position[0])), int(position[1])) if position else None
+        position = tokens.read(request.page_token, parts=3)
+        before = (from_ns(int(position[0])), int(position[1]), int(position[2])) if position else None
         as_of = self._orders.as_of
         rows = await self._lists.fills(fill_filter(request), before, size + 1)
         last = rows[size - 1] if len(rows) > size else None
         return order_query_pb2.ListTradesResponse(
             trades=(trade_message(ExecutionReport.FromString(row.payload)) for row in rows[:size]),
-            next_page_token=tokens.make(str(to_ns(last.executed_at)), str(last.sequence)) if last else "",
+            next_page_token=_token(tokens, last) if last else "",
             as_of=as_of,
         )
 
@@ -65,7 +65,7 @@ class TradeMethods:
     ) -> trade_query_pb2.SummarizeTradesResponse:
         """Sums fills up by instrument."""
         begin, end = span(request)
-        begin = begin or _midnight_before(end, self._clock.now())
+        begin = begin or midnight_before(end, self._clock.now())
         wanted = FillFilter(request.account_id, request.instrument, "", begin, end)
         as_of = self._orders.as_of
         summaries = await self._summed(wanted)
@@ -77,7 +77,7 @@ class TradeMethods:
 
     async def _summed(self, wanted: FillFilter) -> dict[str, TradeSummary]:
         summaries: dict[str, TradeSummary] = {}
-        before: tuple[datetime, int] | None = None
+        before: FillPlace | None = None
         while rows := await self._lists.fills(wanted, before, _FILLS_PER_TURN):
             for row in rows:
                 report = ExecutionReport.FromString(row.payload)
@@ -88,12 +88,16 @@ class TradeMethods:
                     Decimal(report.fee) if report.fee else ZERO,
                     nanoseconds(report.times.venue_at),
                 )
-            before = (rows[-1].executed_at, rows[-1].sequence)
+            before = rows[-1].place
             await asyncio.sleep(0)
         return summaries
 
 
-def _midnight_before(end: datetime | None, now: datetime) -> datetime:
+def _token(tokens: PageTokens, last: FillRow) -> str:
+    return tokens.make(str(to_ns(last.executed_at)), str(last.sequence), str(last.shard))
+
+
+def midnight_before(end: datetime | None, now: datetime) -> datetime:
     """Returns the UTC midnight with which the day of the last moment before `end` began."""
     last = now if end is None or end > now else end
     if last == end and last > datetime.min.replace(tzinfo=last.tzinfo):

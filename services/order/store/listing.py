@@ -10,7 +10,7 @@ from services.kernel.clock import from_ns, to_ns
 from services.order.domain.order import Order
 from services.order.domain.values import LIVE_STATUSES
 from services.order.pipeline.entries import LoggedReport
-from services.order.pipeline.queries import FillFilter, FillRow, OrderFilter
+from services.order.pipeline.queries import FillFilter, FillPlace, FillRow, OrderFilter
 from services.order.store.loading import ORDER_SELECT, order_of_row
 from services.storage.database import Database
 
@@ -68,7 +68,7 @@ class _Conditions:
 
 
 class Listing:
-    """Lists what one shard's store holds."""
+    """Lists what the store holds, of all shards."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -86,7 +86,7 @@ class Listing:
         async with self._database.connection() as connection:
             return [order_of_row(row) for row in await connection.fetch(query, *conditions.arguments)]
 
-    async def fills(self, wanted: FillFilter, before: tuple[datetime, int] | None, limit: int) -> list[FillRow]:
+    async def fills(self, wanted: FillFilter, before: FillPlace | None, limit: int) -> list[FillRow]:
         """Returns fills, newest first, older than the one at `before`.
 
         Raises:
@@ -94,10 +94,10 @@ class Listing:
         """
         conditions = _fill_conditions(wanted)
         if before is not None:
-            conditions.add("(executed_at, sequence) < ({}, {})", *before)
+            conditions.add("(executed_at, sequence, shard) < ({}, {}, {}::smallint)", *before)
         query = (
-            f"select executed_at, sequence, payload from events{conditions.where()}"
-            f" order by executed_at desc, sequence desc limit {limit:d}"
+            f"select executed_at, sequence, payload, shard from events{conditions.where()}"
+            f" order by executed_at desc, sequence desc, shard desc limit {limit:d}"
         )
         async with self._database.connection() as connection:
             return [FillRow(*row) for row in await connection.fetch(query, *conditions.arguments)]

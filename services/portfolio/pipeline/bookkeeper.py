@@ -27,7 +27,7 @@ class BooksBegunAnewError(Exception):
 
 
 class Bookkeeper:
-    """Books what the order log says, in its order."""
+    """Books what the order log of one shard says, in its order. Each shard has one; `Books` lets them write in turn."""
 
     def __init__(
         self,
@@ -39,11 +39,13 @@ class Bookkeeper:
         *,
         backoff: Backoff,
         pace: Pace | None = None,
+        shard: int = 0,
     ) -> None:
         self._books, self._ledger, self._store = books, books.ledger, store
         self._fills, self._instruments, self._clock = fills, instruments, clock
         self._backoff = backoff
         self._pace = pace or Pace(0)
+        self._shard = shard
         self.booked = 0
         self.duplicates = 0
 
@@ -52,14 +54,15 @@ class Bookkeeper:
 
         Raises:
             BooksBegunAnewError: The order log is another one.
+            ShardMismatchError: There are more order logs, or fewer, than this process was told of.
         """
         while True:
             try:
                 await self._follow()
             except LogChangedError:
-                _log.warning("the order log says that it is another one; asking it again")
+                _log.warning("the order log says that it is another one; asking it again", shard=self._shard)
             except CodedError as error:
-                _log.warning("booking waits", error=str(error))
+                _log.warning("booking waits", error=str(error), shard=self._shard)
             await self._backoff.wait()
 
     async def _follow(self) -> None:
@@ -72,10 +75,10 @@ class Bookkeeper:
             await self._pace.turn()
 
     async def _cursor(self) -> Cursor:
-        epoch, cursor = await self._fills.epoch(), self._ledger.cursor
+        epoch, cursor = await self._fills.epoch(), self._ledger.cursor(self._shard)
         if cursor.epoch and cursor.epoch != epoch:
             _log.critical("the order log is another one; emptying the books for it", old=cursor.epoch, new=epoch)
-            await self._books.begin_anew(epoch)
+            await self._books.begin_anew(self._shard, epoch)
             raise BooksBegunAnewError(f"the order log is {epoch} now, and was {cursor.epoch}")
         return Cursor(epoch, cursor.sequence)
 
@@ -86,10 +89,10 @@ class Bookkeeper:
                 if (prepared := await self._prepare(epoch, batch.fills, terms)) is not None:
                     await commit(prepared)
                     self.booked += len(prepared.booked.changes)
-        self._ledger.reached(batch.as_of)
+        self._ledger.reached(batch.as_of, self._shard)
 
     async def _prepare(self, epoch: str, fills: Sequence[Fill], terms: Mapping[str, InstrumentTerms]) -> Commit | None:
-        before = self._ledger.cursor
+        before = self._ledger.cursor(self._shard)
         fresh = [fill for fill in fills if fill.sequence > before.sequence]
         if not fresh:
             return None
@@ -99,7 +102,7 @@ class Bookkeeper:
         accounts |= {name: known for name in {f.account_id for f in new} if (known := self._ledger.accounts.get(name))}
         books = booking.Books(accounts, self._ledger.positions, terms, self._ledger.sequence)
         booked = booking.book(books, new, self._clock.now())
-        return Commit(opened, booked, before, Cursor(epoch, fresh[-1].sequence))
+        return Commit(opened, booked, before, Cursor(epoch, fresh[-1].sequence), self._shard)
 
     async def _without_booked(self, epoch: str, fills: Sequence[Fill]) -> list[Fill]:
         known = await self._store.booked_among(epoch, [fill.trade_id for fill in fills])

@@ -17,7 +17,6 @@ from services.storage import cursor, event_log
 from services.storage.database import Connection
 
 CONSUMER = "portfolio"
-SHARD = 0
 FILLS = "trade.executed"
 CHANGES = "position.updated"
 
@@ -61,12 +60,20 @@ _UPSERT_POSITION = (
 )
 
 
-async def load_cursor(connection: Connection) -> Cursor:
-    """Returns how far the order log has been booked."""
+async def load_cursors(connection: Connection) -> dict[int, Cursor]:
+    """Returns how far the order log of each shard has been booked."""
+    rows = await connection.fetch(
+        "select shard, epoch, sequence from consumer_cursor where consumer = $1 and topic = $2", CONSUMER, FILLS
+    )
+    return {row["shard"]: Cursor(str(row["epoch"]), int(row["sequence"])) for row in rows}
+
+
+async def _lock_cursor(connection: Connection, shard: int) -> Cursor:
+    """Returns how far the order log of a shard has been booked; nobody else books it until the transaction ends."""
     row = await connection.fetchrow(
         "select epoch, sequence from consumer_cursor where consumer = $1 and shard = $2 and topic = $3 for update",
         CONSUMER,
-        SHARD,
+        shard,
         FILLS,
     )
     return Cursor() if row is None else Cursor(str(row["epoch"]), int(row["sequence"]))
@@ -78,7 +85,7 @@ async def commit(connection: Connection, commit: Commit, epoch: str) -> list[Log
     Raises:
         RuntimeError: The cursor is not where the commit says: somebody else books too.
     """
-    if (found := await load_cursor(connection)) != commit.before:
+    if (found := await _lock_cursor(connection, commit.shard)) != commit.before:
         raise RuntimeError(f"the cursor is at {found}, not at {commit.before}: does another process book as well?")
     for account, own in commit.opened:
         await insert_account(connection, account, own)
@@ -89,7 +96,7 @@ async def commit(connection: Connection, commit: Commit, epoch: str) -> list[Log
     )
     await connection.executemany(_UPSERT_POSITION, [position_row(each) for each in booked.positions.values()])
     logged = await _log(connection, booked.changes, booked.accounts, epoch)
-    await cursor.advance(connection, CONSUMER, SHARD, commit.after.epoch, {FILLS: commit.after.sequence})
+    await cursor.advance(connection, CONSUMER, commit.shard, commit.after.epoch, {FILLS: commit.after.sequence})
     return logged
 
 
@@ -101,15 +108,23 @@ async def booked_among(connection: Connection, epoch: str, trade_ids: Collection
     return {str(row["trade_id"]) for row in rows}
 
 
-async def begin_anew(connection: Connection, epoch: str) -> None:
-    """Empties the books for another order log. What was booked stays under the old log's name."""
+async def begin_anew(connection: Connection, shard: int, epoch: str) -> None:
+    """Empties the books for another order log of a shard. What was booked stays under the old log's name.
+
+    The logs of other shards are to be booked once more, so that what was booked of them is forgotten.
+    """
     await connection.execute("delete from position")
     await connection.execute("update balance set amount = opening")
     await connection.execute("update account set change_count = 0, updated_at = now()")
     await connection.execute(f"delete from {event_log.TABLE}")
     await connection.execute("update event_log_epoch set epoch = gen_random_uuid(), created_at = now()")
-    await connection.execute("delete from consumer_cursor where consumer = $1 and shard = $2", CONSUMER, SHARD)
-    await cursor.advance(connection, CONSUMER, SHARD, epoch, {FILLS: 0})
+    await connection.execute(
+        "delete from booking where epoch in (select epoch from consumer_cursor where consumer = $1 and shard <> $2)",
+        CONSUMER,
+        shard,
+    )
+    await connection.execute("delete from consumer_cursor where consumer = $1", CONSUMER)
+    await cursor.advance(connection, CONSUMER, shard, epoch, {FILLS: 0})
 
 
 def position_row(position: Position) -> tuple[Any, ...]:

@@ -30,7 +30,7 @@ class PortfolioStore:
                 positions=await _positions(connection),
                 portfolios=await catalogue.load_portfolios(connection),
                 sequence=await event_log.last_sequence(connection),
-                cursor=await bookings.load_cursor(connection),
+                cursors=await bookings.load_cursors(connection),
             )
 
     async def commit(self, commit: Commit) -> list[LoggedChange]:
@@ -49,10 +49,10 @@ class PortfolioStore:
             entries = await event_log.read_after(connection, sequence, limit)
         return [LoggedChange(e.sequence, e.account_id, _instrument(e.payload), e.payload) for e in entries]
 
-    async def begin_anew(self, epoch: str) -> None:
-        """Empties the books for another order log."""
+    async def begin_anew(self, shard: int, epoch: str) -> None:
+        """Empties the books for another order log of a shard."""
         async with self._database.transaction() as connection:
-            await bookings.begin_anew(connection, epoch)
+            await bookings.begin_anew(connection, shard, epoch)
 
     async def add_account(self, account: Account, own: Portfolio) -> None:
         """Stores an account and its portfolio."""

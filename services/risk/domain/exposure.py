@@ -24,6 +24,7 @@ class Exposure:
         start_position: Position when the day began.
         start_price: What it was valued at then.
         last_price: Price of the last fill; None before the first.
+        reduce_only: The open reduce-only orders, oldest first; None where there never was one.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Exposure:
         "open_orders",
         "open_sell",
         "position",
+        "reduce_only",
         "start_position",
         "start_price",
     )
@@ -48,6 +50,7 @@ class Exposure:
         self.start_position = ZERO
         self.start_price = ZERO
         self.last_price: Decimal | None = None
+        self.reduce_only: dict[str, Reserved] | None = None
 
     @property
     def most_long(self) -> Decimal:

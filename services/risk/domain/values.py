@@ -33,6 +33,7 @@ class Proposal(NamedTuple):
         limit_price: None for a market or stop order.
         ordered: Quantity of the order as a whole, what has traded included; zero: `quantity` is all of it.
         stop_price: Price that it waits for; None when it does not wait.
+        reduce_only: Whether it may only reduce the position.
         group_id: Orders of one group, instrument and side share what they may trade; empty: in no group.
     """
 
@@ -44,6 +45,7 @@ class Proposal(NamedTuple):
     limit_price: Decimal | None
     ordered: Decimal = ZERO
     stop_price: Decimal | None = None
+    reduce_only: bool = False
     group_id: str = ""
 
 

@@ -137,8 +137,9 @@ def _proposal(told: reservation_service_pb2.Reservation) -> Proposal | Change:
         Decimal(told.quantity),
         Decimal(price) if price else None,
     )
-    if told.stop_price:
-        proposal = proposal._replace(stop_price=Decimal(told.stop_price))
+    if told.stop_price or told.reduce_only:
+        stop = Decimal(told.stop_price) if told.stop_price else None
+        proposal = proposal._replace(stop_price=stop, reduce_only=told.reduce_only)
     if told.group_id:
         proposal = proposal._replace(group_id=told.group_id)
     if not told.HasField("replace"):

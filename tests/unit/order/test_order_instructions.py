@@ -233,7 +233,7 @@ def test_a_replace_is_told_apart_by_its_stop_price() -> None:
     assert replace is not None
     assert replace.asks_for(request)
     assert not replace.asks_for(ReplaceRequest("o", "r", None, None, stop_price=Decimal(189)))
-    with pytest.raises(CodedError, match="trailing_stop must be given"):
+    with pytest.raises(CodedError, match="expire_at or trailing_stop must be given"):
         replace_request(order_entry_pb2.ReplaceOrderRequest(**fields))
 
 

@@ -23,6 +23,7 @@ from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.writer import Writer
 from services.order.servicer.trade_commands import Desk, TradeCommands
 from tests.fakes.clock import FakeClock
+from tests.fakes.order_quotes import FakeQuotes
 from tests.fakes.order_store import FakeInstruments, FakeLists, FakeRiskPort, FakeStore
 from tests.fakes.order_world import request
 from tests.fakes.orders import CountingIdentifiers
@@ -69,7 +70,9 @@ async def opened(most_in_flight: int = 100) -> AsyncIterator[Stream]:
     store, risk, book = FakeStore(), FakeRiskPort(), Book(epoch="epoch")
     metrics, clock, instruments = Metrics(CollectorRegistry()), FakeClock(), FakeInstruments()
     writer = Writer(book, store, clock, CountingIdentifiers(), metrics)
-    place = Placing(book, writer, store, risk=risk, instruments=instruments, clock=clock, metrics=metrics)
+    place = Placing(
+        book, writer, store, risk=risk, instruments=instruments, quotes=FakeQuotes(), clock=clock, metrics=metrics
+    )
     orders = Orders(book, writer, store)
     replacing = Replacing(book, writer, orders, store, risk=risk, instruments=instruments, clock=clock)
     lists = OrderLists(place, writer, store, FakeLists(store), orders, instruments=instruments, clock=clock)

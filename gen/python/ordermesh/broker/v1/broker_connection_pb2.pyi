@@ -155,7 +155,7 @@ class AdapterCapabilities(_message.Message):
     tells_account: _builtins.bool
     """Whether open orders, positions and funds can be asked for."""
     replaces_orders: _builtins.bool
-    """Whether an open order's price and quantity can be changed in place."""
+    """Whether an open order's price, quantity and expiry can be changed in place."""
     taker_fee_rate: _builtins.str
     """Fee for taking liquidity, a part of the value traded: "0.0005" is five basis points."""
     takes_post_only: _builtins.bool

@@ -357,6 +357,7 @@ class ReplaceVenueOrder(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     STOP_PRICE_FIELD_NUMBER: _builtins.int
+    EXPIRE_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order to replace."""
     venue_order_id: _builtins.str
@@ -369,6 +370,10 @@ class ReplaceVenueOrder(_message.Message):
     """Limit price from now on. Empty for a market or stop order."""
     stop_price: _builtins.str
     """Stop price from now on. Empty: as before."""
+    @_builtins.property
+    def expire_at(self) -> _timestamp_pb2.Timestamp:
+        """Expiry from now on, of a GTD order. Absent: as before."""
+
     def __init__(
         self,
         *,
@@ -378,10 +383,11 @@ class ReplaceVenueOrder(_message.Message):
         quantity: _builtins.str = ...,
         limit_price: _builtins.str = ...,
         stop_price: _builtins.str = ...,
+        expire_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "stop_price", b"stop_price", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "stop_price", b"stop_price", "venue_order_id", b"venue_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

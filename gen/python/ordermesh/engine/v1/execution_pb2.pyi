@@ -141,7 +141,9 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     immediate-or-cancel.
     """
     EXECUTION_REASON_INVALID_EXPIRE_TIME: _ExecutionReason.ValueType  # 35
-    """Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
+    """Refused: a good-till-date order, or a replace of one, whose expire time is not after now, or an expire time with
+    another time in force.
+    """
     EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: _ExecutionReason.ValueType  # 36
     """Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
     EXECUTION_REASON_INVALID_STOP_PRICE: _ExecutionReason.ValueType  # 37
@@ -205,7 +207,9 @@ EXECUTION_REASON_INVALID_EXECUTION_INSTRUCTION: ExecutionReason.ValueType  # 34
 immediate-or-cancel.
 """
 EXECUTION_REASON_INVALID_EXPIRE_TIME: ExecutionReason.ValueType  # 35
-"""Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
+"""Refused: a good-till-date order, or a replace of one, whose expire time is not after now, or an expire time with
+another time in force.
+"""
 EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: ExecutionReason.ValueType  # 36
 """Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
 EXECUTION_REASON_INVALID_STOP_PRICE: ExecutionReason.ValueType  # 37

@@ -71,6 +71,11 @@ class InstrumentServiceStub:
                 request_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionResponse.FromString,
                 _registered_method=True)
+        self.QueryAuction = channel.unary_unary(
+                '/ordermesh.engine.v1.InstrumentService/QueryAuction',
+                request_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionResponse.FromString,
+                _registered_method=True)
 
 
 class InstrumentServiceServicer:
@@ -139,6 +144,14 @@ class InstrumentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QueryAuction(self, request, context):
+        """Tells the auction that goes on, and what UncrossAuction would find now, without a reference price. NOT_FOUND when the
+        instrument is unknown.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InstrumentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -176,6 +189,11 @@ def add_InstrumentServiceServicer_to_server(servicer, server):
                     servicer.UncrossAuction,
                     request_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionRequest.FromString,
                     response_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionResponse.SerializeToString,
+            ),
+            'QueryAuction': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryAuction,
+                    request_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionRequest.FromString,
+                    response_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -369,6 +387,33 @@ class InstrumentService:
             '/ordermesh.engine.v1.InstrumentService/UncrossAuction',
             ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionRequest.SerializeToString,
             ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryAuction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.engine.v1.InstrumentService/QueryAuction',
+            ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionRequest.SerializeToString,
+            ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionResponse.FromString,
             options,
             channel_credentials,
             insecure,

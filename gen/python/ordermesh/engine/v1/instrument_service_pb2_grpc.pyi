@@ -64,6 +64,10 @@ class InstrumentServiceStub:
     NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION when it is in no call phase or halted,
     INVALID_ARGUMENT when the reference price lies outside the instrument's band.
     """
+    QueryAuction: _grpc.UnaryUnaryMultiCallable[_instrument_service_pb2.QueryAuctionRequest, _instrument_service_pb2.QueryAuctionResponse]
+    """Tells the auction that goes on, and what UncrossAuction would find now, without a reference price. NOT_FOUND when the
+    instrument is unknown.
+    """
 
 @_typing.type_check_only
 class InstrumentServiceAsyncStub(InstrumentServiceStub):
@@ -100,6 +104,10 @@ class InstrumentServiceAsyncStub(InstrumentServiceStub):
 
     NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION when it is in no call phase or halted,
     INVALID_ARGUMENT when the reference price lies outside the instrument's band.
+    """
+    QueryAuction: _aio.UnaryUnaryMultiCallable[_instrument_service_pb2.QueryAuctionRequest, _instrument_service_pb2.QueryAuctionResponse]  # type: ignore[assignment]
+    """Tells the auction that goes on, and what UncrossAuction would find now, without a reference price. NOT_FOUND when the
+    instrument is unknown.
     """
 
 class InstrumentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -176,6 +184,16 @@ class InstrumentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION when it is in no call phase or halted,
         INVALID_ARGUMENT when the reference price lies outside the instrument's band.
+        """
+
+    @_abc_1.abstractmethod
+    def QueryAuction(
+        self,
+        request: _instrument_service_pb2.QueryAuctionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_instrument_service_pb2.QueryAuctionResponse, _abc.Awaitable[_instrument_service_pb2.QueryAuctionResponse]]:
+        """Tells the auction that goes on, and what UncrossAuction would find now, without a reference price. NOT_FOUND when the
+        instrument is unknown.
         """
 
 def add_InstrumentServiceServicer_to_server(servicer: InstrumentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,6 +5,8 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ordermesh.order.v1 import execution_quality_pb2 as _execution_quality_pb2
+from ordermesh.order.v1 import execution_quality_summary_pb2 as _execution_quality_summary_pb2
 from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
 from ordermesh.order.v1 import order_list_pb2 as _order_list_pb2
 from ordermesh.order.v1 import order_preview_pb2 as _order_preview_pb2
@@ -36,6 +38,11 @@ GRPC_VERSION: str
 class OrderServiceStub:
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     @_typing.overload
@@ -99,6 +106,14 @@ class OrderServiceStub:
     """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]
     """Lists what happened to one order, oldest first."""
+    GetExecutionQuality: _grpc.UnaryUnaryMultiCallable[_execution_quality_pb2.GetExecutionQualityRequest, _execution_quality_pb2.GetExecutionQualityResponse]
+    """Tells how well an order was executed: against the market when it came in, over its life, and after it. What cannot be told
+    is absent, and the answer says why.
+    """
+    SummarizeExecutionQuality: _grpc.UnaryUnaryMultiCallable[_execution_quality_summary_pb2.SummarizeExecutionQualityRequest, _execution_quality_summary_pb2.SummarizeExecutionQualityResponse]
+    """Sums execution quality up by instrument and broker connection: of one account or of all, of a UTC day or of any time. For
+    the daily report on best execution.
+    """
     ListReconciliations: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ListReconciliationsRequest, _reconciliation_pb2.ListReconciliationsResponse]
     """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
     connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
@@ -122,6 +137,11 @@ class OrderServiceStub:
 class OrderServiceAsyncStub(OrderServiceStub):
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -182,6 +202,14 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _aio.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]  # type: ignore[assignment]
     """Lists what happened to one order, oldest first."""
+    GetExecutionQuality: _aio.UnaryUnaryMultiCallable[_execution_quality_pb2.GetExecutionQualityRequest, _execution_quality_pb2.GetExecutionQualityResponse]  # type: ignore[assignment]
+    """Tells how well an order was executed: against the market when it came in, over its life, and after it. What cannot be told
+    is absent, and the answer says why.
+    """
+    SummarizeExecutionQuality: _aio.UnaryUnaryMultiCallable[_execution_quality_summary_pb2.SummarizeExecutionQualityRequest, _execution_quality_summary_pb2.SummarizeExecutionQualityResponse]  # type: ignore[assignment]
+    """Sums execution quality up by instrument and broker connection: of one account or of all, of a UTC day or of any time. For
+    the daily report on best execution.
+    """
     ListReconciliations: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ListReconciliationsRequest, _reconciliation_pb2.ListReconciliationsResponse]  # type: ignore[assignment]
     """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
     connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
@@ -204,6 +232,11 @@ class OrderServiceAsyncStub(OrderServiceStub):
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     @_abc_1.abstractmethod
@@ -358,6 +391,26 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_query_pb2.GetOrderHistoryResponse, _abc.Awaitable[_order_query_pb2.GetOrderHistoryResponse]]:
         """Lists what happened to one order, oldest first."""
+
+    @_abc_1.abstractmethod
+    def GetExecutionQuality(
+        self,
+        request: _execution_quality_pb2.GetExecutionQualityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_quality_pb2.GetExecutionQualityResponse, _abc.Awaitable[_execution_quality_pb2.GetExecutionQualityResponse]]:
+        """Tells how well an order was executed: against the market when it came in, over its life, and after it. What cannot be told
+        is absent, and the answer says why.
+        """
+
+    @_abc_1.abstractmethod
+    def SummarizeExecutionQuality(
+        self,
+        request: _execution_quality_summary_pb2.SummarizeExecutionQualityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_quality_summary_pb2.SummarizeExecutionQualityResponse, _abc.Awaitable[_execution_quality_summary_pb2.SummarizeExecutionQualityResponse]]:
+        """Sums execution quality up by instrument and broker connection: of one account or of all, of a UTC day or of any time. For
+        the daily report on best execution.
+        """
 
     @_abc_1.abstractmethod
     def ListReconciliations(

@@ -114,6 +114,7 @@ class Reservation(_message.Message):
     REPLACE_FIELD_NUMBER: _builtins.int
     STOP_PRICE_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order."""
     account_id: _builtins.str
@@ -134,6 +135,8 @@ class Reservation(_message.Message):
     """Orders of one group, instrument and side share what they may trade, so that the largest of them counts alone: the legs
     of a list, a parent and its children. Empty: in no group.
     """
+    reduce_only: _builtins.bool
+    """Whether the order may only reduce the position."""
     @_builtins.property
     def replace(self) -> Global___ReplaceReservation:
         """New terms of an open order, whose replace is on its way or asked for. Absent: none. In a batch it is these that are
@@ -153,10 +156,11 @@ class Reservation(_message.Message):
         replace: Global___ReplaceReservation | None = ...,
         stop_price: _builtins.str = ...,
         group_id: _builtins.str = ...,
+        reduce_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["replace", b"replace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "group_id", b"group_id", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace", b"replace", "side", b"side", "stop_price", b"stop_price", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "group_id", b"group_id", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "reduce_only", b"reduce_only", "replace", b"replace", "side", b"side", "stop_price", b"stop_price", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -406,9 +410,10 @@ Global___ReservationDecisions: _TypeAlias = ReservationDecisions  # noqa: Y015
 
 @_typing.final
 class OrderWithdrawal(_message.Message):
-    """Orders that may not stay open because a kill switch was set: OrderService asks for their cancel, and does not commit those
-    that it has not yet committed. Said once for each order when the switch is set, and on a new stream for all that it
-    concerns, after the sync. Orders that have ended meanwhile do not matter.
+    """Orders that may not stay open, because a kill switch was set or because a position is less than the reduce-only orders of
+    its side: OrderService asks for their cancel, and does not commit those that it has not yet committed. Said once for each
+    order when that happens, and on a new stream for all that it concerns, after the sync. Orders that have ended meanwhile do
+    not matter.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -417,7 +422,7 @@ class OrderWithdrawal(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     reason: _error_pb2.ErrorReason.ValueType
-    """TRADING_HALTED or TRADING_REDUCING."""
+    """TRADING_HALTED, TRADING_REDUCING or REDUCE_ONLY."""
     text: _builtins.str
     """Why, in words."""
     @_builtins.property

@@ -110,6 +110,12 @@ class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInFor
     """Trades at once in full or not at all."""
     TIME_IN_FORCE_GTD: _TimeInForce.ValueType  # 5
     """Until `expire_at`, or until canceled before."""
+    TIME_IN_FORCE_AT_THE_OPENING: _TimeInForce.ValueType  # 6
+    """Waits at the venue, unseen, for the instrument's next opening auction and trades in it only; what is left expires with
+    it. One that comes after the open waits for the next.
+    """
+    TIME_IN_FORCE_AT_THE_CLOSE: _TimeInForce.ValueType  # 7
+    """As AT_THE_OPENING, for the closing auction."""
 
 class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
     """How long an order lives (FIX tag 59)."""
@@ -126,6 +132,12 @@ TIME_IN_FORCE_FOK: TimeInForce.ValueType  # 4
 """Trades at once in full or not at all."""
 TIME_IN_FORCE_GTD: TimeInForce.ValueType  # 5
 """Until `expire_at`, or until canceled before."""
+TIME_IN_FORCE_AT_THE_OPENING: TimeInForce.ValueType  # 6
+"""Waits at the venue, unseen, for the instrument's next opening auction and trades in it only; what is left expires with
+it. One that comes after the open waits for the next.
+"""
+TIME_IN_FORCE_AT_THE_CLOSE: TimeInForce.ValueType  # 7
+"""As AT_THE_OPENING, for the closing auction."""
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
 
 class _Environment:

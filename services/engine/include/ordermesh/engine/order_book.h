@@ -81,6 +81,14 @@ class OrderBook : private BookCore<Handler> {
     return found;
   }
 
+  // What uncross() would find now.
+  [[nodiscard]] Equilibrium indicative() const {
+    const auto interests = [&](Side side) { return interests_of(resting(), auction_, call_, side); };
+    const TradedPrices& traded = matching_.traded();
+    const auto reference = traded.any() ? std::optional<Price>(traded.last()) : std::nullopt;
+    return find_equilibrium(interests(Side::kBuy), interests(Side::kSell), reference);
+  }
+
   // Enters the stop orders that the auction's price, or the last one before it, has reached.
   void continue_trading() {
     matching_.traded().look_at_last();

@@ -69,6 +69,7 @@ class Reporter : public BookEvents {
   void on_canceled(const Order& order, Reason reason, Quantity removed);
   void on_reduced(const Order& order, Reason reason, Quantity removed);
   void on_replaced(const Order& order);
+  void on_expire_time(const Order& order, Nanoseconds before);
   void on_triggered(const Order& order);
   void on_level(Side side, Price price, Quantity quantity, std::uint32_t orders);
 

@@ -160,6 +160,7 @@ struct Terms {
 struct Amendment {
   std::optional<Quantity> display = std::nullopt;  // zero: all of it is shown
   std::optional<Price> stop_price = std::nullopt;  // only for an order that waits for it
+  std::optional<Nanoseconds> expire_time = std::nullopt;  // only for a good-till-date order
 
   friend constexpr bool operator==(const Amendment&, const Amendment&) = default;
 };
