@@ -18,6 +18,7 @@ from services.cli.commands import (
     replay,
     risk,
     status,
+    venue,
 )
 
 app = typer.Typer(
@@ -45,3 +46,4 @@ for command in (
 app.add_typer(order.order, name="order")
 app.add_typer(risk.risk, name="risk")
 app.add_typer(auction.auction, name="auction")
+app.add_typer(venue.venue, name="venue")

@@ -88,14 +88,16 @@ def value_to_proto(position: Position, price: Price | None) -> position_pb2.Posi
 
 def change_to_event(change: PositionChange, epoch: str, at: Timestamp) -> event_pb2.Event:
     """Returns the entry of the log of positions for a booking."""
+    adjustment, difference = change.fill.adjustment, change.fee_difference
     message = position_pb2.PositionChange(
         sequence=change.sequence,
         position=position_to_proto(change.position),
         trade_id=change.fill.trade_id,
         order_sequence=change.fill.sequence,
         realised_profit=format_decimal(change.realised_profit),
-        fee=format_decimal(change.fill.fee),
+        fee=format_decimal(change.fill.fee if difference is None else difference),
         cash=format_decimal(change.cash),
+        adjusted_by_execution_id="" if adjustment is None else adjustment.execution_id,
     )
     return event_pb2.Event(
         epoch=epoch,

@@ -11,8 +11,7 @@ from services.kernel.errors import CodedError
 from services.order.domain.execution_summary import JudgedFill
 from services.order.domain.executions import Fill, Mark, Traded
 from services.order.pipeline.judging import Beginning, Contract
-from services.order.pipeline.quality_summaries import Position
-from services.order.pipeline.queries import FillFilter
+from services.order.pipeline.queries import FillFilter, FillPlace
 
 
 @dataclass
@@ -27,7 +26,7 @@ class FakeExecutions:
     ended_ns: int | None = None
     logged: list[tuple[int, Fill]] = field(default_factory=list)
     child_ids: list[str] = field(default_factory=list)
-    of_day: list[tuple[Position, JudgedFill]] = field(default_factory=list)
+    of_day: list[tuple[FillPlace, JudgedFill]] = field(default_factory=list)
     pages: list[int] = field(default_factory=list)
 
     async def beginning(self, order_id: str) -> Beginning:
@@ -50,8 +49,8 @@ class FakeExecutions:
         return page
 
     async def judged(
-        self, wanted: FillFilter, before: Position | None, limit: int
-    ) -> Sequence[tuple[Position, JudgedFill]]:
+        self, wanted: FillFilter, before: FillPlace | None, limit: int
+    ) -> Sequence[tuple[FillPlace, JudgedFill]]:
         await asyncio.sleep(0)
         page = [(at, judged) for at, judged in self.of_day if before is None or at < before][:limit]
         self.pages.append(len(page))

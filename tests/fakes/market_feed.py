@@ -68,6 +68,10 @@ class HandFeed:
         self._trade_ids += 1
         self.hub.trade(self._next(name, at_ns), self._trade_ids, price, quantity, Aggressor.BUY)
 
+    def adjust(self, name: str, trade_id: int, price: int, quantity: int) -> None:
+        """The venue corrects a trade, or (zero) takes it back."""
+        self.hub.adjust(self._next(name), trade_id, price, quantity)
+
     def time(self, nanoseconds_after_midnight: int) -> None:
         """The venue tells the time."""
         self._time_ns = NIGHT_NS + nanoseconds_after_midnight

@@ -71,6 +71,19 @@ class FakeOrderLog(event_log_service_pb2_grpc.EventLogServiceServicer):
         self.repeat(trade)
         return trade
 
+    def adjust(self, trade: order_pb2.Trade, *, price: str = "", quantity: str = "") -> order_pb2.Trade:
+        """Adds the cancel of a fill, or its correction to a price and quantity, without publishing it."""
+        self.last_sequence += 1
+        told = order_pb2.Trade()
+        told.CopyFrom(trade)
+        told.sequence, told.adjusted_by_execution_id = self.last_sequence, str(uuid.uuid4())
+        told.adjustment_type = order_pb2.TRADE_ADJUSTMENT_TYPE_CANCELED
+        if quantity:
+            told.adjustment_type = order_pb2.TRADE_ADJUSTMENT_TYPE_CORRECTED
+            told.price, told.quantity = price, quantity
+        self.repeat(told)
+        return told
+
     def repeat(self, trade: order_pb2.Trade) -> None:
         """Adds a fill as the next event, whatever it is."""
         event = event_pb2.Event(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection
+from dataclasses import replace
 from enum import Enum, auto
 
 from services.kernel.errors import already_exists, unavailable
 from services.portfolio.domain.account import Account, Portfolio
+from services.portfolio.domain.fill import Fill
 from services.portfolio.pipeline.ports import Commit, Cursor, LoggedChange, State
 
 
@@ -31,6 +33,7 @@ class FakePortfolioStore:
         self.state = State()
         self.log: list[LoggedChange] = []
         self.booked: set[str] = set()
+        self.fills: dict[str, Fill] = {}
         self.next_loss: Loss | None = None
 
     async def load(self) -> State:
@@ -52,9 +55,25 @@ class FakePortfolioStore:
         self.state.sequence += len(changes)
         self.state.cursors[commit.shard] = commit.after
         self.log += changes
-        self.booked |= {change.fill.trade_id for change in commit.booked.changes}
+        for change in commit.booked.changes:
+            self._keep(change.fill)
         self._lose_after(loss)
         return changes
+
+    def _keep(self, fill: Fill) -> None:
+        if fill.adjustment is None:
+            assert fill.trade_id not in self.booked
+            self.booked.add(fill.trade_id)
+            self.fills[fill.trade_id] = fill
+        elif fill.adjustment.canceled:
+            del self.fills[fill.trade_id]
+        else:
+            before = self.fills[fill.trade_id]
+            self.fills[fill.trade_id] = replace(before, price=fill.price, quantity=fill.quantity, fee=fill.fee)
+
+    async def fills_of(self, epoch: str, account_id: str, instrument: str) -> list[Fill]:
+        wanted = (account_id, instrument)
+        return [fill for fill in self.fills.values() if (fill.account_id, fill.instrument) == wanted]
 
     async def booked_among(self, epoch: str, trade_ids: Collection[str]) -> set[str]:
         return self.booked & set(trade_ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -21,6 +21,7 @@ from services.broker.domain.messages import (
     VenueOrder,
 )
 from services.broker.domain.terms import Terms
+from services.broker.peers.engine_adjustments import adjusted, execution_id
 from services.broker.peers.engine_instructions import (
     OUT_OF_BAND,
     add_instructions,
@@ -61,6 +62,9 @@ _KIND: Final = {
     execution_pb2.EXECUTION_TYPE_EXPIRED: ReportKind.EXPIRED,
     execution_pb2.EXECUTION_TYPE_REPLACED: ReportKind.REPLACED,
     execution_pb2.EXECUTION_TYPE_TRIGGERED: ReportKind.TRIGGERED,
+    execution_pb2.EXECUTION_TYPE_REDUCED: ReportKind.RESTATED,
+    execution_pb2.EXECUTION_TYPE_TRADE_CANCELED: ReportKind.TRADE_CANCELED,
+    execution_pb2.EXECUTION_TYPE_TRADE_CORRECTED: ReportKind.TRADE_CORRECTED,
 }
 _LIMITED: Final = (order_pb2.ORDER_TYPE_LIMIT, order_pb2.ORDER_TYPE_STOP_LIMIT)
 _ANSWERS: Final = (ReportKind.REPLACED, ReportKind.CANCEL_REJECTED)
@@ -204,6 +208,9 @@ class EngineCodec:
         kind = _KIND.get(execution.execution_type, ReportKind.OTHER)
         if kind == ReportKind.TRADE and terms is not None:
             return self._fill(execution, terms)
+        if kind >= ReportKind.TRADE_CANCELED and terms is not None:
+            fee = format_decimal(self._fee(execution, terms)) if self._rate else ""
+            return adjusted(execution, ReportKind(kind), _to_text(execution.order_id), terms, fee)
         reason, text = _explain(execution, kind)
         return Report(
             execution.execution_sequence,
@@ -218,14 +225,13 @@ class EngineCodec:
         )
 
     def _fill(self, execution: execution_pb2.Execution, terms: Terms) -> Report:
-        side = "B" if execution.side == order_pb2.SIDE_BUY else "S"
         fee = self._fee(execution, terms)
         return Report(
             execution.execution_sequence,
             ReportKind.TRADE,
             _to_text(execution.order_id),
             str(execution.venue_order_id),
-            f"{execution.trade_id}-{side}",
+            execution_id(execution),
             terms.prices.text(execution.last_price_ticks),
             terms.quantities.text(execution.last_quantity_lots),
             terms.quantities.text(execution.cumulative_quantity_lots),
@@ -233,21 +239,25 @@ class EngineCodec:
             time_ns=execution.time_ns,
         )
 
-    def fill(self, execution: execution_pb2.Execution) -> Fill | None:
-        """Returns what an execution does to the venue's books; None when it is no trade."""
-        if execution.execution_type != execution_pb2.EXECUTION_TYPE_TRADE:
-            return None
-        lots = execution.last_quantity_lots
-        if execution.side == order_pb2.SIDE_SELL:
-            lots = -lots
-        fee = self._fee(execution, self._by_number[execution.instrument_id])
-        return Fill(execution.instrument_id, lots, execution.last_price_ticks, fee)
+    def fills(self, execution: execution_pb2.Execution) -> Iterator[Fill]:
+        """Yields what an execution does to the venue's books: nothing, unless a trade or what becomes of one."""
+        if not execution.trade_id:
+            return
+        number, terms = execution.instrument_id, self._by_number[execution.instrument_id]
+        sign = -1 if execution.side == order_pb2.SIDE_SELL else 1
+        if lots := execution.previous_quantity_lots:
+            ticks = execution.previous_price_ticks
+            yield Fill(number, -sign * lots, ticks, -self._fee_of(execution, ticks, lots, terms), reverses=True)
+        if lots := execution.last_quantity_lots:
+            yield Fill(number, sign * lots, execution.last_price_ticks, self._fee(execution, terms))
 
     def _fee(self, execution: execution_pb2.Execution, terms: Terms) -> Decimal:
+        return self._fee_of(execution, execution.last_price_ticks, execution.last_quantity_lots, terms)
+
+    def _fee_of(self, execution: execution_pb2.Execution, ticks: int, lots: int, terms: Terms) -> Decimal:
         if not self._rate or execution.liquidity != execution_pb2.LIQUIDITY_TAKER:
             return ZERO
-        tick_lots = Decimal(abs(execution.last_price_ticks) * execution.last_quantity_lots)
-        return EXACT.multiply(EXACT.multiply(tick_lots, terms.value_of_one), self._rate)
+        return EXACT.multiply(EXACT.multiply(Decimal(abs(ticks) * lots), terms.value_of_one), self._rate)
 
     def open_order(self, order: order_pb2.OpenOrder) -> VenueOrder:
         """Returns an order that rests or waits in the engine; the terms of its instrument must be loaded."""

@@ -13,10 +13,12 @@ from ordermesh.broker.v1 import (
     route_query_pb2,
     routing_service_pb2,
     routing_service_pb2_grpc,
+    venue_adjustment_pb2,
     venue_instructions_pb2,
 )
 from ordermesh.type.v1 import error_pb2
 from services.broker.domain.messages import (
+    Adjustment,
     CancelOrder,
     Command,
     Cursor,
@@ -214,6 +216,17 @@ def _report(connection_id: str, report: Report) -> routing_service_pb2.VenueRepo
         text=report.text,
         venue_time=Timestamp(seconds=seconds, nanos=nanos),
         command_sequence=report.command_sequence,
+        adjustment=None if report.adjustment is None else _adjustment(report.adjustment),
+    )
+
+
+def _adjustment(told: Adjustment) -> venue_adjustment_pb2.VenueAdjustment:
+    return venue_adjustment_pb2.VenueAdjustment(
+        venue_execution_reference_id=told.reference_id,
+        leaves_quantity=told.leaves_quantity,
+        quantity=told.quantity,
+        limit_price=told.limit_price,
+        restatement_reason=told.reason,  # type: ignore[arg-type]
     )
 
 

@@ -40,6 +40,7 @@ struct Exchange::Apply {
   Result operator()(const ExpireDayOrders& expire) const { return exchange.expire_day_orders(expire.instrument); }
   Result operator()(const BeginAuction& begin) const { return exchange.begin_auction(begin.instrument, begin.kind); }
   Result operator()(const UncrossAuction& uncross) const { return exchange.uncross_auction(uncross); }
+  Result operator()(const AdjustTrade& adjust) const { return exchange.adjust_trade(adjust); }
   Result operator()(const AdvanceTime&) const { return exchange.expire_due_orders(); }
 };
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from services.marketdata.domain.auction import Auction
 from services.marketdata.domain.book import Book, Level
-from services.marketdata.domain.candle import Interval
+from services.marketdata.domain.candle import Candle, Interval
 from services.marketdata.domain.instrument import Instrument, TradingStatus
 from services.marketdata.domain.scale import scales_of
 from services.marketdata.domain.series import CandleSeries
-from services.marketdata.domain.trade import Trade, position_of
+from services.marketdata.domain.trade import Trade, adjusted, position_of
 
 RECENT_TRADES = 1000
 
@@ -141,7 +141,8 @@ class Market:
         self.told = True
         self.stale = False
         if snapshot.last_trade is not None:
-            self.last_trade = snapshot.last_trade
+            if not self._was_canceled(snapshot.last_trade):
+                self.last_trade = snapshot.last_trade
             self.time_ns = max(self.time_ns, snapshot.last_trade.time_ns)
 
     def advance(self, sequence: int, time_ns: int) -> bool:
@@ -167,6 +168,30 @@ class Market:
         self.last_trade = trade
         self.recent.append(trade)
 
+    def adjust(self, entry: Trade) -> Trade | None:
+        """Takes in what becomes of a trade; returns the trade as it is now, None when it is not a recent one."""
+        for number, trade in enumerate(self.recent):
+            if trade.trade_id == entry.trade_id and trade.epoch_number == entry.epoch_number:
+                self.recent[number] = now = adjusted(trade, entry)
+                last = self.last_trade
+                if last is not None and (last.trade_id, last.epoch_number) == (now.trade_id, now.epoch_number):
+                    self.last_trade = self._last_of_recent()
+                return now
+        return None
+
+    def reload(self, trades: Iterable[Trade], candles: Mapping[Interval, tuple[Candle | None, Candle | None]]) -> None:
+        """Begins anew with what the store has after trades were adjusted; what is not stored yet is added behind it."""
+        self.recent = deque((trade for trade in trades if not trade.adjusts), maxlen=RECENT_TRADES)
+        self.last_trade = self._last_of_recent()
+        for interval, (newest, before) in candles.items():
+            self.series[interval].load(newest, before)
+
+    def _last_of_recent(self) -> Trade | None:
+        return next((trade for trade in reversed(self.recent) if not trade.canceled), None)
+
+    def _was_canceled(self, told: Trade) -> bool:
+        return any(trade.canceled for trade in self.recent if trade.trade_id == told.trade_id)
+
     def add_to_candles(self, trade: Trade) -> list[Interval]:
         """Adds a trade to the candles; returns the intervals whose newest candles changed."""
         return [interval for interval, series in self.series.items() if series.add(trade)]
@@ -175,5 +200,6 @@ class Market:
         """Remembers trades of the store, or of the feed's past, among the recent ones."""
         remembered = sorted({*self.recent, *trades})
         self.recent = deque(remembered, maxlen=RECENT_TRADES)
-        if remembered and (self.last_trade is None or self.last_trade.position < remembered[-1].position):
-            self.last_trade = remembered[-1]
+        last = self._last_of_recent()
+        if last is not None and (self.last_trade is None or self.last_trade.position < last.position):
+            self.last_trade = last

@@ -13,6 +13,7 @@ from services.marketdata.domain.instrument import Instrument, TradingStatus, unk
 from services.marketdata.domain.market import Market, MarketSnapshot, QuoteState
 from services.marketdata.domain.series import is_complete
 from services.marketdata.domain.trade import Aggressor, Trade
+from services.marketdata.pipeline.ports import StoredHistory
 
 
 @dataclass(slots=True)
@@ -154,12 +155,48 @@ class Hub:
         self._add_to_candles(market, trade)
         self._touch(market)
 
-    def recovered(self, number: int, trades: list[Trade]) -> None:
-        """Takes in trades that did not come live."""
+    def adjust(self, market: Market, trade_id: int, price: int, quantity: int) -> None:
+        """Takes in what becomes of a trade; zero quantity: it is taken back. The market was advanced before.
+
+        Who reads trades is told it anew. Candles follow once the store has made them anew.
+        """
+        entry = Trade(
+            market.position,
+            market.time_ns,
+            price,
+            quantity,
+            Aggressor.UNKNOWN,
+            trade_id,
+            canceled=not quantity,
+            adjusts=True,
+        )
+        self._sink.add(market.number, entry)
+        if (now := market.adjust(entry)) is not None:
+            self._trades.append((market, now))
+        self._touch(market)
+
+    def adjusted(self, number: int, stored: StoredHistory, waiting: list[Trade]) -> None:
+        """Takes in the trades and candles of the store after some were adjusted, and what is not stored yet."""
         market = self.by_number[number]
-        market.recall(trades)
+        market.reload([*stored.trades, *waiting], stored.candles)
+        for trade in waiting:
+            if trade.adjusts:
+                market.adjust(trade)
+            else:
+                market.add_to_candles(trade)
+        for interval in Interval:
+            self._candles[number, interval] = market
+        self._touch(market)
+
+    def recovered(self, number: int, trades: list[Trade]) -> None:
+        """Takes in trades, and what became of some, that did not come live."""
+        market = self.by_number[number]
+        market.recall(trade for trade in trades if not trade.adjusts)
         for trade in trades:
-            self._add_to_candles(market, trade)
+            if trade.adjusts:
+                market.adjust(trade)
+            else:
+                self._add_to_candles(market, trade)
         self._touch(market)
 
     def live_position(self, number: int) -> int:

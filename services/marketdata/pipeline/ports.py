@@ -95,7 +95,7 @@ class HistoryPart:
 
     Attributes:
         instrument: The instrument.
-        trades: New trades, oldest first.
+        trades: New trades, and what became of trades, oldest first.
         cursor: Position in the feed that its history reaches with them.
     """
 

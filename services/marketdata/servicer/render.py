@@ -188,6 +188,7 @@ def trade_message(name: str, trade: Trade, scales: Scales, epoch: str) -> market
         sequence=trade.sequence,
         epoch=epoch,
         venue_time=timestamp(trade.time_ns),
+        canceled=trade.canceled,
     )
 
 

@@ -20,6 +20,7 @@ class ReconciliationKind(IntEnum):
     REPORT_OF_UNKNOWN_ORDER = 9
     FILL_AFTER_END = 10
     REPORT_NOT_LOOKED_INTO = 11
+    ADJUSTMENT_NOT_BOOKED = 15
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from services.mesh.context import detached
 from services.order.domain import refusals
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
-from services.order.domain.values import ExecutionType
+from services.order.domain.values import ADJUSTMENTS, ExecutionType
 from services.order.peers.risk_replaces import terms_on_their_way, with_new_terms
 from services.order.peers.session import SessionEndedError, keep_up
 from services.order.pipeline.book import Book
@@ -63,6 +63,7 @@ _SETTLING: Final = frozenset(
         ExecutionType.REPLACE_REJECTED,
         ExecutionType.ORDER_STATUS,
         ExecutionType.RESTATED,
+        *ADJUSTMENTS,
     }
 )
 

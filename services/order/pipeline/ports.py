@@ -9,6 +9,7 @@ from typing import Protocol
 from services.order.domain.breach import RiskBreach
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
+from services.order.domain.order_trades import OrderHistory
 from services.order.domain.quotes import Quote
 from services.order.domain.replacing import Replace
 from services.order.domain.terms import OrderTerms
@@ -62,6 +63,14 @@ class Store(Protocol):
 
     async def order(self, order_id: str) -> Order | None:
         """Returns an order.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        ...
+
+    async def histories(self, order_ids: Collection[str]) -> Mapping[str, OrderHistory]:
+        """Returns orders, live or ended, with their trades; those that are not there are left out.
 
         Raises:
             CodedError: STORE_UNAVAILABLE.

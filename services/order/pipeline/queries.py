@@ -72,6 +72,10 @@ class Lists(Protocol):
         """Returns a fill by its id, None when there is none."""
         ...
 
+    async def adjustments(self, order_ids: Collection[str]) -> Sequence[bytes]:
+        """Returns the reports of what venues did to trades of orders after they were made, oldest first."""
+        ...
+
     async def history(self, order_id: str, after: int, limit: int) -> Sequence[LoggedReport]:
         """Returns what happened to an order after a sequence, oldest first."""
         ...

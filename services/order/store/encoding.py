@@ -9,6 +9,7 @@ from services.order.domain.order_event import OrderEvent
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.entries import Draft, Entry
 from services.order.wire import breach_message, decimal_text, reason_number, timestamp
+from services.order.wire_adjustments import add_adjustment
 from services.order.wire_instructions import add_instructions
 from services.order.wire_quotes import encoded_arrival
 from services.order.wire_replaces import replace_message
@@ -88,6 +89,8 @@ def _add_report(message: ExecutionReport, event: OrderEvent) -> None:
         message.last_quantity = format_decimal(quantity)
         message.fee = "0" if report.fee is None else format_decimal(report.fee)
         message.venue_execution_id = report.venue_execution_id
+    elif report.adjustment is not None:
+        add_adjustment(message, event)
     times = message.times
     if report.venue_at_ns:
         times.venue_at.seconds, times.venue_at.nanos = divmod(report.venue_at_ns, 1_000_000_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -36,6 +37,10 @@ _FILL: Final = """
     select executed_at, sequence, payload from events
     where shard = $1 and sequence >= $2 and sequence < $3 and executed_at is not null and position($4 in payload) > 0
 """
+_ADJUSTMENTS: Final = """
+    select payload from events where order_id = any($1::uuid[]) and type in (15, 16) order by sequence
+"""
+"""By the numbers of TRADE_CANCEL and TRADE_CORRECT, as the index of them says it."""
 _EXECUTION_ID_FIELD: Final = b"\n$"
 """What stands before the execution id in a serialised report: field 1, 36 bytes."""
 _EQUAL: Final = (
@@ -120,6 +125,15 @@ class Listing:
                 if row is not None:
                     return FillRow(*row)
         return None
+
+    async def adjustments(self, order_ids: Collection[str]) -> list[bytes]:
+        """Returns the reports of what venues did to trades of orders after they were made, oldest first.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        async with self._database.connection() as connection:
+            return [row[0] for row in await connection.fetch(_ADJUSTMENTS, list(order_ids))]
 
     async def history(self, order_id: str, after: int, limit: int) -> list[LoggedReport]:
         """Returns what happened to an order after a sequence, oldest first.

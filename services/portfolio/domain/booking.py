@@ -27,6 +27,7 @@ class PositionChange:
         fill: What was booked.
         realised_profit: What this fill realised, before its fee.
         cash: Cash of the account in the instrument's currency afterwards.
+        fee_difference: What it adds to the fees when a fill was canceled or corrected; None: the fee of the fill.
     """
 
     sequence: int
@@ -35,6 +36,7 @@ class PositionChange:
     fill: Fill
     realised_profit: Decimal
     cash: Decimal
+    fee_difference: Decimal | None = None
 
 
 @dataclass(slots=True)

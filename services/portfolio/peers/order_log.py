@@ -16,7 +16,7 @@ from services.bus.topics import NAME_OF_TOPIC, TOPIC_OF_NAME
 from services.kernel.decimals import ZERO
 from services.kernel.errors import CodedError
 from services.mesh.client import Channel
-from services.portfolio.domain.fill import Fill
+from services.portfolio.domain.fill import Adjustment, Fill
 from services.portfolio.domain.values import Side
 from services.portfolio.pipeline.ports import Cursor, FillBatch, LogChangedError, ShardMismatchError
 
@@ -168,4 +168,10 @@ def _fill(event: event_pb2.Event) -> Fill:
         fee=Decimal(trade.fee) if trade.fee else ZERO,
         sequence=event.sequence,
         executed_at_ns=trade.executed_at.ToNanoseconds(),
+        adjustment=_adjustment(trade) if trade.adjustment_type else None,
     )
+
+
+def _adjustment(trade: order_pb2.Trade) -> Adjustment:
+    canceled = trade.adjustment_type == order_pb2.TRADE_ADJUSTMENT_TYPE_CANCELED
+    return Adjustment(trade.adjusted_by_execution_id, canceled)

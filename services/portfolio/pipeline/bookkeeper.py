@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import structlog
 
@@ -13,6 +14,7 @@ from services.kernel.errors import CodedError, not_found
 from services.portfolio.domain import booking
 from services.portfolio.domain.account import Account, Portfolio, account_of_fill
 from services.portfolio.domain.fill import Fill, InstrumentTerms
+from services.portfolio.pipeline.adjusting import Adjusting
 from services.portfolio.pipeline.books import Books
 from services.portfolio.pipeline.ports import Commit, Cursor, FillBatch, FillLog, Instruments, LogChangedError, Store
 
@@ -48,6 +50,8 @@ class Bookkeeper:
         self._shard = shard
         self.booked = 0
         self.duplicates = 0
+        self.adjusted = 0
+        self._adjusting = Adjusting(books, store, instruments, clock, shard)
 
     async def run(self) -> None:
         """Books for ever. What is away is waited for; a fill that cannot be booked now is tried again, never left out.
@@ -83,13 +87,20 @@ class Bookkeeper:
         return Cursor(epoch, cursor.sequence)
 
     async def _book(self, epoch: str, batch: FillBatch) -> None:
-        if batch.fills:
-            terms = await self._terms(batch.fills)
-            async with self._books.booking() as commit:
-                if (prepared := await self._prepare(epoch, batch.fills, terms)) is not None:
-                    await commit(prepared)
-                    self.booked += len(prepared.booked.changes)
+        for adjusted, fills in groupby(batch.fills, _is_adjusted):
+            if not adjusted:
+                await self._book_fills(epoch, list(fills))
+                continue
+            for fill in fills:
+                self.adjusted += await self._adjusting.book(epoch, fill)
         self._ledger.reached(batch.as_of, self._shard)
+
+    async def _book_fills(self, epoch: str, fills: Sequence[Fill]) -> None:
+        terms = await self._terms(fills)
+        async with self._books.booking() as commit:
+            if (prepared := await self._prepare(epoch, fills, terms)) is not None:
+                await commit(prepared)
+                self.booked += len(prepared.booked.changes)
 
     async def _prepare(self, epoch: str, fills: Sequence[Fill], terms: Mapping[str, InstrumentTerms]) -> Commit | None:
         before = self._ledger.cursor(self._shard)
@@ -129,3 +140,7 @@ class Bookkeeper:
         if missing:
             _log.warning("opening accounts that fills name and nobody opened", accounts=sorted(missing))
         return [self._books.prepare(account_of_fill(account_id)) for account_id in sorted(missing)]
+
+
+def _is_adjusted(fill: Fill) -> bool:
+    return fill.adjustment is not None

@@ -134,6 +134,11 @@ class Commit:
     after: Cursor
     shard: int = 0
 
+    @property
+    def adjusts(self) -> bool:
+        """Whether it books the cancel or correction of a fill, and nothing else."""
+        return any(change.fill.adjustment is not None for change in self.booked.changes)
+
 
 class Store(Protocol):
     """The truth. Methods raise CodedError STORE_UNAVAILABLE: whether they took effect is then unknown."""
@@ -152,6 +157,10 @@ class Store(Protocol):
 
     async def booked_among(self, epoch: str, trade_ids: Collection[str]) -> set[str]:
         """Returns which fills are booked already."""
+        ...
+
+    async def fills_of(self, epoch: str, account_id: str, instrument: str) -> list[Fill]:
+        """Returns a position's fills as they count now, in the order of the log; canceled ones are left out."""
         ...
 
     async def changes_after(self, sequence: int, limit: int) -> list[LoggedChange]:

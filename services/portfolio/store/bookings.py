@@ -68,7 +68,7 @@ async def load_cursors(connection: Connection) -> dict[int, Cursor]:
     return {row["shard"]: Cursor(str(row["epoch"]), int(row["sequence"])) for row in rows}
 
 
-async def _lock_cursor(connection: Connection, shard: int) -> Cursor:
+async def lock_cursor(connection: Connection, shard: int) -> Cursor:
     """Returns how far the order log of a shard has been booked; nobody else books it until the transaction ends."""
     row = await connection.fetchrow(
         "select epoch, sequence from consumer_cursor where consumer = $1 and shard = $2 and topic = $3 for update",
@@ -85,7 +85,7 @@ async def commit(connection: Connection, commit: Commit, epoch: str) -> list[Log
     Raises:
         RuntimeError: The cursor is not where the commit says: somebody else books too.
     """
-    if (found := await _lock_cursor(connection, commit.shard)) != commit.before:
+    if (found := await lock_cursor(connection, commit.shard)) != commit.before:
         raise RuntimeError(f"the cursor is at {found}, not at {commit.before}: does another process book as well?")
     for account, own in commit.opened:
         await insert_account(connection, account, own)
@@ -118,11 +118,13 @@ async def begin_anew(connection: Connection, shard: int, epoch: str) -> None:
     await connection.execute("update account set change_count = 0, updated_at = now()")
     await connection.execute(f"delete from {event_log.TABLE}")
     await connection.execute("update event_log_epoch set epoch = gen_random_uuid(), created_at = now()")
-    await connection.execute(
-        "delete from booking where epoch in (select epoch from consumer_cursor where consumer = $1 and shard <> $2)",
-        CONSUMER,
-        shard,
-    )
+    for table in ("booking", "adjustment"):
+        await connection.execute(
+            f"delete from {table} where epoch in"
+            " (select epoch from consumer_cursor where consumer = $1 and shard <> $2)",
+            CONSUMER,
+            shard,
+        )
     await connection.execute("delete from consumer_cursor where consumer = $1", CONSUMER)
     await cursor.advance(connection, CONSUMER, shard, epoch, {FILLS: 0})
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from ordermesh.event.v1 import event_pb2
 from services.portfolio.domain.account import Account, Portfolio
+from services.portfolio.domain.fill import Fill
 from services.portfolio.domain.position import Position
 from services.portfolio.pipeline.ports import Commit, LoggedChange, State
-from services.portfolio.store import bookings, catalogue
+from services.portfolio.store import adjustments, bookings, catalogue
 from services.storage import event_log
 from services.storage.database import Connection, Database
 
@@ -36,12 +37,18 @@ class PortfolioStore:
     async def commit(self, commit: Commit) -> list[LoggedChange]:
         """Stores bookings and cursor as one, and returns the entries of the log of positions."""
         async with self._database.transaction() as connection:
-            return await bookings.commit(connection, commit, self._epoch)
+            write = adjustments.commit if commit.adjusts else bookings.commit
+            return await write(connection, commit, self._epoch)
 
     async def booked_among(self, epoch: str, trade_ids: Collection[str]) -> set[str]:
         """Returns which fills are booked already."""
         async with self._database.connection() as connection:
             return await bookings.booked_among(connection, epoch, trade_ids)
+
+    async def fills_of(self, epoch: str, account_id: str, instrument: str) -> list[Fill]:
+        """Returns a position's fills as they count now, in the order of the log; canceled ones are left out."""
+        async with self._database.connection() as connection:
+            return await adjustments.fills_of(connection, epoch, account_id, instrument)
 
     async def changes_after(self, sequence: int, limit: int) -> list[LoggedChange]:
         """Returns entries of the log of positions after a sequence, oldest first; none when there are no more."""

@@ -61,17 +61,34 @@ class Change(NamedTuple):
     after: Proposal
 
 
+class Adjusted(NamedTuple):
+    """A trade as it counted until its venue canceled or corrected it.
+
+    Attributes:
+        day: UTC day in which it was committed, as a proleptic ordinal.
+        quantity: Quantity until now.
+        price: Price until now.
+        fee: Fee until now.
+    """
+
+    day: int
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+
+
 class Settled(NamedTuple):
     """What the log says of an order.
 
     Attributes:
         sequence: Place in the log.
         day: UTC day of the commit, as a proleptic ordinal.
-        last_quantity: Quantity of the fill; zero when it is none.
-        last_price: Price of the fill.
-        fee: Fee of the fill.
+        last_quantity: Quantity of the fill, or what it is corrected to; zero when it is none, or canceled.
+        last_price: Price of the fill, or what it is corrected to.
+        fee: Fee of the fill, or what it is corrected to.
         leaves: What may still trade; zero once the order has ended.
         decided: Whether it tells what became of a replace: `leaves` is what holds from here on.
+        before: What the fill was until it was canceled or corrected; None for other reports.
     """
 
     sequence: int
@@ -85,3 +102,9 @@ class Settled(NamedTuple):
     fee: Decimal
     leaves: Decimal
     decided: bool = False
+    before: Adjusted | None = None
+
+    @property
+    def traded(self) -> Decimal:
+        """How much more the order has traded than before; negative when a fill was taken back."""
+        return self.last_quantity if self.before is None else self.last_quantity - self.before.quantity

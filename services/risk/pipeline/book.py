@@ -16,7 +16,7 @@ from services.risk.domain.limits import FIRM, Limits, Parameters, effective
 from services.risk.domain.market import Market
 from services.risk.domain.reducing import check_reduce_only
 from services.risk.domain.trading import KillSwitches
-from services.risk.domain.values import Change, Proposal, Settled
+from services.risk.domain.values import Adjusted, Change, Proposal, Settled
 from services.risk.pipeline.ports import Changes, Kept, LogCursor, SavedDay, SavedExposure
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -308,7 +308,9 @@ class Book:
             reserved.exposure.reduce_only.pop(order_id, None)
 
     def _settle(self, shard: int, settled: Settled, market: Market) -> None:
-        if settled.last_quantity:
+        if settled.before is not None:
+            self._adjust(shard, settled, settled.before, market)
+        elif settled.last_quantity:
             account = self._account(settled.account_id, shard, settled.day)
             account.fill(settled, market)
             self._changed.add(settled.account_id)
@@ -319,6 +321,14 @@ class Book:
         else:
             self._let_go(settled.order_id)
 
+    def _adjust(self, shard: int, settled: Settled, before: Adjusted, market: Market) -> None:
+        account = self._account(settled.account_id, shard, settled.day)
+        account.adjust(settled, before, market)
+        self._changed.add(settled.account_id)
+        if settled.leaves > ZERO and settled.order_id not in self._reserved:
+            # The order had ended, and its venue has opened it again: nobody can refuse that.
+            self._hold(shard, _proposal(settled), account, market)
+
     def _begin_anew(self, shard: int) -> None:
         self.release([order_id for order_id, reserved in self._reserved.items() if reserved.shard == shard])
         gone = [name for name, account in self.accounts.items() if account.shard == shard]
@@ -326,6 +336,12 @@ class Book:
             del self.accounts[name]
             self._changed.discard(name)
         self._begun_anew.add(shard)
+
+
+def _proposal(settled: Settled) -> Proposal:
+    return Proposal(
+        settled.order_id, settled.account_id, settled.instrument, settled.side, settled.leaves, limit_price=None
+    )
 
 
 def _group(proposal: Proposal, account: Account) -> Group:

@@ -283,7 +283,7 @@ async def test_a_day_is_summed_by_instrument_and_connection() -> None:
     for number in range(count, 0, -1):
         made = Fill("o", "a" if number % 2 else "b", Decimal(102), Decimal(1), Decimal(0), BEGAN)
         judged = JudgedFill(made, "AAPL.XNAS", Side.BUY, number == 1, BEGAN - SECOND, BOOK)
-        executions.of_day.append(((NOON, number), judged))
+        executions.of_day.append(((NOON, number, 0), judged))
     summaries = QualitySummaries(executions, market)
     totals = await summaries.summarize(FillFilter())
     assert executions.pages == [FILLS_PER_TURN, 3, 0]

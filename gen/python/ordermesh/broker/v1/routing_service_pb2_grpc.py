@@ -58,7 +58,7 @@ class RoutingServiceServicer:
     """
 
     def Route(self, request_iterator, context):
-        """One stream a shard, begun by RouteOpen; each `opened` is answered by `ready` and what the venue has not seen, in order.
+        """One stream for each shard: `opened` tells that a connection is up, `ready` answers it, and what the venue lacks follows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

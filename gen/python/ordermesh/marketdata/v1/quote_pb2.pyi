@@ -37,8 +37,8 @@ class Quote(_message.Message):
     FOLDED_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
-    LAST_TRADE_TIME_FIELD_NUMBER: _builtins.int
     AUCTION_FIELD_NUMBER: _builtins.int
+    LAST_TRADE_TIME_FIELD_NUMBER: _builtins.int
     instrument: _builtins.str
     """Instrument, `SYMBOL.VENUE`."""
     bid_price: _builtins.str
@@ -66,12 +66,12 @@ class Quote(_message.Message):
         """When the venue made it. Absent while the venue has told nothing but an empty book."""
 
     @_builtins.property
-    def last_trade_time(self) -> _timestamp_pb2.Timestamp:
-        """When the venue made the last trade. Absent before the first."""
-
-    @_builtins.property
     def auction(self) -> _auction_pb2.Auction:
         """The auction whose call phase goes on. Absent while there is none, and until the venue has told it."""
+
+    @_builtins.property
+    def last_trade_time(self) -> _timestamp_pb2.Timestamp:
+        """When the venue made the last trade. Absent before the first."""
 
     def __init__(
         self,
@@ -88,8 +88,8 @@ class Quote(_message.Message):
         folded: _builtins.int = ...,
         stale: _builtins.bool = ...,
         status: _instrument_pb2.InstrumentStatus.ValueType = ...,
-        last_trade_time: _timestamp_pb2.Timestamp | None = ...,
         auction: _auction_pb2.Auction | None = ...,
+        last_trade_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["auction", b"auction", "last_trade_time", b"last_trade_time", "venue_time", b"venue_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -7,10 +7,13 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordermesh.order.v1 import arrival_quote_pb2 as _arrival_quote_pb2
 from ordermesh.order.v1 import order_pb2 as _order_pb2
 from ordermesh.order.v1 import order_replace_pb2 as _order_replace_pb2
+from ordermesh.order.v1 import trade_adjustment_pb2 as _trade_adjustment_pb2
 from ordermesh.order.v1 import trailing_stop_pb2 as _trailing_stop_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
+from ordermesh.type.v1 import restatement_pb2 as _restatement_pb2
 from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
 import builtins as _builtins
@@ -60,8 +63,14 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     """Held by OrderService, at no venue: it waits for its trigger, or for another order of its list."""
     EXECUTION_TYPE_ORDER_STATUS: _ExecutionType.ValueType  # 14
     """What its child orders have filled has changed its state. No fill of its own: the children's reports tell the fills."""
+    EXECUTION_TYPE_TRADE_CANCEL: _ExecutionType.ValueType  # 15
+    """The venue has taken a trade back (FIX H, a bust): quantity and average are what they are without it."""
+    EXECUTION_TYPE_TRADE_CORRECT: _ExecutionType.ValueType  # 16
+    """The venue has given a trade another price or quantity (FIX G)."""
     EXECUTION_TYPE_RESTATED: _ExecutionType.ValueType  # 17
-    """Its terms have changed without a request: they follow the market, or the other orders of its list."""
+    """Its terms have changed without a request (FIX D): the venue has changed them, and `restatement_reason` says why; or they
+    follow the market, or the other orders of its list.
+    """
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper):
     """What happened to an order (FIX tag 150), apart from the state it is in afterwards."""
@@ -96,8 +105,14 @@ EXECUTION_TYPE_SUSPENDED: ExecutionType.ValueType  # 13
 """Held by OrderService, at no venue: it waits for its trigger, or for another order of its list."""
 EXECUTION_TYPE_ORDER_STATUS: ExecutionType.ValueType  # 14
 """What its child orders have filled has changed its state. No fill of its own: the children's reports tell the fills."""
+EXECUTION_TYPE_TRADE_CANCEL: ExecutionType.ValueType  # 15
+"""The venue has taken a trade back (FIX H, a bust): quantity and average are what they are without it."""
+EXECUTION_TYPE_TRADE_CORRECT: ExecutionType.ValueType  # 16
+"""The venue has given a trade another price or quantity (FIX G)."""
 EXECUTION_TYPE_RESTATED: ExecutionType.ValueType  # 17
-"""Its terms have changed without a request: they follow the market, or the other orders of its list."""
+"""Its terms have changed without a request (FIX D): the venue has changed them, and `restatement_reason` says why; or they
+follow the market, or the other orders of its list.
+"""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
 @_typing.final
@@ -190,6 +205,11 @@ class ExecutionReport(_message.Message):
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     LIST_ROLE_FIELD_NUMBER: _builtins.int
     ORDERED_QUANTITY_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
+    EXECUTION_REFERENCE_ID_FIELD_NUMBER: _builtins.int
+    RESTATEMENT_REASON_FIELD_NUMBER: _builtins.int
+    TRADE_ADJUSTMENT_FIELD_NUMBER: _builtins.int
+    ARRIVAL_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """Our id of this report, a UUIDv7."""
     sequence: _builtins.int
@@ -219,9 +239,9 @@ class ExecutionReport(_message.Message):
     limit_price: _builtins.str
     """Limit price. Empty for a market or stop order."""
     last_price: _builtins.str
-    """Price of this fill. Empty unless a fill."""
+    """Price of this fill, or the one that it is corrected to. Empty unless a fill or the correction of one."""
     last_quantity: _builtins.str
-    """Quantity of this fill. Empty unless a fill."""
+    """Quantity of this fill, or the one that it is corrected to. Empty unless a fill or the correction of one."""
     cumulative_quantity: _builtins.str
     """Quantity traded so far."""
     leaves_quantity: _builtins.str
@@ -229,13 +249,13 @@ class ExecutionReport(_message.Message):
     average_price: _builtins.str
     """Average price of what has traded. Empty while nothing has."""
     fee: _builtins.str
-    """Fee of this fill, in the instrument's currency. Empty unless a fill."""
+    """Fee of this fill, in the instrument's currency. Empty unless a fill or the correction of one."""
     connection_id: _builtins.str
     """Broker connection. Empty until routed."""
     venue_order_id: _builtins.str
     """The venue's id of the order. Empty until the venue has answered."""
     venue_execution_id: _builtins.str
-    """The venue's id of this execution. Empty unless a fill."""
+    """The venue's id of this execution. Empty unless a fill, or the cancel or correction of one."""
     version: _builtins.int
     """Version of the order after the change."""
     reason: _error_pb2.ErrorReason.ValueType
@@ -260,6 +280,14 @@ class ExecutionReport(_message.Message):
     """What it is in its list. Unspecified for an order in none."""
     ordered_quantity: _builtins.str
     """Quantity that an order of a list was ordered with; `quantity` follows what the others fill. Empty for an order in none."""
+    reduce_only: _builtins.bool
+    """Whether the order may only reduce the position."""
+    execution_reference_id: _builtins.str
+    """Our id of the report whose trade is canceled or corrected (FIX ExecRefID): that of the trade, or of its last correction.
+    Empty for others.
+    """
+    restatement_reason: _restatement_pb2.RestatementReason.ValueType
+    """Why the venue changed the order on its own. Unspecified unless RESTATED by a venue."""
     @_builtins.property
     def risk_breach(self) -> _risk_breach_pb2.RiskBreach:
         """The risk rule that refused it. Absent unless risk did."""
@@ -281,6 +309,14 @@ class ExecutionReport(_message.Message):
     @_builtins.property
     def trailing_stop(self) -> _trailing_stop_pb2.TrailingStop:
         """How a trailing stop order follows the market. Absent for others."""
+
+    @_builtins.property
+    def trade_adjustment(self) -> _trade_adjustment_pb2.TradeAdjustment:
+        """What a cancel or correction of a trade replaces. Absent for others."""
+
+    @_builtins.property
+    def arrival(self) -> _arrival_quote_pb2.ArrivalQuote:
+        """The market when the order came in. Only in the order's first entry, and absent there when no quote was known."""
 
     def __init__(
         self,
@@ -325,10 +361,15 @@ class ExecutionReport(_message.Message):
         strategy_id: _builtins.str = ...,
         list_role: _order_pb2.OrderListRole.ValueType = ...,
         ordered_quantity: _builtins.str = ...,
+        reduce_only: _builtins.bool = ...,
+        execution_reference_id: _builtins.str = ...,
+        restatement_reason: _restatement_pb2.RestatementReason.ValueType = ...,
+        trade_adjustment: _trade_adjustment_pb2.TradeAdjustment | None = ...,
+        arrival: _arrival_quote_pb2.ArrivalQuote | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times", "trailing_stop", b"trailing_stop"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "arrival", b"arrival", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_reference_id", b"execution_reference_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "restatement_reason", b"restatement_reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -52,6 +52,8 @@ class _ReconciliationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Re
     """The venue reports on an order that is not live here, and the store could not be asked about it. The report was not
     booked.
     """
+    RECONCILIATION_KIND_ADJUSTMENT_NOT_BOOKED: _ReconciliationKind.ValueType  # 15
+    """The venue cancels or corrects a trade that is not of the log, or corrects one that it has canceled. It was not booked."""
 
 class ReconciliationKind(_ReconciliationKind, metaclass=_ReconciliationKindEnumTypeWrapper):
     """What was found when a venue was held against the order log."""
@@ -82,6 +84,8 @@ RECONCILIATION_KIND_REPORT_NOT_LOOKED_INTO: ReconciliationKind.ValueType  # 11
 """The venue reports on an order that is not live here, and the store could not be asked about it. The report was not
 booked.
 """
+RECONCILIATION_KIND_ADJUSTMENT_NOT_BOOKED: ReconciliationKind.ValueType  # 15
+"""The venue cancels or corrects a trade that is not of the log, or corrects one that it has canceled. It was not booked."""
 Global___ReconciliationKind: _TypeAlias = ReconciliationKind  # noqa: Y015
 
 @_typing.final

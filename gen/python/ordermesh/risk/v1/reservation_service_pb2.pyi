@@ -47,7 +47,9 @@ class ReserveRequest(_message.Message):
 
     @_builtins.property
     def settle(self) -> Global___Settlement:
-        """What was committed since: fills, ends and decided replaces of orders, in the order of the log."""
+        """What was committed since: fills, what became of them later, ends, restatements and decided replaces of orders, in
+        the order of the log.
+        """
 
     @_builtins.property
     def release(self) -> Global___ReservationRelease:
@@ -274,7 +276,9 @@ class Settlement(_message.Message):
     """Last sequence of the log that was looked at; what is not in `reports` does not concern risk."""
     @_builtins.property
     def reports(self) -> _containers.RepeatedCompositeFieldContainer[_execution_report_pb2.ExecutionReport]:
-        """Fills, and reports that ended an order or decided a replace, in the order of the log."""
+        """Fills and their cancels and corrections, and reports that ended or restated an order or decided a replace, in the order of
+        the log.
+        """
 
     def __init__(
         self,

@@ -192,6 +192,16 @@ class OrderBook : private BookCore<Handler> {
     return Reason::kNone;
   }
 
+  // Takes note that an open order has traded so much more (or less) than it seemed. What is left of it stays, so that it is
+  // its total quantity that changes. nullptr when it is not open.
+  const Order* adjust_filled(OrderId id, Quantity by) noexcept {
+    Order* order = resting().find(id);
+    if (order != nullptr) {
+      order->cumulative += by;
+    }
+    return order;
+  }
+
   // Calls visit(price, level) from the best price on, until it returns false.
   template <typename Visit>
   void for_each_level(Side side, Visit&& visit) const {

@@ -83,6 +83,10 @@ class Reporter : public BookEvents {
   void mass_canceled(std::uint32_t orders, InstrumentId instrument);
   // The status of the cause's market is new.
   void status_changed();
+  // A trade, told until now with the price and quantity that `adjust` has as made, is to be told with new ones, or (zero) as
+  // taken back: to one of its sides, whose order is nullptr when it is done; and to the public.
+  void trade_adjusted(const AdjustTrade& adjust, const TradeSide& side, const Order* order);
+  void trade_adjusted(const AdjustTrade& adjust);
 
  private:
   [[nodiscard]] Execution describe(const Order& order, ExecutionType type, Reason reason) const;

@@ -69,6 +69,8 @@ enum class ExecutionType : std::uint8_t {
   kExpired = 8,
   kMassCanceled = 9,
   kTriggered = 10,
+  kTradeCanceled = 15,
+  kTradeCorrected = 16,
 };
 
 enum class Reason : std::uint8_t {
