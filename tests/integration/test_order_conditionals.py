@@ -179,8 +179,8 @@ async def test_market_data_that_goes_away_costs_no_trade(client: Client, peers: 
     peers.market_data.cut_trades()
     await eventually(lambda: not peers.market_data.subscribed)
     waiting = await client.place(**(TOUCHED | {"stop_price": "103"}))
-    for price in ("101", "105", "102", "101"):
-        peers.market_data.trade(price, told=False)
+    for price in ("101", "105", "102", "112", "101"):
+        peers.market_data.trade(price, told=False).canceled = price == "112"
     peers.market_data.recovering = 3
     peers.market_data.down = False
     for each in (order, waiting):

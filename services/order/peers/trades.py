@@ -80,7 +80,8 @@ class TradeFollower:
             with suppress(DrainClosedError):
                 while True:
                     trades = await ahead.take(_PAGE_SIZE)
-                    self._triggers.traded(instrument, map(_trade, trades))
+                    # One that was taken back or corrected is told anew in its old place, where it is known already.
+                    self._triggers.traded(instrument, [_trade(each) for each in trades if not each.canceled])
             await reading
         finally:
             self._triggers.lost(instrument)
@@ -105,9 +106,12 @@ class TradeFollower:
         token = ""
         while True:
             page = await self._page(instrument, token)
-            for trade in map(_trade, page.trades):
+            for message in page.trades:
+                trade = _trade(message)
                 if last is not None and not trade.follows(last):
                     return found[::-1]
+                if message.canceled:
+                    continue
                 found.append(trade)
                 if last is None and (begins_ns is None or trade.at_ns < begins_ns):
                     return found[::-1]
