@@ -245,6 +245,7 @@ def _hold(
     triggers.start(follower)
     service.spawn("expiries", expiries.run())
     service.spawn("triggers", triggers.run())
+    service.spawn("trades", follower.run())
 
 
 async def _start(store: PostgresStore, timeout_seconds: float) -> None:

@@ -17,7 +17,7 @@ from ordermesh.marketdata.v1.market_trade_access_pb2 import (
 )
 from ordermesh.marketdata.v1.market_trade_pb2 import MarketTrade as MarketTradeMessage
 from ordermesh.type.v1.stream_pb2 import GoingAwayReason
-from services.kernel.drain import Drain, DrainClosedError
+from services.kernel.drain import Drain, DrainClosedError, Wakeup
 from services.kernel.errors import CodedError
 from services.mesh.client import Channel, StreamCall
 from services.mesh.context import detached
@@ -50,11 +50,20 @@ class TradeFollower:
         self._stub = MarketDataServiceStub(channel)
         self._instruments, self._triggers, self._most_recovered = instruments, triggers, most_recovered
         self._following: dict[str, asyncio.Task[None]] = {}
+        self._failure: BaseException | None = None
+        self._failed = Wakeup()
+
+    async def run(self) -> None:
+        """Waits for ever; raises what has ended the following of an instrument, which nothing should."""
+        while self._failure is None:
+            await self._failed.wait()
+        raise self._failure
 
     def follow(self, instrument: str) -> None:
         """Begins to follow an instrument."""
         session = keep_up(f"trades of {instrument}", lambda: self._session(instrument))
-        self._following[instrument] = detached(session, name=f"trades of {instrument}")
+        task = self._following[instrument] = detached(session, name=f"trades of {instrument}")
+        task.add_done_callback(self._ended)
 
     def leave(self, instrument: str) -> None:
         """Follows it no more, from this moment on."""
@@ -68,6 +77,11 @@ class TradeFollower:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            self._failure = failure
+            self._failed.call()
 
     async def _session(self, instrument: str) -> None:
         call = cast("StreamCall", self._stub.StreamTrades(StreamTradesRequest(instruments=[instrument])))
