@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +53,29 @@ async def told(someone: Trader, order_id: str) -> order_pb2.Order:
     return (await answered(lambda: someone.orders.GetOrder(asked))).order
 
 
+async def until(
+    someone: Trader, order_id: str, holds: Callable[[order_pb2.Order], bool], seconds: float = 20.0
+) -> order_pb2.Order:
+    """Waits until an order is as wanted, whoever may be away meanwhile."""
+    return await eventually(lambda: told(someone, order_id), holds, seconds)
+
+
+def filled(order: order_pb2.Order) -> bool:
+    """Tells whether an order is filled."""
+    return order.order_status == ORDER_STATUS_FILLED
+
+
+def has_stop_price(stop_price: str, order: order_pb2.Order) -> bool:
+    """Tells whether an order has a stop price."""
+    return order.stop_price == stop_price
+
+
 async def trades_at(maker: Trader, taker: Trader, instrument: str, price: str) -> None:
     """Lets one share trade at a price."""
     sold = await maker.place(SELL, instrument, "1", price)
     bought = await taker.place(BUY, instrument, "1", price)
     for someone, each in ((maker, sold), (taker, bought)):
-        await eventually(
-            lambda someone=someone, each=each: told(someone, each.order_id),
-            lambda order: order.order_status == ORDER_STATUS_FILLED,
-        )
+        await until(someone, each.order_id, filled)
 
 
 async def test_a_touched_order_trades_once_the_market_comes_to_it(mesh: Mesh) -> None:
@@ -74,8 +89,8 @@ async def test_a_touched_order_trades_once_the_market_comes_to_it(mesh: Mesh) ->
         await trades_at(maker, taker, instrument, "51.99")
         assert (await told(someone, waiting.order_id)).order_status == ORDER_STATUS_SUSPENDED
         await trades_at(maker, taker, instrument, "52")
-        filled = await someone.reports.until(waiting.order_id, ORDER_STATUS_FILLED)
-        assert (filled.average_price, filled.triggered) == ("49", True)
+        done = await someone.reports.until(waiting.order_id, ORDER_STATUS_FILLED)
+        assert (done.average_price, done.triggered) == ("49", True)
         types = [report.execution_type for report in someone.reports.of(waiting.order_id)]
         assert types[:2] == [EXECUTION_TYPE_SUSPENDED, TRIGGERED]
 
@@ -90,15 +105,15 @@ async def test_a_trailing_stop_follows_the_market_and_sells_behind_it(mesh: Mesh
         waiting = await someone.place(SELL, instrument, "5", trailing_stop=TrailingStop(percent="10"), **TRAILING)
         for price, stop in (("50", "45"), ("60", "54")):
             await trades_at(maker, taker, instrument, price)
-            await eventually(lambda: told(someone, waiting.order_id), lambda each, stop=stop: each.stop_price == stop)
+            await until(someone, waiting.order_id, partial(has_stop_price, stop))
         asked = order_entry_pb2.ReplaceOrderRequest(
             order_id=waiting.order_id, replace_id="r-1", trailing_stop=TrailingStop(amount="5")
         )
         replaced = (await someone.orders.ReplaceOrder(asked)).order
         assert (replaced.stop_price, replaced.trailing_stop.reference_price) == ("55", "60")
         await trades_at(maker, taker, instrument, "55")
-        filled = await someone.reports.until(waiting.order_id, ORDER_STATUS_FILLED)
-        assert (filled.average_price, filled.stop_price) == ("48", "55")
+        done = await someone.reports.until(waiting.order_id, ORDER_STATUS_FILLED)
+        assert (done.average_price, done.stop_price) == ("48", "55")
         assert EXECUTION_TYPE_RESTATED in [r.execution_type for r in someone.reports.of(waiting.order_id)]
 
 
@@ -178,16 +193,12 @@ async def test_what_is_killed_around_a_trigger_releases_once(tmp_path: Path, par
             await maker.place(BUY, instrument, "50", "45")
             waiting = await someone.place(SELL, instrument, "5", stop_price="52", **TOUCHED)
             sold = await maker.place(SELL, instrument, "1", "52")
-            await eventually(lambda: told(maker, sold.order_id), lambda each: each.order_status == ORDER_STATUS_NEW)
+            await until(maker, sold.order_id, lambda each: each.order_status == ORDER_STATUS_NEW)
             bought = await taker.place(BUY, instrument, "1", "52")
             await mesh.kill(part)
             await mesh.until_serving(part)
-            for someone_else, each in ((taker, bought), (someone, waiting)):
-                await eventually(
-                    lambda of=someone_else, each=each: told(of, each.order_id),
-                    lambda order: order.order_status == ORDER_STATUS_FILLED,
-                    seconds=60,
-                )
+            await until(taker, bought.order_id, filled, 60)
+            await until(someone, waiting.order_id, filled, 60)
             history = order_query_pb2.GetOrderHistoryRequest(order_id=waiting.order_id)
             reports = (await answered(lambda: someone.orders.GetOrderHistory(history))).reports
             assert [report.execution_type for report in reports].count(TRIGGERED) == 1
