@@ -288,7 +288,11 @@ class Hub:
 
 def _missed(market: Market, snapshot: MarketSnapshot, epoch_number: int) -> bool:
     """Tells whether a snapshot knows of a trade that the live market does not."""
-    newest, known = snapshot.last_trade, market.last_trade
+    newest = snapshot.last_trade
     if newest is None:
         return False
-    return known is None or (known.epoch_number, known.trade_id) != (epoch_number, newest.trade_id)
+    known = [market.last_trade] if market.last_trade is not None else []
+    # One that was taken back is no last trade any more, and still known.
+    return all(
+        (each.epoch_number, each.trade_id) != (epoch_number, newest.trade_id) for each in (*known, *market.recent)
+    )

@@ -32,13 +32,13 @@ from services.order.pipeline.triggers import Triggers
 from services.order.pipeline.work import CancelFilter
 from services.order.pipeline.writer import Writer
 from tests.fakes.clock import FakeClock
+from tests.fakes.order_quotes import FakeQuotes
 from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore, lost_after, lost_before, refused
 from tests.fakes.orders import AAPL, CountingIdentifiers, report, terms
 
 SUSPENDED, PENDING_NEW, EXPIRED = OrderStatus.SUSPENDED, OrderStatus.PENDING_NEW, OrderStatus.EXPIRED
 RELEASED, RESTATED = ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM, ExecutionType.RESTATED
 LIST_ID = "22222222-0000-7000-8000-000000000001"
-NOON = TimeInForce.GTD
 
 
 @dataclass
@@ -77,6 +77,7 @@ class Desk:
             store,
             risk=FakeRiskPort(),
             instruments=FakeInstruments(),
+            quotes=FakeQuotes(),
             clock=clock,
             metrics=metrics,
             **options,
