@@ -21,7 +21,7 @@ from services.kernel.drain import Drain, DrainClosedError, Wakeup
 from services.kernel.errors import CodedError
 from services.mesh.client import Channel, StreamCall
 from services.mesh.context import detached
-from services.order.domain.watch import MarketTrade
+from services.order.domain.market_trade import MarketTrade
 from services.order.peers.session import SessionEndedError, keep_up
 from services.order.pipeline.ports import Instruments
 from services.order.pipeline.triggers import Triggers

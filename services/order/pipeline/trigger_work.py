@@ -10,10 +10,10 @@ from services.order.domain import held
 from services.order.domain.conditions import expires_at_ns, reached, waits
 from services.order.domain.contingency import armed
 from services.order.domain.links import ListRole
+from services.order.domain.market_trade import Seen
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.values import OrderStatus, TimeInForce
-from services.order.domain.watch import Seen
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.reports import Kept
 

@@ -12,8 +12,9 @@ from services.kernel.drain import Wakeup
 from services.order.domain.conditions import waits
 from services.order.domain.contingency import armed
 from services.order.domain.links import ListRole
+from services.order.domain.market_trade import MarketTrade, Seen
 from services.order.domain.order import Order
-from services.order.domain.watch import MarketTrade, Seen, Watch
+from services.order.domain.watch import Watch
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics

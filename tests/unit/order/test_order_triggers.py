@@ -14,13 +14,13 @@ from prometheus_client import CollectorRegistry
 from services.kernel.clock import to_ns
 from services.order.domain.instructions import Instructions
 from services.order.domain.links import Links, ListRole
+from services.order.domain.market_trade import MarketTrade
 from services.order.domain.order import Order
 from services.order.domain.replacing import ReplaceRequest
 from services.order.domain.terms import OrderTerms
 from services.order.domain.trailing import TrailingStop
 from services.order.domain.values import ExecutionType, OrderStatus, OrderType, Side, TimeInForce
 from services.order.domain.venue import VenueReport, VenueReportType
-from services.order.domain.watch import MarketTrade
 from services.order.pipeline.book import Book
 from services.order.pipeline.expiries import Expiries
 from services.order.pipeline.metrics import RELEASE_SECONDS, Metrics

@@ -15,12 +15,13 @@ from services.order.domain.conditions import expires_at_ns, followed, reached
 from services.order.domain.events import place
 from services.order.domain.held import venue_terms
 from services.order.domain.instructions import Instructions
+from services.order.domain.market_trade import MarketTrade
 from services.order.domain.order import Order
 from services.order.domain.replacing import released, with_terms
 from services.order.domain.terms import OrderTerms
 from services.order.domain.trailing import TrailingStop
 from services.order.domain.values import OrderStatus, OrderType, Side, TimeInForce
-from services.order.domain.watch import MarketTrade, Watch
+from services.order.domain.watch import Watch
 from tests.fakes.orders import terms
 
 TICK = Decimal("0.05")
