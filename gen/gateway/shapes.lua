@@ -323,6 +323,8 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["stopPrice"] = { name = "stop_price", kind = "string" },
   ["expire_at"] = { name = "expire_at", kind = "timestamp" },
   ["expireAt"] = { name = "expire_at", kind = "timestamp" },
+  ["trailing_stop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
+  ["trailingStop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
   ["post_only"] = { name = "post_only", kind = "bool" },
   ["postOnly"] = { name = "post_only", kind = "bool" },
   ["strategy_id"] = { name = "strategy_id", kind = "string" },
@@ -352,6 +354,8 @@ shapes.messages["ordermesh.order.v1.ReplaceOrderRequest"] = {
   ["stopPrice"] = { name = "stop_price", kind = "string" },
   ["expire_at"] = { name = "expire_at", kind = "timestamp" },
   ["expireAt"] = { name = "expire_at", kind = "timestamp" },
+  ["trailing_stop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
+  ["trailingStop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
 }
 shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -376,6 +380,15 @@ shapes.messages["ordermesh.order.v1.SummarizeTradesRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
   ["from"] = { name = "from", kind = "timestamp" },
   ["to"] = { name = "to", kind = "timestamp" },
+}
+shapes.messages["ordermesh.order.v1.TrailingStop"] = {
+  ["amount"] = { name = "amount", kind = "string" },
+  ["percent"] = { name = "percent", kind = "string" },
+  ["ticks"] = { name = "ticks", kind = "uint32" },
+  ["reference_price"] = { name = "reference_price", kind = "string" },
+  ["referencePrice"] = { name = "reference_price", kind = "string" },
+  ["as_of"] = { name = "as_of", kind = "timestamp" },
+  ["asOf"] = { name = "as_of", kind = "timestamp" },
 }
 shapes.messages["ordermesh.portfolio.v1.AddPortfolioPositionRequest"] = {
   ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
@@ -679,6 +692,9 @@ shapes.enums["ordermesh.type.v1.OrderType"] = {
   ["ORDER_TYPE_LIMIT"] = 2,
   ["ORDER_TYPE_STOP"] = 3,
   ["ORDER_TYPE_STOP_LIMIT"] = 4,
+  ["ORDER_TYPE_TRAILING_STOP"] = 5,
+  ["ORDER_TYPE_MARKET_IF_TOUCHED"] = 7,
+  ["ORDER_TYPE_LIMIT_IF_TOUCHED"] = 8,
 }
 shapes.enums["ordermesh.type.v1.Side"] = {
   ["SIDE_UNSPECIFIED"] = 0,

@@ -21,7 +21,10 @@ from services.order.peers.previews import MarketDepths, RiskChecks, Routing
 from services.order.peers.quotes import QuoteBoard
 from services.order.peers.risk import RiskStream
 from services.order.peers.shards import ShardClients
+from services.order.peers.trades import TradeFollower
+from services.order.peers.venue_types import VenueTypes
 from services.order.pipeline.book import Book
+from services.order.pipeline.expiries import Expiries
 from services.order.pipeline.judging import Judging
 from services.order.pipeline.leases import Leases
 from services.order.pipeline.list_placing import OrderLists
@@ -34,6 +37,7 @@ from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.sharding import Shards
+from services.order.pipeline.triggers import Triggers
 from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
@@ -112,7 +116,7 @@ async def main(service: Service[OrderSettings]) -> None:
     )
     service.on_close(reconciliations.flush)
     reconciling = Reconciling(book, store, metrics, reconciliations)
-    broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock)
+    broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock, VenueTypes())
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
     )
@@ -131,6 +135,7 @@ async def main(service: Service[OrderSettings]) -> None:
         quotes=quotes,
         clock=service.clock,
         metrics=metrics,
+        venue_types=broker.venue_types,
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
     )
@@ -164,6 +169,7 @@ async def main(service: Service[OrderSettings]) -> None:
     )
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
+    _hold(service, book, writer, metrics, instruments)
 
     public_market = PublicMarket(channels.to(settings.marketdata_address))
     listing = Listing(database)
@@ -221,6 +227,25 @@ def _passing_on(
     others = ShardClients({shard: service.channels.to(address) for shard, address in addresses if shard != shards.own})
     streams = PassedStreams(others, service.clock, service.draining)
     return (ShardInterceptor(shards, owners, others, streams, metrics),)
+
+
+def _hold(
+    service: Service[OrderSettings], book: Book, writer: Writer, metrics: Metrics, instruments: InstrumentCatalogue
+) -> None:
+    """Holds orders that wait here until the market reaches them or their time is over."""
+    expiries, triggers = Expiries(book, writer, service.clock), Triggers(book, writer, service.clock, metrics)
+    channel = service.channels.to(service.settings.marketdata_address)
+    follower = TradeFollower(channel, instruments, triggers)
+    service.on_close(follower.close)
+    writer.listen(expiries)
+    writer.listen(triggers)
+    metrics.held.set_function(lambda: triggers.held)
+    # What is due ends before the market is asked for.
+    expiries.start()
+    triggers.start(follower)
+    service.spawn("expiries", expiries.run())
+    service.spawn("triggers", triggers.run())
+    service.spawn("trades", follower.run())
 
 
 async def _start(store: PostgresStore, timeout_seconds: float) -> None:

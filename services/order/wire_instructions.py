@@ -12,6 +12,7 @@ from ordermesh.order.v1.order_pb2 import Order
 from services.kernel.decimals import format_decimal
 from services.order.domain.instructions import Instructions
 from services.order.domain.links import Links, ListRole
+from services.order.wire_trailing import trailing_message, trailing_of
 
 _BILLION = 1_000_000_000
 
@@ -21,6 +22,8 @@ def add_instructions(message: Order | ExecutionReport, instructions: Instruction
     _add_terms(message, instructions)
     if instructions.triggered:
         message.triggered = True
+    if instructions.trailing is not None:
+        message.trailing_stop.CopyFrom(trailing_message(instructions.trailing))
     if instructions.reduce_only:
         message.reduce_only = True
     if instructions.links is not None:
@@ -37,10 +40,12 @@ def venue_instructions(instructions: Instructions) -> VenueInstructions:
 def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
     """Returns the instructions of an order that was written; None when it has none."""
     dated = message.HasField("expire_at")
+    trails = message.HasField("trailing_stop")
     links = _links_of(message)
     if not (
         message.stop_price
         or dated
+        or trails
         or message.post_only
         or message.display_quantity
         or message.reduce_only
@@ -55,6 +60,7 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
         triggered=message.triggered,
         reduce_only=message.reduce_only,
         links=links,
+        trailing=trailing_of(message.trailing_stop) if trails else None,
     )
 
 

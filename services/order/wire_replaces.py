@@ -9,13 +9,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordermesh.order.v1.order_replace_pb2 import OrderReplace
 from services.kernel.decimals import format_decimal
 from services.order.domain.replacing import Replace, ReplaceStatus
+from services.order.wire_trailing import trailing_message, trailing_of
 
 _BILLION = 1_000_000_000
 
 
 def replace_message(replace: Replace) -> OrderReplace:
     """Returns the message of a replace."""
-    return OrderReplace(
+    message = OrderReplace(
         replace_id=replace.replace_id,
         quantity=_text(replace.quantity),
         limit_price=_text(replace.limit_price),
@@ -28,6 +29,11 @@ def replace_message(replace: Replace) -> OrderReplace:
         expire_at=_time(replace.expire_at_ns),
         original_expire_at=_time(replace.original_expire_at_ns),
     )
+    if replace.trailing is not None:
+        message.trailing_stop.CopyFrom(trailing_message(replace.trailing))
+    if replace.original_trailing is not None:
+        message.original_trailing_stop.CopyFrom(trailing_message(replace.original_trailing))
+    return message
 
 
 def replace_of(message: OrderReplace) -> Replace:
@@ -44,6 +50,10 @@ def replace_of(message: OrderReplace) -> Replace:
         _number(message.original_stop_price),
         _nanoseconds(message.expire_at) if message.HasField("expire_at") else None,
         _nanoseconds(message.original_expire_at) if message.HasField("original_expire_at") else None,
+        trailing=trailing_of(message.trailing_stop) if message.HasField("trailing_stop") else None,
+        original_trailing=(
+            trailing_of(message.original_trailing_stop) if message.HasField("original_trailing_stop") else None
+        ),
     )
 
 

@@ -189,6 +189,7 @@ def _news(item: Opened | Down) -> routing_service_pb2.RouteResponse:
         last_report_sequence=item.position.last_report_sequence,
         deduplicates_commands=item.deduplicates_commands,
         opened_number=item.number,
+        order_types=item.order_types,  # type: ignore[arg-type]
     )
     return routing_service_pb2.RouteResponse(opened=opened)
 

@@ -25,12 +25,14 @@ class Turn:
         books: Markets whose book changed.
         trades: New trades in the order of the feed.
         candles: Markets and intervals whose newest candles changed.
+        interrupted: Markets that have missed trades.
     """
 
     quotes: list[Market] = field(default_factory=list)
     books: list[Market] = field(default_factory=list)
     trades: list[tuple[Market, Trade]] = field(default_factory=list)
     candles: list[tuple[Market, Interval]] = field(default_factory=list)
+    interrupted: list[Market] = field(default_factory=list)
 
 
 class TradeSink(Protocol):
@@ -85,6 +87,7 @@ class Hub:
         self._books: dict[int, Market] = {}
         self._trades: list[tuple[Market, Trade]] = []
         self._candles: dict[tuple[int, Interval], Market] = {}
+        self._interrupted: list[Market] = []
         self._second = 0
         self._news = Wakeup()
 
@@ -127,6 +130,8 @@ class Hub:
         """Takes a whole market in."""
         market = self.by_number[snapshot.number]
         before = market.position
+        if market.told and _missed(market, snapshot, self.epoch_number):
+            self._interrupted.append(market)
         market.restore(snapshot, self.epoch_number)
         if snapshot.last_trade is not None:
             self._time(snapshot.last_trade.time_ns)
@@ -226,8 +231,10 @@ class Hub:
             books=list(self._books.values()),
             trades=self._trades,
             candles=[(market, interval) for (_, interval), market in self._candles.items()],
+            interrupted=self._interrupted,
         )
         self._touched, self._books, self._candles, self._trades = {}, {}, {}, []
+        self._interrupted = []
         for listener in self._listeners:
             listener(turn)
         self._news.call()
@@ -277,3 +284,15 @@ class Hub:
                 market.stale = stale
                 self._books[market.number] = market
                 self._touch(market)
+
+
+def _missed(market: Market, snapshot: MarketSnapshot, epoch_number: int) -> bool:
+    """Tells whether a snapshot knows of a trade that the live market does not."""
+    newest = snapshot.last_trade
+    if newest is None:
+        return False
+    known = [market.last_trade] if market.last_trade is not None else []
+    # One that was taken back is no last trade any more, and still known.
+    return all(
+        (each.epoch_number, each.trade_id) != (epoch_number, newest.trade_id) for each in (*known, *market.recent)
+    )

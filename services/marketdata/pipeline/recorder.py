@@ -223,6 +223,11 @@ class Recorder:
         line = self._lines.get(number)
         return [trade for trade in (*line.queued, *line.held) if not trade.adjusts] if line else []
 
+    def recovering(self, number: int) -> bool:
+        """Tells whether trades before the last are missing, and on their way."""
+        line = self._lines.get(number)
+        return line is not None and line.state is not State.FOLLOWING
+
     async def run(self) -> None:
         """Stores what comes, for ever."""
         while True:

@@ -132,11 +132,13 @@ class MarketDataServicer(AuctionMethods, market_data_service_pb2_grpc.MarketData
     ) -> trade_api.ListMarketTradesResponse:
         """Lists public trades."""
         pages, market = TimePages(request), self._hub.market(request.instrument)
+        recovering = self._history.recovering(market.instrument)
         trades, more = await self._history.trades(market.instrument, pages.page)
         message = self._broadcasts.trades.message
         return trade_api.ListMarketTradesResponse(
             trades=[message(market, trade) for trade in trades],
             next_page_token=pages.token(trades[-1].time_ns, trades[-1].position) if more else "",
+            recovering=recovering or self._history.recovering(market.instrument),
         )
 
     async def ListCandles(self, request: candle_api.ListCandlesRequest, context: Any) -> candle_api.ListCandlesResponse:

@@ -7,7 +7,7 @@ from typing import Final
 
 from services.kernel.decimals import format_decimal, is_multiple
 from services.kernel.errors import CodedError, invalid_field, precondition
-from services.order.domain.instruction_rules import LIMIT_TYPES, STOP_TYPES, check_entry, check_stop_price
+from services.order.domain.instruction_rules import CONDITIONAL_TYPES, LIMIT_TYPES, check_condition, check_entry
 from services.order.domain.instructions import Instructions
 from services.order.domain.instruments import Instrument
 from services.order.domain.terms import OrderTerms
@@ -16,8 +16,8 @@ from services.order.domain.values import OrderType, TimeInForce
 MAX_TICKS: Final = 2**63 - 1
 """Engines count prices in ticks, in 64 bits."""
 # Looked up once: a member of an enumeration costs a plain order more than the comparison with it.
-_STOP: Final = OrderType.STOP
-_STOP_LIMIT: Final = OrderType.STOP_LIMIT
+_MARKET: Final = OrderType.MARKET
+_LIMIT: Final = OrderType.LIMIT
 _GTD: Final = TimeInForce.GTD
 _AT_ONCE: Final = (TimeInForce.IOC, TimeInForce.FOK)
 _AUCTIONS: Final = (TimeInForce.AT_THE_OPENING, TimeInForce.AT_THE_CLOSE)
@@ -37,7 +37,7 @@ def check(terms: OrderTerms, instrument: Instrument, at_ns: int) -> None:
         check_entry(terms, at_ns)
     if not instrument.trades_at(at_ns):
         raise not_trading(instrument)
-    if instrument.collecting and terms.time_in_force in _AT_ONCE and terms.type not in STOP_TYPES:
+    if instrument.collecting and terms.time_in_force in _AT_ONCE and terms.type not in CONDITIONAL_TYPES:
         raise precondition(
             "AUCTION_CALL_PHASE",
             f"{instrument.name} is in an auction's call phase, which takes no order that trades at once or not at all",
@@ -73,23 +73,23 @@ def _check_type(terms: OrderTerms) -> None:
     if terms.type in LIMIT_TYPES:
         if terms.limit_price is None:
             raise invalid_field("limit_price", "must be given for a limit order", reason="LIMIT_PRICE_MISMATCH")
-        if terms.type is _STOP_LIMIT:
-            check_stop_price(terms)
+        if terms.type is not _LIMIT:
+            check_condition(terms)
         return
     if terms.limit_price is not None:
-        rule = "must be absent for a market or stop order"
+        rule = "must be absent for an order without a limit"
         raise invalid_field("limit_price", rule, reason="LIMIT_PRICE_MISMATCH")
-    if terms.type is _STOP:
-        check_stop_price(terms)
+    if terms.type is not _MARKET:
+        check_condition(terms)
     elif terms.time_in_force not in _OF_MARKET_ORDERS:
         rule = "must be IOC, FOK, AT_THE_OPENING or AT_THE_CLOSE for a market order"
         raise invalid_field("time_in_force", rule, reason="TIME_IN_FORCE_MISMATCH")
 
 
 def _check_steps(terms: OrderTerms, instructions: Instructions, instrument: Instrument) -> None:
-    check_stop_price(terms)
-    if instructions.stop_price is not None and terms.time_in_force in _AUCTIONS:
-        rule = "must not be AT_THE_OPENING or AT_THE_CLOSE for a stop order"
+    check_condition(terms)
+    if terms.type in CONDITIONAL_TYPES and terms.time_in_force in _AUCTIONS:
+        rule = "must not be AT_THE_OPENING or AT_THE_CLOSE for an order that waits for a price"
         raise invalid_field("time_in_force", rule, reason="TIME_IN_FORCE_MISMATCH")
     if instructions.stop_price is not None:
         _check_price(instructions.stop_price, instrument, "stop_price")

@@ -19,6 +19,9 @@ class OrderType(IntEnum):
     LIMIT = 2
     STOP = 3
     STOP_LIMIT = 4
+    TRAILING_STOP = 5
+    MARKET_IF_TOUCHED = 7
+    LIMIT_IF_TOUCHED = 8
 
 
 class TimeInForce(IntEnum):

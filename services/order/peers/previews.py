@@ -21,6 +21,7 @@ from services.kernel.decimals import ZERO
 from services.kernel.errors import CodedError, unavailable
 from services.mesh.client import Channel
 from services.order.domain import refusals
+from services.order.domain.held import as_sent, stays_here
 from services.order.domain.preview import Depth, Level
 from services.order.domain.terms import OrderTerms
 from services.order.peers.risk import RiskStream, reservation_of
@@ -119,9 +120,13 @@ class Routing:
 
 
 def _supported(terms: OrderTerms, capabilities: AdapterCapabilities) -> bool:
+    """Tells whether an adapter takes an order: of one that is held here, what it becomes when it is released."""
+    types = {*map(int, capabilities.order_types)}
+    if int(terms.type) not in types or stays_here(terms):
+        terms = as_sent(terms)
     instructions = terms.instructions
     return (
-        int(terms.type) in {*map(int, capabilities.order_types)}
+        int(terms.type) in types
         and int(terms.time_in_force) in {*map(int, capabilities.times_in_force)}
         and (instructions is None or not instructions.post_only or capabilities.takes_post_only)
         and (instructions is None or instructions.display_quantity is None or capabilities.takes_display_quantity)

@@ -111,6 +111,7 @@ class Draft:
         topics: Last sequence per topic.
         lists: Lists of orders that begin with it.
         grouped: Entries of orders that belong to a group, of which something may follow for the others.
+        instructed: Entries of orders with instructions: of others nothing is ever held here.
         wanted: Orders whose history it needs and does not have: it must be prepared again with them.
     """
 
@@ -123,6 +124,7 @@ class Draft:
         "entries",
         "first_sequence",
         "grouped",
+        "instructed",
         "lists",
         "orders",
         "placed",
@@ -151,6 +153,7 @@ class Draft:
         self.topics = list(book.topics)
         self.lists: list[ListRecord] = []
         self.grouped: list[Entry] = []
+        self.instructed: list[Entry] = []
 
     @property
     def next_sequence(self) -> int:
@@ -231,8 +234,10 @@ class Draft:
         if order.version == 1:
             self.placed.append(order)
         self.entries.append(entry)
-        if order.terms.instructions is not None and order.terms.group_id:
-            self.grouped.append(entry)
+        if order.terms.instructions is not None:
+            self.instructed.append(entry)
+            if order.terms.group_id:
+                self.grouped.append(entry)
         return entry
 
 

@@ -18,6 +18,8 @@ ACKNOWLEDGE_SECONDS: Final = "ordermesh_order_acknowledge_seconds"
 LIVE_ORDERS: Final = "ordermesh_orders_live"
 WAITING: Final = "ordermesh_orders_waiting"
 REPORTS_IGNORED: Final = "ordermesh_venue_reports_ignored_total"
+HELD_ORDERS: Final = "ordermesh_orders_held"
+RELEASE_SECONDS: Final = "ordermesh_order_release_seconds"
 RECONCILED: Final = "ordermesh_order_reconciliation_findings_total"
 PASSED_ON: Final = "ordermesh_order_calls_passed_on_total"
 
@@ -39,6 +41,10 @@ class Metrics:
         )
         self.live = Gauge(LIVE_ORDERS, "Orders that may still trade.", registry=registry)
         self.waiting = Gauge(WAITING, "Orders taken in and not committed yet.", registry=registry)
+        self.held = Gauge(HELD_ORDERS, "Orders that wait here, at no venue.", registry=registry)
+        self._releases = Histogram(
+            RELEASE_SECONDS, "Time from a trade to the commit of a release by it.", registry=registry, buckets=_SECONDS
+        )
         self._ignored = Counter(
             REPORTS_IGNORED, "Reports of venues that changed nothing.", ["reason"], registry=registry
         )
@@ -71,6 +77,10 @@ class Metrics:
     def ignored(self, reason: Ignored | str, count: int = 1) -> None:
         """Counts reports of a venue that changed nothing."""
         self._ignored.labels(reason.value if isinstance(reason, Ignored) else reason).inc(count)
+
+    def released(self, seconds: float) -> None:
+        """Counts an order whose price was reached, and the time since the trade."""
+        self._releases.observe(seconds)
 
     def found(self, finding: str, count: int = 1) -> None:
         """Counts what reconciliation has found."""

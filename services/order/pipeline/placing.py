@@ -11,12 +11,13 @@ from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain import refusals, rules
 from services.order.domain.events import place, refuse
+from services.order.domain.held import kept_here
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.book import Book, Key
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
-from services.order.pipeline.ports import Decision, Instruments, Quotes, Risk, Store
+from services.order.pipeline.ports import Decision, EveryType, Instruments, Quotes, Risk, Store, VenueTypes
 from services.order.pipeline.tickets import Outcome, Placement, Ticket
 from services.order.pipeline.writer import Writer
 
@@ -35,11 +36,13 @@ class Placing:
         quotes: Quotes,
         clock: Clock,
         metrics: Metrics,
+        venue_types: VenueTypes | None = None,
         most_per_batch: int = 512,
         most_waiting: int = 20_000,
     ) -> None:
         self._book, self._writer, self._store = book, writer, store
         self._risk, self._instruments, self._clock, self._metrics = risk, instruments, clock, metrics
+        self._venue_types = venue_types or EveryType()
         self._quotes = quotes
         self._most_per_batch, self._most_waiting = most_per_batch, most_waiting
         self._in_flight: dict[Key, Placement] = {}
@@ -72,6 +75,12 @@ class Placing:
         self._writer.check_available()
         if len(self._in_flight) + count > self._most_waiting:
             raise refusals.overloaded(len(self._in_flight))
+
+    def as_held(self, terms: OrderTerms) -> OrderTerms:
+        """Returns the terms of an order as it is placed: to wait here, when its venue does not let it wait there."""
+        if terms.instructions is None or self._venue_types.takes(terms.connection_id, terms.type):
+            return terms
+        return kept_here(terms)
 
     def begin_together(self, orders: Sequence[OrderTerms]) -> tuple[Ticket, list[Placement]]:
         """Takes orders in that are placed all or none, by whoever calls; from here on nobody else can take their ids.
@@ -146,7 +155,7 @@ class Placing:
             self._queue(terms, ticket, index)
 
     def _placement(self, terms: OrderTerms, ticket: Ticket, index: int) -> Placement:
-        return Placement(terms, self._quotes.quote(terms.instrument), ticket, index)
+        return Placement(self.as_held(terms), self._quotes.quote(terms.instrument), ticket, index)
 
     def _queue(self, terms: OrderTerms, ticket: Ticket, index: int) -> None:
         placement = self._placement(terms, ticket, index)

@@ -13,6 +13,7 @@ from services.order.domain.order_trades import OrderHistory
 from services.order.domain.quotes import Quote
 from services.order.domain.replacing import Replace
 from services.order.domain.terms import OrderTerms
+from services.order.domain.values import OrderType
 from services.order.pipeline.book import Key
 from services.order.pipeline.entries import Draft, LoggedReport
 
@@ -145,6 +146,22 @@ class ReplaceRisk(Protocol):
     def release_replaces(self, order_ids: Sequence[str]) -> None:
         """Lets go what is held for new terms of orders whose replace was not committed."""
         ...
+
+
+class VenueTypes(Protocol):
+    """Knows which order types venues take."""
+
+    def takes(self, connection_id: str, type_: OrderType) -> bool:
+        """Tells whether the venue of a connection takes orders of a type; an empty one stands for any connection."""
+        ...
+
+
+class EveryType:
+    """Takes every venue for one that takes every type."""
+
+    def takes(self, connection_id: str, type_: OrderType) -> bool:  # noqa: ARG002 - part of the port
+        """Returns that it does."""
+        return True
 
 
 class Instruments(Protocol):

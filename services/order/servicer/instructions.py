@@ -7,12 +7,15 @@ from decimal import Decimal
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.order.v1.order_entry_pb2 import PlaceOrderRequest
+from ordermesh.order.v1.trailing_stop_pb2 import TrailingStop as TrailingStopMessage
 from services.kernel.decimals import parse_positive
 from services.kernel.errors import invalid_field
 from services.order.domain.instructions import Instructions
 from services.order.domain.links import Links
+from services.order.domain.trailing import TrailingStop
 
 _BILLION = 1_000_000_000
+_HUNDRED = Decimal(100)
 
 
 def number(text: str, field: str) -> Decimal:
@@ -36,6 +39,7 @@ def asks_more(request: PlaceOrderRequest) -> bool:
         or request.reduce_only
         or request.strategy_id
         or request.HasField("expire_at")
+        or request.HasField("trailing_stop")
     )
 
 
@@ -53,7 +57,27 @@ def instructions_of_request(request: PlaceOrderRequest) -> Instructions:
         display_quantity=number(display_quantity, "display_quantity") if display_quantity else None,
         reduce_only=request.reduce_only,
         links=Links(strategy_id=request.strategy_id) if request.strategy_id else None,
+        trailing=trailing_of_request(request.trailing_stop) if request.HasField("trailing_stop") else None,
     )
+
+
+def trailing_of_request(told: TrailingStopMessage) -> TrailingStop:
+    """Returns the distance that a request asks for.
+
+    Raises:
+        CodedError: INVALID_FIELD; also when it says what only answers tell.
+    """
+    if told.reference_price or told.HasField("as_of"):
+        field = "trailing_stop.reference_price" if told.reference_price else "trailing_stop.as_of"
+        raise invalid_field(field, "is told by the service and cannot be given")
+    if told.HasField("ticks"):
+        return TrailingStop(ticks=told.ticks)
+    if told.HasField("percent"):
+        percent = number(told.percent, "trailing_stop.percent")
+        if percent >= _HUNDRED:
+            raise invalid_field("trailing_stop.percent", "must be less than 100")
+        return TrailingStop(percent=percent)
+    return TrailingStop(amount=number(told.amount, "trailing_stop.amount"))
 
 
 def nanoseconds_of(at: Timestamp) -> int:

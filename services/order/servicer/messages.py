@@ -13,7 +13,13 @@ from services.order.pipeline.ports import Decision
 from services.order.pipeline.queries import FillFilter, OrderFilter
 from services.order.pipeline.tickets import Outcome
 from services.order.pipeline.work import CancelFilter
-from services.order.servicer.instructions import asks_more, instructions_of_request, nanoseconds_of, number
+from services.order.servicer.instructions import (
+    asks_more,
+    instructions_of_request,
+    nanoseconds_of,
+    number,
+    trailing_of_request,
+)
 from services.order.wire import (
     ORDER_TYPES,
     SIDES,
@@ -57,9 +63,9 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
     Raises:
         CodedError: INVALID_FIELD, when it asks for nothing.
     """
-    dated = request.HasField("expire_at")
-    if not (request.quantity or request.limit_price or request.stop_price or dated):
-        raise invalid_field("quantity", "quantity, limit_price, stop_price or expire_at must be given")
+    dated, trails = request.HasField("expire_at"), request.HasField("trailing_stop")
+    if not (request.quantity or request.limit_price or request.stop_price or dated or trails):
+        raise invalid_field("quantity", "quantity, limit_price, stop_price, expire_at or trailing_stop must be given")
     return ReplaceRequest(
         request.order_id.lower(),
         request.replace_id,
@@ -68,6 +74,7 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
         request.expected_version,
         number(request.stop_price, "stop_price") if request.stop_price else None,
         nanoseconds_of(request.expire_at) if dated else None,
+        trailing_of_request(request.trailing_stop) if trails else None,
     )
 
 

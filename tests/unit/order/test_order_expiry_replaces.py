@@ -113,7 +113,7 @@ def test_a_request_is_read_and_told_apart_by_its_expiry() -> None:
     """It may ask for nothing else; another expiry under the same id is another request."""
     asked = order_entry_pb2.ReplaceOrderRequest(expire_at=Timestamp(seconds=7, nanos=8), **ASKED)
     request = replace_request(asked)
-    assert request.asked == (None, None, None, 7_000_000_008)
+    assert request.asked == (None, None, None, 7_000_000_008, None)
     replace = event(request_replace(place(dated(), 1, 10).order, request, 2, 20)).order.replace
     assert replace is not None
     assert replace.asks_for(request)

@@ -225,8 +225,8 @@ class MarketDataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamTrades(self, request, context):
-        """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
-        missed.
+        """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER, all readers of an instrument with
+        INTERRUPTED when the venue's feed was lost for too long; ListMarketTrades tells what was missed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -83,8 +83,8 @@ class MarketDataServiceStub:
     levels whole and how many updates were folded into them.
     """
     StreamTrades: _grpc.UnaryStreamMultiCallable[_market_trade_access_pb2.StreamTradesRequest, _market_trade_access_pb2.StreamTradesResponse]
-    """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
-    missed.
+    """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER, all readers of an instrument with
+    INTERRUPTED when the venue's feed was lost for too long; ListMarketTrades tells what was missed.
     """
     StreamCandles: _grpc.UnaryStreamMultiCallable[_candle_access_pb2.StreamCandlesRequest, _candle_access_pb2.StreamCandlesResponse]
     """Streams candles: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
@@ -140,8 +140,8 @@ class MarketDataServiceAsyncStub(MarketDataServiceStub):
     levels whole and how many updates were folded into them.
     """
     StreamTrades: _aio.UnaryStreamMultiCallable[_market_trade_access_pb2.StreamTradesRequest, _market_trade_access_pb2.StreamTradesResponse]  # type: ignore[assignment]
-    """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
-    missed.
+    """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER, all readers of an instrument with
+    INTERRUPTED when the venue's feed was lost for too long; ListMarketTrades tells what was missed.
     """
     StreamCandles: _aio.UnaryStreamMultiCallable[_candle_access_pb2.StreamCandlesRequest, _candle_access_pb2.StreamCandlesResponse]  # type: ignore[assignment]
     """Streams candles: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
@@ -278,8 +278,8 @@ class MarketDataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _market_trade_access_pb2.StreamTradesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_trade_access_pb2.StreamTradesResponse], _abc.AsyncIterator[_market_trade_access_pb2.StreamTradesResponse]]:
-        """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
-        missed.
+        """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER, all readers of an instrument with
+        INTERRUPTED when the venue's feed was lost for too long; ListMarketTrades tells what was missed.
         """
 
     @_abc_1.abstractmethod

@@ -11,6 +11,7 @@ from ordermesh.order.v1 import arrival_quote_pb2 as _arrival_quote_pb2
 from ordermesh.order.v1 import order_pb2 as _order_pb2
 from ordermesh.order.v1 import order_replace_pb2 as _order_replace_pb2
 from ordermesh.order.v1 import trade_adjustment_pb2 as _trade_adjustment_pb2
+from ordermesh.order.v1 import trailing_stop_pb2 as _trailing_stop_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
 from ordermesh.type.v1 import restatement_pb2 as _restatement_pb2
 from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
@@ -57,7 +58,7 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     EXECUTION_TYPE_REPLACE_REJECTED: _ExecutionType.ValueType  # 11
     """The replace was refused; the order is what it was before."""
     EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM: _ExecutionType.ValueType  # 12
-    """A stop or stop-limit order was released: it is a market or a limit order from here on."""
+    """An order that waited was released: it is a market or a limit order from here on."""
     EXECUTION_TYPE_SUSPENDED: _ExecutionType.ValueType  # 13
     """Held by OrderService, at no venue: it waits for its trigger, or for another order of its list."""
     EXECUTION_TYPE_ORDER_STATUS: _ExecutionType.ValueType  # 14
@@ -99,7 +100,7 @@ EXECUTION_TYPE_REPLACED: ExecutionType.ValueType  # 10
 EXECUTION_TYPE_REPLACE_REJECTED: ExecutionType.ValueType  # 11
 """The replace was refused; the order is what it was before."""
 EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM: ExecutionType.ValueType  # 12
-"""A stop or stop-limit order was released: it is a market or a limit order from here on."""
+"""An order that waited was released: it is a market or a limit order from here on."""
 EXECUTION_TYPE_SUSPENDED: ExecutionType.ValueType  # 13
 """Held by OrderService, at no venue: it waits for its trigger, or for another order of its list."""
 EXECUTION_TYPE_ORDER_STATUS: ExecutionType.ValueType  # 14
@@ -198,6 +199,7 @@ class ExecutionReport(_message.Message):
     POST_ONLY_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     TRIGGERED_FIELD_NUMBER: _builtins.int
+    TRAILING_STOP_FIELD_NUMBER: _builtins.int
     PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     ORDER_LIST_ID_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
@@ -261,13 +263,13 @@ class ExecutionReport(_message.Message):
     text: _builtins.str
     """The same in words."""
     stop_price: _builtins.str
-    """Price at which a stop or stop-limit order is released. Empty for others."""
+    """Price at which an order that waits is released. Empty for others, and for a trailing stop order before the first trade."""
     post_only: _builtins.bool
     """Whether it never takes."""
     display_quantity: _builtins.str
     """Iceberg: the most that the book shows of it at a time. Empty: all of it."""
     triggered: _builtins.bool
-    """Whether a stop or stop-limit order was released: from then on it is a market or a limit order."""
+    """Whether an order that waited was released: from then on it is a market or a limit order."""
     parent_order_id: _builtins.str
     """Order that this is a part of, sent to fill it. Empty for an order of its own."""
     order_list_id: _builtins.str
@@ -303,6 +305,10 @@ class ExecutionReport(_message.Message):
     @_builtins.property
     def expire_at(self) -> _timestamp_pb2.Timestamp:
         """When a GTD order expires. Absent for others."""
+
+    @_builtins.property
+    def trailing_stop(self) -> _trailing_stop_pb2.TrailingStop:
+        """How a trailing stop order follows the market. Absent for others."""
 
     @_builtins.property
     def trade_adjustment(self) -> _trade_adjustment_pb2.TradeAdjustment:
@@ -349,6 +355,7 @@ class ExecutionReport(_message.Message):
         post_only: _builtins.bool = ...,
         display_quantity: _builtins.str = ...,
         triggered: _builtins.bool = ...,
+        trailing_stop: _trailing_stop_pb2.TrailingStop | None = ...,
         parent_order_id: _builtins.str = ...,
         order_list_id: _builtins.str = ...,
         strategy_id: _builtins.str = ...,
@@ -360,9 +367,9 @@ class ExecutionReport(_message.Message):
         trade_adjustment: _trade_adjustment_pb2.TradeAdjustment | None = ...,
         arrival: _arrival_quote_pb2.ArrivalQuote | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times", "trade_adjustment", b"trade_adjustment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "arrival", b"arrival", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_reference_id", b"execution_reference_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "restatement_reason", b"restatement_reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "trade_adjustment", b"trade_adjustment", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "arrival", b"arrival", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_reference_id", b"execution_reference_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "restatement_reason", b"restatement_reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ordermesh.order.v1 import order_replace_pb2 as _order_replace_pb2
+from ordermesh.order.v1 import trailing_stop_pb2 as _trailing_stop_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
 from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
@@ -167,6 +168,7 @@ class Order(_message.Message):
     POST_ONLY_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     TRIGGERED_FIELD_NUMBER: _builtins.int
+    TRAILING_STOP_FIELD_NUMBER: _builtins.int
     PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     ORDER_LIST_ID_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
@@ -214,13 +216,15 @@ class Order(_message.Message):
     text: _builtins.str
     """The same in words. Empty when there is nothing to say."""
     stop_price: _builtins.str
-    """Price at which a stop or stop-limit order is released. Empty for others."""
+    """Price at which an order that waits is released: a stop or stop-limit order, one that waits to be touched, and a trailing
+    stop order, whose own follows the market and is empty before the first trade. Empty for others.
+    """
     post_only: _builtins.bool
     """Whether it never takes."""
     display_quantity: _builtins.str
     """Iceberg: the most that the book shows of it at a time. Empty: all of it."""
     triggered: _builtins.bool
-    """Whether a stop or stop-limit order was released: from then on it is a market or a limit order."""
+    """Whether an order that waited was released: from then on it is a market or a limit order."""
     parent_order_id: _builtins.str
     """Order that this is a part of, sent to fill it. Empty for an order of its own."""
     order_list_id: _builtins.str
@@ -253,6 +257,10 @@ class Order(_message.Message):
     def expire_at(self) -> _timestamp_pb2.Timestamp:
         """When a GTD order expires. Absent for others."""
 
+    @_builtins.property
+    def trailing_stop(self) -> _trailing_stop_pb2.TrailingStop:
+        """How a trailing stop order follows the market. Absent for others."""
+
     def __init__(
         self,
         *,
@@ -284,6 +292,7 @@ class Order(_message.Message):
         post_only: _builtins.bool = ...,
         display_quantity: _builtins.str = ...,
         triggered: _builtins.bool = ...,
+        trailing_stop: _trailing_stop_pb2.TrailingStop | None = ...,
         parent_order_id: _builtins.str = ...,
         order_list_id: _builtins.str = ...,
         strategy_id: _builtins.str = ...,
@@ -291,9 +300,9 @@ class Order(_message.Message):
         ordered_quantity: _builtins.str = ...,
         reduce_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "trailing_stop", b"trailing_stop", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

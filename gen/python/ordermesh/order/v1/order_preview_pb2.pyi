@@ -320,7 +320,7 @@ class RoutingPreview(_message.Message):
     state_text: _builtins.str
     """Why it cannot. Empty when it can."""
     supported: _builtins.bool
-    """Whether the adapter takes orders of this type and time in force."""
+    """Whether the adapter takes orders of this type and time in force: of one that waits here, what it is once released."""
     def __init__(
         self,
         *,

@@ -152,6 +152,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The quantity of an order follows its list, and cannot be replaced."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 126
     """A fault of the service; the message carries the id under which it was logged."""
+    ERROR_REASON_TRAILING_STOP_MISMATCH: _ErrorReason.ValueType  # 130
+    """A trailing stop order without its distance, or another order with one."""
     ERROR_REASON_AUCTION_CALL_PHASE: _ErrorReason.ValueType  # 140
     """The instrument is in an auction's call phase, in which orders collect: none is taken that trades at once or not at all."""
     ERROR_REASON_AUCTION_ENDED: _ErrorReason.ValueType  # 141
@@ -306,6 +308,8 @@ ERROR_REASON_QUANTITY_FOLLOWS_LIST: ErrorReason.ValueType  # 163
 """The quantity of an order follows its list, and cannot be replaced."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 126
 """A fault of the service; the message carries the id under which it was logged."""
+ERROR_REASON_TRAILING_STOP_MISMATCH: ErrorReason.ValueType  # 130
+"""A trailing stop order without its distance, or another order with one."""
 ERROR_REASON_AUCTION_CALL_PHASE: ErrorReason.ValueType  # 140
 """The instrument is in an auction's call phase, in which orders collect: none is taken that trades at once or not at all."""
 ERROR_REASON_AUCTION_ENDED: ErrorReason.ValueType  # 141
