@@ -189,6 +189,12 @@ shapes.messages["ordermesh.order.v1.CancelOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
   ["orderId"] = { name = "order_id", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.GetExecutionQualityRequest"] = {
+  ["order_id"] = { name = "order_id", kind = "string" },
+  ["orderId"] = { name = "order_id", kind = "string" },
+  ["impact_interval"] = { name = "impact_interval", kind = "duration" },
+  ["impactInterval"] = { name = "impact_interval", kind = "duration" },
+}
 shapes.messages["ordermesh.order.v1.GetOrderHistoryRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
   ["orderId"] = { name = "order_id", kind = "string" },
@@ -302,6 +308,14 @@ shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
   ["resume_token"] = { name = "resume_token", kind = "string" },
   ["resumeToken"] = { name = "resume_token", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.SummarizeExecutionQualityRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["day"] = { name = "day", kind = "string" },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
 }
 shapes.messages["ordermesh.order.v1.SummarizeTradesRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },

@@ -16,14 +16,18 @@ from services.mesh.service import Service, run
 from services.order.config import OrderSettings
 from services.order.peers.broker import BrokerRoute
 from services.order.peers.instruments import InstrumentCatalogue
+from services.order.peers.market_record import PublicMarket
 from services.order.peers.previews import MarketDepths, RiskChecks, Routing
+from services.order.peers.quotes import QuoteBoard
 from services.order.peers.risk import RiskStream
 from services.order.pipeline.book import Book
+from services.order.pipeline.judging import Judging
 from services.order.pipeline.leases import Leases
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.previewing import Previewing
+from services.order.pipeline.quality_summaries import QualitySummaries
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.replacing import Replacing
@@ -35,6 +39,7 @@ from services.order.servicer.orders import OrderServicer
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_commands import Desk
 from services.order.servicer.trade_stream import TradeStreams
+from services.order.store.execution_records import LoggedExecutions
 from services.order.store.history import History
 from services.order.store.leases import PostgresLeases
 from services.order.store.listing import Listing
@@ -79,6 +84,7 @@ async def main(service: Service[OrderSettings]) -> None:
         channels.to(settings.marketdata_address, "ordermesh.marketdata.v1.MarketDataService"),
         refresh_seconds=settings.instrument_refresh_seconds,
     )
+    quotes = QuoteBoard(channels.to(settings.marketdata_address))
     risk = RiskStream(
         channels.to(settings.risk_address),
         book,
@@ -111,6 +117,7 @@ async def main(service: Service[OrderSettings]) -> None:
         store,
         risk=risk,
         instruments=instruments,
+        quotes=quotes,
         clock=service.clock,
         metrics=metrics,
         most_per_batch=settings.most_orders_per_check,
@@ -145,6 +152,9 @@ async def main(service: Service[OrderSettings]) -> None:
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
 
+    public_market = PublicMarket(channels.to(settings.marketdata_address))
+    listing = Listing(database)
+    executions = LoggedExecutions(database, listing)
     for name, coroutine in (
         ("writer", writer.run()),
         ("placing", placing.run()),
@@ -152,6 +162,7 @@ async def main(service: Service[OrderSettings]) -> None:
         ("risk", risk.run()),
         ("broker", broker.run()),
         ("instruments", instruments.run()),
+        ("quotes", quotes.run()),
         ("relay", relay.run()),
         ("reconciliations", reconciliations.run()),
         ("leases", leases.run()),
@@ -169,11 +180,13 @@ async def main(service: Service[OrderSettings]) -> None:
         placing,
         replacing,
         orders,
-        Listing(database),
+        listing,
         streams,
         trades,
         previewing=previewing,
         reconciliations=reconciliations,
+        judging=Judging(orders, executions, public_market, quotes, service.clock),
+        quality_summaries=QualitySummaries(executions, public_market),
         clock=service.clock,
         identifiers=service.identifiers,
         metrics=metrics,

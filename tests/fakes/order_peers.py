@@ -28,6 +28,7 @@ from ordermesh.risk.v1 import reservation_service_pb2 as reserving
 from ordermesh.risk.v1 import reservation_service_pb2_grpc
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2
 from services.mesh.options import SERVER_OPTIONS
+from tests.fakes.public_market import FakePublicMarket
 
 CONNECTION = "simulation"
 
@@ -424,19 +425,13 @@ def instrument(name: str, **changes: Any) -> instrument_pb2.Instrument:
 
 
 @dataclass
-class FakeMarketData(market_data_service_pb2_grpc.MarketDataServiceServicer):
-    """Knows some instruments."""
+class FakeMarketData(FakePublicMarket):
+    """Knows some instruments, and what a test sets of their markets."""
 
     instruments: dict[str, instrument_pb2.Instrument] = field(
         default_factory=lambda: {name: instrument(name) for name in ("AAPL.XNAS", "MSFT.XNAS")}
     )
     books: dict[str, book_pb2.OrderBook] = field(default_factory=dict)
-
-    async def GetInstrument(self, request: Any, context: Any) -> Any:
-        found = self.instruments.get(request.instrument)
-        if found is None:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "no such instrument")
-        return market_data_service_pb2.GetInstrumentResponse(instrument=found)
 
     async def GetOrderBook(self, request: Any, context: Any) -> Any:
         found = self.books.get(request.instrument)

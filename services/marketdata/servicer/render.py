@@ -77,6 +77,7 @@ def quote_message(market: Market) -> quote_pb2.Quote:
         venue_time=_time_or_none(market.time_ns),
         stale=market.stale,
         status=int(market.status),  # type: ignore[arg-type]
+        last_trade_time=_time_or_none(last.time_ns) if last else None,
     )
 
 

@@ -32,6 +32,7 @@ WORDS_OF_PATTERN: Final[dict[str, str]] = {
         "must be 1 to 63 lower-case letters, digits, - and _, and begin with a letter or digit"
     ),
     r"^[a-z][a-z0-9_-]{0,31}$": "must be 1 to 32 lower-case letters, digits, - and _, and begin with a letter",
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "must be a day such as 2026-06-30",
     r"^[a-z][a-z0-9_]{0,31}$": "must be 1 to 32 lower-case letters, digits and _, and begin with a letter",
     r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$": "must not hold control characters, but for tabs and line ends",
     r"^[^\x00-\x1f\x7f]{1,100}$": "must be 1 to 100 characters, none of them a control character",

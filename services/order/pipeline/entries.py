@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
+from services.order.domain.quotes import Quote
 from services.order.domain.values import Topic, topic_of
 
 if TYPE_CHECKING:
@@ -43,11 +44,13 @@ class Entry:
         topic: Topic of the bus.
         execution_id: Our id of it.
         at_ns: When it was handed to the commit, nanoseconds since 1970.
+        arrival: The newest quote when the order came in; None unless this is an order's first entry and one was known.
         payload: The serialised execution report, once encoded; the same bytes in the log, on streams and on the bus.
     """
 
     __slots__ = (
         "account_sequence",
+        "arrival",
         "at_ns",
         "event",
         "execution_id",
@@ -75,6 +78,7 @@ class Entry:
         self.topic = topic
         self.execution_id = execution_id
         self.at_ns = at_ns
+        self.arrival: Quote | None = None
         self.payload = b""
 
     @property

@@ -16,7 +16,7 @@ from services.order.domain.terms import OrderTerms
 from services.order.pipeline.book import Book, Key
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
-from services.order.pipeline.ports import Instruments, Risk, Store
+from services.order.pipeline.ports import Instruments, Quotes, Risk, Store
 from services.order.pipeline.tickets import Outcome, Placement, Ticket
 from services.order.pipeline.writer import Writer
 
@@ -32,6 +32,7 @@ class Placing:
         *,
         risk: Risk,
         instruments: Instruments,
+        quotes: Quotes,
         clock: Clock,
         metrics: Metrics,
         most_per_batch: int = 512,
@@ -39,6 +40,7 @@ class Placing:
     ) -> None:
         self._book, self._writer, self._store = book, writer, store
         self._risk, self._instruments, self._clock, self._metrics = risk, instruments, clock, metrics
+        self._quotes = quotes
         self._most_per_batch, self._most_waiting = most_per_batch, most_waiting
         self._in_flight: dict[Key, Placement] = {}
         self._waiting: Drain[Placement] = Drain()
@@ -128,7 +130,7 @@ class Placing:
             self._queue(terms, ticket, index)
 
     def _queue(self, terms: OrderTerms, ticket: Ticket, index: int) -> None:
-        placement = Placement(terms, ticket, index)
+        placement = Placement(terms, self._quotes.quote(terms.instrument), ticket, index)
         self._in_flight[terms.account_id, terms.client_order_id] = placement
         self._waiting.put(placement)
 
@@ -215,7 +217,9 @@ class PlaceOrders:
                 )
             else:
                 event = place(placement.terms, draft.next_sequence, draft.at_ns)
-            placement.order = draft.append(event, identifiers.new_id()).order
+            entry = draft.append(event, identifiers.new_id())
+            entry.arrival = placement.arrival
+            placement.order = event.order
 
     def resolve(self, existing: Mapping[Key, Order]) -> None:
         """Answers repeated requests with the first outcome, and goes on with the others."""

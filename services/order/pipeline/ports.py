@@ -9,6 +9,7 @@ from typing import Protocol
 from services.order.domain.breach import RiskBreach
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
+from services.order.domain.quotes import Quote
 from services.order.domain.replacing import Replace
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.book import Key
@@ -150,6 +151,14 @@ class Instruments(Protocol):
         Raises:
             CodedError: SERVICE_UNAVAILABLE.
         """
+        ...
+
+
+class Quotes(Protocol):
+    """Knows the newest quotes."""
+
+    def quote(self, instrument: str) -> Quote | None:
+        """Returns the newest quote of an instrument at once, stale or not; None while none is known."""
         ...
 
 

@@ -6,6 +6,7 @@ import asyncio
 
 from services.kernel.errors import CodedError
 from services.order.domain.order import Order
+from services.order.domain.quotes import Quote
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.ports import ACCEPTED, Decision
 
@@ -39,10 +40,11 @@ class Ticket:
 class Placement:
     """An order on its way in, and who waits for it: the first caller, and those who sent the same meanwhile."""
 
-    __slots__ = ("decision", "order", "settled", "terms", "waiting")
+    __slots__ = ("arrival", "decision", "order", "settled", "terms", "waiting")
 
-    def __init__(self, terms: OrderTerms, ticket: Ticket, index: int) -> None:
+    def __init__(self, terms: OrderTerms, arrival: Quote | None, ticket: Ticket, index: int) -> None:
         self.terms = terms
+        self.arrival = arrival
         self.decision: Decision = ACCEPTED
         self.order: Order | None = None
         self.settled = False

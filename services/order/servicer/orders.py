@@ -17,13 +17,16 @@ from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from services.kernel.clock import Clock
 from services.kernel.identifiers import Identifiers
 from services.mesh.tokens import PageTokens, filters_of
+from services.order.pipeline.judging import Judging
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.previewing import Previewing
+from services.order.pipeline.quality_summaries import QualitySummaries
 from services.order.pipeline.queries import Lists
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.replacing import Replacing
+from services.order.servicer.execution_quality import ExecutionQualityMethods
 from services.order.servicer.messages import (
     cancel_filter,
     order_filter,
@@ -41,7 +44,13 @@ from services.order.servicer.trades import TradeMethods
 from services.order.wire import order_message
 
 
-class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_service_pb2_grpc.OrderServiceServicer):
+class OrderServicer(
+    TradeMethods,
+    PreviewMethods,
+    ReconciliationMethods,
+    ExecutionQualityMethods,
+    order_service_pb2_grpc.OrderServiceServicer,
+):
     """Serves callers."""
 
     def __init__(
@@ -55,6 +64,8 @@ class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_s
         *,
         previewing: Previewing,
         reconciliations: Reconciliations,
+        judging: Judging,
+        quality_summaries: QualitySummaries,
         clock: Clock,
         identifiers: Identifiers,
         metrics: Metrics,
@@ -63,6 +74,7 @@ class OrderServicer(TradeMethods, PreviewMethods, ReconciliationMethods, order_s
         self._orders, self._lists = orders, lists
         self._streams, self._trades = streams, trades
         self._previewing, self._reconciliations = previewing, reconciliations
+        self._judging, self._quality_summaries = judging, quality_summaries
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics
 
     async def PlaceOrder(

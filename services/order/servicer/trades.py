@@ -65,7 +65,7 @@ class TradeMethods:
     ) -> trade_query_pb2.SummarizeTradesResponse:
         """Sums fills up by instrument."""
         begin, end = span(request)
-        begin = begin or _midnight_before(end, self._clock.now())
+        begin = begin or midnight_before(end, self._clock.now())
         wanted = FillFilter(request.account_id, request.instrument, "", begin, end)
         as_of = self._orders.as_of
         summaries = await self._summed(wanted)
@@ -93,7 +93,7 @@ class TradeMethods:
         return summaries
 
 
-def _midnight_before(end: datetime | None, now: datetime) -> datetime:
+def midnight_before(end: datetime | None, now: datetime) -> datetime:
     """Returns the UTC midnight with which the day of the last moment before `end` began."""
     last = now if end is None or end > now else end
     if last == end and last > datetime.min.replace(tzinfo=last.tzinfo):

@@ -10,14 +10,16 @@ from services.order.domain.terms import OrderTerms
 from services.order.pipeline.entries import Draft, Entry
 from services.order.wire import breach_message, decimal_text, reason_number, timestamp
 from services.order.wire_instructions import add_instructions
+from services.order.wire_quotes import encoded_arrival
 from services.order.wire_replaces import replace_message
 
 
 def encode(draft: Draft) -> None:
     """Sets the payload of each entry of a draft.
 
-    A report is written in three parts, one after the other, which protobuf reads as one message: what the terms decide
-    (once per order), what this event says, and the time of the commit (once per draft).
+    A report is written in parts, one after the other, which protobuf reads as one message: what the terms decide (once
+    per order), what this event says, the time of the commit (once per draft), and, where an order begins, the quote at
+    its arrival (once per quote).
     """
     committed = ExecutionReport(times=HopTimes(committed_at=timestamp(draft.at_ns))).SerializeToString()
     for entry in draft.entries:
@@ -25,6 +27,8 @@ def encode(draft: Draft) -> None:
         if terms.encoded is None:
             terms.encoded = _of_terms(terms)
         entry.payload = terms.encoded + _of_event(entry) + committed
+        if entry.arrival is not None:
+            entry.payload += encoded_arrival(entry.arrival)
 
 
 def _of_terms(terms: OrderTerms) -> bytes:

@@ -28,6 +28,7 @@ from services.order.pipeline.tickets import Outcome
 from services.order.pipeline.work import CancelFilter
 from services.order.pipeline.writer import LogDivergedError, Writer
 from tests.fakes.clock import FakeClock
+from tests.fakes.order_quotes import FakeQuotes
 from tests.fakes.order_store import (
     FakeInstruments,
     FakeRiskPort,
@@ -128,7 +129,17 @@ async def running(store: FakeStore | None = None, **limits: int) -> AsyncIterato
     metrics, heard = Metrics(CollectorRegistry()), Heard(list(store.entries))
     writer = Writer(book, store, clock, CountingIdentifiers(), metrics, retry_seconds=0)
     writer.listen(heard)
-    placing = Placing(book, writer, store, risk=risk, instruments=instruments, clock=clock, metrics=metrics, **limits)
+    placing = Placing(
+        book,
+        writer,
+        store,
+        risk=risk,
+        instruments=instruments,
+        quotes=FakeQuotes(),
+        clock=clock,
+        metrics=metrics,
+        **limits,
+    )
     tasks = [asyncio.create_task(writer.run()), asyncio.create_task(placing.run())]
     try:
         yield World(

@@ -19,6 +19,7 @@ from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.writer import Writer
 from services.order.servicer.trade_commands import Desk, TradeCommands
 from tests.fakes.clock import FakeClock
+from tests.fakes.order_quotes import FakeQuotes
 from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore
 from tests.fakes.order_world import request
 from tests.fakes.orders import CountingIdentifiers
@@ -65,7 +66,9 @@ async def opened(most_in_flight: int = 100) -> AsyncIterator[Stream]:
     store, risk, book = FakeStore(), FakeRiskPort(), Book(epoch="epoch")
     metrics, clock, instruments = Metrics(CollectorRegistry()), FakeClock(), FakeInstruments()
     writer = Writer(book, store, clock, CountingIdentifiers(), metrics)
-    place = Placing(book, writer, store, risk=risk, instruments=instruments, clock=clock, metrics=metrics)
+    place = Placing(
+        book, writer, store, risk=risk, instruments=instruments, quotes=FakeQuotes(), clock=clock, metrics=metrics
+    )
     orders = Orders(book, writer, store)
     replacing = Replacing(book, writer, orders, store, risk=risk, instruments=instruments, clock=clock)
     desk = Desk(place, orders, replacing, instruments, clock, CountingIdentifiers(), metrics)

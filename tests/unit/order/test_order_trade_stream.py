@@ -34,6 +34,7 @@ from services.order.store.encoding import encode
 from services.order.wire_events import ALL
 from tests.fakes.clock import FakeClock
 from tests.fakes.order_leases import FakeRecord
+from tests.fakes.order_quotes import FakeQuotes
 from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore
 from tests.fakes.order_world import request
 from tests.fakes.orders import CountingIdentifiers
@@ -87,7 +88,9 @@ async def running() -> AsyncIterator[World]:
     writer = Writer(book, store, clock, CountingIdentifiers(), metrics)
     streams = OrderStreams(book, NoHistory(), clock, Draining())  # type: ignore[arg-type]
     writer.listen(streams)
-    place = Placing(book, writer, store, risk=risk, instruments=instruments, clock=clock, metrics=metrics)
+    place = Placing(
+        book, writer, store, risk=risk, instruments=instruments, quotes=FakeQuotes(), clock=clock, metrics=metrics
+    )
     orders = Orders(book, writer, store)
     leases = Leases(orders, record)
     replacing = Replacing(book, writer, orders, store, risk=risk, instruments=instruments, clock=clock)

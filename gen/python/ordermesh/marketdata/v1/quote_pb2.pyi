@@ -36,6 +36,7 @@ class Quote(_message.Message):
     FOLDED_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    LAST_TRADE_TIME_FIELD_NUMBER: _builtins.int
     instrument: _builtins.str
     """Instrument, `SYMBOL.VENUE`."""
     bid_price: _builtins.str
@@ -62,6 +63,10 @@ class Quote(_message.Message):
     def venue_time(self) -> _timestamp_pb2.Timestamp:
         """When the venue made it. Absent while the venue has told nothing but an empty book."""
 
+    @_builtins.property
+    def last_trade_time(self) -> _timestamp_pb2.Timestamp:
+        """When the venue made the last trade. Absent before the first."""
+
     def __init__(
         self,
         *,
@@ -77,10 +82,11 @@ class Quote(_message.Message):
         folded: _builtins.int = ...,
         stale: _builtins.bool = ...,
         status: _instrument_pb2.InstrumentStatus.ValueType = ...,
+        last_trade_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["venue_time", b"venue_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_trade_time", b"last_trade_time", "venue_time", b"venue_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "folded", b"folded", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "sequence", b"sequence", "stale", b"stale", "status", b"status", "venue_time", b"venue_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "folded", b"folded", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_time", b"last_trade_time", "sequence", b"sequence", "stale", b"stale", "status", b"status", "venue_time", b"venue_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

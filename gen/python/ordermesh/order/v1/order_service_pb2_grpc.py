@@ -3,6 +3,8 @@
 import grpc
 import warnings
 
+from ordermesh.order.v1 import execution_quality_pb2 as ordermesh_dot_order_dot_v1_dot_execution__quality__pb2
+from ordermesh.order.v1 import execution_quality_summary_pb2 as ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2
 from ordermesh.order.v1 import order_entry_pb2 as ordermesh_dot_order_dot_v1_dot_order__entry__pb2
 from ordermesh.order.v1 import order_preview_pb2 as ordermesh_dot_order_dot_v1_dot_order__preview__pb2
 from ordermesh.order.v1 import order_query_pb2 as ordermesh_dot_order_dot_v1_dot_order__query__pb2
@@ -101,6 +103,16 @@ class OrderServiceStub:
                 '/ordermesh.order.v1.OrderService/GetOrderHistory',
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.FromString,
+                _registered_method=True)
+        self.GetExecutionQuality = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/GetExecutionQuality',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityResponse.FromString,
+                _registered_method=True)
+        self.SummarizeExecutionQuality = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/SummarizeExecutionQuality',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityResponse.FromString,
                 _registered_method=True)
         self.ListReconciliations = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/ListReconciliations',
@@ -224,6 +236,22 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetExecutionQuality(self, request, context):
+        """Tells how well an order was executed: against the market when it came in, over its life, and after it. What cannot be told
+        is absent, and the answer says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SummarizeExecutionQuality(self, request, context):
+        """Sums execution quality up by instrument and broker connection: of one account or of all, of a UTC day or of any time. For
+        the daily report on best execution.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListReconciliations(self, request, context):
         """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
         connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
@@ -316,6 +344,16 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.GetOrderHistory,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.SerializeToString,
+            ),
+            'GetExecutionQuality': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExecutionQuality,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityResponse.SerializeToString,
+            ),
+            'SummarizeExecutionQuality': grpc.unary_unary_rpc_method_handler(
+                    servicer.SummarizeExecutionQuality,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityResponse.SerializeToString,
             ),
             'ListReconciliations': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReconciliations,
@@ -659,6 +697,60 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/GetOrderHistory',
             ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__query__pb2.GetOrderHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExecutionQuality(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/GetExecutionQuality',
+            ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_execution__quality__pb2.GetExecutionQualityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SummarizeExecutionQuality(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/SummarizeExecutionQuality',
+            ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2.SummarizeExecutionQualityResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,8 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ordermesh.order.v1 import execution_quality_pb2 as _execution_quality_pb2
+from ordermesh.order.v1 import execution_quality_summary_pb2 as _execution_quality_summary_pb2
 from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
 from ordermesh.order.v1 import order_preview_pb2 as _order_preview_pb2
 from ordermesh.order.v1 import order_query_pb2 as _order_query_pb2
@@ -85,6 +87,14 @@ class OrderServiceStub:
     """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]
     """Lists what happened to one order, oldest first."""
+    GetExecutionQuality: _grpc.UnaryUnaryMultiCallable[_execution_quality_pb2.GetExecutionQualityRequest, _execution_quality_pb2.GetExecutionQualityResponse]
+    """Tells how well an order was executed: against the market when it came in, over its life, and after it. What cannot be told
+    is absent, and the answer says why.
+    """
+    SummarizeExecutionQuality: _grpc.UnaryUnaryMultiCallable[_execution_quality_summary_pb2.SummarizeExecutionQualityRequest, _execution_quality_summary_pb2.SummarizeExecutionQualityResponse]
+    """Sums execution quality up by instrument and broker connection: of one account or of all, of a UTC day or of any time. For
+    the daily report on best execution.
+    """
     ListReconciliations: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ListReconciliationsRequest, _reconciliation_pb2.ListReconciliationsResponse]
     """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
     connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
@@ -155,6 +165,14 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """Sums an account's fills up by instrument: of the UTC day, or of any time."""
     GetOrderHistory: _aio.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderHistoryRequest, _order_query_pb2.GetOrderHistoryResponse]  # type: ignore[assignment]
     """Lists what happened to one order, oldest first."""
+    GetExecutionQuality: _aio.UnaryUnaryMultiCallable[_execution_quality_pb2.GetExecutionQualityRequest, _execution_quality_pb2.GetExecutionQualityResponse]  # type: ignore[assignment]
+    """Tells how well an order was executed: against the market when it came in, over its life, and after it. What cannot be told
+    is absent, and the answer says why.
+    """
+    SummarizeExecutionQuality: _aio.UnaryUnaryMultiCallable[_execution_quality_summary_pb2.SummarizeExecutionQualityRequest, _execution_quality_summary_pb2.SummarizeExecutionQualityResponse]  # type: ignore[assignment]
+    """Sums execution quality up by instrument and broker connection: of one account or of all, of a UTC day or of any time. For
+    the daily report on best execution.
+    """
     ListReconciliations: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ListReconciliationsRequest, _reconciliation_pb2.ListReconciliationsResponse]  # type: ignore[assignment]
     """Lists what was found and decided when venues were held against the order log, newest first: on each opening of a
     connection, and of reports that came of no live order. The newest records of each shard are kept, 100,000 unless
@@ -294,6 +312,26 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_query_pb2.GetOrderHistoryResponse, _abc.Awaitable[_order_query_pb2.GetOrderHistoryResponse]]:
         """Lists what happened to one order, oldest first."""
+
+    @_abc_1.abstractmethod
+    def GetExecutionQuality(
+        self,
+        request: _execution_quality_pb2.GetExecutionQualityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_quality_pb2.GetExecutionQualityResponse, _abc.Awaitable[_execution_quality_pb2.GetExecutionQualityResponse]]:
+        """Tells how well an order was executed: against the market when it came in, over its life, and after it. What cannot be told
+        is absent, and the answer says why.
+        """
+
+    @_abc_1.abstractmethod
+    def SummarizeExecutionQuality(
+        self,
+        request: _execution_quality_summary_pb2.SummarizeExecutionQualityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_execution_quality_summary_pb2.SummarizeExecutionQualityResponse, _abc.Awaitable[_execution_quality_summary_pb2.SummarizeExecutionQualityResponse]]:
+        """Sums execution quality up by instrument and broker connection: of one account or of all, of a UTC day or of any time. For
+        the daily report on best execution.
+        """
 
     @_abc_1.abstractmethod
     def ListReconciliations(

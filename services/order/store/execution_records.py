@@ -1,0 +1,111 @@
+"""What the log says of executions: how orders began, their fills, how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
+from services.kernel.decimals import ZERO
+from services.order.domain.execution_summary import JudgedFill
+from services.order.domain.executions import Fill
+from services.order.domain.quotes import Quote
+from services.order.domain.values import ExecutionType, Side
+from services.order.pipeline.judging import Beginning
+from services.order.pipeline.quality_summaries import Position
+from services.order.pipeline.queries import FillFilter
+from services.order.store.listing import Listing
+from services.order.wire import nanoseconds
+from services.order.wire_quotes import arrival_of
+from services.storage.database import Database
+
+_BEGINNINGS: Final = """
+    select e.payload from orders o join events e on e.shard = o.shard and e.sequence = o.placed_sequence
+    where o.order_id = any($1::uuid[])
+"""
+_FILLS: Final = """
+    select sequence, payload from events
+    where order_id = $1 and sequence > $2 and sequence <= $3 and executed_at is not null
+    order by sequence limit $4
+"""
+_END: Final = """
+    select payload from events where order_id = $1 and sequence <= $2 and type = any($3::smallint[])
+    order by sequence desc limit 1
+"""
+_ENDS: Final = [ExecutionType.CANCELED, ExecutionType.REJECTED, ExecutionType.EXPIRED]
+
+
+class LoggedExecutions:
+    """Reads executions. Each method raises STORE_UNAVAILABLE."""
+
+    def __init__(self, database: Database, listing: Listing) -> None:
+        self._database, self._listing = database, listing
+
+    async def beginning(self, order_id: str) -> Beginning:
+        """Returns how an order began, which must exist."""
+        return (await self._beginnings((order_id,)))[order_id]
+
+    async def ended_at_ns(self, order_id: str, up_to: int) -> int | None:
+        """Returns when an order was canceled, rejected or expired, by the log up to a sequence; None if it was not."""
+        async with self._database.connection() as connection:
+            payload = await connection.fetchval(_END, UUID(order_id), up_to, _ENDS)
+        return None if payload is None else _time_of(ExecutionReport.FromString(payload))
+
+    async def fills(self, order_id: str, after: int, up_to: int, limit: int) -> list[tuple[int, Fill]]:
+        """Returns fills of an order with their sequences, after one sequence up to another, oldest first."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_FILLS, UUID(order_id), after, up_to, limit)
+        return [(sequence, _fill(ExecutionReport.FromString(payload))) for sequence, payload in rows]
+
+    async def judged(
+        self, wanted: FillFilter, before: Position | None, limit: int
+    ) -> list[tuple[Position, JudgedFill]]:
+        """Returns fills with the quotes at arrival of their orders, newest first, older than the one at `before`."""
+        rows = await self._listing.fills(wanted, before, limit)
+        reports = [ExecutionReport.FromString(row.payload) for row in rows]
+        beginnings = await self._beginnings({report.order_id for report in reports})
+        return [
+            ((row.executed_at, row.sequence), _judged(report, beginnings[report.order_id].arrival))
+            for row, report in zip(rows, reports, strict=True)
+        ]
+
+    async def _beginnings(self, order_ids: Collection[str]) -> Mapping[str, Beginning]:
+        if not order_ids:
+            return {}
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_BEGINNINGS, list(map(UUID, order_ids)))
+        reports = [ExecutionReport.FromString(row[0]) for row in rows]
+        return {report.order_id: Beginning(_arrived_at_ns(report), arrival_of(report)) for report in reports}
+
+
+def _judged(report: ExecutionReport, arrival: Quote | None) -> JudgedFill:
+    return JudgedFill(
+        _fill(report),
+        report.instrument,
+        Side(report.side),
+        first=report.cumulative_quantity == report.last_quantity,
+        arrived_at_ns=nanoseconds(report.times.received_at),
+        arrival=arrival,
+    )
+
+
+def _fill(report: ExecutionReport) -> Fill:
+    return Fill(
+        report.order_id,
+        report.connection_id,
+        Decimal(report.last_price),
+        Decimal(report.last_quantity),
+        Decimal(report.fee) if report.fee else ZERO,
+        _time_of(report),
+    )
+
+
+def _arrived_at_ns(report: ExecutionReport) -> int:
+    return nanoseconds(report.times.received_at) or nanoseconds(report.times.committed_at)
+
+
+def _time_of(report: ExecutionReport) -> int:
+    """Returns when the venue made a report, or, where it does not say, when it was committed."""
+    return nanoseconds(report.times.venue_at) or nanoseconds(report.times.committed_at)
