@@ -175,6 +175,37 @@ shapes.messages["ordermesh.marketdata.v1.UpdateInstrumentRequest"] = {
   ["expected_version"] = { name = "expected_version", kind = "uint32" },
   ["expectedVersion"] = { name = "expected_version", kind = "uint32" },
 }
+shapes.messages["ordermesh.order.v1.Algorithm"] = {
+  ["twap"] = { name = "twap", kind = "message", type = "ordermesh.order.v1.Twap" },
+  ["vwap"] = { name = "vwap", kind = "message", type = "ordermesh.order.v1.Vwap" },
+  ["participation_of_volume"] = { name = "participation_of_volume", kind = "message", type = "ordermesh.order.v1.ParticipationOfVolume" },
+  ["participationOfVolume"] = { name = "participation_of_volume", kind = "message", type = "ordermesh.order.v1.ParticipationOfVolume" },
+  ["implementation_shortfall"] = { name = "implementation_shortfall", kind = "message", type = "ordermesh.order.v1.ImplementationShortfallAlgorithm" },
+  ["implementationShortfall"] = { name = "implementation_shortfall", kind = "message", type = "ordermesh.order.v1.ImplementationShortfallAlgorithm" },
+  ["start_time"] = { name = "start_time", kind = "timestamp" },
+  ["startTime"] = { name = "start_time", kind = "timestamp" },
+  ["end_time"] = { name = "end_time", kind = "timestamp" },
+  ["endTime"] = { name = "end_time", kind = "timestamp" },
+  ["child_aggressiveness"] = { name = "child_aggressiveness", kind = "enum", type = "ordermesh.order.v1.ChildAggressiveness" },
+  ["childAggressiveness"] = { name = "child_aggressiveness", kind = "enum", type = "ordermesh.order.v1.ChildAggressiveness" },
+  ["max_participation"] = { name = "max_participation", kind = "string" },
+  ["maxParticipation"] = { name = "max_participation", kind = "string" },
+  ["cross_at_end"] = { name = "cross_at_end", kind = "bool" },
+  ["crossAtEnd"] = { name = "cross_at_end", kind = "bool" },
+  ["plan"] = { name = "plan", kind = "message", type = "ordermesh.order.v1.AlgorithmPlan" },
+}
+shapes.messages["ordermesh.order.v1.AlgorithmPlan"] = {
+  ["basis"] = { name = "basis", kind = "string" },
+  ["expected_volumes"] = { name = "expected_volumes", kind = "string", repeated = true },
+  ["expectedVolumes"] = { name = "expected_volumes", kind = "string", repeated = true },
+  ["volatility"] = { name = "volatility", kind = "string" },
+  ["temporary_impact"] = { name = "temporary_impact", kind = "string" },
+  ["temporaryImpact"] = { name = "temporary_impact", kind = "string" },
+  ["permanent_impact"] = { name = "permanent_impact", kind = "string" },
+  ["permanentImpact"] = { name = "permanent_impact", kind = "string" },
+  ["fixed_cost"] = { name = "fixed_cost", kind = "string" },
+  ["fixedCost"] = { name = "fixed_cost", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.CancelAllOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
@@ -210,6 +241,19 @@ shapes.messages["ordermesh.order.v1.GetOrderRequest"] = {
 shapes.messages["ordermesh.order.v1.GetTradeRequest"] = {
   ["trade_id"] = { name = "trade_id", kind = "string" },
   ["tradeId"] = { name = "trade_id", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.ImplementationShortfallAlgorithm"] = {
+  ["risk_aversion"] = { name = "risk_aversion", kind = "string" },
+  ["riskAversion"] = { name = "risk_aversion", kind = "string" },
+  ["volatility"] = { name = "volatility", kind = "string" },
+  ["temporary_impact"] = { name = "temporary_impact", kind = "string" },
+  ["temporaryImpact"] = { name = "temporary_impact", kind = "string" },
+  ["permanent_impact"] = { name = "permanent_impact", kind = "string" },
+  ["permanentImpact"] = { name = "permanent_impact", kind = "string" },
+  ["fixed_cost"] = { name = "fixed_cost", kind = "string" },
+  ["fixedCost"] = { name = "fixed_cost", kind = "string" },
+  ["slice_interval"] = { name = "slice_interval", kind = "duration" },
+  ["sliceInterval"] = { name = "slice_interval", kind = "duration" },
 }
 shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -255,6 +299,14 @@ shapes.messages["ordermesh.order.v1.ListTradesRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.ParticipationOfVolume"] = {
+  ["target_rate"] = { name = "target_rate", kind = "string" },
+  ["targetRate"] = { name = "target_rate", kind = "string" },
+  ["min_child_quantity"] = { name = "min_child_quantity", kind = "string" },
+  ["minChildQuantity"] = { name = "min_child_quantity", kind = "string" },
+  ["max_child_quantity"] = { name = "max_child_quantity", kind = "string" },
+  ["maxChildQuantity"] = { name = "max_child_quantity", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["client_order_id"] = { name = "client_order_id", kind = "string" },
   ["clientOrderId"] = { name = "client_order_id", kind = "string" },
@@ -276,6 +328,7 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["expireAt"] = { name = "expire_at", kind = "timestamp" },
   ["post_only"] = { name = "post_only", kind = "bool" },
   ["postOnly"] = { name = "post_only", kind = "bool" },
+  ["algorithm"] = { name = "algorithm", kind = "message", type = "ordermesh.order.v1.Algorithm" },
   ["strategy_id"] = { name = "strategy_id", kind = "string" },
   ["strategyId"] = { name = "strategy_id", kind = "string" },
   ["display_quantity"] = { name = "display_quantity", kind = "string" },
@@ -323,6 +376,17 @@ shapes.messages["ordermesh.order.v1.SummarizeTradesRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
   ["from"] = { name = "from", kind = "timestamp" },
   ["to"] = { name = "to", kind = "timestamp" },
+}
+shapes.messages["ordermesh.order.v1.Twap"] = {
+  ["slice_interval"] = { name = "slice_interval", kind = "duration" },
+  ["sliceInterval"] = { name = "slice_interval", kind = "duration" },
+  ["randomisation"] = { name = "randomisation", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.Vwap"] = {
+  ["history_days"] = { name = "history_days", kind = "uint32" },
+  ["historyDays"] = { name = "history_days", kind = "uint32" },
+  ["slice_interval"] = { name = "slice_interval", kind = "duration" },
+  ["sliceInterval"] = { name = "slice_interval", kind = "duration" },
 }
 shapes.messages["ordermesh.portfolio.v1.AddPortfolioPositionRequest"] = {
   ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
@@ -559,6 +623,12 @@ shapes.enums["ordermesh.marketdata.v1.InstrumentStatus"] = {
   ["INSTRUMENT_STATUS_UNSPECIFIED"] = 0,
   ["INSTRUMENT_STATUS_TRADING"] = 1,
   ["INSTRUMENT_STATUS_HALTED"] = 2,
+}
+shapes.enums["ordermesh.order.v1.ChildAggressiveness"] = {
+  ["CHILD_AGGRESSIVENESS_UNSPECIFIED"] = 0,
+  ["CHILD_AGGRESSIVENESS_PASSIVE"] = 1,
+  ["CHILD_AGGRESSIVENESS_NEUTRAL"] = 2,
+  ["CHILD_AGGRESSIVENESS_AGGRESSIVE"] = 3,
 }
 shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_UNSPECIFIED"] = 0,

@@ -144,6 +144,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A component that the health check covers is down."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 126
     """A fault of the service; the message carries the id under which it was logged."""
+    ERROR_REASON_ALGORITHM_MISMATCH: _ErrorReason.ValueType  # 135
+    """An algorithm that does not go with the rest of its order, or whose parameters do not go with each other."""
+    ERROR_REASON_ALGORITHM_TIME_MISMATCH: _ErrorReason.ValueType  # 136
+    """An algorithm has no time: it ends before it begins, in the past, or too late, or has too many slices."""
+    ERROR_REASON_ALGORITHM_ENDED: _ErrorReason.ValueType  # 137
+    """The end time of the order's algorithm has come: it expired with what it has."""
+    ERROR_REASON_ALGORITHM_GAVE_UP: _ErrorReason.ValueType  # 138
+    """The child orders of the algorithm were rejected again and again: it was given up. The text says why they were."""
+    ERROR_REASON_PARENT_ORDER_MISMATCH: _ErrorReason.ValueType  # 139
+    """A child order goes by its parent: it is not replaced by itself, and refused when its parent has no room for it."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Ordermesh answers with, without the prefix `ERROR_REASON_`. The domain is
@@ -272,4 +282,14 @@ ERROR_REASON_COMPONENT_DOWN: ErrorReason.ValueType  # 125
 """A component that the health check covers is down."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 126
 """A fault of the service; the message carries the id under which it was logged."""
+ERROR_REASON_ALGORITHM_MISMATCH: ErrorReason.ValueType  # 135
+"""An algorithm that does not go with the rest of its order, or whose parameters do not go with each other."""
+ERROR_REASON_ALGORITHM_TIME_MISMATCH: ErrorReason.ValueType  # 136
+"""An algorithm has no time: it ends before it begins, in the past, or too late, or has too many slices."""
+ERROR_REASON_ALGORITHM_ENDED: ErrorReason.ValueType  # 137
+"""The end time of the order's algorithm has come: it expired with what it has."""
+ERROR_REASON_ALGORITHM_GAVE_UP: ErrorReason.ValueType  # 138
+"""The child orders of the algorithm were rejected again and again: it was given up. The text says why they were."""
+ERROR_REASON_PARENT_ORDER_MISMATCH: ErrorReason.ValueType  # 139
+"""A child order goes by its parent: it is not replaced by itself, and refused when its parent has no room for it."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
