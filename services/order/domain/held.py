@@ -8,7 +8,15 @@ from typing import Final
 from services.order.domain.links import ListRole
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
-from services.order.domain.replacing import ReplaceRequest, ReplaceStatus, as_released, begin, released, with_terms
+from services.order.domain.replacing import (
+    Replace,
+    ReplaceRequest,
+    ReplaceStatus,
+    as_released,
+    begin,
+    released,
+    with_terms,
+)
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType, OrderStatus, OrderType, TimeInForce
 
@@ -103,9 +111,11 @@ def progress(parent: Order, quantity: Decimal, notional: Decimal, sequence: int,
     after = parent.successor(OrderStatus.FILLED, live=live, sequence=sequence, at_ns=at_ns)
     after.cumulative, after.notional = cumulative, parent.notional + notional
     if live:
-        changing = parent.status is OrderStatus.PENDING_CANCEL
-        after.status = OrderStatus.PENDING_CANCEL if changing else OrderStatus.PARTIALLY_FILLED
-    return OrderEvent(ExecutionType.ORDER_STATUS, after)
+        changing = parent.status in (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
+        after.status = parent.status if changing else OrderStatus.PARTIALLY_FILLED
+        # Why it is to end stays with it until it has.
+        after.reason, after.text = parent.reason, parent.text
+    return OrderEvent(ExecutionType.ORDER_STATUS, after, None, after.reason, after.text)
 
 
 def end_here(
@@ -128,7 +138,22 @@ def cancel_held(order: Order, sequence: int, at_ns: int, *, reason: str = "", te
 
 def replace_here(order: Order, request: ReplaceRequest, sequence: int, at_ns: int) -> OrderEvent:
     """Returns the event of a replace that no venue has to be asked about."""
-    replace = begin(request, order.terms, sequence).decided(ReplaceStatus.REPLACED)
+    return _replaced(order, begin(request, order.terms, sequence), sequence, at_ns)
+
+
+def complete_replace(parent: Order, sequence: int, at_ns: int) -> OrderEvent | None:
+    """Returns the event that a parent's replace takes effect with, once no child is in its way; None without one."""
+    replace = parent.replacing
+    if replace is None or parent.at_venue or parent.status is not OrderStatus.PENDING_REPLACE:
+        return None
+    event = _replaced(parent, replace, sequence, at_ns)
+    if event.order.live:
+        event.order.status = parent.resting_status
+    return event
+
+
+def _replaced(order: Order, pending: Replace, sequence: int, at_ns: int) -> OrderEvent:
+    replace = pending.decided(ReplaceStatus.REPLACED)
     live = replace.new_quantity > order.cumulative
     after = order.successor(order.status if live else OrderStatus.FILLED, live=live, sequence=sequence, at_ns=at_ns)
     quantity = replace.new_quantity if live else order.cumulative

@@ -7,6 +7,7 @@ from dataclasses import replace as changed
 from decimal import Decimal
 
 from services.kernel.decimals import format_decimal
+from services.order.domain.algorithms.terms import Algorithm
 from services.order.domain.links import Links
 
 
@@ -22,6 +23,7 @@ class Instructions:
         triggered: Whether it was released: from then on it is a market or a limit order.
         links: What it belongs to; None for an order that stands alone.
         works_through_children: Whether it never goes to a venue itself: its child orders fill it.
+        algorithm: How it is worked; None for an order without an algorithm.
     """
 
     stop_price: Decimal | None = None
@@ -31,6 +33,7 @@ class Instructions:
     triggered: bool = False
     links: Links | None = None
     works_through_children: bool = False
+    algorithm: Algorithm | None = None
 
     @property
     def waits(self) -> bool:
@@ -45,6 +48,10 @@ class Instructions:
         """Returns them as they are once the order was released."""
         return changed(self, triggered=True)
 
+    def working_by(self, algorithm: Algorithm) -> Instructions:
+        """Returns them with another state of the algorithm."""
+        return changed(self, algorithm=algorithm)
+
     def for_venue(self) -> Instructions:
         """Returns what a venue is told of them that has not held the order: there is no price left to wait for."""
         return changed(self, stop_price=None)
@@ -58,6 +65,8 @@ class Instructions:
             ("display", _text(self.display_quantity)),
         )
         text = "".join(f"|{name}={value}" for name, value in parts if value)
+        if self.algorithm is not None:
+            text += self.algorithm.digest_text()
         return text if self.links is None else text + self.links.digest_text()
 
 
