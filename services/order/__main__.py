@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from typing import NamedTuple
 
 from redis.asyncio import Redis
 
@@ -17,9 +18,13 @@ from services.order.config import OrderSettings
 from services.order.peers.broker import BrokerRoute
 from services.order.peers.instruments import InstrumentCatalogue
 from services.order.peers.market_record import PublicMarket
+from services.order.peers.market_volumes import MarketBars, VolumeBoard
 from services.order.peers.previews import MarketDepths, RiskChecks, Routing
 from services.order.peers.quotes import QuoteBoard
 from services.order.peers.risk import RiskStream
+from services.order.pipeline.algorithm_plans import AlgorithmPlans
+from services.order.pipeline.algorithm_preparing import AlgorithmPreparing
+from services.order.pipeline.algorithms import Algorithms
 from services.order.pipeline.book import Book
 from services.order.pipeline.judging import Judging
 from services.order.pipeline.leases import Leases
@@ -123,6 +128,9 @@ async def main(service: Service[OrderSettings]) -> None:
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
     )
+    listing = Listing(database)
+    worked = _worked(service, book, writer, placing, listing, instruments=instruments, quotes=quotes)
+    writer.listen(worked.algorithms)
     previewing = Previewing(
         book,
         placing,
@@ -133,6 +141,7 @@ async def main(service: Service[OrderSettings]) -> None:
         ),
         depths=MarketDepths(channels.to(settings.marketdata_address)),
         routes=Routing(channels.to(settings.broker_address)),
+        plans=worked.plans,
         clock=service.clock,
     )
     orders = Orders(book, writer, store)
@@ -151,9 +160,9 @@ async def main(service: Service[OrderSettings]) -> None:
     )
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
+    metrics.algorithms.set_function(lambda: len(worked.algorithms))
 
     public_market = PublicMarket(channels.to(settings.marketdata_address))
-    listing = Listing(database)
     executions = LoggedExecutions(database, listing)
     for name, coroutine in (
         ("writer", writer.run()),
@@ -166,6 +175,9 @@ async def main(service: Service[OrderSettings]) -> None:
         ("relay", relay.run()),
         ("reconciliations", reconciliations.run()),
         ("leases", leases.run()),
+        ("algorithms", worked.algorithms.run()),
+        ("algorithm preparing", worked.preparing.run()),
+        ("volumes", worked.volumes.run(service.clock.now_ns)),
     ):
         service.spawn(name, coroutine)
     trades = TradeStreams(
@@ -195,6 +207,42 @@ async def main(service: Service[OrderSettings]) -> None:
     service.server.add(
         event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(book, history)
     )
+
+
+class _Worked(NamedTuple):
+    """What works orders over time."""
+
+    algorithms: Algorithms
+    preparing: AlgorithmPreparing
+    plans: AlgorithmPlans
+    volumes: VolumeBoard
+
+
+def _worked(
+    service: Service[OrderSettings],
+    book: Book,
+    writer: Writer,
+    placing: Placing,
+    listing: Listing,
+    *,
+    instruments: InstrumentCatalogue,
+    quotes: QuoteBoard,
+) -> _Worked:
+    bars = MarketBars(service.channels.to(service.settings.marketdata_address))
+    volumes, plans, clock = VolumeBoard(bars), AlgorithmPlans(bars, quotes), service.clock
+    algorithms = Algorithms(
+        book,
+        writer,
+        placing,
+        instruments=instruments,
+        quotes=quotes,
+        volumes=volumes,
+        clock=clock,
+        identifiers=service.identifiers,
+    )
+    algorithms.start()
+    preparing = AlgorithmPreparing(algorithms, plans, listing, writer, instruments=instruments, clock=clock)
+    return _Worked(algorithms, preparing, plans, volumes)
 
 
 async def _start(store: PostgresStore, timeout_seconds: float) -> None:

@@ -12,6 +12,7 @@ from ordermesh.order.v1.order_pb2 import Order
 from services.kernel.decimals import format_decimal
 from services.order.domain.instructions import Instructions
 from services.order.domain.links import Links, ListRole
+from services.order.wire_algorithms import algorithm_message, algorithm_of
 
 _BILLION = 1_000_000_000
 
@@ -23,6 +24,8 @@ def add_instructions(message: Order | ExecutionReport, instructions: Instruction
         message.triggered = True
     if instructions.links is not None:
         _add_links(message, instructions.links)
+    if instructions.algorithm is not None:
+        message.algorithm.CopyFrom(algorithm_message(instructions.algorithm))
 
 
 def venue_instructions(instructions: Instructions) -> VenueInstructions:
@@ -36,7 +39,8 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
     """Returns the instructions of an order that was written; None when it has none."""
     dated = message.HasField("expire_at")
     links = _links_of(message)
-    if not (message.stop_price or dated or message.post_only or message.display_quantity or links):
+    algorithm = algorithm_of(message.algorithm) if message.HasField("algorithm") else None
+    if not (message.stop_price or dated or message.post_only or message.display_quantity or links or algorithm):
         return None
     return Instructions(
         stop_price=Decimal(message.stop_price) if message.stop_price else None,
@@ -45,6 +49,8 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
         display_quantity=Decimal(message.display_quantity) if message.display_quantity else None,
         triggered=message.triggered,
         links=links,
+        works_through_children=algorithm is not None,
+        algorithm=algorithm,
     )
 
 

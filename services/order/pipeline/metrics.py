@@ -18,6 +18,7 @@ ACKNOWLEDGE_SECONDS: Final = "ordermesh_order_acknowledge_seconds"
 LIVE_ORDERS: Final = "ordermesh_orders_live"
 WAITING: Final = "ordermesh_orders_waiting"
 REPORTS_IGNORED: Final = "ordermesh_venue_reports_ignored_total"
+ALGORITHMS: Final = "ordermesh_order_algorithms_running"
 RECONCILED: Final = "ordermesh_order_reconciliation_findings_total"
 
 _ENTRIES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -38,6 +39,7 @@ class Metrics:
         )
         self.live = Gauge(LIVE_ORDERS, "Orders that may still trade.", registry=registry)
         self.waiting = Gauge(WAITING, "Orders taken in and not committed yet.", registry=registry)
+        self.algorithms = Gauge(ALGORITHMS, "Orders that are being worked by an algorithm.", registry=registry)
         self._ignored = Counter(
             REPORTS_IGNORED, "Reports of venues that changed nothing.", ["reason"], registry=registry
         )

@@ -13,7 +13,8 @@ from services.order.pipeline.ports import Decision
 from services.order.pipeline.queries import FillFilter, OrderFilter
 from services.order.pipeline.tickets import Outcome
 from services.order.pipeline.work import CancelFilter
-from services.order.servicer.instructions import instructions_of_request, number
+from services.order.servicer.instructions import instructions_of_request
+from services.order.servicer.numbers import number
 from services.order.wire import (
     ORDER_TYPES,
     SIDES,
@@ -41,6 +42,7 @@ def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received
         or request.display_quantity
         or request.strategy_id
         or request.HasField("expire_at")
+        or request.HasField("algorithm")
     )
     return OrderTerms(
         order_id=order_id,
