@@ -216,6 +216,10 @@ shapes.messages["ordermesh.order.v1.CancelAllOrdersRequest"] = {
   ["strategy_id"] = { name = "strategy_id", kind = "string" },
   ["strategyId"] = { name = "strategy_id", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.CancelOrderListRequest"] = {
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.CancelOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
   ["orderId"] = { name = "order_id", kind = "string" },
@@ -233,6 +237,10 @@ shapes.messages["ordermesh.order.v1.GetOrderHistoryRequest"] = {
   ["pageSize"] = { name = "page_size", kind = "uint32" },
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.GetOrderListRequest"] = {
+  ["order_list_id"] = { name = "order_list_id", kind = "string" },
+  ["orderListId"] = { name = "order_list_id", kind = "string" },
 }
 shapes.messages["ordermesh.order.v1.GetOrderRequest"] = {
   ["order_id"] = { name = "order_id", kind = "string" },
@@ -254,6 +262,16 @@ shapes.messages["ordermesh.order.v1.ImplementationShortfallAlgorithm"] = {
   ["fixedCost"] = { name = "fixed_cost", kind = "string" },
   ["slice_interval"] = { name = "slice_interval", kind = "duration" },
   ["sliceInterval"] = { name = "slice_interval", kind = "duration" },
+}
+shapes.messages["ordermesh.order.v1.ListOrderListsRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["client_order_list_id"] = { name = "client_order_list_id", kind = "string" },
+  ["clientOrderListId"] = { name = "client_order_list_id", kind = "string" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
 }
 shapes.messages["ordermesh.order.v1.ListOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -306,6 +324,13 @@ shapes.messages["ordermesh.order.v1.ParticipationOfVolume"] = {
   ["minChildQuantity"] = { name = "min_child_quantity", kind = "string" },
   ["max_child_quantity"] = { name = "max_child_quantity", kind = "string" },
   ["maxChildQuantity"] = { name = "max_child_quantity", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.PlaceOrderListRequest"] = {
+  ["client_order_list_id"] = { name = "client_order_list_id", kind = "string" },
+  ["clientOrderListId"] = { name = "client_order_list_id", kind = "string" },
+  ["contingency_type"] = { name = "contingency_type", kind = "enum", type = "ordermesh.order.v1.ContingencyType" },
+  ["contingencyType"] = { name = "contingency_type", kind = "enum", type = "ordermesh.order.v1.ContingencyType" },
+  ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
 }
 shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["client_order_id"] = { name = "client_order_id", kind = "string" },
@@ -629,6 +654,12 @@ shapes.enums["ordermesh.order.v1.ChildAggressiveness"] = {
   ["CHILD_AGGRESSIVENESS_PASSIVE"] = 1,
   ["CHILD_AGGRESSIVENESS_NEUTRAL"] = 2,
   ["CHILD_AGGRESSIVENESS_AGGRESSIVE"] = 3,
+}
+shapes.enums["ordermesh.order.v1.ContingencyType"] = {
+  ["CONTINGENCY_TYPE_UNSPECIFIED"] = 0,
+  ["CONTINGENCY_TYPE_ONE_CANCELS_THE_OTHER"] = 1,
+  ["CONTINGENCY_TYPE_ONE_TRIGGERS_THE_OTHER"] = 2,
+  ["CONTINGENCY_TYPE_BRACKET"] = 3,
 }
 shapes.enums["ordermesh.order.v1.OrderStatus"] = {
   ["ORDER_STATUS_UNSPECIFIED"] = 0,

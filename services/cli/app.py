@@ -7,6 +7,7 @@ import typer
 from services.cli.commands import (
     accounts,
     book,
+    bracket,
     orders,
     place,
     positions,
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for command in (
     place.order,
+    bracket.bracket,
     orders.orders,
     replace.replace,
     orders.cancel,

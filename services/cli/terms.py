@@ -19,6 +19,17 @@ _TYPES = {
 }
 
 
+LIVE_STATUSES = (
+    order_pb2.ORDER_STATUS_PENDING_NEW,
+    order_pb2.ORDER_STATUS_NEW,
+    order_pb2.ORDER_STATUS_PARTIALLY_FILLED,
+    order_pb2.ORDER_STATUS_PENDING_CANCEL,
+    order_pb2.ORDER_STATUS_PENDING_REPLACE,
+    order_pb2.ORDER_STATUS_SUSPENDED,
+)
+"""States of an order that may still trade."""
+
+
 def type_of(limit: str, stop: str) -> trading_pb2.OrderType.ValueType:
     """Returns the type of an order by the prices that are given."""
     return _TYPES[bool(limit), bool(stop)]

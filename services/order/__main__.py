@@ -28,6 +28,7 @@ from services.order.pipeline.algorithms import Algorithms
 from services.order.pipeline.book import Book
 from services.order.pipeline.judging import Judging
 from services.order.pipeline.leases import Leases
+from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
@@ -48,6 +49,7 @@ from services.order.store.execution_records import LoggedExecutions
 from services.order.store.history import History
 from services.order.store.leases import PostgresLeases
 from services.order.store.listing import Listing
+from services.order.store.lists import PostgresLists
 from services.order.store.log import OrderLog
 from services.order.store.postgres import PostgresStore
 from services.order.store.reconciliations import PostgresReconciliations
@@ -145,6 +147,8 @@ async def main(service: Service[OrderSettings]) -> None:
         clock=service.clock,
     )
     orders = Orders(book, writer, store)
+    list_store = PostgresLists(database)
+    order_lists = OrderLists(placing, writer, store, list_store, orders, instruments=instruments, clock=service.clock)
     leases = Leases(orders, PostgresLeases(database, settings.shard))
     await leases.start()
     replacing = Replacing(
@@ -182,7 +186,7 @@ async def main(service: Service[OrderSettings]) -> None:
         service.spawn(name, coroutine)
     trades = TradeStreams(
         streams,
-        Desk(placing, orders, replacing, instruments, service.clock, service.identifiers, metrics),
+        Desk(placing, orders, replacing, order_lists, instruments, service.clock, service.identifiers, metrics),
         leases,
         service.clock,
         service.draining,
@@ -195,6 +199,8 @@ async def main(service: Service[OrderSettings]) -> None:
         listing,
         streams,
         trades,
+        order_lists=order_lists,
+        list_pages=list_store,
         previewing=previewing,
         reconciliations=reconciliations,
         judging=Judging(orders, executions, public_market, quotes, service.clock),

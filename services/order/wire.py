@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import IntEnum
+from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -16,6 +18,8 @@ from services.order.domain.values import OrderStatus, OrderType, Side, TimeInFor
 from services.order.wire_instructions import add_instructions, instructions_of
 from services.order.wire_replaces import replace_message, replace_of
 
+E = TypeVar("E", bound=IntEnum)
+
 _PREFIX = "ERROR_REASON_"
 
 NUMBER_OF_REASON: dict[str, int] = {
@@ -25,10 +29,16 @@ NUMBER_OF_REASON: dict[str, int] = {
 """Numbers of error reasons by name without prefix; the empty name is "none"."""
 REASON_OF_NUMBER: dict[int, str] = {number: name for name, number in NUMBER_OF_REASON.items()}
 
-SIDES = (None, *Side)
-ORDER_TYPES = (None, *OrderType)
-TIMES_IN_FORCE = (None, *TimeInForce)
-STATUSES = (None, *OrderStatus)
+
+def _by_number(members: type[E]) -> tuple[E | None, ...]:
+    of_number = {member.value: member for member in members}
+    return tuple(of_number.get(number) for number in range(max(of_number) + 1))
+
+
+SIDES = _by_number(Side)
+ORDER_TYPES = _by_number(OrderType)
+TIMES_IN_FORCE = _by_number(TimeInForce)
+STATUSES = _by_number(OrderStatus)
 """Members by number; None stands for unspecified."""
 
 _BILLION = 1_000_000_000

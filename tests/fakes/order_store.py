@@ -10,6 +10,7 @@ from services.kernel.errors import CodedError
 from services.order.domain import refusals
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
+from services.order.domain.order_lists import ListRecord
 from services.order.domain.replacing import Replace
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType
@@ -44,6 +45,7 @@ class FakeStore:
     entries: list[Entry] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
     cursors: dict[str, tuple[str, int]] = field(default_factory=dict)
+    lists: list[ListRecord] = field(default_factory=list)
     faults: list[Fault | None] = field(default_factory=list)
     away: int = 0
     commits: list[int] = field(default_factory=list)
@@ -73,6 +75,7 @@ class FakeStore:
         self.entries += draft.entries
         self.orders |= draft.orders
         self.cursors |= draft.cursors
+        self.lists += draft.lists
         self.commits.append(len(draft.entries))
 
     async def recover(self) -> int:
@@ -121,6 +124,27 @@ class FakeStore:
 
     def _keys(self) -> dict[Key, Order]:
         return {(o.terms.account_id, o.terms.client_order_id): o for o in self.orders.values()}
+
+
+class FakeLists:
+    """The lists that a store keeps."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    async def find(self, account_id: str, client_order_list_id: str) -> ListRecord | None:
+        await asyncio.sleep(0)
+        wanted = (account_id, client_order_list_id)
+        return next((r for r in self._store.lists if (r.account_id, r.client_order_list_id) == wanted), None)
+
+    async def get(self, order_list_id: str) -> ListRecord | None:
+        await asyncio.sleep(0)
+        return next((record for record in self._store.lists if record.order_list_id == order_list_id), None)
+
+    async def orders(self, order_list_ids: Sequence[str]) -> Mapping[str, Sequence[Order]]:
+        await asyncio.sleep(0)
+        orders = self._store.orders.values()
+        return {id_: [order for order in orders if order.terms.group_id == id_] for id_ in order_list_ids}
 
 
 @dataclass

@@ -16,13 +16,6 @@ from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 from services.cli.output import Column
 
-_LIVE = (
-    order_pb2.ORDER_STATUS_PENDING_NEW,
-    order_pb2.ORDER_STATUS_NEW,
-    order_pb2.ORDER_STATUS_PARTIALLY_FILLED,
-    order_pb2.ORDER_STATUS_PENDING_CANCEL,
-    order_pb2.ORDER_STATUS_PENDING_REPLACE,
-)
 _ORDER_COLUMNS = (
     Column("order"),
     Column("time"),
@@ -59,7 +52,10 @@ def orders(
 ) -> None:
     """Lists orders, newest first: the live ones, or all."""
     request = order_query_pb2.ListOrdersRequest(
-        account_id=account, instrument=instrument.upper(), status=() if everything else _LIVE, page_size=most
+        account_id=account,
+        instrument=instrument.upper(),
+        status=() if everything else terms.LIVE_STATUSES,
+        page_size=most,
     )
     run(address, lambda mesh: _list_orders(mesh, request, as_json=json))
 
@@ -76,11 +72,13 @@ def trades(
     run(address, lambda mesh: _list_trades(mesh, request, as_json=json))
 
 
-def cancel(
+def cancel(  # noqa: PLR0917 - each is a word of the command line
     order_id: Annotated[str, typer.Argument(metavar="[ORDER_ID]", help="The order; or --all.")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Every live order of the account.")] = False,
     account: options.Account = options.DEMO,
     instrument: options.InstrumentFilter = "",
+    order_list: Annotated[str, typer.Option("--list", metavar="ID", help="With --all: only those of a list.")] = "",
+    strategy: Annotated[str, typer.Option("--strategy", metavar="NAME", help="With --all: only a strategy's.")] = "",
     json: options.Json = False,
     address: options.Address = "",
 ) -> None:
@@ -88,7 +86,9 @@ def cancel(
     if bool(order_id) == everything:
         raise typer.BadParameter("give the ORDER_ID of one order, or --all")
     if everything:
-        request = order_entry_pb2.CancelAllOrdersRequest(account_id=account, instrument=instrument.upper())
+        request = order_entry_pb2.CancelAllOrdersRequest(
+            account_id=account, instrument=instrument.upper(), order_list_id=order_list, strategy_id=strategy
+        )
         run(address, lambda mesh: _cancel_all(mesh, request, as_json=json))
     run(address, lambda mesh: _cancel(mesh, order_id, as_json=json))
 

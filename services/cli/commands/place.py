@@ -21,15 +21,6 @@ _FIRST_PAUSE_SECONDS = 0.01
 _LONGEST_PAUSE_SECONDS = 0.2
 _UNANSWERED = frozenset({order_pb2.ORDER_STATUS_PENDING_NEW})
 _AT_ONCE = frozenset({trading_pb2.TIME_IN_FORCE_IOC, trading_pb2.TIME_IN_FORCE_FOK})
-_LIVE = frozenset(
-    {
-        order_pb2.ORDER_STATUS_PENDING_NEW,
-        order_pb2.ORDER_STATUS_NEW,
-        order_pb2.ORDER_STATUS_PARTIALLY_FILLED,
-        order_pb2.ORDER_STATUS_PENDING_CANCEL,
-        order_pb2.ORDER_STATUS_PENDING_REPLACE,
-    }
-)
 
 
 class Side(StrEnum):
@@ -68,6 +59,9 @@ Tif = Annotated[
 ClientOrderId = Annotated[
     str, typer.Option("--client-order-id", metavar="ID", help="Your id: the same again never orders twice.")
 ]
+Strategy = Annotated[
+    str, typer.Option("--strategy", metavar="NAME", help="Your name of the strategy behind it, to find it by.")
+]
 Wait = Annotated[
     float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait for the venue's answer.")
 ]
@@ -90,6 +84,7 @@ def order(  # noqa: PLR0917 - each is a word of the command line
     until: Until = "",
     account: options.Account = options.DEMO,
     client_order_id: ClientOrderId = "",
+    strategy: Strategy = "",
     wait: Wait = 3.0,
     only_preview: Preview = False,
     json: options.Json = False,
@@ -113,6 +108,7 @@ def order(  # noqa: PLR0917 - each is a word of the command line
         expire_at=terms.time_of(until),
         post_only=post_only,
         display_quantity=display,
+        strategy_id=strategy,
     )
     if only_preview:
         run(address, lambda mesh: preview(mesh, request, as_json=json))
@@ -131,7 +127,7 @@ async def place(mesh: Mesh, request: order_entry_pb2.PlaceOrderRequest, wait_sec
         output.print_json(order)
     else:
         output.console().print(sentence(order))
-    ended = order.order_status not in _LIVE
+    ended = order.order_status not in terms.LIVE_STATUSES
     return ExitCode.REFUSED if ended and order.cumulative_quantity in {"", "0"} else ExitCode.DONE
 
 
@@ -139,7 +135,7 @@ async def settled(mesh: Mesh, order: order_pb2.Order, seconds: float) -> order_p
     """Returns an order once the venue has answered; one that only trades at once, once it has ended."""
     pause, until = _FIRST_PAUSE_SECONDS, asyncio.get_running_loop().time() + seconds
     waits_for_end = order.time_in_force in _AT_ONCE and not order.stop_price
-    while order.order_status in (_LIVE if waits_for_end else _UNANSWERED):
+    while order.order_status in (terms.LIVE_STATUSES if waits_for_end else _UNANSWERED):
         if asyncio.get_running_loop().time() + pause > until:
             break
         await asyncio.sleep(pause)

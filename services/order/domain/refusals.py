@@ -47,6 +47,26 @@ def duplicate_replace(request: ReplaceRequest) -> CodedError:
     )
 
 
+def duplicate_list(client_order_list_id: str, account_id: str) -> CodedError:
+    """Returns the error for a client order list id that was used for another request."""
+    return already_exists(
+        "DUPLICATE_CLIENT_ORDER_LIST_ID",
+        f"client_order_list_id {client_order_list_id} was used in account {account_id} for another request",
+        client_order_list_id=client_order_list_id,
+    )
+
+
+def unknown_list(order_list_id: str) -> CodedError:
+    """Returns the error for a list that does not exist."""
+    return not_found("UNKNOWN_ORDER_LIST", f"no order list {order_list_id} is known", order_list_id=order_list_id)
+
+
+def follows_list(order: Order) -> CodedError:
+    """Returns the error for a replace of a quantity that is not the caller's to choose."""
+    text = "the quantity of the order follows what the other orders of its list fill; its prices can be replaced"
+    return precondition("QUANTITY_FOLLOWS_LIST", text, order_id=order.terms.order_id)
+
+
 def version_mismatch(order: Order, expected: int) -> CodedError:
     """Returns the error for an order that has changed since the version that the caller has seen."""
     text = f"the order is at version {order.version}, not {expected}"

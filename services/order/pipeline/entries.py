@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_lists import ListRecord
 from services.order.domain.quotes import Quote
 from services.order.domain.values import Topic, topic_of
 
@@ -100,6 +101,7 @@ class Draft:
         cursors: Connections whose cursor it moves: epoch and sequence.
         accounts: Accounts that it appends to: their last account sequence.
         topics: Last sequence per topic.
+        lists: Lists of orders that begin with it.
         grouped: Entries of orders that belong to a group, of which something may follow for the others.
     """
 
@@ -111,6 +113,7 @@ class Draft:
         "entries",
         "first_sequence",
         "grouped",
+        "lists",
         "orders",
         "placed",
         "topics",
@@ -126,6 +129,7 @@ class Draft:
         self.cursors: dict[str, tuple[str, int]] = {}
         self.accounts: dict[str, int] = {}
         self.topics = list(book.topics)
+        self.lists: list[ListRecord] = []
         self.grouped: list[Entry] = []
 
     @property

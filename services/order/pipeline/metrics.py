@@ -30,7 +30,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         events = Counter(EVENTS, "Events committed.", ["type"], registry=registry)
-        self._events = [events.labels(type_.name) for type_ in ExecutionType]
+        self._events = {type_.value: events.labels(type_.name) for type_ in ExecutionType}
         self._refused = Counter(REFUSED, "Orders refused and not stored.", ["reason"], registry=registry)
         self._entries = Histogram(COMMIT_ENTRIES, "Events in one transaction.", registry=registry, buckets=_ENTRIES)
         self._seconds = Histogram(COMMIT_SECONDS, "Time of a transaction.", registry=registry, buckets=_SECONDS)
@@ -49,12 +49,12 @@ class Metrics:
 
     def committed(self, draft: Draft, seconds: float) -> None:
         """Counts a transaction."""
-        counts = [0] * (len(self._events) + 1)
+        counts = [0] * (max(self._events) + 1)
         for entry in draft.entries:
             counts[entry.event.type] += 1
-        for counter, count in zip(self._events, counts[1:], strict=True):
-            if count:
-                counter.inc(count)
+        for type_, counter in self._events.items():
+            if counts[type_]:
+                counter.inc(counts[type_])
         self._entries.observe(len(draft.entries))
         self._seconds.observe(seconds)
 

@@ -16,7 +16,7 @@ from services.order.pipeline.beginning import beginning, room_at_parent
 from services.order.pipeline.book import Book, Key
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
-from services.order.pipeline.ports import Instruments, Quotes, Risk, Store
+from services.order.pipeline.ports import Decision, Instruments, Quotes, Risk, Store
 from services.order.pipeline.tickets import Outcome, Placement, Ticket
 from services.order.pipeline.writer import Writer
 
@@ -72,6 +72,23 @@ class Placing:
         self._writer.check_available()
         if len(self._in_flight) + count > self._most_waiting:
             raise refusals.overloaded(len(self._in_flight))
+
+    def begin_together(self, orders: Sequence[OrderTerms]) -> tuple[Ticket, list[Placement]]:
+        """Takes orders in that are placed all or none, by whoever calls; from here on nobody else can take their ids.
+
+        Raises:
+            CodedError: DUPLICATE_CLIENT_ORDER_ID.
+        """
+        ticket = Ticket(len(orders))
+        for terms in orders:
+            key = (terms.account_id, terms.client_order_id)
+            taken = self.pending(key) or ((order := self._book.find(key)) and order.terms)
+            if taken:
+                raise refusals.duplicate(terms, taken.order_id)
+        quote = self._quotes.quote
+        placements = [Placement(terms, quote(terms.instrument), ticket, index) for index, terms in enumerate(orders)]
+        self._in_flight |= {placement.key: placement for placement in placements}
+        return ticket, placements
 
     def pending(self, key: Key) -> OrderTerms | None:
         """Returns the order on its way in under a client order id; None when there is none."""
@@ -139,10 +156,7 @@ class Placing:
         if not batch:
             return
         try:
-            accounts = self._book.unknown_accounts({placement.terms.account_id for placement in batch})
-            if accounts:
-                self._book.load_accounts(await self._store.account_sequences(accounts))
-            decisions = await self._risk.reserve([placement.terms for placement in batch])
+            decisions = await self.decide([placement.terms for placement in batch])
         except CodedError as error:
             # What waits behind would wait as long for the same answer.
             self.fail([*batch, *self._waiting.take_waiting(len(self._waiting))], error)
@@ -151,6 +165,17 @@ class Placing:
             placement.decision = decision
         if decided := self._decided(batch):
             self._writer.put(PlaceOrders(self, decided))
+
+    async def decide(self, orders: Sequence[OrderTerms]) -> Sequence[Decision]:
+        """Asks risk, and reserves for the orders that it accepts; they can be appended to the log then.
+
+        Raises:
+            CodedError: RISK_UNAVAILABLE or STORE_UNAVAILABLE.
+        """
+        accounts = self._book.unknown_accounts({terms.account_id for terms in orders})
+        if accounts:
+            self._book.load_accounts(await self._store.account_sequences(accounts))
+        return await self._risk.reserve(orders)
 
     def _decided(self, batch: list[Placement]) -> list[Placement]:
         """Leaves out what is not stored: risk could not decide on it now, or nobody has the account."""

@@ -14,6 +14,7 @@ from services.mesh.context import detached
 from services.order.domain import refusals, rules
 from services.order.domain.events import request_replace
 from services.order.domain.instruction_rules import check_new_stop_price
+from services.order.domain.links import ListRole
 from services.order.domain.order import Order
 from services.order.domain.replacing import ReplaceRequest, asked_terms, only_reduces, stop_price_of
 from services.order.domain.terms import OrderTerms
@@ -192,7 +193,7 @@ def check(order: Order, request: ReplaceRequest) -> None:
     """Refuses a replace that the order's state does not allow.
 
     Raises:
-        CodedError: ORDER_NOT_LIVE, PARENT_ORDER_MISMATCH, VERSION_MISMATCH or CHANGE_PENDING.
+        CodedError: ORDER_NOT_LIVE, PARENT_ORDER_MISMATCH, VERSION_MISMATCH, CHANGE_PENDING or QUANTITY_FOLLOWS_LIST.
     """
     if not order.live:
         raise refusals.not_live(order)
@@ -202,6 +203,8 @@ def check(order: Order, request: ReplaceRequest) -> None:
         raise refusals.version_mismatch(order, request.expected_version)
     if order.status in (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE):
         raise refusals.change_pending(order)
+    if request.quantity is not None and order.terms.role in (ListRole.LEG, ListRole.EXIT):
+        raise refusals.follows_list(order)
 
 
 class ReplaceOrder(Caller):

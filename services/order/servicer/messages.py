@@ -78,10 +78,10 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
     )
 
 
-def refused_by_risk(decision: Decision, order_id: str) -> CodedError:
+def refused_by_risk(decision: Decision, **metadata: str) -> CodedError:
     """Returns the error for what risk refuses and what is not stored."""
     details = () if decision.breach is None else (breach_message(decision.breach),)
-    return precondition(decision.reason, decision.text, *details, order_id=order_id)
+    return precondition(decision.reason, decision.text, *details, **metadata)
 
 
 def placed(outcome: Outcome) -> order_entry_pb2.PlaceOrderResponse:

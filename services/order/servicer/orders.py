@@ -18,6 +18,7 @@ from services.kernel.clock import Clock
 from services.kernel.identifiers import Identifiers
 from services.mesh.tokens import PageTokens, filters_of
 from services.order.pipeline.judging import Judging
+from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
@@ -35,6 +36,7 @@ from services.order.servicer.messages import (
     result,
     terms_of,
 )
+from services.order.servicer.order_lists import ListPages, OrderListMethods
 from services.order.servicer.previews import PreviewMethods
 from services.order.servicer.reconciliations import ReconciliationMethods
 from services.order.servicer.replaces import replace
@@ -47,6 +49,7 @@ from services.order.wire import order_message
 class OrderServicer(
     TradeMethods,
     PreviewMethods,
+    OrderListMethods,
     ReconciliationMethods,
     ExecutionQualityMethods,
     order_service_pb2_grpc.OrderServiceServicer,
@@ -62,6 +65,8 @@ class OrderServicer(
         streams: OrderStreams,
         trades: TradeStreams,
         *,
+        order_lists: OrderLists,
+        list_pages: ListPages,
         previewing: Previewing,
         reconciliations: Reconciliations,
         judging: Judging,
@@ -73,6 +78,7 @@ class OrderServicer(
         self._placing, self._replacing = placing, replacing
         self._orders, self._lists = orders, lists
         self._streams, self._trades = streams, trades
+        self._order_lists, self._list_pages = order_lists, list_pages
         self._previewing, self._reconciliations = previewing, reconciliations
         self._judging, self._quality_summaries = judging, quality_summaries
         self._clock, self._identifiers, self._metrics = clock, identifiers, metrics

@@ -18,4 +18,4 @@ async def replace(replacing: Replacing, request: ReplaceOrderRequest) -> Order:
     try:
         return await replacing.replace(asked)
     except RefusedByRiskError as error:
-        raise refused_by_risk(error.decision, asked.order_id) from error
+        raise refused_by_risk(error.decision, order_id=asked.order_id) from error

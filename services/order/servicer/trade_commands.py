@@ -17,6 +17,7 @@ from ordermesh.order.v1.order_entry_pb2 import (
     PlaceOrderRequest,
     ReplaceOrderRequest,
 )
+from ordermesh.order.v1.order_list_pb2 import PlaceOrderListRequest
 from ordermesh.order.v1.trade_stream_pb2 import Command, CommandBatch, CommandBatchResult, CommandResult, TradeRequest
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, invalid_field, out_of_range
@@ -25,6 +26,7 @@ from services.mesh.context import detached
 from services.mesh.status import to_status
 from services.order.domain import refusals
 from services.order.domain.terms import OrderTerms
+from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
@@ -32,6 +34,7 @@ from services.order.pipeline.ports import Instruments
 from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.tickets import Outcome
 from services.order.servicer.messages import cancel_filter, refusal, terms_of
+from services.order.servicer.order_lists import list_message, place_list
 from services.order.servicer.replaces import replace
 from services.order.wire import order_message
 
@@ -43,6 +46,7 @@ class Desk:
     placing: Placing
     orders: Orders
     replacing: Replacing
+    lists: OrderLists
     instruments: Instruments
     clock: Clock
     identifiers: Identifiers
@@ -170,8 +174,7 @@ class TradeCommands:
             self._begin(self._place(answer, indexes, orders))
 
     def _terms(self, request: PlaceOrderRequest, order_id: str, now_ns: int) -> OrderTerms:
-        if request.account_id != self._account_id:
-            raise invalid_field("account_id", f"must be {self._account_id}, the account of the stream")
+        self._check_account(request.account_id)
         return terms_of(request, order_id, now_ns)
 
     async def _meet_instruments(self, orders: Iterable[OrderTerms]) -> None:
@@ -221,6 +224,16 @@ class TradeCommands:
         await self._own(request.order_id)
         return CommandResult(order=order_message(await replace(self._desk.replacing, request)))
 
+    async def _place_list(self, request: PlaceOrderListRequest) -> CommandResult:
+        for order in request.orders:
+            self._check_account(order.account_id)
+        placed = await place_list(self._desk.lists, request, self._desk.identifiers, self._desk.clock)
+        return CommandResult(order_list=list_message(placed))
+
+    def _check_account(self, account_id: str) -> None:
+        if account_id != self._account_id:
+            raise invalid_field("account_id", f"must be {self._account_id}, the account of the stream")
+
     async def _own(self, order_id: str) -> str:
         """Returns the id of an order as it is known here; one of another account is as unknown as one of nobody."""
         known = order_id.lower()
@@ -230,8 +243,7 @@ class TradeCommands:
         return known
 
     async def _cancel_all(self, request: CancelAllOrdersRequest) -> CommandResult:
-        if request.account_id != self._account_id:
-            raise invalid_field("account_id", f"must be {self._account_id}, the account of the stream")
+        self._check_account(request.account_id)
         ids = await self._desk.orders.cancel_all(cancel_filter(request))
         return CommandResult(canceled=CancelAllOrdersResponse(count=len(ids), order_ids=ids))
 
@@ -248,6 +260,7 @@ _COMMANDS: Final[dict[str, Callable[[TradeCommands, Any], Coroutine[Any, Any, Co
     "cancel": TradeCommands._cancel,  # noqa: SLF001 - the class's own table
     "cancel_all": TradeCommands._cancel_all,  # noqa: SLF001 - the class's own table
     "replace": TradeCommands._replace,
+    "place_list": TradeCommands._place_list,  # noqa: SLF001 - the class's own table
 }
 """How each command is carried out, by its case in the contract, but for placing, which is done many at once."""
 _AFTER_ALL_BEFORE: Final = frozenset({"cancel_all"})

@@ -13,6 +13,7 @@ from typing import Any, Final
 from services.kernel.clock import from_ns
 from services.order.domain.links import Links
 from services.order.domain.order import Order
+from services.order.domain.order_lists import ListRecord
 from services.order.domain.values import ExecutionType
 from services.order.pipeline.entries import Draft, Entry
 
@@ -46,6 +47,13 @@ _CHANGED: Final = {
 }
 _CURSORS: Final = {"connection_id": "text", "epoch": "text", "sequence": "bigint"}
 _REPLACES: Final = {"order_id": "uuid", "replace_id": "text", "sequence": "bigint"}
+_LISTS: Final = {
+    "order_list_id": "uuid",
+    "client_order_list_id": "text",
+    "account_id": "text",
+    "contingency_type": "smallint",
+    "created_at": "timestamptz",
+}
 _EVENTS: Final = {
     "sequence": "bigint",
     "previous_sequence": "bigint",
@@ -64,10 +72,10 @@ _EVENTS: Final = {
 def _statement() -> str:
     first = 2
     arrays = []
-    for columns in (_PLACED, _CHANGED, _CURSORS, _REPLACES, _EVENTS):
+    for columns in (_PLACED, _CHANGED, _CURSORS, _REPLACES, _LISTS, _EVENTS):
         arrays.append(", ".join(f"${first + index}::{type_}[]" for index, type_ in enumerate(columns.values())))
         first += len(columns)
-    placed, changed, cursors, replaces, events = arrays
+    placed, changed, cursors, replaces, lists, events = arrays
     assignments = ", ".join(f"{name} = n.{name}" for name in _CHANGED if name != "order_id")
     return f"""
         with placed as (
@@ -83,6 +91,9 @@ def _statement() -> str:
         ), replaced as (
             insert into replaces (shard, {", ".join(_REPLACES)})
             select $1, n.* from unnest({replaces}) n
+        ), listed as (
+            insert into order_lists (shard, {", ".join(_LISTS)})
+            select $1, n.* from unnest({lists}) n
         )
         insert into events (shard, {", ".join(_EVENTS)})
         select $1, n.* from unnest({events}) n
@@ -106,6 +117,7 @@ def arguments(draft: Draft, shard: int) -> list[Any]:
         *_columns((_changed_row(order) for order in changed), len(_CHANGED)),
         *_columns(((name, *cursor) for name, cursor in draft.cursors.items()), len(_CURSORS)),
         *_columns(map(_replace_row, filter(_asks_replace, draft.entries)), len(_REPLACES)),
+        *_columns((_list_row(record, at) for record in draft.lists), len(_LISTS)),
         *_columns((_event_row(entry, at) for entry in draft.entries), len(_EVENTS)),
     ]
 
@@ -164,6 +176,16 @@ def _asks_replace(entry: Entry) -> bool:
 def _replace_row(entry: Entry) -> tuple[Any, ...]:
     order = entry.event.order
     return order.terms.order_id, "" if order.replace is None else order.replace.replace_id, entry.sequence
+
+
+def _list_row(record: ListRecord, at: datetime) -> tuple[Any, ...]:
+    return (
+        record.order_list_id,
+        record.client_order_list_id,
+        record.account_id,
+        record.contingency_type,
+        at,
+    )
 
 
 def _event_row(entry: Entry, at: datetime) -> tuple[Any, ...]:

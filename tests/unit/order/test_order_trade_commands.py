@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from grpc import StatusCode
 from prometheus_client import CollectorRegistry
 
+from ordermesh.order.v1.order_list_pb2 import PlaceOrderListRequest
+from ordermesh.order.v1.order_pb2 import ORDER_STATUS_SUSPENDED
 from ordermesh.order.v1.trade_stream_pb2 import Command, CommandBatch, CommandBatchResult, TradeRequest
 from services.kernel.errors import CodedError
 from services.order.pipeline.book import Book
+from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
@@ -20,7 +24,7 @@ from services.order.pipeline.writer import Writer
 from services.order.servicer.trade_commands import Desk, TradeCommands
 from tests.fakes.clock import FakeClock
 from tests.fakes.order_quotes import FakeQuotes
-from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore
+from tests.fakes.order_store import FakeInstruments, FakeLists, FakeRiskPort, FakeStore
 from tests.fakes.order_world import request
 from tests.fakes.orders import CountingIdentifiers
 from tests.fakes.trade_client import canceling_all, placing
@@ -71,7 +75,8 @@ async def opened(most_in_flight: int = 100) -> AsyncIterator[Stream]:
     )
     orders = Orders(book, writer, store)
     replacing = Replacing(book, writer, orders, store, risk=risk, instruments=instruments, clock=clock)
-    desk = Desk(place, orders, replacing, instruments, clock, CountingIdentifiers(), metrics)
+    lists = OrderLists(place, writer, store, FakeLists(store), orders, instruments=instruments, clock=clock)
+    desk = Desk(place, orders, replacing, lists, instruments, clock, CountingIdentifiers(), metrics)
     tasks = [asyncio.create_task(writer.run()), asyncio.create_task(place.run())]
     stream = Stream(TradeCommands("demo", desk, most_in_flight), desk, store, risk)
     stream.commands.listen(stream.wake)
@@ -219,3 +224,19 @@ async def test_a_stopped_stream_begins_nothing_more() -> None:
             await turns()
         assert len(stream.store.entries) == 1
         assert not stream.commands.closed
+
+
+async def test_a_list_is_placed_and_refused_like_any_command() -> None:
+    """The result is the list, or what PlaceOrderList would have failed with; one of another account is refused."""
+    entry, leave = request(), request(side=2, limit_price="200")
+    pair = PlaceOrderListRequest(client_order_list_id="l-1", contingency_type=2, orders=[entry, leave])  # type: ignore[arg-type]  # its number
+    async with opened() as stream:
+        stream.send(
+            Command(place_list=pair),
+            Command(place_list=PlaceOrderListRequest(client_order_list_id="l-2", orders=[request(account_id="other")])),
+        )
+        async with reading(stream):
+            await settled(stream.take)
+        placed, refused = stream.answers[0].results
+        assert [order.order_status for order in placed.order_list.orders] == [1, ORDER_STATUS_SUSPENDED]
+        assert refused.error.code == StatusCode.INVALID_ARGUMENT.value[0]

@@ -22,6 +22,7 @@ from services.mesh.draining import Draining
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import LoggedReport
 from services.order.pipeline.leases import Leases
+from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
@@ -35,7 +36,7 @@ from services.order.wire_events import ALL
 from tests.fakes.clock import FakeClock
 from tests.fakes.order_leases import FakeRecord
 from tests.fakes.order_quotes import FakeQuotes
-from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore
+from tests.fakes.order_store import FakeInstruments, FakeLists, FakeRiskPort, FakeStore
 from tests.fakes.order_world import request
 from tests.fakes.orders import CountingIdentifiers
 from tests.fakes.trade_client import placing
@@ -94,7 +95,8 @@ async def running() -> AsyncIterator[World]:
     orders = Orders(book, writer, store)
     leases = Leases(orders, record)
     replacing = Replacing(book, writer, orders, store, risk=risk, instruments=instruments, clock=clock)
-    desk = Desk(place, orders, replacing, instruments, clock, CountingIdentifiers(), metrics)
+    lists = OrderLists(place, writer, store, FakeLists(store), orders, instruments=instruments, clock=clock)
+    desk = Desk(place, orders, replacing, lists, instruments, clock, CountingIdentifiers(), metrics)
     tasks = [asyncio.create_task(each) for each in (writer.run(), place.run(), leases.run())]
     try:
         yield World(TradeStreams(streams, desk, leases, clock, Draining()), record, leases, risk)

@@ -6,6 +6,7 @@ import warnings
 from ordermesh.order.v1 import execution_quality_pb2 as ordermesh_dot_order_dot_v1_dot_execution__quality__pb2
 from ordermesh.order.v1 import execution_quality_summary_pb2 as ordermesh_dot_order_dot_v1_dot_execution__quality__summary__pb2
 from ordermesh.order.v1 import order_entry_pb2 as ordermesh_dot_order_dot_v1_dot_order__entry__pb2
+from ordermesh.order.v1 import order_list_pb2 as ordermesh_dot_order_dot_v1_dot_order__list__pb2
 from ordermesh.order.v1 import order_preview_pb2 as ordermesh_dot_order_dot_v1_dot_order__preview__pb2
 from ordermesh.order.v1 import order_query_pb2 as ordermesh_dot_order_dot_v1_dot_order__query__pb2
 from ordermesh.order.v1 import order_stream_pb2 as ordermesh_dot_order_dot_v1_dot_order__stream__pb2
@@ -73,6 +74,26 @@ class OrderServiceStub:
                 '/ordermesh.order.v1.OrderService/CancelAllOrders',
                 request_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersResponse.FromString,
+                _registered_method=True)
+        self.PlaceOrderList = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/PlaceOrderList',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListResponse.FromString,
+                _registered_method=True)
+        self.GetOrderList = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/GetOrderList',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListResponse.FromString,
+                _registered_method=True)
+        self.ListOrderLists = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/ListOrderLists',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsResponse.FromString,
+                _registered_method=True)
+        self.CancelOrderList = channel.unary_unary(
+                '/ordermesh.order.v1.OrderService/CancelOrderList',
+                request_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListResponse.FromString,
                 _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/ordermesh.order.v1.OrderService/GetOrder',
@@ -189,6 +210,38 @@ class OrderServiceServicer:
 
     def CancelAllOrders(self, request, context):
         """Asks for the cancel of every live order of an account, or of those of one instrument or side.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlaceOrderList(self, request, context):
+        """Places orders that depend on each other: all of them or none. Answers when they are committed. The same request under the
+        same client order list id answers the list as it stands; a different one fails with DUPLICATE_CLIENT_ORDER_LIST_ID, and
+        one whose orders were placed otherwise with DUPLICATE_CLIENT_ORDER_ID. Orders that do not make a list fail with
+        ORDER_LIST_MISMATCH. A refusal of any of them by risk fails with FAILED_PRECONDITION and the detail RiskBreach; nothing is
+        kept then and the ids stay free.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrderList(self, request, context):
+        """Tells one list and its orders. Fails with UNKNOWN_ORDER_LIST when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOrderLists(self, request, context):
+        """Lists lists, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrderList(self, request, context):
+        """Asks for the cancel of every live order of a list. One that has none answers as it stands.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -314,6 +367,26 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.CancelAllOrders,
                     request_deserializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersRequest.FromString,
                     response_serializer=ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersResponse.SerializeToString,
+            ),
+            'PlaceOrderList': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceOrderList,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListResponse.SerializeToString,
+            ),
+            'GetOrderList': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrderList,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListResponse.SerializeToString,
+            ),
+            'ListOrderLists': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOrderLists,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsResponse.SerializeToString,
+            ),
+            'CancelOrderList': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrderList,
+                    request_deserializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListRequest.FromString,
+                    response_serializer=ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListResponse.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
@@ -535,6 +608,114 @@ class OrderService:
             '/ordermesh.order.v1.OrderService/CancelAllOrders',
             ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersRequest.SerializeToString,
             ordermesh_dot_order_dot_v1_dot_order__entry__pb2.CancelAllOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlaceOrderList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/PlaceOrderList',
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.PlaceOrderListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrderList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/GetOrderList',
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.GetOrderListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOrderLists(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/ListOrderLists',
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.ListOrderListsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrderList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.order.v1.OrderService/CancelOrderList',
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListRequest.SerializeToString,
+            ordermesh_dot_order_dot_v1_dot_order__list__pb2.CancelOrderListResponse.FromString,
             options,
             channel_credentials,
             insecure,

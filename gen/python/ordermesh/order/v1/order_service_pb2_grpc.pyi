@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from ordermesh.order.v1 import execution_quality_pb2 as _execution_quality_pb2
 from ordermesh.order.v1 import execution_quality_summary_pb2 as _execution_quality_summary_pb2
 from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
+from ordermesh.order.v1 import order_list_pb2 as _order_list_pb2
 from ordermesh.order.v1 import order_preview_pb2 as _order_preview_pb2
 from ordermesh.order.v1 import order_query_pb2 as _order_query_pb2
 from ordermesh.order.v1 import order_stream_pb2 as _order_stream_pb2
@@ -75,6 +76,19 @@ class OrderServiceStub:
     """
     CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_order_entry_pb2.CancelAllOrdersRequest, _order_entry_pb2.CancelAllOrdersResponse]
     """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
+    PlaceOrderList: _grpc.UnaryUnaryMultiCallable[_order_list_pb2.PlaceOrderListRequest, _order_list_pb2.PlaceOrderListResponse]
+    """Places orders that depend on each other: all of them or none. Answers when they are committed. The same request under the
+    same client order list id answers the list as it stands; a different one fails with DUPLICATE_CLIENT_ORDER_LIST_ID, and
+    one whose orders were placed otherwise with DUPLICATE_CLIENT_ORDER_ID. Orders that do not make a list fail with
+    ORDER_LIST_MISMATCH. A refusal of any of them by risk fails with FAILED_PRECONDITION and the detail RiskBreach; nothing is
+    kept then and the ids stay free.
+    """
+    GetOrderList: _grpc.UnaryUnaryMultiCallable[_order_list_pb2.GetOrderListRequest, _order_list_pb2.GetOrderListResponse]
+    """Tells one list and its orders. Fails with UNKNOWN_ORDER_LIST when there is none."""
+    ListOrderLists: _grpc.UnaryUnaryMultiCallable[_order_list_pb2.ListOrderListsRequest, _order_list_pb2.ListOrderListsResponse]
+    """Lists lists, newest first."""
+    CancelOrderList: _grpc.UnaryUnaryMultiCallable[_order_list_pb2.CancelOrderListRequest, _order_list_pb2.CancelOrderListResponse]
+    """Asks for the cancel of every live order of a list. One that has none answers as it stands."""
     GetOrder: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderRequest, _order_query_pb2.GetOrderResponse]
     """Tells one order, by our id."""
     ListOrders: _grpc.UnaryUnaryMultiCallable[_order_query_pb2.ListOrdersRequest, _order_query_pb2.ListOrdersResponse]
@@ -153,6 +167,19 @@ class OrderServiceAsyncStub(OrderServiceStub):
     """
     CancelAllOrders: _aio.UnaryUnaryMultiCallable[_order_entry_pb2.CancelAllOrdersRequest, _order_entry_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
     """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
+    PlaceOrderList: _aio.UnaryUnaryMultiCallable[_order_list_pb2.PlaceOrderListRequest, _order_list_pb2.PlaceOrderListResponse]  # type: ignore[assignment]
+    """Places orders that depend on each other: all of them or none. Answers when they are committed. The same request under the
+    same client order list id answers the list as it stands; a different one fails with DUPLICATE_CLIENT_ORDER_LIST_ID, and
+    one whose orders were placed otherwise with DUPLICATE_CLIENT_ORDER_ID. Orders that do not make a list fail with
+    ORDER_LIST_MISMATCH. A refusal of any of them by risk fails with FAILED_PRECONDITION and the detail RiskBreach; nothing is
+    kept then and the ids stay free.
+    """
+    GetOrderList: _aio.UnaryUnaryMultiCallable[_order_list_pb2.GetOrderListRequest, _order_list_pb2.GetOrderListResponse]  # type: ignore[assignment]
+    """Tells one list and its orders. Fails with UNKNOWN_ORDER_LIST when there is none."""
+    ListOrderLists: _aio.UnaryUnaryMultiCallable[_order_list_pb2.ListOrderListsRequest, _order_list_pb2.ListOrderListsResponse]  # type: ignore[assignment]
+    """Lists lists, newest first."""
+    CancelOrderList: _aio.UnaryUnaryMultiCallable[_order_list_pb2.CancelOrderListRequest, _order_list_pb2.CancelOrderListResponse]  # type: ignore[assignment]
+    """Asks for the cancel of every live order of a list. One that has none answers as it stands."""
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_query_pb2.GetOrderRequest, _order_query_pb2.GetOrderResponse]  # type: ignore[assignment]
     """Tells one order, by our id."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_order_query_pb2.ListOrdersRequest, _order_query_pb2.ListOrdersResponse]  # type: ignore[assignment]
@@ -264,6 +291,43 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_order_entry_pb2.CancelAllOrdersResponse, _abc.Awaitable[_order_entry_pb2.CancelAllOrdersResponse]]:
         """Asks for the cancel of every live order of an account, or of those of one instrument or side."""
+
+    @_abc_1.abstractmethod
+    def PlaceOrderList(
+        self,
+        request: _order_list_pb2.PlaceOrderListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_list_pb2.PlaceOrderListResponse, _abc.Awaitable[_order_list_pb2.PlaceOrderListResponse]]:
+        """Places orders that depend on each other: all of them or none. Answers when they are committed. The same request under the
+        same client order list id answers the list as it stands; a different one fails with DUPLICATE_CLIENT_ORDER_LIST_ID, and
+        one whose orders were placed otherwise with DUPLICATE_CLIENT_ORDER_ID. Orders that do not make a list fail with
+        ORDER_LIST_MISMATCH. A refusal of any of them by risk fails with FAILED_PRECONDITION and the detail RiskBreach; nothing is
+        kept then and the ids stay free.
+        """
+
+    @_abc_1.abstractmethod
+    def GetOrderList(
+        self,
+        request: _order_list_pb2.GetOrderListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_list_pb2.GetOrderListResponse, _abc.Awaitable[_order_list_pb2.GetOrderListResponse]]:
+        """Tells one list and its orders. Fails with UNKNOWN_ORDER_LIST when there is none."""
+
+    @_abc_1.abstractmethod
+    def ListOrderLists(
+        self,
+        request: _order_list_pb2.ListOrderListsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_list_pb2.ListOrderListsResponse, _abc.Awaitable[_order_list_pb2.ListOrderListsResponse]]:
+        """Lists lists, newest first."""
+
+    @_abc_1.abstractmethod
+    def CancelOrderList(
+        self,
+        request: _order_list_pb2.CancelOrderListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_order_list_pb2.CancelOrderListResponse, _abc.Awaitable[_order_list_pb2.CancelOrderListResponse]]:
+        """Asks for the cancel of every live order of a list. One that has none answers as it stands."""
 
     @_abc_1.abstractmethod
     def GetOrder(

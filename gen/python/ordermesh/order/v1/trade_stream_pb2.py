@@ -28,11 +28,12 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from ordermesh.order.v1 import execution_report_pb2 as ordermesh_dot_order_dot_v1_dot_execution__report__pb2
 from ordermesh.order.v1 import order_pb2 as ordermesh_dot_order_dot_v1_dot_order__pb2
 from ordermesh.order.v1 import order_entry_pb2 as ordermesh_dot_order_dot_v1_dot_order__entry__pb2
+from ordermesh.order.v1 import order_list_pb2 as ordermesh_dot_order_dot_v1_dot_order__list__pb2
 from ordermesh.order.v1 import order_stream_pb2 as ordermesh_dot_order_dot_v1_dot_order__stream__pb2
 from ordermesh.type.v1 import stream_pb2 as ordermesh_dot_type_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/order/v1/trade_stream.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/order/v1/order.proto\x1a$ordermesh/order/v1/order_entry.proto\x1a%ordermesh/order/v1/order_stream.proto\x1a\x1eordermesh/type/v1/stream.proto\"\x82\x01\n\x0cTradeRequest\x12-\n\x04open\x18\x01 \x01(\x0b\x32\x1d.ordermesh.order.v1.TradeOpenH\x00\x12\x34\n\x08\x63ommands\x18\x02 \x01(\x0b\x32 .ordermesh.order.v1.CommandBatchH\x00\x42\r\n\x04item\x12\x05\xbaH\x02\x08\x01\"\xf8\x01\n\tTradeOpen\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12\x45\n\x12heartbeat_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\x12\x1e\n\x0cresume_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x44\n\x14\x63\x61ncel_on_disconnect\x18\x04 \x01(\x0b\x32&.ordermesh.order.v1.CancelOnDisconnect\"M\n\x12\x43\x61ncelOnDisconnect\x12\x37\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x07\"\x03\x08\x90\x1c\x32\x00\"e\n\x0c\x43ommandBatch\x12\x19\n\x08sequence\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12:\n\x08\x63ommands\x18\x02 \x03(\x0b\x32\x1b.ordermesh.order.v1.CommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"\x8b\x02\n\x07\x43ommand\x12\x36\n\x05place\x18\x01 \x01(\x0b\x32%.ordermesh.order.v1.PlaceOrderRequestH\x00\x12\x38\n\x06\x63\x61ncel\x18\x02 \x01(\x0b\x32&.ordermesh.order.v1.CancelOrderRequestH\x00\x12@\n\ncancel_all\x18\x03 \x01(\x0b\x32*.ordermesh.order.v1.CancelAllOrdersRequestH\x00\x12:\n\x07replace\x18\x04 \x01(\x0b\x32\'.ordermesh.order.v1.ReplaceOrderRequestH\x00\x42\x10\n\x07\x63ommand\x12\x05\xbaH\x02\x08\x01\"\xa3\x03\n\rTradeResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x33\n\nsubscribed\x18\x02 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x03 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12\x35\n\x08snapshot\x18\x04 \x01(\x0b\x32!.ordermesh.order.v1.OrderSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x05 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x31\n\x06update\x18\x06 \x01(\x0b\x32\x1f.ordermesh.order.v1.TradeUpdateH\x00\x12\x31\n\theartbeat\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x08 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\"\x92\x01\n\x0bTradeUpdate\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32&.ordermesh.order.v1.CommandBatchResult\x12\x34\n\x07reports\x18\x02 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReport\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\"Z\n\x12\x43ommandBatchResult\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x32\n\x07results\x18\x02 \x03(\x0b\x32!.ordermesh.order.v1.CommandResult\"\xac\x01\n\rCommandResult\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.OrderH\x00\x12?\n\x08\x63\x61nceled\x18\x02 \x01(\x0b\x32+.ordermesh.order.v1.CancelAllOrdersResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcomeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/order/v1/trade_stream.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/order/v1/order.proto\x1a$ordermesh/order/v1/order_entry.proto\x1a#ordermesh/order/v1/order_list.proto\x1a%ordermesh/order/v1/order_stream.proto\x1a\x1eordermesh/type/v1/stream.proto\"\x82\x01\n\x0cTradeRequest\x12-\n\x04open\x18\x01 \x01(\x0b\x32\x1d.ordermesh.order.v1.TradeOpenH\x00\x12\x34\n\x08\x63ommands\x18\x02 \x01(\x0b\x32 .ordermesh.order.v1.CommandBatchH\x00\x42\r\n\x04item\x12\x05\xbaH\x02\x08\x01\"\xf8\x01\n\tTradeOpen\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12\x45\n\x12heartbeat_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\x12\x1e\n\x0cresume_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x44\n\x14\x63\x61ncel_on_disconnect\x18\x04 \x01(\x0b\x32&.ordermesh.order.v1.CancelOnDisconnect\"M\n\x12\x43\x61ncelOnDisconnect\x12\x37\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x07\"\x03\x08\x90\x1c\x32\x00\"e\n\x0c\x43ommandBatch\x12\x19\n\x08sequence\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12:\n\x08\x63ommands\x18\x02 \x03(\x0b\x32\x1b.ordermesh.order.v1.CommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"\xcc\x02\n\x07\x43ommand\x12\x36\n\x05place\x18\x01 \x01(\x0b\x32%.ordermesh.order.v1.PlaceOrderRequestH\x00\x12\x38\n\x06\x63\x61ncel\x18\x02 \x01(\x0b\x32&.ordermesh.order.v1.CancelOrderRequestH\x00\x12@\n\ncancel_all\x18\x03 \x01(\x0b\x32*.ordermesh.order.v1.CancelAllOrdersRequestH\x00\x12:\n\x07replace\x18\x04 \x01(\x0b\x32\'.ordermesh.order.v1.ReplaceOrderRequestH\x00\x12?\n\nplace_list\x18\x05 \x01(\x0b\x32).ordermesh.order.v1.PlaceOrderListRequestH\x00\x42\x10\n\x07\x63ommand\x12\x05\xbaH\x02\x08\x01\"\xa3\x03\n\rTradeResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x33\n\nsubscribed\x18\x02 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x03 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12\x35\n\x08snapshot\x18\x04 \x01(\x0b\x32!.ordermesh.order.v1.OrderSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x05 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x31\n\x06update\x18\x06 \x01(\x0b\x32\x1f.ordermesh.order.v1.TradeUpdateH\x00\x12\x31\n\theartbeat\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x08 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\"\x92\x01\n\x0bTradeUpdate\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32&.ordermesh.order.v1.CommandBatchResult\x12\x34\n\x07reports\x18\x02 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReport\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\"Z\n\x12\x43ommandBatchResult\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x32\n\x07results\x18\x02 \x03(\x0b\x32!.ordermesh.order.v1.CommandResult\"\xe1\x01\n\rCommandResult\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.OrderH\x00\x12?\n\x08\x63\x61nceled\x18\x02 \x01(\x0b\x32+.ordermesh.order.v1.CancelAllOrdersResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x33\n\norder_list\x18\x04 \x01(\x0b\x32\x1d.ordermesh.order.v1.OrderListH\x00\x42\t\n\x07outcomeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,22 +56,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMMANDBATCH'].fields_by_name['commands']._serialized_options = b'\272H\010\222\001\005\010\001\020\364\003'
   _globals['_COMMAND'].oneofs_by_name['command']._loaded_options = None
   _globals['_COMMAND'].oneofs_by_name['command']._serialized_options = b'\272H\002\010\001'
-  _globals['_TRADEREQUEST']._serialized_start=332
-  _globals['_TRADEREQUEST']._serialized_end=462
-  _globals['_TRADEOPEN']._serialized_start=465
-  _globals['_TRADEOPEN']._serialized_end=713
-  _globals['_CANCELONDISCONNECT']._serialized_start=715
-  _globals['_CANCELONDISCONNECT']._serialized_end=792
-  _globals['_COMMANDBATCH']._serialized_start=794
-  _globals['_COMMANDBATCH']._serialized_end=895
-  _globals['_COMMAND']._serialized_start=898
-  _globals['_COMMAND']._serialized_end=1165
-  _globals['_TRADERESPONSE']._serialized_start=1168
-  _globals['_TRADERESPONSE']._serialized_end=1587
-  _globals['_TRADEUPDATE']._serialized_start=1590
-  _globals['_TRADEUPDATE']._serialized_end=1736
-  _globals['_COMMANDBATCHRESULT']._serialized_start=1738
-  _globals['_COMMANDBATCHRESULT']._serialized_end=1828
-  _globals['_COMMANDRESULT']._serialized_start=1831
-  _globals['_COMMANDRESULT']._serialized_end=2003
+  _globals['_TRADEREQUEST']._serialized_start=369
+  _globals['_TRADEREQUEST']._serialized_end=499
+  _globals['_TRADEOPEN']._serialized_start=502
+  _globals['_TRADEOPEN']._serialized_end=750
+  _globals['_CANCELONDISCONNECT']._serialized_start=752
+  _globals['_CANCELONDISCONNECT']._serialized_end=829
+  _globals['_COMMANDBATCH']._serialized_start=831
+  _globals['_COMMANDBATCH']._serialized_end=932
+  _globals['_COMMAND']._serialized_start=935
+  _globals['_COMMAND']._serialized_end=1267
+  _globals['_TRADERESPONSE']._serialized_start=1270
+  _globals['_TRADERESPONSE']._serialized_end=1689
+  _globals['_TRADEUPDATE']._serialized_start=1692
+  _globals['_TRADEUPDATE']._serialized_end=1838
+  _globals['_COMMANDBATCHRESULT']._serialized_start=1840
+  _globals['_COMMANDBATCHRESULT']._serialized_end=1930
+  _globals['_COMMANDRESULT']._serialized_start=1933
+  _globals['_COMMANDRESULT']._serialized_end=2158
 # @@protoc_insertion_point(module_scope)

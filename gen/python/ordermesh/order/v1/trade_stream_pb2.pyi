@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
 from ordermesh.order.v1 import execution_report_pb2 as _execution_report_pb2
 from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
+from ordermesh.order.v1 import order_list_pb2 as _order_list_pb2
 from ordermesh.order.v1 import order_pb2 as _order_pb2
 from ordermesh.order.v1 import order_stream_pb2 as _order_stream_pb2
 from ordermesh.type.v1 import stream_pb2 as _stream_pb2
@@ -165,6 +166,7 @@ class Command(_message.Message):
     CANCEL_FIELD_NUMBER: _builtins.int
     CANCEL_ALL_FIELD_NUMBER: _builtins.int
     REPLACE_FIELD_NUMBER: _builtins.int
+    PLACE_LIST_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def place(self) -> _order_entry_pb2.PlaceOrderRequest:
         """Places an order, as PlaceOrder does."""
@@ -183,6 +185,10 @@ class Command(_message.Message):
     def replace(self) -> _order_entry_pb2.ReplaceOrderRequest:
         """Asks for new terms of an order, as ReplaceOrder does."""
 
+    @_builtins.property
+    def place_list(self) -> _order_list_pb2.PlaceOrderListRequest:
+        """Places a list of orders, as PlaceOrderList does. Commands after it do not wait for it."""
+
     def __init__(
         self,
         *,
@@ -190,12 +196,13 @@ class Command(_message.Message):
         cancel: _order_entry_pb2.CancelOrderRequest | None = ...,
         cancel_all: _order_entry_pb2.CancelAllOrdersRequest | None = ...,
         replace: _order_entry_pb2.ReplaceOrderRequest | None = ...,
+        place_list: _order_list_pb2.PlaceOrderListRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "cancel_all", b"cancel_all", "command", b"command", "place", b"place", "replace", b"replace"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "cancel_all", b"cancel_all", "command", b"command", "place", b"place", "place_list", b"place_list", "replace", b"replace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "cancel_all", b"cancel_all", "command", b"command", "place", b"place", "replace", b"replace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "cancel_all", b"cancel_all", "command", b"command", "place", b"place", "place_list", b"place_list", "replace", b"replace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["place", "cancel", "cancel_all", "replace"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["place", "cancel", "cancel_all", "replace", "place_list"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -338,6 +345,7 @@ class CommandResult(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     CANCELED_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    ORDER_LIST_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _order_pb2.Order:
         """The order as the command left it: PENDING_NEW, PENDING_CANCEL, or, for a repeated command, as it stands now."""
@@ -350,18 +358,23 @@ class CommandResult(_message.Message):
     def error(self) -> _status_pb2.Status:
         """What the RPC of that command would have failed with."""
 
+    @_builtins.property
+    def order_list(self) -> _order_list_pb2.OrderList:
+        """The list that a `place_list` placed."""
+
     def __init__(
         self,
         *,
         order: _order_pb2.Order | None = ...,
         canceled: _order_entry_pb2.CancelAllOrdersResponse | None = ...,
         error: _status_pb2.Status | None = ...,
+        order_list: _order_list_pb2.OrderList | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["canceled", b"canceled", "error", b"error", "order", b"order", "outcome", b"outcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["canceled", b"canceled", "error", b"error", "order", b"order", "order_list", b"order_list", "outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["canceled", b"canceled", "error", b"error", "order", b"order", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canceled", b"canceled", "error", b"error", "order", b"order", "order_list", b"order_list", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["order", "canceled", "error"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["order", "canceled", "error", "order_list"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

@@ -142,6 +142,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The service is draining."""
     ERROR_REASON_COMPONENT_DOWN: _ErrorReason.ValueType  # 125
     """A component that the health check covers is down."""
+    ERROR_REASON_ORDER_LIST_MISMATCH: _ErrorReason.ValueType  # 160
+    """Orders that do not make a list of the type asked for; the field and the rule say which."""
+    ERROR_REASON_DUPLICATE_CLIENT_ORDER_LIST_ID: _ErrorReason.ValueType  # 161
+    """The client order list id was used before in the account for another request."""
+    ERROR_REASON_UNKNOWN_ORDER_LIST: _ErrorReason.ValueType  # 162
+    """No list of that id."""
+    ERROR_REASON_QUANTITY_FOLLOWS_LIST: _ErrorReason.ValueType  # 163
+    """The quantity of an order follows its list, and cannot be replaced."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 126
     """A fault of the service; the message carries the id under which it was logged."""
     ERROR_REASON_ALGORITHM_MISMATCH: _ErrorReason.ValueType  # 135
@@ -280,6 +288,14 @@ ERROR_REASON_DRAINING: ErrorReason.ValueType  # 124
 """The service is draining."""
 ERROR_REASON_COMPONENT_DOWN: ErrorReason.ValueType  # 125
 """A component that the health check covers is down."""
+ERROR_REASON_ORDER_LIST_MISMATCH: ErrorReason.ValueType  # 160
+"""Orders that do not make a list of the type asked for; the field and the rule say which."""
+ERROR_REASON_DUPLICATE_CLIENT_ORDER_LIST_ID: ErrorReason.ValueType  # 161
+"""The client order list id was used before in the account for another request."""
+ERROR_REASON_UNKNOWN_ORDER_LIST: ErrorReason.ValueType  # 162
+"""No list of that id."""
+ERROR_REASON_QUANTITY_FOLLOWS_LIST: ErrorReason.ValueType  # 163
+"""The quantity of an order follows its list, and cannot be replaced."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 126
 """A fault of the service; the message carries the id under which it was logged."""
 ERROR_REASON_ALGORITHM_MISMATCH: ErrorReason.ValueType  # 135
