@@ -8,8 +8,8 @@ from services.cli.commands import (
     accounts,
     book,
     bracket,
+    order,
     orders,
-    place,
     positions,
     quotes,
     reconciliations,
@@ -27,7 +27,6 @@ app = typer.Typer(
     help="Trades on an Ordermesh. Exit codes: 0 done, 1 refused, 2 wrong usage, 3 mesh not reachable.",
 )
 for command in (
-    place.order,
     bracket.bracket,
     orders.orders,
     replace.replace,
@@ -42,4 +41,5 @@ for command in (
     replay.replay,
 ):
     app.command()(command)
+app.add_typer(order.order, name="order")
 app.add_typer(risk.risk, name="risk")

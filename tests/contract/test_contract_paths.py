@@ -20,6 +20,8 @@ GET POST /api/v1/orders
 DELETE GET PUT /api/v1/orders/{}
 POST /api/v1/orders/{}/cancel
 GET /api/v1/orders/{}/history
+GET /api/v1/orders/{}/execution-quality
+GET /api/v1/execution-quality
 POST /api/v1/orders:batch
 POST /api/v1/orders:cancelAll
 POST /api/v1/orders:preview

@@ -176,7 +176,7 @@ async def test_what_is_not_kept_as_trades_is_looked_for_in_longer_candles(
     assert told == Traded(Decimal(30), Decimal(2), 2, HOUR, HOUR + 60 * SECOND)
     assert told.average == 15
     market.candles = [candle(candle_pb2.CANDLE_INTERVAL_1H, HOUR, volume="2", turnover="30", count=2)]
-    long = await public.traded(AAPL, 0, 4_000 * 60 * SECOND)
+    long = await public.traded(AAPL, 0, 5_000 * 60 * SECOND)
     assert long is not None
     assert long.begin_ns == 0
 

@@ -19,7 +19,7 @@ from services.order.wire import nanoseconds, timestamp
 
 MOST_TRADES: Final = 5_000
 """Beyond so many trades of an order's life, candles are taken."""
-_MOST_CANDLES: Final = 3_000
+_MOST_CANDLES: Final = 4_000
 _PAGE_SIZE: Final = 1_000
 _NEAR: Final = 20
 """Trades that are looked through for the last one: bounds of a list are whole microseconds, times are not."""
