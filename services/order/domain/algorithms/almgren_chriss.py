@@ -29,12 +29,12 @@ class Impact:
     fixed: float = 0.0
 
     def adjusted(self, slice_days: float) -> float:
-        """Returns eta~ = eta - gamma tau / 2, which must be above 0 (equation 10)."""
+        """Returns eta~ = eta - gamma tau / 2, which must be above 0."""
         return self.temporary - self.permanent * slice_days / 2
 
 
 def kappa(impact: Impact, slice_days: float) -> float:
-    """Returns the urgency of trading, 1 / day: cosh(kappa tau) = 1 + kappa~^2 tau^2 / 2 (equations 14 and 15).
+    """Returns the urgency of trading, 1 / day: cosh(kappa tau) = 1 + kappa~^2 tau^2 / 2.
 
     Raises:
         ValueError: gamma tau is not less than 2 eta.
@@ -48,7 +48,7 @@ def kappa(impact: Impact, slice_days: float) -> float:
 
 
 def holdings(urgency: float, slices: int, days: float) -> list[float]:
-    """Returns what should be left at the end of each slice, as parts of the whole; 0 with the last (equation 17).
+    """Returns what should be left at the end of each slice, as parts of the whole; 0 with the last.
 
     Args:
         urgency: Kappa, 1 / day; 0 for the even schedule.
@@ -65,14 +65,14 @@ def holdings(urgency: float, slices: int, days: float) -> list[float]:
 
 
 def expected_cost(impact: Impact, quantity: float, left: Sequence[float], slice_days: float) -> float:
-    """Returns the expected cost against the price at the beginning (equation 4 with linear impact, equation 8)."""
+    """Returns the expected cost against the price at the beginning."""
     traded = [quantity * (before - after) for before, after in zip((1.0, *left), left, strict=False)]
     temporary = impact.adjusted(slice_days) / slice_days * sum(each * each for each in traded)
     return impact.permanent * quantity**2 / 2 + impact.fixed * quantity + temporary
 
 
 def cost_deviation(impact: Impact, quantity: float, left: Sequence[float], slice_days: float) -> float:
-    """Returns the standard deviation of the cost (equation 5)."""
+    """Returns the standard deviation of the cost."""
     return impact.volatility * quantity * math.sqrt(slice_days * sum(each * each for each in left))
 
 
