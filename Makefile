@@ -46,7 +46,7 @@ run: setup ## Start the whole mesh on this machine (PORT=9080 moves its ports)
 
 .PHONY: test
 test: setup engine-test ## Run every test: engine, unit, contract, integration, end to end
-	@$(STEP) "Python tests" $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(STEP) "Python tests" $(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
 
 .PHONY: engine-test
 engine-test: debian ## Run the engine's tests

@@ -20,6 +20,7 @@ from services.mesh.interceptors.constraints import ConstraintInterceptor
 from services.mesh.interceptors.errors import ErrorInterceptor
 from services.mesh.interceptors.metrics import MetricsInterceptor
 from services.mesh.options import SERVER_OPTIONS
+from services.mesh.reading import reads_each, reads_one
 from services.mesh.telemetry import Telemetry
 
 S = TypeVar("S")
@@ -117,7 +118,8 @@ class Server:
         serializer = handler.response_serializer
         if method.response_streaming:
             serializer = _unless_bytes(serializer)
-        made: grpc.RpcMethodHandler[Any, Any] = make(wrapped, handler.request_deserializer, serializer)
+        reads = reads_each if method.request_streaming else reads_one
+        made: grpc.RpcMethodHandler[Any, Any] = make(wrapped, reads(handler.request_deserializer), serializer)
         return made
 
 

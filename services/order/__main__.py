@@ -7,12 +7,12 @@ import gc
 import time
 from typing import NamedTuple
 
-from redis.asyncio import Redis
-
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc
+from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.errors import CodedError
+from services.kernel.identifiers import UuidV7
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
 from services.order.peers.broker import BrokerRoute
@@ -74,6 +74,8 @@ async def main(service: Service[OrderSettings]) -> None:
     book = Book(settings.shard, most_remembered=settings.most_remembered_orders)
     store = PostgresStore(database, log, book)
     await _start(store, settings.start_timeout_seconds)
+    # A clock that was set back while no process ran would put new orders among those of before.
+    identifiers = UuidV7(service.clock, after_ns=book.at_ns)
 
     metrics = Metrics(service.telemetry.registry)
     history = History(database, settings.shard)
@@ -81,7 +83,7 @@ async def main(service: Service[OrderSettings]) -> None:
         book,
         store,
         service.clock,
-        service.identifiers,
+        identifiers,
         metrics,
         most_per_batch=settings.most_events_per_commit,
         most_waiting=settings.most_waiting_orders,
@@ -103,7 +105,7 @@ async def main(service: Service[OrderSettings]) -> None:
         PostgresReconciliations(database, settings.shard),
         book,
         service.clock,
-        service.identifiers,
+        identifiers,
         kept=settings.kept_reconciliations,
     )
     service.on_close(reconciliations.flush)
@@ -112,7 +114,7 @@ async def main(service: Service[OrderSettings]) -> None:
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
     )
-    redis = Redis.from_url(settings.redis_url.get_secret_value())
+    redis = connect(settings.redis_url.get_secret_value())
     service.on_close(redis.aclose)
     relay_options = RelayOptions(interval_seconds=settings.relay_interval_seconds)
     relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard, options=relay_options)
@@ -186,7 +188,7 @@ async def main(service: Service[OrderSettings]) -> None:
         service.spawn(name, coroutine)
     trades = TradeStreams(
         streams,
-        Desk(placing, orders, replacing, order_lists, instruments, service.clock, service.identifiers, metrics),
+        Desk(placing, orders, replacing, order_lists, instruments, service.clock, identifiers, metrics),
         leases,
         service.clock,
         service.draining,
@@ -206,7 +208,7 @@ async def main(service: Service[OrderSettings]) -> None:
         judging=Judging(orders, executions, public_market, quotes, service.clock),
         quality_summaries=QualitySummaries(executions, public_market),
         clock=service.clock,
-        identifiers=service.identifiers,
+        identifiers=identifiers,
         metrics=metrics,
     )
     service.server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, servicer)

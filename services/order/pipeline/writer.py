@@ -151,7 +151,7 @@ class Writer:
         # Without a pause in between: whoever subscribes finds the book and the listeners at the same sequence.
         self.available = True
         self._book.install(draft)
-        if draft.entries:
+        if draft.entries or draft.cursors:
             for listener in self._listeners:
                 listener.committed(draft)
         for work in works:
