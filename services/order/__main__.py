@@ -15,6 +15,7 @@ from services.kernel.errors import CodedError
 from services.kernel.identifiers import UuidV7
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
+from services.order.domain.algorithms.routing_record import RoutingRecord
 from services.order.peers.broker import BrokerRoute
 from services.order.peers.instruments import InstrumentCatalogue
 from services.order.peers.market_record import PublicMarket
@@ -37,6 +38,8 @@ from services.order.pipeline.quality_summaries import QualitySummaries
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.replacing import Replacing
+from services.order.pipeline.route_planning import RoutePlanner
+from services.order.pipeline.routing import Router
 from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
@@ -146,6 +149,7 @@ async def main(service: Service[OrderSettings]) -> None:
         depths=MarketDepths(channels.to(settings.marketdata_address)),
         routes=Routing(channels.to(settings.broker_address)),
         plans=worked.plans,
+        rounds=worked.planner,
         clock=service.clock,
     )
     orders = Orders(book, writer, store)
@@ -182,6 +186,7 @@ async def main(service: Service[OrderSettings]) -> None:
         ("reconciliations", reconciliations.run()),
         ("leases", leases.run()),
         ("algorithms", worked.algorithms.run()),
+        ("routing", worked.algorithms.plan_rounds()),
         ("algorithm preparing", worked.preparing.run()),
         ("volumes", worked.volumes.run(service.clock.now_ns)),
     ):
@@ -223,6 +228,7 @@ class _Worked(NamedTuple):
     algorithms: Algorithms
     preparing: AlgorithmPreparing
     plans: AlgorithmPlans
+    planner: RoutePlanner
     volumes: VolumeBoard
 
 
@@ -238,6 +244,15 @@ def _worked(
 ) -> _Worked:
     bars = MarketBars(service.channels.to(service.settings.marketdata_address))
     volumes, plans, clock = VolumeBoard(bars), AlgorithmPlans(bars, quotes), service.clock
+    channels, settings, record = service.channels, service.settings, RoutingRecord()
+    planner = RoutePlanner(
+        instruments,
+        MarketDepths(channels.to(settings.marketdata_address)),
+        Routing(channels.to(settings.broker_address)),
+        bars,
+        record=record,
+        clock=clock,
+    )
     algorithms = Algorithms(
         book,
         writer,
@@ -245,12 +260,13 @@ def _worked(
         instruments=instruments,
         quotes=quotes,
         volumes=volumes,
+        router=Router(planner, writer, record=record, quotes=quotes, clock=clock, identifiers=service.identifiers),
         clock=clock,
         identifiers=service.identifiers,
     )
     algorithms.start()
     preparing = AlgorithmPreparing(algorithms, plans, listing, writer, instruments=instruments, clock=clock)
-    return _Worked(algorithms, preparing, plans, volumes)
+    return _Worked(algorithms, preparing, plans, planner, volumes)
 
 
 async def _start(store: PostgresStore, timeout_seconds: float) -> None:

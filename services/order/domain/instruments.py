@@ -18,6 +18,8 @@ class Instrument:
         max_quantity: Largest quantity of an order.
         trading: Whether it trades now.
         expires_at_ns: When it ceases to trade, nanoseconds since 1970; None for never.
+        currency: Currency of its prices; empty when it is not known.
+        multiplier: value = price x quantity x multiplier.
     """
 
     name: str
@@ -27,6 +29,23 @@ class Instrument:
     max_quantity: Decimal
     trading: bool = True
     expires_at_ns: int | None = None
+    currency: str = ""
+    multiplier: Decimal = Decimal(1)
+
+    @property
+    def symbol(self) -> str:
+        """What it is a listing of."""
+        return self.name.rpartition(".")[0]
+
+    @property
+    def venue(self) -> str:
+        """Where it is listed."""
+        return self.name.rpartition(".")[2]
+
+    def lists_the_same(self, other: Instrument) -> bool:
+        """Tells whether one unit of it is one unit of another."""
+        mine = (self.symbol, self.currency, self.multiplier)
+        return mine == (other.symbol, other.currency, other.multiplier)
 
     def trades_at(self, at_ns: int) -> bool:
         """Tells whether it takes orders at a time."""

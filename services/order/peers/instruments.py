@@ -34,6 +34,14 @@ class InstrumentCatalogue:
         """Returns an instrument if it is known already."""
         return self._known.get(name)
 
+    def listings(self, name: str) -> list[Instrument]:
+        """Returns the instruments that list the same as one, itself among them, by name; none while it is not known."""
+        own = self._known.get(name)
+        if own is None:
+            return []
+        listed = (each for each in self._known.values() if each.lists_the_same(own))
+        return sorted(listed, key=lambda each: each.name)
+
     async def find(self, name: str) -> Instrument | None:
         """Returns an instrument, asking for it when it is not known; None when there is none of that name.
 
@@ -89,4 +97,6 @@ def _instrument(message: instrument_pb2.Instrument) -> Instrument:
         max_quantity=Decimal(message.max_quantity),
         trading=message.status == instrument_pb2.INSTRUMENT_STATUS_TRADING,
         expires_at_ns=nanoseconds(message.expires_at) if message.HasField("expires_at") else None,
+        currency=message.currency,
+        multiplier=Decimal(message.contract_multiplier or "1"),
     )

@@ -162,6 +162,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The child orders of the algorithm were rejected again and again: it was given up. The text says why they were."""
     ERROR_REASON_PARENT_ORDER_MISMATCH: _ErrorReason.ValueType  # 139
     """A child order goes by its parent: it is not replaced by itself, and refused when its parent has no room for it."""
+    ERROR_REASON_NO_ROUTE: _ErrorReason.ValueType  # 164
+    """No listing that an order may be routed to has a current book, trades, and is reached by a connection that is up."""
+    ERROR_REASON_ROUTING_ENDED: _ErrorReason.ValueType  # 165
+    """The rounds of smart routing are used up: the order ended with what it has."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Ordermesh answers with, without the prefix `ERROR_REASON_`. The domain is
@@ -308,4 +312,8 @@ ERROR_REASON_ALGORITHM_GAVE_UP: ErrorReason.ValueType  # 138
 """The child orders of the algorithm were rejected again and again: it was given up. The text says why they were."""
 ERROR_REASON_PARENT_ORDER_MISMATCH: ErrorReason.ValueType  # 139
 """A child order goes by its parent: it is not replaced by itself, and refused when its parent has no room for it."""
+ERROR_REASON_NO_ROUTE: ErrorReason.ValueType  # 164
+"""No listing that an order may be routed to has a current book, trades, and is reached by a connection that is up."""
+ERROR_REASON_ROUTING_ENDED: ErrorReason.ValueType  # 165
+"""The rounds of smart routing are used up: the order ended with what it has."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
