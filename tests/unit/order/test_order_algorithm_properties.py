@@ -97,8 +97,8 @@ def passed(quarters: int) -> Step:
 
 
 STEPS = st.one_of(
-    st.builds(passed, st.integers(1, 8)),
-    st.builds(passed, st.integers(1, 8)),
+    st.builds(passed, st.integers(1, 5)),
+    st.builds(passed, st.integers(1, 5)),
     st.builds(quoted, st.integers(990, 1010), st.integers(1, 5)),
     st.builds(filled, st.integers(0, 5), st.integers(1, 100)),
     st.builds(ended, st.integers(0, 5)),
@@ -132,7 +132,7 @@ STRATEGIES = st.sampled_from(
     st.sampled_from(Aggressiveness),
     st.booleans(),
     st.sampled_from([None, "10.02"]),
-    st.lists(STEPS, max_size=30),
+    st.lists(STEPS, min_size=15, max_size=40),
     st.booleans(),
 )
 def test_an_order_that_is_worked_keeps_its_bounds(
