@@ -218,11 +218,12 @@ async def test_a_crash_in_the_middle_neither_loses_nor_doubles(tmp_path: Path) -
     ):
         instrument = await offered(maker)
         parent = await someone.place(BUY, instrument, "60", "20", time_in_force=DAY, algorithm=twap(60))
+
+        async def traded() -> Decimal:
+            return Decimal((await get(someone, parent.order_id)).cumulative_quantity)
+
         for least in (3, 12):
-            await eventually(
-                lambda: get(someone, parent.order_id),
-                lambda found, least=least: Decimal(found.cumulative_quantity) >= least,
-            )
+            await eventually(traded, Decimal(least).__le__)
             await mesh.kill("order")
             await mesh.until_serving("order")
         filled = await eventually(

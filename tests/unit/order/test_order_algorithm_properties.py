@@ -51,8 +51,7 @@ def ended(index: int) -> Step:
     def end(world: AlgorithmWorld, _: Order) -> None:
         if world.venue.open:
             order_id = list(world.venue.open)[index % len(world.venue.open)]
-            del world.venue.open[order_id]
-            world.venue._report(order_id, VenueReportType.EXPIRED)
+            world.venue.end(order_id, VenueReportType.EXPIRED)
 
     return step(end)
 
@@ -167,8 +166,7 @@ async def recover(world: AlgorithmWorld, parent: Order) -> None:
     for order_id in list(world.venue.open):
         if world.store.orders[order_id].cancel_sequence:
             # Asked while the venue was deaf: it answers now.
-            del world.venue.open[order_id]
-            world.venue._report(order_id, VenueReportType.CANCELED)
+            world.venue.end(order_id, VenueReportType.CANCELED)
     await world.advance(LASTS + 1)
     assert not world.order(parent).live
     assert not world.venue.open

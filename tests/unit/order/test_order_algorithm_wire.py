@@ -36,7 +36,9 @@ from tests.fakes.algorithm_world import worked
 
 END = {"end_time": "2026-06-30T10:00:00Z"}
 END_NS = 1_782_813_600_000_000_000
-PLAN = Plan("of something", (Decimal("1.5"), Decimal(0)), *map(Decimal, ("0.95", "0.0000025", "0", "0.0625")))
+PLAN = Plan(
+    "of something", (Decimal("1.5"), ZERO), Decimal("0.95"), Decimal("0.0000025"), ZERO, fixed_cost=Decimal("0.0625")
+)
 
 
 def asked(**fields: Any) -> algorithm_pb2.Algorithm:
@@ -66,7 +68,9 @@ def asked(**fields: Any) -> algorithm_pb2.Algorithm:
                     "slice_interval": "60s",
                 }
             },
-            Shortfall(*map(Decimal, ("0.000001", "0.95", "0.0000025", "0", "0.0625")), 60_000_000_000),
+            Shortfall(
+                Decimal("0.000001"), Decimal("0.95"), Decimal("0.0000025"), ZERO, Decimal("0.0625"), 60_000_000_000
+            ),
         ),
     ],
 )
