@@ -161,7 +161,7 @@ async def test_rest_previews_and_places_algorithms(mesh: Mesh, rest: httpx.Async
         account = await new_account(rest)
         end = (datetime.now(UTC) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
         impact = {"volatility": "0.95", "temporary_impact": "0.001"}
-        shortfall = {"risk_aversion": "0.1", "slice_interval": "900s"} | impact
+        shortfall = {"risk_aversion": "100", "slice_interval": "900s"} | impact
         body = order(account, instrument=instrument, quantity="40", time_in_force="TIME_IN_FORCE_DAY") | {
             "limit_price": "19",
             "algorithm": {"implementation_shortfall": shortfall, "end_time": end},
