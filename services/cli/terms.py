@@ -66,5 +66,13 @@ def instructions_in_words(order: order_pb2.Order) -> str:
         f"shows {order.display_quantity}" if order.display_quantity else "",
         f"until {output.local_time(order.expire_at)}" if order.HasField("expire_at") else "",
         "released" if order.triggered else "",
+        _algorithm(order),
     )
     return ", ".join(part for part in parts if part)
+
+
+def _algorithm(order: order_pb2.Order) -> str:
+    if not order.HasField("algorithm"):
+        return ""
+    name = (order.algorithm.WhichOneof("strategy") or "").replace("_", " ")
+    return f"{name} until {output.local_time(order.algorithm.end_time)}"

@@ -15,6 +15,8 @@ from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh
 from services.mesh.status import from_status
 
+_MOST_SLICES = 24
+
 
 async def preview(mesh: Mesh, request: order_entry_pb2.PlaceOrderRequest, *, as_json: bool) -> int:
     """Shows what would become of an order.
@@ -43,6 +45,7 @@ def lines(request: order_entry_pb2.PlaceOrderRequest, answer: order_preview_pb2.
     yield f"risk   {_risk(answer)}"
     yield from _cost(answer)
     yield f"route  {_route(answer)}"
+    yield from _schedule(answer)
 
 
 def _why(status: Status) -> str:
@@ -76,6 +79,23 @@ def _cost(answer: order_preview_pb2.PreviewOrderResponse) -> Iterator[str]:
         yield f"       against the middle {cost.mid_price}: spread {cost.spread_cost}, slippage {cost.slippage}"
     if cost.own_opposite_quantity != "0":
         yield f"       [yellow]{cost.own_opposite_quantity} of it would meet the account's own orders[/]"
+
+
+def _schedule(answer: order_preview_pb2.PreviewOrderResponse) -> Iterator[str]:
+    if answer.HasField("schedule_unavailable"):
+        yield f"slices [dim]{_why(answer.schedule_unavailable)}[/]"
+    if not answer.HasField("algorithm_schedule"):
+        return
+    schedule = answer.algorithm_schedule
+    for index, each in enumerate(schedule.slices):
+        if index == _MOST_SLICES:
+            yield f"       and {len(schedule.slices) - index} more"
+            break
+        yield f"{'slices' if not index else '      '} {output.local_time(each.time)}: {each.quantity}"
+    if schedule.plan.basis:
+        yield f"       by {escape(schedule.plan.basis)}"
+    if schedule.expected_cost:
+        yield f"       expected cost {schedule.expected_cost}, give or take {schedule.cost_deviation}"
 
 
 def _left(cost: order_preview_pb2.CostEstimate) -> str:

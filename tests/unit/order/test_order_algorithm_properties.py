@@ -51,8 +51,7 @@ def ended(index: int) -> Step:
     def end(world: AlgorithmWorld, _: Order) -> None:
         if world.venue.open:
             order_id = list(world.venue.open)[index % len(world.venue.open)]
-            del world.venue.open[order_id]
-            world.venue._report(order_id, VenueReportType.EXPIRED)
+            world.venue.end(order_id, VenueReportType.EXPIRED)
 
     return step(end)
 
@@ -97,8 +96,8 @@ def passed(quarters: int) -> Step:
 
 
 STEPS = st.one_of(
-    st.builds(passed, st.integers(1, 8)),
-    st.builds(passed, st.integers(1, 8)),
+    st.builds(passed, st.integers(1, 5)),
+    st.builds(passed, st.integers(1, 5)),
     st.builds(quoted, st.integers(990, 1010), st.integers(1, 5)),
     st.builds(filled, st.integers(0, 5), st.integers(1, 100)),
     st.builds(ended, st.integers(0, 5)),
@@ -132,7 +131,7 @@ STRATEGIES = st.sampled_from(
     st.sampled_from(Aggressiveness),
     st.booleans(),
     st.sampled_from([None, "10.02"]),
-    st.lists(STEPS, max_size=30),
+    st.lists(STEPS, min_size=15, max_size=40),
     st.booleans(),
 )
 def test_an_order_that_is_worked_keeps_its_bounds(
@@ -167,8 +166,7 @@ async def recover(world: AlgorithmWorld, parent: Order) -> None:
     for order_id in list(world.venue.open):
         if world.store.orders[order_id].cancel_sequence:
             # Asked while the venue was deaf: it answers now.
-            del world.venue.open[order_id]
-            world.venue._report(order_id, VenueReportType.CANCELED)
+            world.venue.end(order_id, VenueReportType.CANCELED)
     await world.advance(LASTS + 1)
     assert not world.order(parent).live
     assert not world.venue.open

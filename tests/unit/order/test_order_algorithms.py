@@ -102,8 +102,7 @@ async def test_at_its_end_time_it_expires_with_what_it_has(world: AlgorithmWorld
     await world.start()
     world.venue.deaf = False
     for order_id in list(world.venue.open):
-        del world.venue.open[order_id]
-        world.venue._report(order_id, VenueReportType.CANCELED)
+        world.venue.end(order_id, VenueReportType.CANCELED)
     await world.advance(1)
     ended = world.order(parent)
     assert (ended.status, ended.reason, ended.cumulative) == (OrderStatus.EXPIRED, "ALGORITHM_ENDED", 5)
@@ -319,8 +318,7 @@ async def test_a_replace_takes_effect_once_no_child_is_in_its_way(world: Algorit
     assert world.order(parent).terms.limit_price == Decimal("10.05")
     world.venue.fill(child.terms.order_id, Decimal(5), Decimal(10))
     world.venue.deaf = False
-    del world.venue.open[child.terms.order_id]
-    world.venue._report(child.terms.order_id, VenueReportType.CANCELED)
+    world.venue.end(child.terms.order_id, VenueReportType.CANCELED)
     await world.advance(1)
     after = world.order(parent)
     assert (after.status, after.terms.limit_price) == (OrderStatus.PARTIALLY_FILLED, Decimal("9.99"))
