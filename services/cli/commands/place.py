@@ -91,11 +91,12 @@ def order(  # noqa: PLR0917 - each is a word of the command line
     end: algorithms.End = "",
     start: algorithms.Start = "",
     slice_length: algorithms.Slice = "",
-    style: algorithms.StyleOption = algorithms.Style.NEUTRAL,
+    style: algorithms.StyleOption = None,
     rate: algorithms.Rate = "",
     max_participation: algorithms.MaxParticipation = "",
     risk_aversion: algorithms.RiskAversion = "",
     cross_at_end: algorithms.CrossAtEnd = False,
+    venue: algorithms.Venue = None,
     json: options.Json = False,
     address: options.Address = "",
 ) -> None:
@@ -104,7 +105,16 @@ def order(  # noqa: PLR0917 - each is a word of the command line
         raise typer.BadParameter("give --tif or --until, not both")
     works = algorithms.algorithm_of(
         algorithms.Asked(
-            algorithm, end, start, slice_length, style, rate, max_participation, risk_aversion, cross_at_end
+            algorithm,
+            end,
+            start,
+            slice_length,
+            style,
+            rate,
+            max_participation,
+            risk_aversion,
+            cross_at_end,
+            tuple(venue or ()),
         )
     )
     lives = tif or (TimeInForce.DAY if limit or stop or works else TimeInForce.IOC)

@@ -22,6 +22,7 @@ from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderStatus, OrderType, Side, TimeInForce
 from services.order.pipeline.algorithm_runs import GAVE_UP, Run
 from services.order.pipeline.algorithm_work import AlgorithmWork
+from services.order.pipeline.beginning import NO_ROOM
 from services.order.pipeline.ports import Quotes
 from services.order.pipeline.route_planning import RoutePlanner
 from services.order.pipeline.writer import Writer
@@ -81,7 +82,8 @@ class Router:
 
     def heard(self, event: OrderEvent, now_ns: int) -> None:
         """Takes note of what happened to a child."""
-        self._record.heard(event, now_ns)
+        if event.reason != NO_ROOM:
+            self._record.heard(event, now_ns)
 
     async def plan(self, rounds: Sequence[Round]) -> None:
         """Plans rounds side by side; what cannot be planned now is decided on anew."""

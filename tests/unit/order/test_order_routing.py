@@ -7,17 +7,21 @@ from dataclasses import replace as changed
 from decimal import Decimal
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from ordermesh.order.v1 import algorithm_pb2, smart_routing_pb2
 from services.kernel.errors import CodedError
 from services.order.domain.algorithms.routing_terms import RoutingPlan, SmartRouting
 from services.order.domain.algorithms.rules import check_algorithm
 from services.order.domain.algorithms.terms import Aggressiveness, Algorithm
 from services.order.domain.order import Order
 from services.order.domain.quotes import Quote
+from services.order.domain.replacing import ReplaceRequest
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType, OrderStatus, OrderType, TimeInForce
+from services.order.servicer.algorithms import algorithm_of_request
 from services.order.wire_algorithms import algorithm_message, algorithm_of
-from tests.fakes.algorithm_world import NAME, SECOND_NS, AlgorithmWorld, algorithm_world, worked
+from tests.fakes.algorithm_world import NAME, SECOND_NS, STEP_NS, AlgorithmWorld, algorithm_world, worked
 from tests.fakes.order_store import Fault, lost_after, lost_before
 from tests.fakes.orders import AAPL
 
@@ -80,10 +84,8 @@ async def test_an_order_is_filled_over_both_listings_in_one_round(world: Algorit
     done = world.order(parent)
     assert (done.status, done.cumulative) == (OrderStatus.FILLED, 70)
     assert (kept(done).round, kept(done).unrouted) == (1, 0)
-    assert [
-        event.type
-        for event in (e.event for e in world.store.entries if e.order.terms.order_id == parent.terms.order_id)
-    ][1] is ExecutionType.RESTATED
+    own = [entry.event.type for entry in world.store.entries if entry.order.terms.order_id == parent.terms.order_id]
+    assert own[1] is ExecutionType.RESTATED
     assert done.terms.instructions is not None
     algorithm = done.terms.instructions.algorithm
     assert algorithm is not None
@@ -94,8 +96,7 @@ async def test_what_a_book_did_not_hold_is_planned_anew_from_fresh_books(world: 
     """A venue that fills less than it told is made up for by another in the next round."""
     world.venue.offered[OTHER] = Decimal(10)
     parent = await world.place(routed(world, "30", strategy=SmartRouting(max_venue_quantity=Decimal(20))))
-    world.depths.offer(NAME, ("10.02", "30"))
-    await world.advance(0.25)
+    await world.turn()
     world.depths.offer(OTHER)
     await world.advance(1.5)
     assert world.order(parent).status is OrderStatus.FILLED
@@ -121,7 +122,9 @@ async def test_a_market_order_waits_for_offers_without_using_rounds_up(world: Al
     await world.advance(3)
     assert not world.children(parent)
     world.depths.offer(NAME, ("10.02", "30"))
-    await world.advance(1.25)
+    while not world.order(parent).cumulative:
+        world.clock.advance_ns(STEP_NS)
+        await world.turn()
     assert (world.order(parent).cumulative, kept(world.order(parent)).round) == (30, 1)
     world.depths.offer(NAME)
     await world.advance(2)
@@ -187,14 +190,14 @@ async def test_listings_of_another_currency_or_multiplier_are_not_the_same(world
 async def test_venues_that_fill_less_and_answer_late_become_dearer(world: AlgorithmWorld) -> None:
     """After children that came to nothing, a worse price elsewhere is taken first."""
     world.venue.offered[OTHER] = Decimal(0)
+    world.depths.offer(NAME, ("10.01", "30"), bids=(("9.90", "10"),))
     parent = await world.place(routed(world, "20"))
-    await world.advance(1)
+    await world.turn()
     assert world.record.fill_probability(OTHER, "simulation") == pytest.approx(9 / 11)
     assert world.record.fill_probability(NAME, "simulation") == pytest.approx(9 / 10)
-    for _ in range(30):
-        await world.advance(1)
+    await world.advance(30)
     assert world.order(parent).status is OrderStatus.FILLED
-    assert [name for name, *_ in sent(world, parent)][-1] == NAME
+    assert [name for name, *_ in sent(world, parent)] == [OTHER, OTHER, NAME]
 
 
 @pytest.mark.parametrize("fault", [lost_before, lost_after])
@@ -221,10 +224,50 @@ async def test_a_cancel_ends_parent_and_children(world: AlgorithmWorld) -> None:
     parent = await world.place(routed(world, "60", "10.02", strategy=SmartRouting(("XIEX",))))
     await world.advance(0.5)
     assert [(name, lives) for name, _, _, lives in sent(world, parent)] == [(OTHER, IOC), (OTHER, DAY)]
-    await world.orders.cancel([parent.terms.order_id])
+    await world.orders.cancel(parent.terms.order_id)
     await world.advance(0.5)
     assert world.order(parent).status is OrderStatus.CANCELED
     assert not any(child.live for child in world.children(parent))
+
+
+async def test_a_replace_is_routed_by_its_new_terms(world: AlgorithmWorld) -> None:
+    """A better limit takes what rests back, and takes what is within it now."""
+    parent = await world.place(routed(world, "60", "10.02"))
+    await world.advance(0.5)
+    assert world.order(parent).cumulative == 50
+    world.depths.offer(NAME)
+    world.depths.offer(OTHER, ("10.05", "40"))
+    world.quotes.quotes[NAME] = Quote(NAME, Decimal("10.02"))
+    world.quotes.quotes[OTHER] = Quote(OTHER, Decimal("9.95"), Decimal("10.05"))
+    await world.replacing.replace(ReplaceRequest(parent.terms.order_id, "r-1", None, Decimal("10.05")))
+    await world.advance(3)
+    assert sent(world, parent)[-1] == (OTHER, Decimal(10), Decimal("10.05"), IOC)
+    assert world.order(parent).status is OrderStatus.FILLED
+
+
+async def test_a_listing_that_rejects_counts_as_not_filled(world: AlgorithmWorld) -> None:
+    """Children that nobody takes are given up in the end, and the order says why."""
+    parent = await world.place(routed(world, "20", strategy=SmartRouting(("XIEX",), max_rounds=50), seconds=900))
+    world.venue.rejects = True
+    await world.advance(240)
+    ended = world.order(parent)
+    assert (ended.status, ended.reason) == (OrderStatus.CANCELED, "ALGORITHM_GAVE_UP")
+    assert world.record.fill_probability(OTHER, "simulation") < 0.6
+
+
+def test_the_request_of_a_repeated_order_may_name_venues_in_another_order() -> None:
+    """What is asked for is the same set; a plan is never given."""
+    asked = algorithm_pb2.Algorithm(
+        smart_routing=smart_routing_pb2.SmartRouting(venues=["XNAS", "XIEX"], connection_ids=["b", "a"]),
+        end_time=Timestamp(seconds=60),
+    )
+    algorithm = algorithm_of_request(asked)
+    assert algorithm.strategy == SmartRouting(("XIEX", "XNAS"), ("a", "b"))
+    assert algorithm.aggressiveness is Aggressiveness.AGGRESSIVE
+    assert "venues=XIEX,XNAS" in algorithm.digest_text()
+    asked.plan.routing.round = 1
+    with pytest.raises(CodedError):
+        algorithm_of_request(asked)
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,9 @@ class RoutingRecord:
         """Takes note of what happened to a child."""
         order = event.order
         connection_id = order.connection_id
-        if event.report is None or not connection_id:
+        if not connection_id:
             return
-        if order.version == _FIRST_REPORT:
+        if order.version == _FIRST_REPORT and event.report is not None:
             seconds = max(0, now_ns - order.created_at_ns) / _SECOND_NS
             before = self._latency.get(connection_id, seconds)
             self._latency[connection_id] = before + _NEWEST_WEIGHT * (seconds - before)

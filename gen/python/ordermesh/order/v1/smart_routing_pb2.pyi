@@ -85,7 +85,7 @@ class RoutingPlan(_message.Message):
     ROUTES_FIELD_NUMBER: _builtins.int
     UNROUTED_QUANTITY_FIELD_NUMBER: _builtins.int
     round: _builtins.int
-    """Number of the round, from 1."""
+    """Number of the round, from 1. A plan that takes from no book has that of the round before, 0 without one."""
     unrouted_quantity: _builtins.str
     """Quantity that no child was planned for."""
     @_builtins.property
