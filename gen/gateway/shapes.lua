@@ -199,6 +199,40 @@ shapes.messages["ordermesh.marketdata.v1.UpdateInstrumentRequest"] = {
   ["expected_version"] = { name = "expected_version", kind = "uint32" },
   ["expectedVersion"] = { name = "expected_version", kind = "uint32" },
 }
+shapes.messages["ordermesh.order.v1.Algorithm"] = {
+  ["twap"] = { name = "twap", kind = "message", type = "ordermesh.order.v1.Twap" },
+  ["vwap"] = { name = "vwap", kind = "message", type = "ordermesh.order.v1.Vwap" },
+  ["participation_of_volume"] = { name = "participation_of_volume", kind = "message", type = "ordermesh.order.v1.ParticipationOfVolume" },
+  ["participationOfVolume"] = { name = "participation_of_volume", kind = "message", type = "ordermesh.order.v1.ParticipationOfVolume" },
+  ["implementation_shortfall"] = { name = "implementation_shortfall", kind = "message", type = "ordermesh.order.v1.ImplementationShortfallAlgorithm" },
+  ["implementationShortfall"] = { name = "implementation_shortfall", kind = "message", type = "ordermesh.order.v1.ImplementationShortfallAlgorithm" },
+  ["smart_routing"] = { name = "smart_routing", kind = "message", type = "ordermesh.order.v1.SmartRouting" },
+  ["smartRouting"] = { name = "smart_routing", kind = "message", type = "ordermesh.order.v1.SmartRouting" },
+  ["start_time"] = { name = "start_time", kind = "timestamp" },
+  ["startTime"] = { name = "start_time", kind = "timestamp" },
+  ["end_time"] = { name = "end_time", kind = "timestamp" },
+  ["endTime"] = { name = "end_time", kind = "timestamp" },
+  ["child_aggressiveness"] = { name = "child_aggressiveness", kind = "enum", type = "ordermesh.order.v1.ChildAggressiveness" },
+  ["childAggressiveness"] = { name = "child_aggressiveness", kind = "enum", type = "ordermesh.order.v1.ChildAggressiveness" },
+  ["max_participation"] = { name = "max_participation", kind = "string" },
+  ["maxParticipation"] = { name = "max_participation", kind = "string" },
+  ["cross_at_end"] = { name = "cross_at_end", kind = "bool" },
+  ["crossAtEnd"] = { name = "cross_at_end", kind = "bool" },
+  ["plan"] = { name = "plan", kind = "message", type = "ordermesh.order.v1.AlgorithmPlan" },
+}
+shapes.messages["ordermesh.order.v1.AlgorithmPlan"] = {
+  ["basis"] = { name = "basis", kind = "string" },
+  ["expected_volumes"] = { name = "expected_volumes", kind = "string", repeated = true },
+  ["expectedVolumes"] = { name = "expected_volumes", kind = "string", repeated = true },
+  ["volatility"] = { name = "volatility", kind = "string" },
+  ["temporary_impact"] = { name = "temporary_impact", kind = "string" },
+  ["temporaryImpact"] = { name = "temporary_impact", kind = "string" },
+  ["permanent_impact"] = { name = "permanent_impact", kind = "string" },
+  ["permanentImpact"] = { name = "permanent_impact", kind = "string" },
+  ["fixed_cost"] = { name = "fixed_cost", kind = "string" },
+  ["fixedCost"] = { name = "fixed_cost", kind = "string" },
+  ["routing"] = { name = "routing", kind = "message", type = "ordermesh.order.v1.RoutingPlan" },
+}
 shapes.messages["ordermesh.order.v1.CancelAllOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
   ["accountId"] = { name = "account_id", kind = "string" },
@@ -242,6 +276,19 @@ shapes.messages["ordermesh.order.v1.GetOrderRequest"] = {
 shapes.messages["ordermesh.order.v1.GetTradeRequest"] = {
   ["trade_id"] = { name = "trade_id", kind = "string" },
   ["tradeId"] = { name = "trade_id", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.ImplementationShortfallAlgorithm"] = {
+  ["risk_aversion"] = { name = "risk_aversion", kind = "string" },
+  ["riskAversion"] = { name = "risk_aversion", kind = "string" },
+  ["volatility"] = { name = "volatility", kind = "string" },
+  ["temporary_impact"] = { name = "temporary_impact", kind = "string" },
+  ["temporaryImpact"] = { name = "temporary_impact", kind = "string" },
+  ["permanent_impact"] = { name = "permanent_impact", kind = "string" },
+  ["permanentImpact"] = { name = "permanent_impact", kind = "string" },
+  ["fixed_cost"] = { name = "fixed_cost", kind = "string" },
+  ["fixedCost"] = { name = "fixed_cost", kind = "string" },
+  ["slice_interval"] = { name = "slice_interval", kind = "duration" },
+  ["sliceInterval"] = { name = "slice_interval", kind = "duration" },
 }
 shapes.messages["ordermesh.order.v1.ListOrderListsRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -297,6 +344,14 @@ shapes.messages["ordermesh.order.v1.ListTradesRequest"] = {
   ["page_token"] = { name = "page_token", kind = "string" },
   ["pageToken"] = { name = "page_token", kind = "string" },
 }
+shapes.messages["ordermesh.order.v1.ParticipationOfVolume"] = {
+  ["target_rate"] = { name = "target_rate", kind = "string" },
+  ["targetRate"] = { name = "target_rate", kind = "string" },
+  ["min_child_quantity"] = { name = "min_child_quantity", kind = "string" },
+  ["minChildQuantity"] = { name = "min_child_quantity", kind = "string" },
+  ["max_child_quantity"] = { name = "max_child_quantity", kind = "string" },
+  ["maxChildQuantity"] = { name = "max_child_quantity", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.PlaceOrderListRequest"] = {
   ["client_order_list_id"] = { name = "client_order_list_id", kind = "string" },
   ["clientOrderListId"] = { name = "client_order_list_id", kind = "string" },
@@ -327,6 +382,7 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["trailingStop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
   ["post_only"] = { name = "post_only", kind = "bool" },
   ["postOnly"] = { name = "post_only", kind = "bool" },
+  ["algorithm"] = { name = "algorithm", kind = "message", type = "ordermesh.order.v1.Algorithm" },
   ["strategy_id"] = { name = "strategy_id", kind = "string" },
   ["strategyId"] = { name = "strategy_id", kind = "string" },
   ["display_quantity"] = { name = "display_quantity", kind = "string" },
@@ -336,6 +392,25 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
 }
 shapes.messages["ordermesh.order.v1.PlaceOrdersRequest"] = {
   ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
+}
+shapes.messages["ordermesh.order.v1.PlannedRoute"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["quantity"] = { name = "quantity", kind = "string" },
+  ["limit_price"] = { name = "limit_price", kind = "string" },
+  ["limitPrice"] = { name = "limit_price", kind = "string" },
+  ["rests"] = { name = "rests", kind = "bool" },
+  ["expected_price"] = { name = "expected_price", kind = "string" },
+  ["expectedPrice"] = { name = "expected_price", kind = "string" },
+  ["expected_cost"] = { name = "expected_cost", kind = "string" },
+  ["expectedCost"] = { name = "expected_cost", kind = "string" },
+  ["expected_fee"] = { name = "expected_fee", kind = "string" },
+  ["expectedFee"] = { name = "expected_fee", kind = "string" },
+  ["fill_probability"] = { name = "fill_probability", kind = "string" },
+  ["fillProbability"] = { name = "fill_probability", kind = "string" },
+  ["latency_seconds"] = { name = "latency_seconds", kind = "string" },
+  ["latencySeconds"] = { name = "latency_seconds", kind = "string" },
 }
 shapes.messages["ordermesh.order.v1.PreviewOrderRequest"] = {
   ["order"] = { name = "order", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest" },
@@ -356,6 +431,21 @@ shapes.messages["ordermesh.order.v1.ReplaceOrderRequest"] = {
   ["expireAt"] = { name = "expire_at", kind = "timestamp" },
   ["trailing_stop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
   ["trailingStop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
+}
+shapes.messages["ordermesh.order.v1.RoutingPlan"] = {
+  ["round"] = { name = "round", kind = "uint32" },
+  ["routes"] = { name = "routes", kind = "message", type = "ordermesh.order.v1.PlannedRoute", repeated = true },
+  ["unrouted_quantity"] = { name = "unrouted_quantity", kind = "string" },
+  ["unroutedQuantity"] = { name = "unrouted_quantity", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.SmartRouting"] = {
+  ["venues"] = { name = "venues", kind = "string", repeated = true },
+  ["connection_ids"] = { name = "connection_ids", kind = "string", repeated = true },
+  ["connectionIds"] = { name = "connection_ids", kind = "string", repeated = true },
+  ["max_venue_quantity"] = { name = "max_venue_quantity", kind = "string" },
+  ["maxVenueQuantity"] = { name = "max_venue_quantity", kind = "string" },
+  ["max_rounds"] = { name = "max_rounds", kind = "uint32" },
+  ["maxRounds"] = { name = "max_rounds", kind = "uint32" },
 }
 shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -389,6 +479,17 @@ shapes.messages["ordermesh.order.v1.TrailingStop"] = {
   ["referencePrice"] = { name = "reference_price", kind = "string" },
   ["as_of"] = { name = "as_of", kind = "timestamp" },
   ["asOf"] = { name = "as_of", kind = "timestamp" },
+}
+shapes.messages["ordermesh.order.v1.Twap"] = {
+  ["slice_interval"] = { name = "slice_interval", kind = "duration" },
+  ["sliceInterval"] = { name = "slice_interval", kind = "duration" },
+  ["randomisation"] = { name = "randomisation", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.Vwap"] = {
+  ["history_days"] = { name = "history_days", kind = "uint32" },
+  ["historyDays"] = { name = "history_days", kind = "uint32" },
+  ["slice_interval"] = { name = "slice_interval", kind = "duration" },
+  ["sliceInterval"] = { name = "slice_interval", kind = "duration" },
 }
 shapes.messages["ordermesh.portfolio.v1.AddPortfolioPositionRequest"] = {
   ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
@@ -631,6 +732,12 @@ shapes.enums["ordermesh.marketdata.v1.InstrumentStatus"] = {
   ["INSTRUMENT_STATUS_TRADING"] = 1,
   ["INSTRUMENT_STATUS_HALTED"] = 2,
   ["INSTRUMENT_STATUS_CALL_AUCTION"] = 3,
+}
+shapes.enums["ordermesh.order.v1.ChildAggressiveness"] = {
+  ["CHILD_AGGRESSIVENESS_UNSPECIFIED"] = 0,
+  ["CHILD_AGGRESSIVENESS_PASSIVE"] = 1,
+  ["CHILD_AGGRESSIVENESS_NEUTRAL"] = 2,
+  ["CHILD_AGGRESSIVENESS_AGGRESSIVE"] = 3,
 }
 shapes.enums["ordermesh.order.v1.ContingencyType"] = {
   ["CONTINGENCY_TYPE_UNSPECIFIED"] = 0,

@@ -120,5 +120,13 @@ def instructions_in_words(order: order_pb2.Order) -> str:
         "released" if order.triggered else "",
         "reduce-only" if order.reduce_only else "",
         _AUCTIONS.get(order.time_in_force, ""),
+        _algorithm(order),
     )
     return ", ".join(part for part in parts if part)
+
+
+def _algorithm(order: order_pb2.Order) -> str:
+    if not order.HasField("algorithm"):
+        return ""
+    name = (order.algorithm.WhichOneof("strategy") or "").replace("_", " ")
+    return f"{name} until {output.local_time(order.algorithm.end_time)}"

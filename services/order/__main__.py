@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from typing import NamedTuple
 
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc
 from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.errors import CodedError
-from services.kernel.identifiers import UuidV7
+from services.kernel.identifiers import Identifiers, UuidV7
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
+from services.order.domain.algorithms.routing_record import RoutingRecord
 from services.order.peers.broker import BrokerRoute
 from services.order.peers.instruments import InstrumentCatalogue
 from services.order.peers.market_record import PublicMarket
+from services.order.peers.market_volumes import MarketBars, VolumeBoard
 from services.order.peers.previews import MarketDepths, RiskChecks, Routing
 from services.order.peers.quotes import QuoteBoard
 from services.order.peers.risk import RiskStream
 from services.order.peers.shards import ShardClients
 from services.order.peers.trades import TradeFollower
 from services.order.peers.venue_types import VenueTypes
+from services.order.pipeline.algorithm_plans import AlgorithmPlans
+from services.order.pipeline.algorithm_preparing import AlgorithmPreparing
+from services.order.pipeline.algorithms import Algorithms
 from services.order.pipeline.book import Book
 from services.order.pipeline.expiries import Expiries
 from services.order.pipeline.judging import Judging
@@ -36,6 +42,8 @@ from services.order.pipeline.quality_summaries import QualitySummaries
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.replacing import Replacing
+from services.order.pipeline.route_planning import RoutePlanner
+from services.order.pipeline.routing import Router
 from services.order.pipeline.sharding import Shards
 from services.order.pipeline.triggers import Triggers
 from services.order.pipeline.withdrawing import Withdrawing
@@ -120,10 +128,7 @@ async def main(service: Service[OrderSettings]) -> None:
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
     )
-    redis = connect(settings.redis_url.get_secret_value())
-    service.on_close(redis.aclose)
-    relay_options = RelayOptions(interval_seconds=settings.relay_interval_seconds)
-    relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard, options=relay_options)
+    relay = _relay(service, BusLog(book, history))
     for listener in (broker, risk, streams, Publishing(relay, book.epoch), reconciling):
         writer.listen(listener)
     placing = Placing(
@@ -139,6 +144,10 @@ async def main(service: Service[OrderSettings]) -> None:
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
     )
+    listing = Listing(database)
+    worked = _worked(
+        service, book, writer, placing, listing, instruments=instruments, quotes=quotes, identifiers=identifiers
+    )
     previewing = Previewing(
         book,
         placing,
@@ -149,6 +158,8 @@ async def main(service: Service[OrderSettings]) -> None:
         ),
         depths=MarketDepths(channels.to(settings.marketdata_address)),
         routes=Routing(channels.to(settings.broker_address)),
+        plans=worked.plans,
+        rounds=worked.planner,
         clock=service.clock,
     )
     orders = Orders(book, writer, store)
@@ -170,9 +181,10 @@ async def main(service: Service[OrderSettings]) -> None:
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
     _hold(service, book, writer, metrics, instruments)
+    metrics.algorithms.set_function(lambda: len(worked.algorithms))
+    _work(service, writer, worked)
 
     public_market = PublicMarket(channels.to(settings.marketdata_address))
-    listing = Listing(database)
     executions = LoggedExecutions(database, listing)
     for name, coroutine in (
         ("writer", writer.run()),
@@ -219,6 +231,15 @@ async def main(service: Service[OrderSettings]) -> None:
     )
 
 
+def _relay(service: Service[OrderSettings], log: BusLog) -> Relay:
+    """Returns what brings the log to the bus."""
+    settings = service.settings
+    redis = connect(settings.redis_url.get_secret_value())
+    service.on_close(redis.aclose)
+    options = RelayOptions(interval_seconds=settings.relay_interval_seconds)
+    return Relay(redis, log, TOPIC_OF_NAME, shard=settings.shard, options=options)
+
+
 def _passing_on(
     service: Service[OrderSettings], shards: Shards, owners: OrderOwners, metrics: Metrics
 ) -> tuple[ShardInterceptor]:
@@ -246,6 +267,65 @@ def _hold(
     service.spawn("expiries", expiries.run())
     service.spawn("triggers", triggers.run())
     service.spawn("trades", follower.run())
+
+
+class _Worked(NamedTuple):
+    """What works orders over time."""
+
+    algorithms: Algorithms
+    preparing: AlgorithmPreparing
+    plans: AlgorithmPlans
+    planner: RoutePlanner
+    volumes: VolumeBoard
+
+
+def _worked(
+    service: Service[OrderSettings],
+    book: Book,
+    writer: Writer,
+    placing: Placing,
+    listing: Listing,
+    *,
+    instruments: InstrumentCatalogue,
+    quotes: QuoteBoard,
+    identifiers: Identifiers,
+) -> _Worked:
+    """Wires what works orders over time and over venues."""
+    bars = MarketBars(service.channels.to(service.settings.marketdata_address))
+    volumes, plans, clock = VolumeBoard(bars), AlgorithmPlans(bars, quotes), service.clock
+    channels, settings, record = service.channels, service.settings, RoutingRecord()
+    planner = RoutePlanner(
+        instruments,
+        MarketDepths(channels.to(settings.marketdata_address)),
+        Routing(channels.to(settings.broker_address)),
+        bars,
+        record=record,
+        clock=clock,
+    )
+    algorithms = Algorithms(
+        book,
+        writer,
+        placing,
+        instruments=instruments,
+        quotes=quotes,
+        volumes=volumes,
+        router=Router(planner, writer, record=record, quotes=quotes, clock=clock, identifiers=identifiers),
+        clock=clock,
+        identifiers=identifiers,
+    )
+    preparing = AlgorithmPreparing(algorithms, plans, listing, writer, instruments=instruments, clock=clock)
+    return _Worked(algorithms, preparing, plans, planner, volumes)
+
+
+def _work(service: Service[OrderSettings], writer: Writer, worked: _Worked) -> None:
+    """Lets it work."""
+    algorithms = worked.algorithms
+    writer.listen(algorithms)
+    algorithms.start()
+    service.spawn("algorithms", algorithms.run())
+    service.spawn("routing", algorithms.plan_rounds())
+    service.spawn("algorithm preparing", worked.preparing.run())
+    service.spawn("volumes", worked.volumes.run(service.clock.now_ns))
 
 
 async def _start(store: PostgresStore, timeout_seconds: float) -> None:

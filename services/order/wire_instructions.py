@@ -12,6 +12,7 @@ from ordermesh.order.v1.order_pb2 import Order
 from services.kernel.decimals import format_decimal
 from services.order.domain.instructions import Instructions
 from services.order.domain.links import Links, ListRole
+from services.order.wire_algorithms import algorithm_message, algorithm_of
 from services.order.wire_trailing import trailing_message, trailing_of
 
 _BILLION = 1_000_000_000
@@ -28,6 +29,8 @@ def add_instructions(message: Order | ExecutionReport, instructions: Instruction
         message.reduce_only = True
     if instructions.links is not None:
         _add_links(message, instructions.links)
+    if instructions.algorithm is not None:
+        message.algorithm.CopyFrom(algorithm_message(instructions.algorithm))
 
 
 def venue_instructions(instructions: Instructions) -> VenueInstructions:
@@ -42,6 +45,7 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
     dated = message.HasField("expire_at")
     trails = message.HasField("trailing_stop")
     links = _links_of(message)
+    algorithm = algorithm_of(message.algorithm) if message.HasField("algorithm") else None
     if not (
         message.stop_price
         or dated
@@ -50,6 +54,7 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
         or message.display_quantity
         or message.reduce_only
         or links is not None
+        or algorithm is not None
     ):
         return None
     return Instructions(
@@ -61,6 +66,8 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
         reduce_only=message.reduce_only,
         links=links,
         trailing=trailing_of(message.trailing_stop) if trails else None,
+        works_through_children=algorithm is not None,
+        algorithm=algorithm,
     )
 
 

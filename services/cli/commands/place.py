@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
 from ordermesh.type.v1 import error_pb2, trading_pb2
-from services.cli import options, output, terms
+from services.cli import algorithms, options, output, terms
 from services.cli.commands.preview import preview
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
@@ -106,13 +106,38 @@ def order(  # noqa: PLR0917 - each is a word of the command line
     strategy: Strategy = "",
     wait: Wait = 3.0,
     only_preview: Preview = False,
+    algorithm: algorithms.Algorithm = None,
+    end: algorithms.End = "",
+    start: algorithms.Start = "",
+    slice_length: algorithms.Slice = "",
+    style: algorithms.StyleOption = None,
+    rate: algorithms.Rate = "",
+    max_participation: algorithms.MaxParticipation = "",
+    risk_aversion: algorithms.RiskAversion = "",
+    cross_at_end: algorithms.CrossAtEnd = False,
+    venue: algorithms.Venue = None,
     json: options.Json = False,
     address: options.Address = "",
 ) -> None:
     """Places an order, and says what became of it."""
     if tif and until:
         raise typer.BadParameter("give --tif or --until, not both")
-    lives = tif or (TimeInForce.DAY if limit or stop or touch or trail else TimeInForce.IOC)
+    works = algorithms.algorithm_of(
+        algorithms.Asked(
+            algorithm,
+            end,
+            start,
+            slice_length,
+            style,
+            rate,
+            max_participation,
+            risk_aversion,
+            cross_at_end,
+            tuple(venue or ()),
+        )
+    )
+    waits = stop or touch or trail
+    lives = tif or (TimeInForce.DAY if limit or waits or works else TimeInForce.IOC)
     time_in_force = trading_pb2.TimeInForce.Value(f"TIME_IN_FORCE_{lives.name}")
     request = order_entry_pb2.PlaceOrderRequest(
         client_order_id=client_order_id or UuidV7().new_id(),
@@ -130,6 +155,7 @@ def order(  # noqa: PLR0917 - each is a word of the command line
         display_quantity=display,
         reduce_only=reduce_only,
         strategy_id=strategy,
+        algorithm=works,
     )
     if only_preview:
         run(address, lambda mesh: preview(mesh, request, as_json=json))

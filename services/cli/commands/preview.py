@@ -8,12 +8,14 @@ from google.rpc.status_pb2 import Status
 from rich.markup import escape
 
 from ordermesh.broker.v1 import broker_connection_pb2
-from ordermesh.order.v1 import order_entry_pb2, order_preview_pb2
+from ordermesh.order.v1 import order_entry_pb2, order_preview_pb2, smart_routing_pb2
 from ordermesh.type.v1 import error_pb2, trading_pb2
 from services.cli import output
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh
 from services.mesh.status import from_status
+
+_MOST_SLICES = 24
 
 
 async def preview(mesh: Mesh, request: order_entry_pb2.PlaceOrderRequest, *, as_json: bool) -> int:
@@ -43,6 +45,7 @@ def lines(request: order_entry_pb2.PlaceOrderRequest, answer: order_preview_pb2.
     yield f"risk   {_risk(answer)}"
     yield from _cost(answer)
     yield f"route  {_route(answer)}"
+    yield from _schedule(answer)
 
 
 def _why(status: Status) -> str:
@@ -76,6 +79,29 @@ def _cost(answer: order_preview_pb2.PreviewOrderResponse) -> Iterator[str]:
         yield f"       against the middle {cost.mid_price}: spread {cost.spread_cost}, slippage {cost.slippage}"
     if cost.own_opposite_quantity != "0":
         yield f"       [yellow]{cost.own_opposite_quantity} of it would meet the account's own orders[/]"
+
+
+def _schedule(answer: order_preview_pb2.PreviewOrderResponse) -> Iterator[str]:
+    if answer.HasField("schedule_unavailable"):
+        yield f"slices [dim]{_why(answer.schedule_unavailable)}[/]"
+    if not answer.HasField("algorithm_schedule"):
+        return
+    schedule = answer.algorithm_schedule
+    for index, each in enumerate(schedule.slices):
+        if index == _MOST_SLICES:
+            yield f"       and {len(schedule.slices) - index} more"
+            break
+        yield f"{'slices' if not index else '      '} {output.local_time(each.time)}: {each.quantity}"
+    yield from map(_route_planned, schedule.plan.routing.routes)
+    if schedule.plan.basis:
+        yield f"       by {escape(schedule.plan.basis)}"
+    if schedule.expected_cost:
+        yield f"       expected cost {schedule.expected_cost}, give or take {schedule.cost_deviation}"
+
+
+def _route_planned(route: smart_routing_pb2.PlannedRoute) -> str:
+    what = f"{escape(route.instrument)} over {escape(route.connection_id)}: {route.quantity} up to {route.limit_price}"
+    return f"routed {what}, " + ("rests" if route.rests else f"expected cost {route.expected_cost}")
 
 
 def _left(cost: order_preview_pb2.CostEstimate) -> str:

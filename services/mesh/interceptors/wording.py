@@ -6,6 +6,7 @@ from typing import Final
 
 from protovalidate import Violation
 
+_UP_TO_12_AND_18: Final = "at most 12 digits before the point and 18 after it"
 _UP_TO_18_AND_12: Final = "at most 18 digits before the point and 12 after it"
 
 WORDS_OF_PATTERN: Final[dict[str, str]] = {
@@ -17,6 +18,16 @@ WORDS_OF_PATTERN: Final[dict[str, str]] = {
     ),
     r"^(?:(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,6})?)?$": (
         "must be per cent as a decimal such as 2.5 and not negative, at most 6 digits before the point and 6 after it"
+    ),
+    r"^(?:[1-9][0-9]{0,11}(?:\.[0-9]{1,18})?|0\.[0-9]{0,17}[1-9][0-9]{0,17})$": (
+        f"must be a positive decimal such as 0.0000025, {_UP_TO_12_AND_18}"
+    ),
+    r"^(?:0|[1-9][0-9]{0,11}(?:\.[0-9]{1,18})?|0\.[0-9]{0,17}[1-9][0-9]{0,17})$": (
+        f"must be 0 or a positive decimal such as 0.0000025, {_UP_TO_12_AND_18}"
+    ),
+    r"^(?:1|0\.[0-9]{0,5}[1-9])$": "must be a part such as 0.1: above 0, up to 1, at most 6 digits after the point",
+    r"^0\.(?:5|[0-4][0-9]{0,4}[1-9]|[1-4])$": (
+        "must be a part such as 0.1: above 0, up to 0.5, at most 6 digits after the point"
     ),
     r"^[A-Z0-9][A-Z0-9_-]{0,31}\.[A-Z0-9]{2,12}$": (
         "must be an instrument's name, SYMBOL.VENUE in capital letters, such as AAPL.XNAS"

@@ -44,7 +44,14 @@ class End:
     text: str = ""
 
 
-Consequence = Release | Resize | Cancel | End
+@dataclass(frozen=True, slots=True)
+class CompleteReplace:
+    """The replace of an order that is at no venue takes effect."""
+
+    order_id: str
+
+
+Consequence = Release | Resize | Cancel | End | CompleteReplace
 
 Rule = Callable[[Mapping[str, Order]], Sequence[Consequence]]
 """Says what follows from how the orders of a group stand; nothing when all is as it should be.

@@ -79,6 +79,9 @@ def request_cancel(order: Order, sequence: int, at_ns: int, *, reason: str = "",
     after = order.successor(OrderStatus.PENDING_CANCEL, live=True, sequence=sequence, at_ns=at_ns)
     if order.at_venue:
         after.cancel_sequence = sequence
+    else:
+        # Of a parent, which ends once its children have: by then it must be known why.
+        after.reason, after.text = reason, text
     return OrderEvent(ExecutionType.PENDING_CANCEL, after, reason=reason, text=text)
 
 
@@ -86,8 +89,9 @@ def request_replace(order: Order, request: ReplaceRequest, sequence: int, at_ns:
     """Returns the event of a request to replace, or None when the order has ended or another change is on its way."""
     if not order.live or order.status in CHANGING:
         return None
-    if not order.at_venue:
+    if order.held:
         return replace_here(order, request, sequence, at_ns)
+    # A parent's takes effect once no child is in its way: in the same transaction if none is.
     after = order.successor(OrderStatus.PENDING_REPLACE, live=True, sequence=sequence, at_ns=at_ns)
     after.replace = begin(request, order.terms, sequence)
     return OrderEvent(ExecutionType.PENDING_REPLACE, after)

@@ -9,6 +9,7 @@ from services.order.domain.links import ListRole
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.replacing import (
+    Replace,
     ReplaceRequest,
     ReplaceStatus,
     as_released,
@@ -133,9 +134,11 @@ def progress(parent: Order, quantity: Decimal, notional: Decimal, sequence: int,
     after = parent.successor(OrderStatus.FILLED, live=live, sequence=sequence, at_ns=at_ns)
     after.cumulative, after.notional = cumulative, parent.notional + notional
     if live:
-        changing = parent.status is OrderStatus.PENDING_CANCEL
-        after.status = OrderStatus.PENDING_CANCEL if changing else OrderStatus.PARTIALLY_FILLED
-    return OrderEvent(ExecutionType.ORDER_STATUS, after)
+        changing = parent.status in (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
+        after.status = parent.status if changing else OrderStatus.PARTIALLY_FILLED
+        # Why it is to end stays with it until it has.
+        after.reason, after.text = parent.reason, parent.text
+    return OrderEvent(ExecutionType.ORDER_STATUS, after, None, after.reason, after.text)
 
 
 def end_here(
@@ -158,13 +161,30 @@ def cancel_held(order: Order, sequence: int, at_ns: int, *, reason: str = "", te
 
 def replace_here(order: Order, request: ReplaceRequest, sequence: int, at_ns: int) -> OrderEvent:
     """Returns the event of a replace that no venue has to be asked about."""
-    replace = begin(request, order.terms, sequence).decided(ReplaceStatus.REPLACED)
+    return _replaced(order, begin(request, order.terms, sequence), sequence, at_ns, request.tick_size)
+
+
+def complete_replace(parent: Order, sequence: int, at_ns: int) -> OrderEvent | None:
+    """Returns the event that a parent's replace takes effect with, once no child is in its way; None without one."""
+    replace = parent.replacing
+    if replace is None or parent.at_venue or parent.status is not OrderStatus.PENDING_REPLACE:
+        return None
+    event = _replaced(parent, replace, sequence, at_ns)
+    if event.order.live:
+        event.order.status = parent.resting_status
+    return event
+
+
+def _replaced(
+    order: Order, pending: Replace, sequence: int, at_ns: int, tick_size: Decimal | None = None
+) -> OrderEvent:
+    replace = pending.decided(ReplaceStatus.REPLACED)
     live = replace.new_quantity > order.cumulative
     after = order.successor(order.status if live else OrderStatus.FILLED, live=live, sequence=sequence, at_ns=at_ns)
     quantity = replace.new_quantity if live else order.cumulative
     after.terms = with_terms(order.terms, quantity, replace.new_limit_price, replace.stop_price, replace.expire_at_ns)
-    if replace.trailing is not None and request.tick_size is not None:
-        after.terms = with_distance(after.terms, replace.trailing, request.tick_size)
+    if replace.trailing is not None and tick_size is not None:
+        after.terms = with_distance(after.terms, replace.trailing, tick_size)
     after.replace = replace
     return OrderEvent(ExecutionType.REPLACED, after)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.kernel.errors import CodedError, invalid_field
+from services.order.domain.algorithms.rules import check_algorithm
 from services.order.domain.instructions import Instructions
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderType, TimeInForce
@@ -70,10 +71,12 @@ def check_entry(terms: OrderTerms, at_ns: int) -> None:
     """Refuses instructions that do not go with the rest of a new order, or have no time left.
 
     Raises:
-        CodedError: EXPIRE_AT_MISMATCH, EXPIRE_AT_REACHED, POST_ONLY_MISMATCH or DISPLAY_QUANTITY_MISMATCH; each names
-            the field.
+        CodedError: EXPIRE_AT_MISMATCH, EXPIRE_AT_REACHED, POST_ONLY_MISMATCH, DISPLAY_QUANTITY_MISMATCH or those of
+            `check_algorithm`; each names the field.
     """
     instructions = terms.instructions or _NONE
+    if instructions.algorithm is not None:
+        check_algorithm(terms, instructions, instructions.algorithm, at_ns)
     _check_expiry(terms, instructions, at_ns)
     rests = terms.time_in_force in _RESTING
     if instructions.post_only and not (terms.type is OrderType.LIMIT and rests):

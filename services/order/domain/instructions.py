@@ -7,6 +7,7 @@ from dataclasses import replace as changed
 from decimal import Decimal
 
 from services.kernel.decimals import format_decimal
+from services.order.domain.algorithms.terms import Algorithm
 from services.order.domain.links import Links
 from services.order.domain.trailing import TrailingStop
 
@@ -27,6 +28,7 @@ class Instructions:
         works_through_children: Whether it never goes to a venue itself: its child orders fill it.
         trailing: How its stop price follows the market; None for one that does not.
         held_here: Whether it was kept here, at its entry, because its venue does not hold orders of its type.
+        algorithm: How it is worked; None for an order without an algorithm.
     """
 
     stop_price: Decimal | None = None
@@ -39,6 +41,7 @@ class Instructions:
     works_through_children: bool = False
     trailing: TrailingStop | None = None
     held_here: bool = False
+    algorithm: Algorithm | None = None
 
     @property
     def waits(self) -> bool:
@@ -65,6 +68,10 @@ class Instructions:
         """Returns them as they are once the order was released."""
         return changed(self, triggered=True)
 
+    def working_by(self, algorithm: Algorithm) -> Instructions:
+        """Returns them with another state of the algorithm."""
+        return changed(self, algorithm=algorithm)
+
     def for_venue(self) -> Instructions:
         """Returns what a venue is told of them that has not held the order: there is no price left to wait for."""
         return changed(self, stop_price=None, trailing=None)
@@ -80,6 +87,8 @@ class Instructions:
             ("trail", "" if self.trailing is None else self.trailing.digest_text()),
         )
         text = "".join(f"|{name}={value}" for name, value in parts if value)
+        if self.algorithm is not None:
+            text += self.algorithm.digest_text()
         return text if self.links is None else text + self.links.digest_text()
 
 

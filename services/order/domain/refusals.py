@@ -84,6 +84,17 @@ def change_pending(order: Order) -> CodedError:
     )
 
 
+def child_of_another(order: Order) -> CodedError:
+    """Returns the error for a child order, whose terms are its parent's business."""
+    parent = order.terms.parent_order_id
+    return precondition(
+        "PARENT_ORDER_MISMATCH",
+        f"the order is a child of {parent}; replace that one",
+        order_id=order.terms.order_id,
+        parent_order_id=parent,
+    )
+
+
 def unknown_order(order_id: str) -> CodedError:
     """Returns the error for an order that does not exist."""
     return not_found("UNKNOWN_ORDER", f"no order {order_id} is known", order_id=order_id)

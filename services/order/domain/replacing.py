@@ -7,6 +7,7 @@ from dataclasses import replace as changed
 from decimal import Decimal
 from enum import IntEnum
 
+from services.order.domain.algorithms.terms import Algorithm
 from services.order.domain.instructions import Instructions
 from services.order.domain.terms import OrderTerms
 from services.order.domain.trailing import TrailingStop
@@ -207,6 +208,12 @@ def with_terms(
     if expire_at_ns is not None:
         instructions = (instructions or Instructions()).with_expiry(expire_at_ns)
     return _changed(terms, quantity, limit_price, instructions)
+
+
+def working_by(terms: OrderTerms, algorithm: Algorithm) -> OrderTerms:
+    """Returns terms with another state of their algorithm."""
+    instructions = (terms.instructions or Instructions()).working_by(algorithm)
+    return _changed(terms, terms.quantity, terms.limit_price, instructions)
 
 
 def released(terms: OrderTerms) -> OrderTerms:

@@ -7,6 +7,7 @@ from typing import Final
 
 from services.kernel.decimals import format_decimal, is_multiple
 from services.kernel.errors import CodedError, invalid_field, precondition
+from services.order.domain.algorithms.rules import check_steps
 from services.order.domain.instruction_rules import CONDITIONAL_TYPES, LIMIT_TYPES, check_condition, check_entry
 from services.order.domain.instructions import Instructions
 from services.order.domain.instruments import Instrument
@@ -81,6 +82,8 @@ def _check_type(terms: OrderTerms) -> None:
         raise invalid_field("limit_price", rule, reason="LIMIT_PRICE_MISMATCH")
     if terms.type is not _MARKET:
         check_condition(terms)
+    elif terms.instructions is not None and terms.instructions.algorithm is not None:
+        return
     elif terms.time_in_force not in _OF_MARKET_ORDERS:
         rule = "must be IOC, FOK, AT_THE_OPENING or AT_THE_CLOSE for a market order"
         raise invalid_field("time_in_force", rule, reason="TIME_IN_FORCE_MISMATCH")
@@ -96,6 +99,8 @@ def _check_steps(terms: OrderTerms, instructions: Instructions, instrument: Inst
     display = instructions.display_quantity
     if display is not None and not is_multiple(display, instrument.lot_size):
         raise _off_lot("display_quantity", instrument)
+    if instructions.algorithm is not None:
+        check_steps(instructions.algorithm, instrument)
 
 
 def _check_quantity(quantity: Decimal, instrument: Instrument) -> None:

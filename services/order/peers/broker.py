@@ -255,7 +255,7 @@ def _command(type_: ExecutionType, order: Order) -> VenueCommand | None:
         return place_command(order)
     if type_ is ExecutionType.PENDING_CANCEL and order.status is OrderStatus.PENDING_CANCEL and order.at_venue:
         return cancel_command(order)
-    if type_ is ExecutionType.PENDING_REPLACE:
+    if type_ is ExecutionType.PENDING_REPLACE and order.at_venue:
         return replace_command(order)
     if type_ is ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM and order.placed_sequence == order.sequence:
         return place_command(order)

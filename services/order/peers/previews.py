@@ -21,9 +21,11 @@ from services.kernel.decimals import ZERO
 from services.kernel.errors import CodedError, unavailable
 from services.mesh.client import Channel
 from services.order.domain import refusals
+from services.order.domain.algorithms.terms import Aggressiveness, Algorithm
 from services.order.domain.held import as_sent, stays_here
 from services.order.domain.preview import Depth, Level
 from services.order.domain.terms import OrderTerms
+from services.order.domain.values import OrderType, TimeInForce
 from services.order.peers.risk import RiskStream, reservation_of
 from services.order.pipeline.ports import ACCEPTED, Decision
 from services.order.pipeline.previewing import Route
@@ -125,12 +127,23 @@ def _supported(terms: OrderTerms, capabilities: AdapterCapabilities) -> bool:
     if int(terms.type) not in types or stays_here(terms):
         terms = as_sent(terms)
     instructions = terms.instructions
+    if instructions is not None and instructions.algorithm is not None:
+        return _takes_children(terms, instructions.algorithm, capabilities)
     return (
         int(terms.type) in types
         and int(terms.time_in_force) in {*map(int, capabilities.times_in_force)}
         and (instructions is None or not instructions.post_only or capabilities.takes_post_only)
         and (instructions is None or instructions.display_quantity is None or capabilities.takes_display_quantity)
     )
+
+
+def _takes_children(terms: OrderTerms, algorithm: Algorithm, capabilities: AdapterCapabilities) -> bool:
+    """Tells whether a venue takes what a parent is worked with: it never gets the parent itself."""
+    types, lives = {*map(int, capabilities.order_types)}, {*map(int, capabilities.times_in_force)}
+    at_once = algorithm.aggressiveness is Aggressiveness.AGGRESSIVE
+    rests = at_once or (OrderType.LIMIT in types and TimeInForce.DAY in lives)
+    takes = not (at_once or algorithm.cross_at_end) or (terms.type in types and TimeInForce.IOC in lives)
+    return rests and takes
 
 
 def _levels(levels: Iterable[BookLevel]) -> tuple[Level, ...]:

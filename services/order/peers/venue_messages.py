@@ -90,7 +90,7 @@ def outstanding(orders: Iterable[Order], connection_id: str, above: int) -> list
         # An order that is at no venue has no command sequence.
         if not order.accepted and order.placed_sequence > above:
             commands.append(place_command(order))
-        replace = replace_command(order) if order.replace is not None else None
+        replace = replace_command(order) if order.replace is not None and order.at_venue else None
         if replace is not None and replace.command_sequence > above:
             commands.append(replace)
         if order.status is OrderStatus.PENDING_CANCEL and order.cancel_sequence > above:

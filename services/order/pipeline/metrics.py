@@ -20,6 +20,7 @@ WAITING: Final = "ordermesh_orders_waiting"
 REPORTS_IGNORED: Final = "ordermesh_venue_reports_ignored_total"
 HELD_ORDERS: Final = "ordermesh_orders_held"
 RELEASE_SECONDS: Final = "ordermesh_order_release_seconds"
+ALGORITHMS: Final = "ordermesh_order_algorithms_running"
 RECONCILED: Final = "ordermesh_order_reconciliation_findings_total"
 PASSED_ON: Final = "ordermesh_order_calls_passed_on_total"
 
@@ -45,6 +46,7 @@ class Metrics:
         self._releases = Histogram(
             RELEASE_SECONDS, "Time from a trade to the commit of a release by it.", registry=registry, buckets=_SECONDS
         )
+        self.algorithms = Gauge(ALGORITHMS, "Orders that are being worked by an algorithm.", registry=registry)
         self._ignored = Counter(
             REPORTS_IGNORED, "Reports of venues that changed nothing.", ["reason"], registry=registry
         )

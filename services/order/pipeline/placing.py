@@ -10,10 +10,10 @@ from services.kernel.drain import Drain
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain import refusals, rules
-from services.order.domain.events import place, refuse
 from services.order.domain.held import kept_here
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
+from services.order.pipeline.beginning import beginning, room_at_parent
 from services.order.pipeline.book import Book, Key
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
@@ -232,6 +232,7 @@ class PlaceOrders:
     def __init__(self, placing: Placing, batch: list[Placement]) -> None:
         self._placing = placing
         self._batch = batch
+        self._turned_away: list[Placement] = []
 
     @property
     def weight(self) -> int:
@@ -239,23 +240,17 @@ class PlaceOrders:
         return len(self._batch)
 
     def prepare(self, draft: Draft, identifiers: Identifiers) -> None:
-        """Begins each order, or refuses it as risk said."""
+        """Begins each order, or refuses it as risk said, or as its parent has no room for it any more."""
+        self._turned_away = []
         for placement in self._batch:
-            decision = placement.decision
-            if decision.reason:
-                event = refuse(
-                    placement.terms,
-                    draft.next_sequence,
-                    draft.at_ns,
-                    reason=decision.reason,
-                    text=decision.text,
-                    breach=decision.breach,
-                )
-            else:
-                event = place(placement.terms, draft.next_sequence, draft.at_ns)
-            entry = draft.append(event, identifiers.new_id())
+            terms, decision = placement.terms, placement.decision
+            if not decision.reason and terms.instructions is not None:
+                decision = room_at_parent(terms, draft)
+                if decision.reason:
+                    self._turned_away.append(placement)
+            entry = draft.append(beginning(terms, decision, draft), identifiers.new_id())
             entry.arrival = placement.arrival
-            placement.order = event.order
+            placement.order = entry.order
 
     def resolve(self, existing: Mapping[Key, Order]) -> None:
         """Answers repeated requests with the first outcome, and goes on with the others."""
@@ -270,6 +265,8 @@ class PlaceOrders:
 
     def committed(self) -> None:
         """Answers the callers."""
+        if self._turned_away:
+            self._placing.release(self._turned_away)
         for placement in self._batch:
             if placement.order is None or placement.settled:
                 continue

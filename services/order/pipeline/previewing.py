@@ -11,9 +11,13 @@ from typing import Protocol, TypeVar
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, precondition
 from services.order.domain import refusals, rules
+from services.order.domain.algorithms.planned import Planned, planned
+from services.order.domain.algorithms.routing_terms import SmartRouting
+from services.order.domain.algorithms.terms import Algorithm, Plan
 from services.order.domain.events import place, refuse
 from services.order.domain.preview import BeyondDepthError, Cost, Depth, estimate
 from services.order.domain.terms import OrderTerms
+from services.order.pipeline.algorithm_plans import AlgorithmPlans
 from services.order.pipeline.book import Book
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.ports import Decision, Instruments, Store
@@ -78,6 +82,18 @@ class RouteQuery(Protocol):
         ...
 
 
+class Rounds(Protocol):
+    """Plans rounds of smart routing."""
+
+    async def plan(self, terms: OrderTerms, strategy: SmartRouting, quantity: Decimal) -> Plan:
+        """Returns the plan of the first round.
+
+        Raises:
+            CodedError: NO_ROUTE.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What would become of an order; an error stands for a part that cannot be told.
@@ -90,6 +106,7 @@ class Preview:
         cost: What it would cost.
         route: Where it would go.
         as_of: Sequence of the order log.
+        schedule: What its algorithm would do; None for an order without one.
     """
 
     terms: OrderTerms
@@ -99,6 +116,7 @@ class Preview:
     cost: Cost | CodedError
     route: Route | CodedError
     as_of: int
+    schedule: Planned | CodedError | None = None
 
 
 class Previewing:
@@ -114,11 +132,14 @@ class Previewing:
         risk: RiskCheck,
         depths: Depths,
         routes: RouteQuery,
+        plans: AlgorithmPlans,
+        rounds: Rounds,
         clock: Clock,
     ) -> None:
         self._book, self._placing, self._store = book, placing, store
         self._instruments, self._clock = instruments, clock
         self._risk, self._depths, self._routes = risk, depths, routes
+        self._plans, self._rounds = plans, rounds
 
     async def preview(self, terms: OrderTerms) -> Preview:
         """Returns what would become of an order now."""
@@ -137,7 +158,10 @@ class Previewing:
             risk, cost = await asyncio.gather(_or_error(self._risk.check(terms)), _or_error(self._cost(terms)))
         free = None if isinstance(found, CodedError) else not found
         outcome = self._outcome(terms, found, allowed, risk)
-        return Preview(terms, outcome, free=free, risk=risk, cost=cost, route=route, as_of=as_of)
+        schedule: Planned | CodedError | None = None
+        if terms.instructions is not None and (algorithm := terms.instructions.algorithm) is not None:
+            schedule = allowed or await _or_error(self._schedule(terms, algorithm))
+        return Preview(terms, outcome, free=free, risk=risk, cost=cost, route=route, as_of=as_of, schedule=schedule)
 
     async def _check_rules(self, terms: OrderTerms) -> None:
         instrument = self._instruments.known(terms.instrument) or await self._instruments.find(terms.instrument)
@@ -152,6 +176,17 @@ class Previewing:
             return (refusals.outcome(place(pending, 0, 0).order, terms),)
         order = self._book.find(key) or (await self._store.find([key])).get(key)
         return () if order is None else (refusals.outcome(order, terms),)
+
+    async def _schedule(self, terms: OrderTerms, algorithm: Algorithm) -> Planned:
+        instrument = await self._instruments.find(terms.instrument)
+        if instrument is None:
+            raise rules.unknown_instrument(terms.instrument)
+        if isinstance(algorithm.strategy, SmartRouting):
+            return Planned((), await self._rounds.plan(terms, algorithm.strategy, terms.quantity))
+        start_ns = algorithm.begins_at_ns(self._clock.now_ns())
+        if (plan := await self._plans.plan(algorithm, instrument, start_ns)) is not None:
+            algorithm = algorithm.planned(plan)
+        return planned(terms, algorithm, instrument, start_ns)
 
     async def _cost(self, terms: OrderTerms) -> Cost:
         depth = await self._depths.depth(terms.instrument)

@@ -12,7 +12,7 @@ from services.kernel.decimals import ZERO
 from services.kernel.identifiers import Identifiers
 from services.order.domain import held
 from services.order.domain.adjusting import AdjustmentEvent, adjust_parent
-from services.order.domain.consequences import Cancel, Consequence, End, Release, Resize, Rule
+from services.order.domain.consequences import Cancel, CompleteReplace, Consequence, End, Release, Resize, Rule
 from services.order.domain.events import fill_of, request_cancel, request_replace
 from services.order.domain.family import follow_parent
 from services.order.domain.order import Order
@@ -119,6 +119,8 @@ def _event(consequence: Consequence, order: Order, draft: Draft) -> OrderEvent |
             return request_cancel(order, sequence, at_ns, reason=reason, text=text)
         case End(_, status, reason, text):
             return held.end_here(order, status, sequence, at_ns, reason=reason, text=text)
+        case CompleteReplace():
+            return held.complete_replace(order, sequence, at_ns)
         case Resize(_, quantity):
             return _resize(order, quantity, sequence, at_ns)
 

@@ -198,10 +198,12 @@ def check(order: Order, request: ReplaceRequest) -> None:
     """Refuses a replace that the order's state does not allow.
 
     Raises:
-        CodedError: ORDER_NOT_LIVE, VERSION_MISMATCH, CHANGE_PENDING or QUANTITY_FOLLOWS_LIST.
+        CodedError: ORDER_NOT_LIVE, PARENT_ORDER_MISMATCH, VERSION_MISMATCH, CHANGE_PENDING or QUANTITY_FOLLOWS_LIST.
     """
     if not order.live:
         raise refusals.not_live(order)
+    if order.terms.parent_order_id:
+        raise refusals.child_of_another(order)
     if request.expected_version not in (0, order.version):
         raise refusals.version_mismatch(order, request.expected_version)
     if order.status in (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE):

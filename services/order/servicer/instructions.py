@@ -1,33 +1,19 @@
-"""What requests ask for beyond price and quantity, and how their numbers are read."""
+"""What requests ask for beyond price and quantity."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from ordermesh.order.v1.order_entry_pb2 import PlaceOrderRequest
 from ordermesh.order.v1.trailing_stop_pb2 import TrailingStop as TrailingStopMessage
-from services.kernel.decimals import parse_positive
 from services.kernel.errors import invalid_field
 from services.order.domain.instructions import Instructions
 from services.order.domain.links import Links
 from services.order.domain.trailing import TrailingStop
+from services.order.servicer.algorithms import algorithm_of_request
+from services.order.servicer.numbers import nanoseconds_of, number
 
-_BILLION = 1_000_000_000
 _HUNDRED = Decimal(100)
-
-
-def number(text: str, field: str) -> Decimal:
-    """Returns a number of a request, whose pattern has been checked: digits and a point are what it is.
-
-    Raises:
-        CodedError: INVALID_FIELD.
-    """
-    if "." not in text and text.isascii() and text.isdigit():
-        return Decimal(text)
-    # Zeros at the end are taken off.
-    return parse_positive(text.rstrip("0").rstrip(".") if "." in text else text, field)
 
 
 def asks_more(request: PlaceOrderRequest) -> bool:
@@ -40,6 +26,7 @@ def asks_more(request: PlaceOrderRequest) -> bool:
         or request.strategy_id
         or request.HasField("expire_at")
         or request.HasField("trailing_stop")
+        or request.HasField("algorithm")
     )
 
 
@@ -50,14 +37,17 @@ def instructions_of_request(request: PlaceOrderRequest) -> Instructions:
         CodedError: INVALID_FIELD.
     """
     stop_price, display_quantity = request.stop_price, request.display_quantity
+    algorithm = algorithm_of_request(request.algorithm) if request.HasField("algorithm") else None
     return Instructions(
         stop_price=number(stop_price, "stop_price") if stop_price else None,
-        expire_at_ns=nanoseconds_of(request.expire_at) if request.HasField("expire_at") else None,
+        expire_at_ns=nanoseconds_of(request.expire_at, "expire_at") if request.HasField("expire_at") else None,
         post_only=request.post_only,
         display_quantity=number(display_quantity, "display_quantity") if display_quantity else None,
         reduce_only=request.reduce_only,
         links=Links(strategy_id=request.strategy_id) if request.strategy_id else None,
         trailing=trailing_of_request(request.trailing_stop) if request.HasField("trailing_stop") else None,
+        works_through_children=algorithm is not None,
+        algorithm=algorithm,
     )
 
 
@@ -78,15 +68,3 @@ def trailing_of_request(told: TrailingStopMessage) -> TrailingStop:
             raise invalid_field("trailing_stop.percent", "must be less than 100")
         return TrailingStop(percent=percent)
     return TrailingStop(amount=number(told.amount, "trailing_stop.amount"))
-
-
-def nanoseconds_of(at: Timestamp) -> int:
-    """Returns the nanoseconds since 1970 of an expiry.
-
-    Raises:
-        CodedError: INVALID_FIELD.
-    """
-    # The seconds are within the contract's bounds; the nanoseconds have none there.
-    if not 0 <= at.nanos < _BILLION:
-        raise invalid_field("expire_at", "nanos must be from 0 to 999999999")
-    return at.seconds * _BILLION + at.nanos

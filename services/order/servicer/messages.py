@@ -13,13 +13,8 @@ from services.order.pipeline.ports import Decision
 from services.order.pipeline.queries import FillFilter, OrderFilter
 from services.order.pipeline.tickets import Outcome
 from services.order.pipeline.work import CancelFilter
-from services.order.servicer.instructions import (
-    asks_more,
-    instructions_of_request,
-    nanoseconds_of,
-    number,
-    trailing_of_request,
-)
+from services.order.servicer.instructions import asks_more, instructions_of_request, trailing_of_request
+from services.order.servicer.numbers import nanoseconds_of, number
 from services.order.wire import (
     ORDER_TYPES,
     SIDES,
@@ -73,7 +68,7 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
         number(request.limit_price, "limit_price") if request.limit_price else None,
         request.expected_version,
         number(request.stop_price, "stop_price") if request.stop_price else None,
-        nanoseconds_of(request.expire_at) if dated else None,
+        nanoseconds_of(request.expire_at, "expire_at") if dated else None,
         trailing_of_request(request.trailing_stop) if trails else None,
     )
 

@@ -7,17 +7,19 @@ from typing import Any, TypeVar
 
 from google.rpc.status_pb2 import Status
 
-from ordermesh.order.v1 import order_entry_pb2, order_preview_pb2
+from ordermesh.order.v1 import algorithm_pb2, order_entry_pb2, order_preview_pb2
 from services.kernel.clock import Clock
 from services.kernel.decimals import format_decimal
 from services.kernel.errors import CodedError
 from services.mesh.status import to_status
+from services.order.domain.algorithms.planned import Planned
 from services.order.domain.preview import Cost
 from services.order.domain.values import Side
 from services.order.pipeline.ports import Decision
 from services.order.pipeline.previewing import Preview, Previewing, Route
 from services.order.servicer.messages import result, terms_of
 from services.order.wire import breach_message, decimal_text, reason_number, timestamp
+from services.order.wire_algorithms import plan_message
 
 T = TypeVar("T")
 
@@ -41,6 +43,7 @@ def preview_message(preview: Preview) -> order_preview_pb2.PreviewOrderResponse:
     risk, risk_unavailable = _split(preview.risk)
     cost, cost_unavailable = _split(preview.cost)
     route, route_unavailable = _split(preview.route)
+    schedule, schedule_unavailable = _split(preview.schedule)
     rate = None if route is None else route.fee_rate
     return order_preview_pb2.PreviewOrderResponse(
         result=_result(preview),
@@ -52,6 +55,24 @@ def preview_message(preview: Preview) -> order_preview_pb2.PreviewOrderResponse:
         route=None if route is None else _route(route),
         route_unavailable=route_unavailable,
         as_of=preview.as_of,
+        algorithm_schedule=None if schedule is None else _schedule(schedule),
+        schedule_unavailable=schedule_unavailable,
+    )
+
+
+def _schedule(schedule: Planned) -> algorithm_pb2.SchedulePreview:
+    return algorithm_pb2.SchedulePreview(
+        slices=(
+            algorithm_pb2.PlannedSlice(
+                time=timestamp(each.at_ns),
+                quantity=format_decimal(each.quantity),
+                cumulative_quantity=format_decimal(each.cumulative),
+            )
+            for each in schedule.slices
+        ),
+        plan=None if schedule.plan is None else plan_message(schedule.plan),
+        expected_cost=decimal_text(schedule.expected_cost),
+        cost_deviation=decimal_text(schedule.cost_deviation),
     )
 
 

@@ -102,9 +102,11 @@ def _changed_row(order: Order) -> tuple[Any, ...]:
 
 
 def _asks_replace(entry: Entry) -> bool:
-    # One that no venue has to be asked about is done in one step.
-    type_ = entry.event.type
-    return type_ is ExecutionType.PENDING_REPLACE or (type_ is ExecutionType.REPLACED and entry.event.report is None)
+    # One that no venue has to be asked about is done in one step: it is told as done where it is asked for.
+    type_, replace = entry.event.type, entry.event.order.replace
+    if type_ is ExecutionType.REPLACED:
+        return replace is not None and replace.sequence == entry.sequence
+    return type_ is ExecutionType.PENDING_REPLACE
 
 
 def _replace_row(entry: Entry, shard: int) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordermesh.order.v1 import algorithm_pb2 as _algorithm_pb2
 from ordermesh.order.v1 import arrival_quote_pb2 as _arrival_quote_pb2
 from ordermesh.order.v1 import order_pb2 as _order_pb2
 from ordermesh.order.v1 import order_replace_pb2 as _order_replace_pb2
@@ -203,6 +204,7 @@ class ExecutionReport(_message.Message):
     PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     ORDER_LIST_ID_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
     LIST_ROLE_FIELD_NUMBER: _builtins.int
     ORDERED_QUANTITY_FIELD_NUMBER: _builtins.int
     REDUCE_ONLY_FIELD_NUMBER: _builtins.int
@@ -311,6 +313,10 @@ class ExecutionReport(_message.Message):
         """How a trailing stop order follows the market. Absent for others."""
 
     @_builtins.property
+    def algorithm(self) -> _algorithm_pb2.Algorithm:
+        """How it is worked through child orders. Absent for an order that goes to a venue."""
+
+    @_builtins.property
     def trade_adjustment(self) -> _trade_adjustment_pb2.TradeAdjustment:
         """What a cancel or correction of a trade replaces. Absent for others."""
 
@@ -359,6 +365,7 @@ class ExecutionReport(_message.Message):
         parent_order_id: _builtins.str = ...,
         order_list_id: _builtins.str = ...,
         strategy_id: _builtins.str = ...,
+        algorithm: _algorithm_pb2.Algorithm | None = ...,
         list_role: _order_pb2.OrderListRole.ValueType = ...,
         ordered_quantity: _builtins.str = ...,
         reduce_only: _builtins.bool = ...,
@@ -367,9 +374,9 @@ class ExecutionReport(_message.Message):
         trade_adjustment: _trade_adjustment_pb2.TradeAdjustment | None = ...,
         arrival: _arrival_quote_pb2.ArrivalQuote | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "arrival", b"arrival", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "arrival", b"arrival", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_reference_id", b"execution_reference_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "restatement_reason", b"restatement_reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "algorithm", b"algorithm", "arrival", b"arrival", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_reference_id", b"execution_reference_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "restatement_reason", b"restatement_reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

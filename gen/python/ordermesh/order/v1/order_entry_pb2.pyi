@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
+from ordermesh.order.v1 import algorithm_pb2 as _algorithm_pb2
 from ordermesh.order.v1 import order_pb2 as _order_pb2
 from ordermesh.order.v1 import trailing_stop_pb2 as _trailing_stop_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
@@ -42,6 +43,7 @@ class PlaceOrderRequest(_message.Message):
     EXPIRE_AT_FIELD_NUMBER: _builtins.int
     TRAILING_STOP_FIELD_NUMBER: _builtins.int
     POST_ONLY_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     REDUCE_ONLY_FIELD_NUMBER: _builtins.int
@@ -56,9 +58,9 @@ class PlaceOrderRequest(_message.Message):
     type: _trading_pb2.OrderType.ValueType
     """How its price is set."""
     time_in_force: _trading_pb2.TimeInForce.ValueType
-    """How long it lives. A market order takes IOC, FOK, AT_THE_OPENING or AT_THE_CLOSE. An order that waits for a price takes
-    any but these last two: IOC and FOK speak of the time after its trigger and let it wait until canceled, the others also
-    of the time that it waits.
+    """How long it lives. A market order takes IOC, FOK, AT_THE_OPENING or AT_THE_CLOSE, with an algorithm DAY. An order that
+    waits for a price takes any but AT_THE_OPENING and AT_THE_CLOSE: IOC and FOK speak of the time after its trigger and let it
+    wait until canceled, the others also of the time that it waits.
     """
     quantity: _builtins.str
     """Quantity, a positive decimal, a multiple of the instrument's lot."""
@@ -96,6 +98,12 @@ class PlaceOrderRequest(_message.Message):
     def trailing_stop(self) -> _trailing_stop_pb2.TrailingStop:
         """How a trailing stop order follows the market; it begins with the last trade known. For that type only."""
 
+    @_builtins.property
+    def algorithm(self) -> _algorithm_pb2.Algorithm:
+        """Works the order over time through child orders. For market and limit orders with time in force DAY only. Absent: the order
+        goes to its venue.
+        """
+
     def __init__(
         self,
         *,
@@ -112,13 +120,14 @@ class PlaceOrderRequest(_message.Message):
         expire_at: _timestamp_pb2.Timestamp | None = ...,
         trailing_stop: _trailing_stop_pb2.TrailingStop | None = ...,
         post_only: _builtins.bool = ...,
+        algorithm: _algorithm_pb2.Algorithm | None = ...,
         strategy_id: _builtins.str = ...,
         display_quantity: _builtins.str = ...,
         reduce_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "trailing_stop", b"trailing_stop"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "expire_at", b"expire_at", "trailing_stop", b"trailing_stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "limit_price", b"limit_price", "post_only", b"post_only", "quantity", b"quantity", "reduce_only", b"reduce_only", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "time_in_force", b"time_in_force", "trailing_stop", b"trailing_stop", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "algorithm", b"algorithm", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "limit_price", b"limit_price", "post_only", b"post_only", "quantity", b"quantity", "reduce_only", b"reduce_only", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "time_in_force", b"time_in_force", "trailing_stop", b"trailing_stop", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -133,7 +142,9 @@ class PlaceOrderResponse(_message.Message):
     ORDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order(self) -> _order_pb2.Order:
-        """The order. PENDING_NEW, SUSPENDED when it is held here, or, for a repeated request, as it stands now."""
+        """The order. PENDING_NEW, SUSPENDED when it is held here, NEW when it is worked through child orders, or, for a repeated
+        request, as it stands now.
+        """
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordermesh.order.v1 import algorithm_pb2 as _algorithm_pb2
 from ordermesh.order.v1 import order_replace_pb2 as _order_replace_pb2
 from ordermesh.order.v1 import trailing_stop_pb2 as _trailing_stop_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
@@ -172,6 +173,7 @@ class Order(_message.Message):
     PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     ORDER_LIST_ID_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
     LIST_ROLE_FIELD_NUMBER: _builtins.int
     ORDERED_QUANTITY_FIELD_NUMBER: _builtins.int
     REDUCE_ONLY_FIELD_NUMBER: _builtins.int
@@ -212,7 +214,9 @@ class Order(_message.Message):
     sequence: _builtins.int
     """Sequence in the log of the last change."""
     reason: _error_pb2.ErrorReason.ValueType
-    """Why it was rejected, canceled or expired. Unspecified while live or filled."""
+    """Why it was rejected, canceled or expired. Unspecified while live or filled, but that a parent that is PENDING_CANCEL says
+    why it is to end.
+    """
     text: _builtins.str
     """The same in words. Empty when there is nothing to say."""
     stop_price: _builtins.str
@@ -261,6 +265,10 @@ class Order(_message.Message):
     def trailing_stop(self) -> _trailing_stop_pb2.TrailingStop:
         """How a trailing stop order follows the market. Absent for others."""
 
+    @_builtins.property
+    def algorithm(self) -> _algorithm_pb2.Algorithm:
+        """How it is worked through child orders. Absent for an order that goes to a venue."""
+
     def __init__(
         self,
         *,
@@ -296,13 +304,14 @@ class Order(_message.Message):
         parent_order_id: _builtins.str = ...,
         order_list_id: _builtins.str = ...,
         strategy_id: _builtins.str = ...,
+        algorithm: _algorithm_pb2.Algorithm | None = ...,
         list_role: Global___OrderListRole.ValueType = ...,
         ordered_quantity: _builtins.str = ...,
         reduce_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "trailing_stop", b"trailing_stop", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "created_at", b"created_at", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "trailing_stop", b"trailing_stop", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "algorithm", b"algorithm", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,6 +8,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.rpc import status_pb2 as _status_pb2
 from ordermesh.broker.v1 import broker_connection_pb2 as _broker_connection_pb2
+from ordermesh.order.v1 import algorithm_pb2 as _algorithm_pb2
 from ordermesh.order.v1 import order_entry_pb2 as _order_entry_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
 from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
@@ -63,6 +64,8 @@ class PreviewOrderResponse(_message.Message):
     ROUTE_FIELD_NUMBER: _builtins.int
     ROUTE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    ALGORITHM_SCHEDULE_FIELD_NUMBER: _builtins.int
+    SCHEDULE_UNAVAILABLE_FIELD_NUMBER: _builtins.int
     client_order_id_free: _builtins.bool
     """Whether the client order id is free in the account. The preview does not take it up. Absent while the store does not
     answer.
@@ -99,6 +102,14 @@ class PreviewOrderResponse(_message.Message):
     def route_unavailable(self) -> _status_pb2.Status:
         """Why there is none: no such connection, or BrokerService does not answer."""
 
+    @_builtins.property
+    def algorithm_schedule(self) -> _algorithm_pb2.SchedulePreview:
+        """The schedule."""
+
+    @_builtins.property
+    def schedule_unavailable(self) -> _status_pb2.Status:
+        """Why there is none: its history cannot be read, or an order that its instrument does not allow."""
+
     def __init__(
         self,
         *,
@@ -111,10 +122,12 @@ class PreviewOrderResponse(_message.Message):
         route: Global___RoutingPreview | None = ...,
         route_unavailable: _status_pb2.Status | None = ...,
         as_of: _builtins.int = ...,
+        algorithm_schedule: _algorithm_pb2.SchedulePreview | None = ...,
+        schedule_unavailable: _status_pb2.Status | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id_free", b"_client_order_id_free", "client_order_id_free", b"client_order_id_free", "cost", b"cost", "cost_estimate", b"cost_estimate", "cost_unavailable", b"cost_unavailable", "result", b"result", "risk", b"risk", "risk_decision", b"risk_decision", "risk_unavailable", b"risk_unavailable", "route", b"route", "route_unavailable", b"route_unavailable", "routing", b"routing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_order_id_free", b"_client_order_id_free", "algorithm_schedule", b"algorithm_schedule", "client_order_id_free", b"client_order_id_free", "cost", b"cost", "cost_estimate", b"cost_estimate", "cost_unavailable", b"cost_unavailable", "result", b"result", "risk", b"risk", "risk_decision", b"risk_decision", "risk_unavailable", b"risk_unavailable", "route", b"route", "route_unavailable", b"route_unavailable", "routing", b"routing", "schedule", b"schedule", "schedule_unavailable", b"schedule_unavailable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id_free", b"_client_order_id_free", "as_of", b"as_of", "client_order_id_free", b"client_order_id_free", "cost", b"cost", "cost_estimate", b"cost_estimate", "cost_unavailable", b"cost_unavailable", "result", b"result", "risk", b"risk", "risk_decision", b"risk_decision", "risk_unavailable", b"risk_unavailable", "route", b"route", "route_unavailable", b"route_unavailable", "routing", b"routing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_order_id_free", b"_client_order_id_free", "algorithm_schedule", b"algorithm_schedule", "as_of", b"as_of", "client_order_id_free", b"client_order_id_free", "cost", b"cost", "cost_estimate", b"cost_estimate", "cost_unavailable", b"cost_unavailable", "result", b"result", "risk", b"risk", "risk_decision", b"risk_decision", "risk_unavailable", b"risk_unavailable", "route", b"route", "route_unavailable", b"route_unavailable", "routing", b"routing", "schedule", b"schedule", "schedule_unavailable", b"schedule_unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_order_id_free: _TypeAlias = _typing.Literal["client_order_id_free"]  # noqa: Y015
     _WhichOneofArgType__client_order_id_free: _TypeAlias = _typing.Literal["_client_order_id_free", b"_client_order_id_free"]  # noqa: Y015
@@ -124,6 +137,8 @@ class PreviewOrderResponse(_message.Message):
     _WhichOneofArgType_risk: _TypeAlias = _typing.Literal["risk", b"risk"]  # noqa: Y015
     _WhichOneofReturnType_routing: _TypeAlias = _typing.Literal["route", "route_unavailable"]  # noqa: Y015
     _WhichOneofArgType_routing: _TypeAlias = _typing.Literal["routing", b"routing"]  # noqa: Y015
+    _WhichOneofReturnType_schedule: _TypeAlias = _typing.Literal["algorithm_schedule", "schedule_unavailable"]  # noqa: Y015
+    _WhichOneofArgType_schedule: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id_free) -> _WhichOneofReturnType__client_order_id_free | None: ...
     @_typing.overload
@@ -132,6 +147,8 @@ class PreviewOrderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_risk) -> _WhichOneofReturnType_risk | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_routing) -> _WhichOneofReturnType_routing | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_schedule) -> _WhichOneofReturnType_schedule | None: ...
 
 Global___PreviewOrderResponse: _TypeAlias = PreviewOrderResponse  # noqa: Y015
 
@@ -181,7 +198,7 @@ Global___RiskPreview: _TypeAlias = RiskPreview  # noqa: Y015
 class CostEstimate(_message.Message):
     """What the order would cost if it met the book as it is now. Levels of the other side are taken from the best on, as far as
     quantity and limit price reach; `taken` below are their prices and quantities. All money is in `currency`, exact, and
-    value = price x quantity x contract multiplier. Hidden liquidity, other orders on their way, and opposite orders of the
+    value = price x quantity x contract multiplier. Of an order with an algorithm it is what all of it would cost at once. Hidden liquidity, other orders on their way, and opposite orders of the
     account itself (`own_opposite_quantity`) are not considered.
     """
 
