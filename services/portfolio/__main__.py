@@ -32,7 +32,7 @@ from services.portfolio.servicer.service import PortfolioServicer, PositionLogSe
 from services.portfolio.store.bookings import CHANGES
 from services.portfolio.store.changes import ChangeLog, published
 from services.portfolio.store.portfolio_store import PortfolioStore
-from services.storage.database import Database, PoolOptions
+from services.storage.database import KEYED, Database, PoolOptions
 from services.storage.migrations import migrate
 
 SCHEMA = "portfolio"
@@ -45,13 +45,14 @@ async def main(service: Service[PortfolioSettings]) -> None:
     url = settings.postgres_url.get_secret_value()
     await migrate(url, SCHEMA)
     database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
+    bookings = await service.enter(Database(url, SCHEMA, PoolOptions(size=1, settings=KEYED)))
     redis = connect(settings.redis_url.get_secret_value())
     service.on_close(redis.aclose)
 
     ledger, board, store, log = (
         Ledger(len(settings.order_logs)),
         PriceBoard(),
-        PortfolioStore(database),
+        PortfolioStore(database, bookings),
         ChangeLog(database),
     )
     hub: Hub[LoggedChange] = Hub()

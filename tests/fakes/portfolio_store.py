@@ -10,7 +10,7 @@ from enum import Enum, auto
 from services.kernel.errors import already_exists, unavailable
 from services.portfolio.domain.account import Account, Portfolio
 from services.portfolio.domain.fill import Fill
-from services.portfolio.pipeline.ports import Commit, Cursor, LoggedChange, State
+from services.portfolio.pipeline.ports import AlreadyBookedError, Commit, Cursor, LoggedChange, State
 
 
 class Loss(Enum):
@@ -42,6 +42,8 @@ class FakePortfolioStore:
     async def commit(self, commit: Commit) -> list[LoggedChange]:
         loss = self._lose_before()
         assert commit.before == self.state.cursors.get(commit.shard, Cursor())
+        if not commit.adjusts and self.booked & {change.fill.trade_id for change in commit.booked.changes}:
+            raise AlreadyBookedError
         changes = [
             LoggedChange(c.sequence, c.fill.account_id, c.fill.instrument, c.fill.trade_id.encode())
             for c in commit.booked.changes

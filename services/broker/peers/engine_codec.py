@@ -150,19 +150,20 @@ class EngineCodec:
 
     def request(self, commands: Sequence[Command]) -> order_entry_service_pb2.TradeRequest:
         """Returns the message of some commands, in their order."""
-        batch = order_entry_service_pb2.CommandBatch(commands=[self._command(command) for command in commands])
-        return order_entry_service_pb2.TradeRequest(batch=batch)
+        request = order_entry_service_pb2.TradeRequest()
+        for command in commands:
+            self._add(request.batch, command)
+        return request
 
-    def _command(self, command: Command) -> order_pb2.Command:
-        order_id = _to_bytes(command.order_id)
+    def _add(self, batch: order_entry_service_pb2.CommandBatch, command: Command) -> None:
+        """Adds a command, made where it stays: a message that is put into another one is copied."""
+        order_id, sequence = _to_bytes(command.order_id), command.command_sequence
         if isinstance(command, NewOrder):
-            new = self._new_order(command, order_id)
-            return order_pb2.Command(command_sequence=command.command_sequence, new_order=new)
-        if isinstance(command, ReplaceOrder):
-            replace = self._replace_order(command, order_id)
-            return order_pb2.Command(command_sequence=command.command_sequence, replace_order=replace)
-        cancel = order_pb2.CancelOrder(order_id=order_id)
-        return order_pb2.Command(command_sequence=command.command_sequence, cancel_order=cancel)
+            batch.commands.add(command_sequence=sequence, new_order=self._new_order(command, order_id))
+        elif isinstance(command, ReplaceOrder):
+            batch.commands.add(command_sequence=sequence, replace_order=self._replace_order(command, order_id))
+        else:
+            batch.commands.add(command_sequence=sequence, cancel_order=order_pb2.CancelOrder(order_id=order_id))
 
     def _new_order(self, order: NewOrder, order_id: bytes) -> order_pb2.NewOrder:
         terms = self._by_name.get(order.instrument)

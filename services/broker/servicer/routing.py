@@ -164,23 +164,18 @@ def _nanoseconds(at: Timestamp) -> int:
 def _responses(items: Iterable[OutboxItem]) -> list[routing_service_pb2.RouteResponse]:
     """Returns the messages of what waited; reports that follow one another become one message."""
     responses: list[routing_service_pb2.RouteResponse] = []
-    reports: list[routing_service_pb2.VenueReport] = []
+    batch: routing_service_pb2.VenueReportBatch | None = None
     for item in items:
-        if isinstance(item, Reports):
-            reports += [_report(item.connection_id, report) for report in item.reports]
+        if not isinstance(item, Reports):
+            responses.append(_news(item))
+            batch = None
             continue
-        if reports:
-            responses.append(_batch(reports))
-            reports = []
-        responses.append(_news(item))
-    if reports:
-        responses.append(_batch(reports))
+        if batch is None:
+            responses.append(routing_service_pb2.RouteResponse())
+            batch = responses[-1].reports
+        for report in item.reports:
+            _add(batch, item.connection_id, report)
     return responses
-
-
-def _batch(reports: list[routing_service_pb2.VenueReport]) -> routing_service_pb2.RouteResponse:
-    batch = routing_service_pb2.VenueReportBatch(reports=reports)
-    return routing_service_pb2.RouteResponse(reports=batch)
 
 
 def _news(item: Opened | Down) -> routing_service_pb2.RouteResponse:
@@ -199,12 +194,12 @@ def _news(item: Opened | Down) -> routing_service_pb2.RouteResponse:
     return routing_service_pb2.RouteResponse(opened=opened)
 
 
-def _report(connection_id: str, report: Report) -> routing_service_pb2.VenueReport:
-    seconds, nanos = divmod(report.time_ns, _BILLION)
-    return routing_service_pb2.VenueReport(
+def _add(batch: routing_service_pb2.VenueReportBatch, connection_id: str, report: Report) -> None:
+    """Adds a report. It is made where it stays: a message that is put into another one is copied."""
+    told = batch.reports.add(
         connection_id=connection_id,
         sequence=report.sequence,
-        type=report.kind,  # type: ignore[arg-type]
+        type=report.kind,
         order_id=report.order_id,
         venue_order_id=report.venue_order_id,
         venue_execution_id=report.venue_execution_id,
@@ -212,12 +207,12 @@ def _report(connection_id: str, report: Report) -> routing_service_pb2.VenueRepo
         last_quantity=report.last_quantity,
         cumulative_quantity=report.cumulative_quantity,
         fee=report.fee,
-        reason=_REASON[report.reason],  # type: ignore[arg-type]
+        reason=_REASON[report.reason],
         text=report.text,
-        venue_time=Timestamp(seconds=seconds, nanos=nanos),
         command_sequence=report.command_sequence,
         adjustment=None if report.adjustment is None else _adjustment(report.adjustment),
     )
+    told.venue_time.seconds, told.venue_time.nanos = divmod(report.time_ns, _BILLION)
 
 
 def _adjustment(told: Adjustment) -> venue_adjustment_pb2.VenueAdjustment:

@@ -8,7 +8,7 @@ from datetime import UTC, date
 from typing import Any, Final
 
 from services.kernel.clock import from_ns, to_ns
-from services.marketdata.domain.candle import SECOND_NS, Candle, Interval, candles_of
+from services.marketdata.domain.candle import SECOND_NS, Candle, Interval, candles_of, coarsen
 from services.marketdata.domain.instrument import Instrument
 from services.marketdata.domain.scale import Scales, scales_of
 from services.marketdata.domain.trade import Aggressor, Trade
@@ -202,11 +202,18 @@ async def _merge(connection: Connection, fresh: Fresh) -> None:
         row
         for part, trades in fresh
         if trades
-        for interval in Interval
-        for row in _candle_rows(part.instrument, interval, candles_of(trades, interval).values())
+        for interval, candles in _candles_of(trades)
+        for row in _candle_rows(part.instrument, interval, candles)
     ]
     if rows:
         await connection.execute(_MERGE, *map(list, zip(*rows, strict=True)))
+
+
+def _candles_of(trades: list[Trade]) -> Iterable[tuple[Interval, Iterable[Candle]]]:
+    """Yields the candles of each interval; the longer ones are made of those of a second, of which there are few."""
+    seconds = candles_of(trades, Interval.SECOND).values()
+    for interval in Interval:
+        yield interval, coarsen(seconds, interval).values()
 
 
 def _candle_rows(instrument: Instrument, interval: Interval, candles: Iterable[Candle]) -> Iterable[tuple[Any, ...]]:

@@ -10,7 +10,6 @@ from typing import Any, cast
 import structlog
 
 from ordermesh.broker.v1.routing_service_pb2 import (
-    CommandBatch,
     ConnectionCursor,
     ConnectionOpened,
     ConnectionReady,
@@ -269,4 +268,6 @@ def _order_id(command: VenueCommand) -> str:
 
 
 def _batch(commands: Sequence[VenueCommand]) -> RouteRequest:
-    return RouteRequest(commands=CommandBatch(commands=commands))
+    request = RouteRequest()
+    request.commands.commands.extend(commands)
+    return request

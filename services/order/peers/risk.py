@@ -12,7 +12,6 @@ import structlog
 from ordermesh.risk.v1.reservation_service_pb2 import (
     OrderWithdrawal,
     Reservation,
-    ReservationBatch,
     ReservationDecision,
     ReservationRelease,
     ReservationSync,
@@ -147,8 +146,10 @@ class RiskStream:
         number = self._batch_number
         answer: asyncio.Future[Sequence[ReservationDecision]] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
-        batch = ReservationBatch(batch_number=number, reservations=reservations)
-        self._outgoing.put(ReserveRequest(reserve=batch))
+        request = ReserveRequest()
+        request.reserve.batch_number = number
+        request.reserve.reservations.extend(reservations)
+        self._outgoing.put(request)
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 return await answer

@@ -43,8 +43,10 @@ def _of_terms(terms: OrderTerms) -> bytes:
         time_in_force=terms.time_in_force,  # type: ignore[arg-type]
         quantity=format_decimal(terms.quantity),
         limit_price=decimal_text(terms.limit_price),
-        times=HopTimes(received_at=timestamp(terms.received_at_ns)) if terms.received_at_ns else None,
     )
+    if terms.received_at_ns:
+        received = message.times.received_at
+        received.seconds, received.nanos = divmod(terms.received_at_ns, 1_000_000_000)
     if terms.instructions is not None:
         add_instructions(message, terms.instructions)
     return message.SerializeToString()

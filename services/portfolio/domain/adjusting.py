@@ -71,4 +71,4 @@ def book_adjustment(books: Books, fill: Fill, before: Fill, made: Position, at: 
         cash=account.balance(position.currency).amount,
         fee_difference=EXACT.subtract(position.fees, was.fees),
     )
-    return Booked([change], {fill.account_id: account}, {(fill.account_id, fill.instrument): position})
+    return Booked(at, [change], {fill.account_id: account}, {(fill.account_id, fill.instrument): position})

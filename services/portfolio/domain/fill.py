@@ -21,7 +21,7 @@ class Adjustment:
     canceled: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, and never changed: so it is made in a fourth of the time
 class Fill:
     """A fill of an order.
 

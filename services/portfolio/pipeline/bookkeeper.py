@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from itertools import groupby
 
 import structlog
@@ -16,7 +16,16 @@ from services.portfolio.domain.account import Account, Portfolio, account_of_fil
 from services.portfolio.domain.fill import Fill, InstrumentTerms
 from services.portfolio.pipeline.adjusting import Adjusting
 from services.portfolio.pipeline.books import Books
-from services.portfolio.pipeline.ports import Commit, Cursor, FillBatch, FillLog, Instruments, LogChangedError, Store
+from services.portfolio.pipeline.ports import (
+    AlreadyBookedError,
+    Commit,
+    Cursor,
+    FillBatch,
+    FillLog,
+    Instruments,
+    LogChangedError,
+    Store,
+)
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -98,34 +107,40 @@ class Bookkeeper:
     async def _book_fills(self, epoch: str, fills: Sequence[Fill]) -> None:
         terms = await self._terms(fills)
         async with self._books.booking() as commit:
-            if (prepared := await self._prepare(epoch, fills, terms)) is not None:
-                await commit(prepared)
-                self.booked += len(prepared.booked.changes)
+            reached = self._ledger.cursor(self._shard).sequence
+            if fresh := [fill for fill in fills if fill.sequence > reached]:
+                await self._commit(commit, epoch, fresh, terms)
 
-    async def _prepare(self, epoch: str, fills: Sequence[Fill], terms: Mapping[str, InstrumentTerms]) -> Commit | None:
-        before = self._ledger.cursor(self._shard)
-        fresh = [fill for fill in fills if fill.sequence > before.sequence]
-        if not fresh:
-            return None
-        new = await self._without_booked(epoch, fresh)
+    async def _commit(
+        self,
+        commit: Callable[[Commit], Awaitable[None]],
+        epoch: str,
+        fills: Sequence[Fill],
+        terms: Mapping[str, InstrumentTerms],
+    ) -> None:
+        after = Cursor(epoch, fills[-1].sequence)
+        try:
+            await commit(prepared := self._prepare(after, _without(set(), fills), terms))
+        except AlreadyBookedError:
+            # So rare that it is asked for only then: each fill has its own id, and the cursor keeps them apart.
+            booked = await self._store.booked_among(epoch, [fill.trade_id for fill in fills])
+            await commit(prepared := self._prepare(after, _without(booked, fills), terms))
+        self._count(fills, {change.fill.sequence for change in prepared.booked.changes})
+
+    def _prepare(self, after: Cursor, new: Sequence[Fill], terms: Mapping[str, InstrumentTerms]) -> Commit:
         opened = self._open_missing(new)
         accounts = {account.account_id: account for account, _ in opened}
         accounts |= {name: known for name in {f.account_id for f in new} if (known := self._ledger.accounts.get(name))}
         books = booking.Books(accounts, self._ledger.positions, terms, self._ledger.sequence)
         booked = booking.book(books, new, self._clock.now())
-        return Commit(opened, booked, before, Cursor(epoch, fresh[-1].sequence), self._shard)
+        return Commit(opened, booked, self._ledger.cursor(self._shard), after, self._shard)
 
-    async def _without_booked(self, epoch: str, fills: Sequence[Fill]) -> list[Fill]:
-        known = await self._store.booked_among(epoch, [fill.trade_id for fill in fills])
-        fresh: list[Fill] = []
-        for fill in fills:
-            if fill.trade_id in known:
-                self.duplicates += 1
-                _log.error("a fill is in the order log twice; booked once", trade_id=fill.trade_id)
-            else:
-                known.add(fill.trade_id)
-                fresh.append(fill)
-        return fresh
+    def _count(self, fills: Sequence[Fill], booked: Collection[int]) -> None:
+        self.booked += len(booked)
+        if len(booked) < len(fills):
+            repeated = [fill.trade_id for fill in fills if fill.sequence not in booked]
+            self.duplicates += len(repeated)
+            _log.error("fills are in the order log twice; booked once", trade_ids=repeated)
 
     async def _terms(self, fills: Sequence[Fill]) -> dict[str, InstrumentTerms]:
         terms: dict[str, InstrumentTerms] = {}
@@ -140,6 +155,17 @@ class Bookkeeper:
         if missing:
             _log.warning("opening accounts that fills name and nobody opened", accounts=sorted(missing))
         return [self._books.prepare(account_of_fill(account_id)) for account_id in sorted(missing)]
+
+
+def _without(booked: Collection[str], fills: Sequence[Fill]) -> list[Fill]:
+    """Returns the fills that are not booked, each once."""
+    known = set(booked)
+    fresh: list[Fill] = []
+    for fill in fills:
+        if fill.trade_id not in known:
+            known.add(fill.trade_id)
+            fresh.append(fill)
+    return fresh
 
 
 def _is_adjusted(fill: Fill) -> bool:

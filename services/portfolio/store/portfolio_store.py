@@ -18,8 +18,9 @@ from services.storage.database import Connection, Database
 class PortfolioStore:
     """Everything in Postgres. Methods raise CodedError STORE_UNAVAILABLE."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, bookings: Database) -> None:
+        """Takes the database, and once more the same for bookings, whose sessions have the settings `KEYED`."""
+        self._database, self._bookings = database, bookings
         self._epoch = ""
 
     async def load(self) -> State:
@@ -36,9 +37,11 @@ class PortfolioStore:
 
     async def commit(self, commit: Commit) -> list[LoggedChange]:
         """Stores bookings and cursor as one, and returns the entries of the log of positions."""
-        async with self._database.transaction() as connection:
-            write = adjustments.commit if commit.adjusts else bookings.commit
-            return await write(connection, commit, self._epoch)
+        if commit.adjusts:
+            async with self._database.transaction() as connection:
+                return await adjustments.commit(connection, commit, self._epoch)
+        async with self._bookings.connection() as connection:
+            return await bookings.commit(connection, commit, self._epoch)
 
     async def booked_among(self, epoch: str, trade_ids: Collection[str]) -> set[str]:
         """Returns which fills are booked already."""

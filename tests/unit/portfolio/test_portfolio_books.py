@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -146,6 +147,23 @@ def test_the_logs_of_two_shards_are_booked_side_by_side(
         assert ledger.as_of_shard(shard) == 2 * count
     assert ledger.as_of() == 0
     assert ledger.positions == store.state.positions
+
+
+async def test_a_fill_that_is_booked_already_is_left_out_and_the_rest_is_booked() -> None:
+    """The store refuses the whole; what it has is asked for, and the cursor goes past it."""
+    store, told, ledger, clock = FakePortfolioStore(), Told(), Ledger(), FakeClock()
+    books = Books(ledger, store, told, clock, UuidV7(clock))
+    first, second, third = fills(3)
+    again = replace(first, sequence=5)
+    log = Log([first, second, again, again, replace(third, sequence=6)], 2, store, ())
+    keeper = Bookkeeper(books, store, log, Everything(), clock, backoff=Backoff(0, 0))
+    keeping = asyncio.create_task(keeper.run())
+    await asyncio.wait_for(log.done.wait(), 20)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert [change.payload for change in store.log] == [b"t1", b"t2", b"t3"]
+    assert (keeper.booked, keeper.duplicates) == (3, 2)
+    assert ledger.cursor(0) == store.state.cursors[0] == Cursor("e", 6)
 
 
 async def test_an_account_whose_commit_is_in_doubt_is_there_after_all_or_not_at_all() -> None:
