@@ -39,14 +39,14 @@ engine: debian ## Build the matching engine into build/engine
 # --- Running ----------------------------------------------------------------------------------------------------------
 
 .PHONY: run
-run: setup ## Start the whole mesh on this machine (PORT=9080 moves its ports)
-	@exec $(PYTHON) -m deploy.embedded $(if $(PORT),--port $(PORT))
+run: setup ## Start the whole mesh on this machine (PORT=9080 moves its ports, SHARDS=2 splits the accounts)
+	@exec $(PYTHON) -m deploy.embedded $(if $(PORT),--port $(PORT)) $(if $(SHARDS),--shards $(SHARDS))
 
 # --- Proving ----------------------------------------------------------------------------------------------------------
 
 .PHONY: test
 test: setup engine-test ## Run every test: engine, unit, contract, integration, end to end
-	@$(STEP) "Python tests" $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(STEP) "Python tests" $(PYTHON) -m pytest -n $(WORKERS) $(ARGS)
 
 .PHONY: engine-test
 engine-test: debian ## Run the engine's tests

@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.fixtures.run_folder", "tests.fixtures.servers", "tests.fixtures.mesh"]
+pytest_plugins = [
+    "tests.fixtures.run_folder",
+    "tests.fixtures.servers",
+    "tests.fixtures.mesh",
+    "tests.fixtures.workers",
+]

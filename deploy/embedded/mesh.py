@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deploy.embedded.local_mesh import LocalMesh
 from deploy.embedded.plan import NAMES, Ports
+from deploy.embedded.process import tail
 from deploy.embedded.supervisor import Backoff, Supervisor
 
 # Tests kill processes on purpose and wait for them.
@@ -62,9 +63,8 @@ class Mesh:
         await self.supervisor.until_serving(name, seconds)
 
     def log_tails(self, lines: int = 30) -> dict[str, str]:
-        """Return the last lines that each running process wrote to its log."""
-        running = {name: runner.process for name, runner in self.supervisor.runners.items()}
-        return {name: process.output(lines) for name, process in running.items() if process is not None}
+        """Return the last lines of the log of each part, whether or not its process is running now."""
+        return {name: tail(runner.component.command.log, lines) for name, runner in self.supervisor.runners.items()}
 
 
 @asynccontextmanager
@@ -73,8 +73,10 @@ async def running_mesh(
     names: Iterable[str] = NAMES,
     settings: Mapping[str, str] | None = None,
     ports: Ports | None = None,
+    *,
+    shards: int = 1,
 ) -> AsyncIterator[Mesh]:
     """Run the parts `names` and what they need, with data below `directory`, for the time of a block."""
-    local = LocalMesh.at(directory, ports or Ports.unused(), names, settings)
+    local = LocalMesh.at(directory, ports or Ports.unused(), names, settings, shards)
     async with Supervisor(local.components(), backoff=IMPATIENT) as supervisor:
         yield Mesh(local, supervisor)

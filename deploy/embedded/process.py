@@ -92,11 +92,7 @@ class Process:
 
     def output(self, lines: int = 20) -> str:
         """Return the last lines that this process wrote to its log."""
-        with self._command.log.open("rb") as log:
-            end = log.seek(0, os.SEEK_END)
-            log.seek(max(self._log_from, end - TAIL_BYTES))
-            last = log.read().decode(errors="replace").splitlines()[-lines:]
-        return "\n".join(line if len(line) <= WIDEST_LINE else f"{line[:WIDEST_LINE]} ..." for line in last)
+        return tail(self._command.log, lines, self._log_from)
 
     async def wait(self) -> int:
         """Wait for the end of the process and return its exit code (negative: the signal that ended it)."""
@@ -125,6 +121,17 @@ class Process:
         if self._popen.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._popen.pid, number)
+
+
+def tail(path: Path, lines: int, begin: int = 0) -> str:
+    """Return the last lines of a log, none from before the place `begin`; empty when there is no log yet."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as log:
+        end = log.seek(0, os.SEEK_END)
+        log.seek(max(begin, end - TAIL_BYTES))
+        last = log.read().decode(errors="replace").splitlines()[-lines:]
+    return "\n".join(line if len(line) <= WIDEST_LINE else f"{line[:WIDEST_LINE]} ..." for line in last)
 
 
 async def _exited(pid: int) -> None:

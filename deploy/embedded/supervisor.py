@@ -56,6 +56,7 @@ class Runner:
     ) -> None:
         self.component = component
         self.state = State.WAITING
+        self.detail = ""
         self.restarts = 0
         self.process: Process | None = None
         self.serving = asyncio.Event()
@@ -118,6 +119,7 @@ class Runner:
 
     def _turn(self, state: State, detail: str = "") -> None:
         self.state = state
+        self.detail = detail or self.detail
         self._told(self, detail)
 
 
@@ -210,8 +212,13 @@ class Supervisor:
         Raises:
             TimeoutError: it did not in time.
         """
-        async with asyncio.timeout(seconds):
-            await self.runners[name].serving.wait()
+        runner = self.runners[name]
+        try:
+            async with asyncio.timeout(seconds):
+                await runner.serving.wait()
+        except TimeoutError:
+            told = f"{name} is {runner.state} after {seconds:g} s and {runner.restarts} restarts: {runner.detail}"
+            raise TimeoutError(told) from None
 
     async def _start(self, runner: Runner) -> None:
         for need in runner.component.needs:

@@ -34,11 +34,19 @@ class UuidV7:
 
     __slots__ = ("_bits", "_clock", "_counter", "_millisecond")
 
-    def __init__(self, clock: Clock | None = None, random_bits: Callable[[int], int] | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        random_bits: Callable[[int], int] | None = None,
+        *,
+        after_ns: int | None = None,
+    ) -> None:
+        """Begins above what processes before this one made up to a time, whatever the clock says."""
         self._clock: Clock = clock or SystemClock()
         self._bits = random_bits or random.Random().getrandbits  # noqa: S311 - unique is enough, these are no secrets
-        self._millisecond = -1
-        self._counter = 0
+        self._millisecond = -1 if after_ns is None else after_ns // 1_000_000 + 1
+        # The top bit is left free, so that the counter has room to grow.
+        self._counter = self._bits(_COUNTER_BITS - 1)
 
     def new_id(self) -> str:
         """Returns a new identifier in the usual form with dashes."""
@@ -53,7 +61,6 @@ class UuidV7:
         millisecond = self._clock.now_ns() // 1_000_000
         if millisecond > self._millisecond:
             self._millisecond = millisecond
-            # The top bit is left free, so that the counter has room to grow.
             self._counter = self._bits(_COUNTER_BITS - 1)
         else:
             self._counter += 1 + self._bits(32)

@@ -67,11 +67,7 @@ def fill(message: Message, choose: random.Random, share: float) -> None:
             continue
         inner = getattr(message, field.name)
         if field.message_type is not None:
-            inner.SetInParent()
-            if "seconds" in field.message_type.fields_by_name:
-                inner.seconds, inner.nanos = choose.choice(TIMES)
-            else:
-                fill(inner, choose, share)
+            fill_inner(field, inner, choose, share)
         elif field.has_presence or isinstance(inner, (str, int)):
             setattr(message, field.name, value(field, choose))
         else:
@@ -79,6 +75,20 @@ def fill(message: Message, choose: random.Random, share: float) -> None:
     for name, likely in LIKELY.items():
         if name in message.DESCRIPTOR.fields_by_name and choose.random() < 0.6:
             setattr(message, name, likely)
+
+
+def fill_inner(field: Any, inner: Any, choose: random.Random, share: float) -> None:
+    """Sets what is a message, several, or a map of texts."""
+    if field.message_type.GetOptions().map_entry:
+        inner.update({choose.choice(TEXTS): choose.choice(TEXTS) for _ in range(choose.randint(0, 3))})
+    elif hasattr(inner, "add"):
+        for _ in range(choose.randint(0, 3)):
+            fill(inner.add(), choose, share)
+    elif "seconds" in field.message_type.fields_by_name:
+        inner.seconds, inner.nanos = choose.choice(TIMES)
+    else:
+        inner.SetInParent()
+        fill(inner, choose, share)
 
 
 def value(field: Any, choose: random.Random) -> Any:

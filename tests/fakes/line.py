@@ -1,4 +1,4 @@
-"""A TCP line between two parts that a test can cut, in the middle of a message as well."""
+"""A TCP line between two parts that a test can cut, in the middle of a message as well, or make dumb."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ _CHUNK = 16 * 1024
 
 
 class Line:
-    """Carries bytes to an address. A cut ends the connections there are; new ones are carried like the ones before."""
+    """Carries bytes to an address. A cut ends the connections there are; new ones are carried like the ones before.
+
+    Attributes:
+        cuts: Connections that were cut.
+        muted: Connections that were left open, and carry nothing any more.
+    """
 
     def __init__(self, target: str) -> None:
         self._host, _, port = target.rpartition(":")
@@ -20,6 +25,9 @@ class Line:
         self._tasks: set[asyncio.Task[None]] = set()
         self.address = ""
         self.cuts = 0
+        self.muted = 0
+        self._opened = 0
+        self._muted_up_to = 0
 
     @classmethod
     @asynccontextmanager
@@ -42,6 +50,11 @@ class Line:
             writer.transport.abort()
         self._writers.clear()
 
+    def mute(self) -> None:
+        """Lets every connection stand, and loses all that either end says on it from now on."""
+        self.muted += len(self._writers) // 2
+        self._muted_up_to = self._opened
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
@@ -49,14 +62,17 @@ class Line:
             writer.transport.abort()
             return
         self._writers |= {writer, far_writer}
+        self._opened += 1
         for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._carry(source, sink))
+            task = asyncio.create_task(self._carry(source, sink, self._opened))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, number: int) -> None:
         with suppress(OSError):
             while data := await source.read(_CHUNK):
+                if number <= self._muted_up_to:
+                    continue
                 sink.write(data)
                 await sink.drain()
         self._writers.discard(sink)

@@ -29,11 +29,11 @@ from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from ordermesh.portfolio.v1 import position_query_pb2
 from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from ordermesh.type.v1 import trading_pb2
+from tests.faults.state import MeshState, Patience
 from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
 
 RECOVERY_SECONDS = 60.0
 PRICE = "100"
-PARTICIPANT = "simulation/0"
 _RETRIED = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -129,10 +129,16 @@ class Load:
     async def settle(self) -> None:
         """Waits until nothing more can trade: one side at the most is left in the book."""
 
-        async def live() -> set[int]:
-            return {order.side for someone in self.traders for order in await self.orders_of(someone) if _live(order)}
+        async def live() -> list[order_pb2.Order]:
+            return [order for someone in self.traders for order in await self.orders_of(someone) if _live(order)]
 
-        await eventually(live, lambda sides: len(sides) < 2, RECOVERY_SECONDS)
+        def one_sided(orders: list[order_pb2.Order]) -> bool:
+            return len({order.side for order in orders}) < 2
+
+        async def explain(orders: list[order_pb2.Order]) -> str:
+            return await MeshState(self.mesh).told(orders=orders)
+
+        await eventually(live, one_sided, RECOVERY_SECONDS, explain)
 
     async def assert_counts_agree(self) -> None:
         """Compares what clients were told, the order log, the engine's executions and positions."""
@@ -151,14 +157,15 @@ class Load:
 
     async def place(self, someone: Trader, request: order_entry_pb2.PlaceOrderRequest) -> str:
         """Places an order, however often it takes, and returns its id."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + RECOVERY_SECONDS
+        patience = Patience(self.mesh, RECOVERY_SECONDS, 2 * RECOVERY_SECONDS)
         while True:
             try:
                 answer = await someone.orders.PlaceOrder(request, timeout=self.draw.uniform(*self.manner.deadlines))
             except grpc.aio.AioRpcError as error:
-                if error.code() not in _RETRIED or loop.time() > until:
+                if error.code() not in _RETRIED:
                     raise
+                if patience.is_over():
+                    raise AssertionError(await MeshState(self.mesh).told()) from error
                 self.retries[error.code().name] += 1
                 self._changed.set()
                 await asyncio.sleep(0.05)
@@ -181,27 +188,34 @@ class Load:
         """Returns the quantity traded of each order by the engine's journal; an order accepted twice fails."""
         accepted: Counter[str] = Counter()
         traded = dict.fromkeys(order_ids, Decimal(0))
-        async with grpc.aio.insecure_channel(self.mesh.address("engine")) as channel:
-            stub, after = OrderEntryServiceStub(channel), 0
-            while True:
-                request = order_entry_service_pb2.QueryExecutionsRequest(
-                    participant=PARTICIPANT, after_execution_sequence=after, limit=10_000
-                )
-                page = await answered(partial(stub.QueryExecutions, request), RECOVERY_SECONDS)
-                for execution in page.executions:
-                    after = execution.execution_sequence
-                    if execution.instrument_id != self.instrument_id:
-                        continue
-                    order_id = str(uuid.UUID(bytes=execution.order_id))
-                    if execution.execution_type == execution_pb2.EXECUTION_TYPE_NEW:
-                        accepted[order_id] += 1
-                    elif execution.execution_type == execution_pb2.EXECUTION_TYPE_TRADE:
-                        traded[order_id] = traded.get(order_id, Decimal(0)) + execution.last_quantity_lots
-                if not page.executions:
-                    break
+        async for execution in self._executions():
+            if execution.instrument_id != self.instrument_id:
+                continue
+            order_id = str(uuid.UUID(bytes=execution.order_id))
+            if execution.execution_type == execution_pb2.EXECUTION_TYPE_NEW:
+                accepted[order_id] += 1
+            elif execution.execution_type == execution_pb2.EXECUTION_TYPE_TRADE:
+                traded[order_id] = traded.get(order_id, Decimal(0)) + execution.last_quantity_lots
         assert set(accepted) == order_ids, "the engine has other orders than the log"
         assert max(accepted.values()) == 1, "the engine has an order twice"
         return traded
+
+    async def _executions(self) -> AsyncIterator[execution_pb2.Execution]:
+        """Yields what the engine did for each shard of OrderService, which is a participant of its own."""
+        async with grpc.aio.insecure_channel(self.mesh.address("engine")) as channel:
+            stub = OrderEntryServiceStub(channel)
+            for shard in range(self.mesh.local.shards):
+                after = 0
+                while True:
+                    request = order_entry_service_pb2.QueryExecutionsRequest(
+                        participant=f"simulation/{shard}", after_execution_sequence=after, limit=10_000
+                    )
+                    page = await answered(partial(stub.QueryExecutions, request), RECOVERY_SECONDS)
+                    for execution in page.executions:
+                        after = execution.execution_sequence
+                        yield execution
+                    if not page.executions:
+                        break
 
     async def _assert_position(self, someone: Trader, sign: int, logged: dict[str, Decimal]) -> None:
         mine = {order.order_id for order in await self.orders_of(someone)}
@@ -214,7 +228,10 @@ class Load:
                 positions = (await answered(partial(stub.ListPositions, request), RECOVERY_SECONDS)).positions
                 return sum((Decimal(p.quantity) for p in positions if p.instrument == self.instrument), Decimal(0))
 
-            await eventually(held, lambda quantity: quantity == expected, RECOVERY_SECONDS)
+            async def explain(quantity: Decimal) -> str:
+                return f"{someone.account_id} should hold {expected}\n{await MeshState(self.mesh).told()}"
+
+            await eventually(held, lambda quantity: quantity == expected, RECOVERY_SECONDS, explain)
 
 
 def _live(order: order_pb2.Order) -> bool:

@@ -22,7 +22,7 @@ from tests.faults.trading import Trading
 from tests.fixtures.mesh import WITHOUT_AGENTS
 from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
 
-pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 
 PARTS = ("order", "risk", "broker", "portfolio", "marketdata", "engine", "redis", "postgres")
 

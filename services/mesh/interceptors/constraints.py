@@ -12,6 +12,7 @@ from protovalidate import Validator, Violation
 from services.kernel.errors import INVALID_FIELD, FieldViolation, invalid
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
 from services.mesh.interceptors.wording import in_words
+from services.mesh.reading import Unreadable, unreadable
 
 _RULES = "buf/validate/validate.proto"
 _MOST_VIOLATIONS_TOLD = 100
@@ -24,18 +25,18 @@ class ConstraintInterceptor:
         self._collect = (validator or Validator()).collect_violations
 
     def wrap_unary(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
-        """Validates, then handles; a method whose request has no constraints is left as it is."""
-        if not has_constraints(method.request_type):
-            return handler
-        collect = self._collect
+        """Validates, then handles; requests without constraints need only be readable."""
+        collect = self._collect if has_constraints(method.request_type) else _nothing
         if method.request_streaming:
 
             async def handle_many(requests: Any, context: Context) -> Any:
                 return await handler(self._each(requests), context)
 
-            return handle_many
+            return handler if collect is _nothing else handle_many
 
         async def handle(request: Any, context: Context) -> Any:
+            if type(request) is Unreadable:
+                raise unreadable()
             if violations := collect(request):
                 raise refusal(violations)
             return await handler(request, context)
@@ -43,14 +44,17 @@ class ConstraintInterceptor:
         return handle
 
     def wrap_stream(self, method: Method, handler: StreamHandler) -> StreamHandler:
-        """Validates, then handles; a method whose request has no constraints is left as it is."""
-        if not has_constraints(method.request_type):
+        """Validates, then handles; requests without constraints need only be readable."""
+        collect = self._collect if has_constraints(method.request_type) else _nothing
+        if method.request_streaming and collect is _nothing:
             return handler
 
         def handle(request: Any, context: Context) -> AsyncIterator[Any]:
             if method.request_streaming:
                 return handler(self._each(request), context)
-            check(request, self._collect)
+            if type(request) is Unreadable:
+                raise unreadable()
+            check(request, collect)
             return handler(request, context)
 
         return handle
@@ -61,6 +65,10 @@ class ConstraintInterceptor:
             if violations := collect(request):
                 raise refusal(violations)
             yield request
+
+
+def _nothing(_message: Message) -> list[Violation]:
+    return []
 
 
 def check(message: Message, collect: Callable[[Message], list[Violation]]) -> None:

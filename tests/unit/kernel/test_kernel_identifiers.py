@@ -42,6 +42,19 @@ def test_identifiers_grow_whatever_the_clock_does(steps: list[int]) -> None:
     assert made == sorted(set(made))
 
 
+@given(st.integers(-5_000_000_000, 5_000_000_000))
+def test_identifiers_of_the_next_process_are_greater(step: int) -> None:
+    """A process that knows the time of the last one goes on from there, also when the clock was set back between."""
+    clock = FakeClock()
+    last = UuidV7(clock).new_uuid()
+    at_ns = clock.now_ns()
+    clock.advance_ns(step)
+    make = UuidV7(clock, after_ns=at_ns)
+    first, second = make.new_uuid(), make.new_uuid()
+    assert last < first < second
+    assert first.int >> 80 == max(clock.now_ns() // 1_000_000, at_ns // 1_000_000 + 1)
+
+
 def test_a_full_counter_runs_into_the_next_millisecond() -> None:
     """With no room left in a millisecond, identifiers still grow."""
     clock = FakeClock()
