@@ -206,6 +206,8 @@ shapes.messages["ordermesh.order.v1.Algorithm"] = {
   ["participationOfVolume"] = { name = "participation_of_volume", kind = "message", type = "ordermesh.order.v1.ParticipationOfVolume" },
   ["implementation_shortfall"] = { name = "implementation_shortfall", kind = "message", type = "ordermesh.order.v1.ImplementationShortfallAlgorithm" },
   ["implementationShortfall"] = { name = "implementation_shortfall", kind = "message", type = "ordermesh.order.v1.ImplementationShortfallAlgorithm" },
+  ["smart_routing"] = { name = "smart_routing", kind = "message", type = "ordermesh.order.v1.SmartRouting" },
+  ["smartRouting"] = { name = "smart_routing", kind = "message", type = "ordermesh.order.v1.SmartRouting" },
   ["start_time"] = { name = "start_time", kind = "timestamp" },
   ["startTime"] = { name = "start_time", kind = "timestamp" },
   ["end_time"] = { name = "end_time", kind = "timestamp" },
@@ -229,6 +231,7 @@ shapes.messages["ordermesh.order.v1.AlgorithmPlan"] = {
   ["permanentImpact"] = { name = "permanent_impact", kind = "string" },
   ["fixed_cost"] = { name = "fixed_cost", kind = "string" },
   ["fixedCost"] = { name = "fixed_cost", kind = "string" },
+  ["routing"] = { name = "routing", kind = "message", type = "ordermesh.order.v1.RoutingPlan" },
 }
 shapes.messages["ordermesh.order.v1.CancelAllOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
@@ -390,6 +393,25 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
 shapes.messages["ordermesh.order.v1.PlaceOrdersRequest"] = {
   ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
 }
+shapes.messages["ordermesh.order.v1.PlannedRoute"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["quantity"] = { name = "quantity", kind = "string" },
+  ["limit_price"] = { name = "limit_price", kind = "string" },
+  ["limitPrice"] = { name = "limit_price", kind = "string" },
+  ["rests"] = { name = "rests", kind = "bool" },
+  ["expected_price"] = { name = "expected_price", kind = "string" },
+  ["expectedPrice"] = { name = "expected_price", kind = "string" },
+  ["expected_cost"] = { name = "expected_cost", kind = "string" },
+  ["expectedCost"] = { name = "expected_cost", kind = "string" },
+  ["expected_fee"] = { name = "expected_fee", kind = "string" },
+  ["expectedFee"] = { name = "expected_fee", kind = "string" },
+  ["fill_probability"] = { name = "fill_probability", kind = "string" },
+  ["fillProbability"] = { name = "fill_probability", kind = "string" },
+  ["latency_seconds"] = { name = "latency_seconds", kind = "string" },
+  ["latencySeconds"] = { name = "latency_seconds", kind = "string" },
+}
 shapes.messages["ordermesh.order.v1.PreviewOrderRequest"] = {
   ["order"] = { name = "order", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest" },
 }
@@ -409,6 +431,21 @@ shapes.messages["ordermesh.order.v1.ReplaceOrderRequest"] = {
   ["expireAt"] = { name = "expire_at", kind = "timestamp" },
   ["trailing_stop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
   ["trailingStop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
+}
+shapes.messages["ordermesh.order.v1.RoutingPlan"] = {
+  ["round"] = { name = "round", kind = "uint32" },
+  ["routes"] = { name = "routes", kind = "message", type = "ordermesh.order.v1.PlannedRoute", repeated = true },
+  ["unrouted_quantity"] = { name = "unrouted_quantity", kind = "string" },
+  ["unroutedQuantity"] = { name = "unrouted_quantity", kind = "string" },
+}
+shapes.messages["ordermesh.order.v1.SmartRouting"] = {
+  ["venues"] = { name = "venues", kind = "string", repeated = true },
+  ["connection_ids"] = { name = "connection_ids", kind = "string", repeated = true },
+  ["connectionIds"] = { name = "connection_ids", kind = "string", repeated = true },
+  ["max_venue_quantity"] = { name = "max_venue_quantity", kind = "string" },
+  ["maxVenueQuantity"] = { name = "max_venue_quantity", kind = "string" },
+  ["max_rounds"] = { name = "max_rounds", kind = "uint32" },
+  ["maxRounds"] = { name = "max_rounds", kind = "uint32" },
 }
 shapes.messages["ordermesh.order.v1.StreamOrdersRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },

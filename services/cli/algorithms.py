@@ -12,7 +12,7 @@ import typer
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ordermesh.order.v1 import algorithm_pb2
+from ordermesh.order.v1 import algorithm_pb2, smart_routing_pb2
 from services.cli import terms
 
 _LENGTH: Final = re.compile(r"([0-9]{1,5})(s|m|h)")
@@ -26,6 +26,7 @@ class Name(StrEnum):
     VWAP = "vwap"
     POV = "pov"
     SHORTFALL = "shortfall"
+    SMART = "smart"
 
 
 class Style(StrEnum):
@@ -42,7 +43,12 @@ End = Annotated[
 ]
 Start = Annotated[str, typer.Option("--start", metavar="TIME", help="When it begins; default: at once.")]
 Slice = Annotated[str, typer.Option("--slice", metavar="LENGTH", help="Length of its slices, such as 30s.")]
-StyleOption = Annotated[Style, typer.Option("--style", help="How its child orders are priced.")]
+StyleOption = Annotated[
+    Style | None, typer.Option("--style", help="How its child orders are priced. Default: neutral; smart: aggressive.")
+]
+Venue = Annotated[
+    list[str] | None, typer.Option("--venue", metavar="VENUE", help="smart: only there; may be given again.")
+]
 Rate = Annotated[str, typer.Option("--rate", metavar="PART", help="pov: part of the volume, such as 0.1.")]
 MaxParticipation = Annotated[
     str, typer.Option("--max-participation", metavar="PART", help="The most that it may be of the volume.")
@@ -61,11 +67,12 @@ class Asked:
     end: str
     start: str
     slice_length: str
-    style: Style
+    style: Style | None
     rate: str
     max_participation: str
     risk_aversion: str
     cross_at_end: bool
+    venues: tuple[str, ...] = ()
 
 
 def algorithm_of(asked: Asked) -> algorithm_pb2.Algorithm | None:
@@ -75,16 +82,17 @@ def algorithm_of(asked: Asked) -> algorithm_pb2.Algorithm | None:
         BadParameter: Options do not go together, or a length of time is none.
     """
     if asked.name is None:
-        if asked.end or asked.start or asked.slice_length or asked.rate or asked.risk_aversion:
-            raise typer.BadParameter("--end, --start, --slice, --rate and --risk-aversion go with --algorithm")
+        given = (asked.end, asked.start, asked.slice_length, asked.rate, asked.risk_aversion, asked.venues)
+        if any(given):
+            raise typer.BadParameter("--end, --start, --slice, --rate, --risk-aversion and --venue go with --algorithm")
         return None
     if not asked.end:
         raise typer.BadParameter("--algorithm needs --end, such as --end 10m")
-    style = f"CHILD_AGGRESSIVENESS_{asked.style.upper()}"
+    style = "UNSPECIFIED" if asked.style is None else asked.style.upper()
     message = algorithm_pb2.Algorithm(
         start_time=moment_of(asked.start),
         end_time=moment_of(asked.end),
-        child_aggressiveness=algorithm_pb2.ChildAggressiveness.Value(style),
+        child_aggressiveness=algorithm_pb2.ChildAggressiveness.Value(f"CHILD_AGGRESSIVENESS_{style}"),
         max_participation=asked.max_participation,
         cross_at_end=asked.cross_at_end,
     )
@@ -101,6 +109,8 @@ def algorithm_of(asked: Asked) -> algorithm_pb2.Algorithm | None:
                 risk_aversion=asked.risk_aversion, slice_interval=length
             )
             message.implementation_shortfall.CopyFrom(strategy)
+        case Name.SMART:
+            message.smart_routing.CopyFrom(smart_routing_pb2.SmartRouting(venues=map(str.upper, asked.venues)))
     return message
 
 

@@ -118,9 +118,9 @@ def instructions_in_words(order: order_pb2.Order) -> str:
         f"shows {order.display_quantity}" if order.display_quantity else "",
         f"until {output.local_time(order.expire_at)}" if order.HasField("expire_at") else "",
         "released" if order.triggered else "",
-        _algorithm(order),
         "reduce-only" if order.reduce_only else "",
         _AUCTIONS.get(order.time_in_force, ""),
+        _algorithm(order),
     )
     return ", ".join(part for part in parts if part)
 

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.order.v1 import algorithm_pb2
 from services.kernel.decimals import ZERO, format_decimal
+from services.order.domain.algorithms.routing_terms import SmartRouting
 from services.order.domain.algorithms.terms import (
     Aggressiveness,
     Algorithm,
@@ -19,6 +20,7 @@ from services.order.domain.algorithms.terms import (
     Twap,
     Vwap,
 )
+from services.order.wire_routing import routing_message, routing_of, smart_routing_message, smart_routing_of
 
 _BILLION = 1_000_000_000
 
@@ -61,6 +63,7 @@ def plan_message(plan: Plan) -> algorithm_pb2.AlgorithmPlan:
         temporary_impact=_text(plan.temporary_impact),
         permanent_impact=_text(plan.permanent_impact),
         fixed_cost=_text(plan.fixed_cost),
+        routing=None if plan.routing is None else routing_message(plan.routing),
     )
 
 
@@ -77,6 +80,8 @@ def _add_strategy(message: algorithm_pb2.Algorithm, strategy: Strategy) -> None:
             told = message.participation_of_volume
             told.target_rate = format_decimal(strategy.target_rate)
             told.min_child_quantity, told.max_child_quantity = _text(strategy.min_child), _text(strategy.max_child)
+        case SmartRouting():
+            message.smart_routing.CopyFrom(smart_routing_message(strategy))
         case Shortfall():
             asked = message.implementation_shortfall
             asked.risk_aversion, asked.volatility = format_decimal(strategy.risk_aversion), _text(strategy.volatility)
@@ -107,6 +112,8 @@ def _strategy_of(message: algorithm_pb2.Algorithm) -> Strategy:
                 _number(asked.fixed_cost),
                 _slice(asked),
             )
+        case "smart_routing":
+            return smart_routing_of(message.smart_routing)
         case other:
             raise ValueError(f"an algorithm of unknown kind: {other}")
 
@@ -119,6 +126,7 @@ def _plan_of(message: algorithm_pb2.AlgorithmPlan) -> Plan:
         _number(message.temporary_impact),
         _number(message.permanent_impact),
         _number(message.fixed_cost),
+        routing_of(message.routing) if message.HasField("routing") else None,
     )
 
 

@@ -65,9 +65,9 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
         triggered=message.triggered,
         reduce_only=message.reduce_only,
         links=links,
+        trailing=trailing_of(message.trailing_stop) if trails else None,
         works_through_children=algorithm is not None,
         algorithm=algorithm,
-        trailing=trailing_of(message.trailing_stop) if trails else None,
     )
 
 

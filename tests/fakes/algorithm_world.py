@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from services.kernel.decimals import ZERO
 from services.kernel.errors import CodedError
 from services.order.domain.algorithms.estimates import Bar
+from services.order.domain.algorithms.routing_record import RoutingRecord
 from services.order.domain.algorithms.terms import Algorithm
 from services.order.domain.instructions import Instructions
 from services.order.domain.order import Order
@@ -31,14 +32,18 @@ from services.order.pipeline.placing import Placing
 from services.order.pipeline.queries import OrderFilter
 from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.reports import VenueReports
+from services.order.pipeline.route_planning import RoutePlanner
+from services.order.pipeline.routing import Router
 from services.order.pipeline.work import CancelFilter
 from services.order.pipeline.writer import Writer
 from tests.fakes.clock import FakeClock
 from tests.fakes.order_quotes import FakeQuotes
+from tests.fakes.order_routes import FakeDepths, FakeRoutes
 from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore
 from tests.fakes.orders import CountingIdentifiers, terms
 
 NAME = "AAPL.XNAS"
+PRICE = Decimal("10.02")
 STEP_NS = 250_000_000
 _YIELDS = 10
 SECOND_NS = 1_000_000_000
@@ -107,11 +112,13 @@ class Venue:
         liquidity: Quantity that may be taken.
         rejects: Whether it refuses every order.
         deaf: Whether it answers no cancel.
+        offered: Quantity that may be taken of an instrument, at the price asked for, instead.
     """
 
     liquidity: Decimal = Decimal(10**9)
     rejects: bool = False
     deaf: bool = False
+    offered: dict[str, Decimal] = field(default_factory=dict)
     filled: dict[str, Decimal] = field(default_factory=dict)
     open: dict[str, Order] = field(default_factory=dict)
     seen: list[OrderTerms] = field(default_factory=list)
@@ -150,12 +157,21 @@ class Venue:
         self._report(order_id, VenueReportType.ACCEPTED)
         self.open[order_id] = order
         if ordered.time_in_force is TimeInForce.IOC:
-            taken = min(self.liquidity, ordered.quantity)
-            self.liquidity -= taken
+            taken = self._offer(ordered)
             if taken:
-                self.fill(order_id, taken, Decimal("10.02"))
+                self.fill(order_id, taken, (ordered.instrument in self.offered and ordered.limit_price) or PRICE)
             if self.open.pop(order_id, None) is not None:
                 self._report(order_id, VenueReportType.CANCELED, reason="NO_LIQUIDITY")
+
+    def _offer(self, ordered: OrderTerms) -> Decimal:
+        """Returns what an order takes."""
+        name = ordered.instrument
+        taken = min(self.offered.get(name, self.liquidity), ordered.quantity)
+        if name in self.offered:
+            self.offered[name] -= taken
+        else:
+            self.liquidity -= taken
+        return taken
 
     def _report(
         self,
@@ -194,6 +210,9 @@ class AlgorithmWorld:
     quotes: FakeQuotes = field(default_factory=FakeQuotes)
     volumes: FakeVolumes = field(default_factory=FakeVolumes)
     history: FakeHistory = field(default_factory=FakeHistory)
+    depths: FakeDepths = field(default_factory=FakeDepths)
+    routes: FakeRoutes = field(default_factory=FakeRoutes)
+    record: RoutingRecord = field(default_factory=RoutingRecord)
     venue: Venue = field(default_factory=Venue)
     identifiers: CountingIdentifiers = field(default_factory=CountingIdentifiers)
     told: int = 0
@@ -221,6 +240,17 @@ class AlgorithmWorld:
             clock=self.clock,
             metrics=self.metrics,
         )
+        self.planner = RoutePlanner(
+            self.instruments, self.depths, self.routes, self.history, record=self.record, clock=self.clock
+        )
+        self.router = Router(
+            self.planner,
+            self.writer,
+            record=self.record,
+            quotes=self.quotes,
+            clock=self.clock,
+            identifiers=self.identifiers,
+        )
         self.algorithms = Algorithms(
             self.book,
             self.writer,
@@ -228,6 +258,7 @@ class AlgorithmWorld:
             instruments=self.instruments,
             quotes=self.quotes,
             volumes=self.volumes,
+            router=self.router,
             clock=self.clock,
             identifiers=self.identifiers,
         )
@@ -291,6 +322,9 @@ class AlgorithmWorld:
         for run in self.algorithms.waiting.take_waiting(100):
             await self.preparing.prepare(run)
         await self.algorithms.step()
+        if rounds := self.router.waiting.take_waiting(100):
+            await self.algorithms.plan(rounds)
+            await self.algorithms.step()
         await self.through()
 
     async def advance(self, seconds: float) -> None:

@@ -222,6 +222,10 @@ class FakeInstruments:
     def known(self, name: str) -> Instrument | None:
         return self.at_once.get(name)
 
+    def listings(self, name: str) -> list[Instrument]:
+        own = self.at_once.get(name)
+        return [] if own is None else [each for each in self.at_once.values() if each.lists_the_same(own)]
+
     async def find(self, name: str) -> Instrument | None:
         await asyncio.sleep(0)
         return self.at_once.get(name) or self.asked.get(name)

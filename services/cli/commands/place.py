@@ -110,11 +110,12 @@ def order(  # noqa: PLR0917 - each is a word of the command line
     end: algorithms.End = "",
     start: algorithms.Start = "",
     slice_length: algorithms.Slice = "",
-    style: algorithms.StyleOption = algorithms.Style.NEUTRAL,
+    style: algorithms.StyleOption = None,
     rate: algorithms.Rate = "",
     max_participation: algorithms.MaxParticipation = "",
     risk_aversion: algorithms.RiskAversion = "",
     cross_at_end: algorithms.CrossAtEnd = False,
+    venue: algorithms.Venue = None,
     json: options.Json = False,
     address: options.Address = "",
 ) -> None:
@@ -123,10 +124,20 @@ def order(  # noqa: PLR0917 - each is a word of the command line
         raise typer.BadParameter("give --tif or --until, not both")
     works = algorithms.algorithm_of(
         algorithms.Asked(
-            algorithm, end, start, slice_length, style, rate, max_participation, risk_aversion, cross_at_end
+            algorithm,
+            end,
+            start,
+            slice_length,
+            style,
+            rate,
+            max_participation,
+            risk_aversion,
+            cross_at_end,
+            tuple(venue or ()),
         )
     )
-    lives = tif or (TimeInForce.DAY if limit or stop or touch or trail or works else TimeInForce.IOC)
+    waits = stop or touch or trail
+    lives = tif or (TimeInForce.DAY if limit or waits or works else TimeInForce.IOC)
     time_in_force = trading_pb2.TimeInForce.Value(f"TIME_IN_FORCE_{lives.name}")
     request = order_entry_pb2.PlaceOrderRequest(
         client_order_id=client_order_id or UuidV7().new_id(),

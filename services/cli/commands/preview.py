@@ -8,7 +8,7 @@ from google.rpc.status_pb2 import Status
 from rich.markup import escape
 
 from ordermesh.broker.v1 import broker_connection_pb2
-from ordermesh.order.v1 import order_entry_pb2, order_preview_pb2
+from ordermesh.order.v1 import order_entry_pb2, order_preview_pb2, smart_routing_pb2
 from ordermesh.type.v1 import error_pb2, trading_pb2
 from services.cli import output
 from services.cli.failure import ExitCode
@@ -92,10 +92,16 @@ def _schedule(answer: order_preview_pb2.PreviewOrderResponse) -> Iterator[str]:
             yield f"       and {len(schedule.slices) - index} more"
             break
         yield f"{'slices' if not index else '      '} {output.local_time(each.time)}: {each.quantity}"
+    yield from map(_route_planned, schedule.plan.routing.routes)
     if schedule.plan.basis:
         yield f"       by {escape(schedule.plan.basis)}"
     if schedule.expected_cost:
         yield f"       expected cost {schedule.expected_cost}, give or take {schedule.cost_deviation}"
+
+
+def _route_planned(route: smart_routing_pb2.PlannedRoute) -> str:
+    what = f"{escape(route.instrument)} over {escape(route.connection_id)}: {route.quantity} up to {route.limit_price}"
+    return f"routed {what}, " + ("rests" if route.rests else f"expected cost {route.expected_cost}")
 
 
 def _left(cost: order_preview_pb2.CostEstimate) -> str:

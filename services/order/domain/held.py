@@ -161,10 +161,7 @@ def cancel_held(order: Order, sequence: int, at_ns: int, *, reason: str = "", te
 
 def replace_here(order: Order, request: ReplaceRequest, sequence: int, at_ns: int) -> OrderEvent:
     """Returns the event of a replace that no venue has to be asked about."""
-    event = _replaced(order, begin(request, order.terms, sequence), sequence, at_ns)
-    if request.trailing is not None and request.tick_size is not None:
-        event.order.terms = with_distance(event.order.terms, request.trailing, request.tick_size)
-    return event
+    return _replaced(order, begin(request, order.terms, sequence), sequence, at_ns, request.tick_size)
 
 
 def complete_replace(parent: Order, sequence: int, at_ns: int) -> OrderEvent | None:
@@ -178,12 +175,16 @@ def complete_replace(parent: Order, sequence: int, at_ns: int) -> OrderEvent | N
     return event
 
 
-def _replaced(order: Order, pending: Replace, sequence: int, at_ns: int) -> OrderEvent:
+def _replaced(
+    order: Order, pending: Replace, sequence: int, at_ns: int, tick_size: Decimal | None = None
+) -> OrderEvent:
     replace = pending.decided(ReplaceStatus.REPLACED)
     live = replace.new_quantity > order.cumulative
     after = order.successor(order.status if live else OrderStatus.FILLED, live=live, sequence=sequence, at_ns=at_ns)
     quantity = replace.new_quantity if live else order.cumulative
     after.terms = with_terms(order.terms, quantity, replace.new_limit_price, replace.stop_price, replace.expire_at_ns)
+    if replace.trailing is not None and tick_size is not None:
+        after.terms = with_distance(after.terms, replace.trailing, tick_size)
     after.replace = replace
     return OrderEvent(ExecutionType.REPLACED, after)
 

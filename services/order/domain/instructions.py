@@ -26,9 +26,9 @@ class Instructions:
         reduce_only: Whether it may only reduce the position, which RiskService sees to.
         links: What it belongs to; None for an order that stands alone.
         works_through_children: Whether it never goes to a venue itself: its child orders fill it.
-        algorithm: How it is worked; None for an order without an algorithm.
         trailing: How its stop price follows the market; None for one that does not.
         held_here: Whether it was kept here, at its entry, because its venue does not hold orders of its type.
+        algorithm: How it is worked; None for an order without an algorithm.
     """
 
     stop_price: Decimal | None = None
@@ -39,9 +39,9 @@ class Instructions:
     reduce_only: bool = False
     links: Links | None = None
     works_through_children: bool = False
-    algorithm: Algorithm | None = None
     trailing: TrailingStop | None = None
     held_here: bool = False
+    algorithm: Algorithm | None = None
 
     @property
     def waits(self) -> bool:

@@ -30,10 +30,23 @@ class InstrumentCatalogue:
         self._refresh_seconds = refresh_seconds
         self._known: dict[str, Instrument] = {}
         self._away = False
+        # By symbol; made of what is known when somebody asks for the first time.
+        self._listed: dict[str, list[Instrument]] = {}
+        self._listed_of: dict[str, Instrument] | None = None
 
     def known(self, name: str) -> Instrument | None:
         """Returns an instrument if it is known already."""
         return self._known.get(name)
+
+    def listings(self, name: str) -> list[Instrument]:
+        """Returns the instruments that list the same as one, itself among them, by name; none while it is not known."""
+        own = self._known.get(name)
+        if own is None:
+            return []
+        if self._listed_of is not self._known:
+            self._listed, self._listed_of = _by_symbol(self._known), self._known
+        listed = [each for each in self._listed.get(own.symbol, ()) if each.lists_the_same(own)]
+        return listed if own in listed else [*listed, own]
 
     async def find(self, name: str) -> Instrument | None:
         """Returns an instrument, asking for it when it is not known; None when there is none of that name.
@@ -81,6 +94,13 @@ class InstrumentCatalogue:
         self._known = known
 
 
+def _by_symbol(known: dict[str, Instrument]) -> dict[str, list[Instrument]]:
+    listed: dict[str, list[Instrument]] = {}
+    for name in sorted(known):
+        listed.setdefault(known[name].symbol, []).append(known[name])
+    return listed
+
+
 def _instrument(message: instrument_pb2.Instrument) -> Instrument:
     return Instrument(
         name=message.instrument,
@@ -91,4 +111,6 @@ def _instrument(message: instrument_pb2.Instrument) -> Instrument:
         trading=message.status in _TRADING,
         collecting=message.status == instrument_pb2.INSTRUMENT_STATUS_CALL_AUCTION,
         expires_at_ns=nanoseconds(message.expires_at) if message.HasField("expires_at") else None,
+        currency=message.currency,
+        multiplier=Decimal(message.contract_multiplier or "1"),
     )

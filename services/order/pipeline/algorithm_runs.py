@@ -7,6 +7,7 @@ from typing import Final
 
 from services.order.domain.algorithms.deciding import Child, Situation
 from services.order.domain.algorithms.pricing import Market
+from services.order.domain.algorithms.routing_terms import PlannedRoute
 from services.order.domain.algorithms.schedules import Schedule, schedule_of
 from services.order.domain.algorithms.terms import SECOND_NS, Algorithm
 from services.order.domain.instructions import Instructions
@@ -18,6 +19,7 @@ from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType, TimeInForce
 from services.order.pipeline.beginning import NO_ROOM
 
+GAVE_UP: Final = "ALGORITHM_GAVE_UP"
 MOST_REJECTIONS: Final = 10
 """So many children rejected one after the other, and the order is given up."""
 PACE_NS: Final = SECOND_NS // 4
@@ -43,6 +45,7 @@ class Run:
         preparing: Whether what it needs to begin is being fetched.
         waiting: Why nothing is sent though something is due.
         watching: Whether the volume of its market is followed for it.
+        routes: Smart routing: children that were planned, in the log, and are to be sent now.
     """
 
     __slots__ = (
@@ -57,6 +60,7 @@ class Run:
         "preparing",
         "rejected",
         "rejections",
+        "routes",
         "start_ns",
         "waiting",
         "watching",
@@ -74,6 +78,7 @@ class Run:
         self.rejections, self.rejected = 0, ""
         self.preparing = self.watching = False
         self.waiting = ""
+        self.routes: tuple[PlannedRoute, ...] = ()
         self._pause_ns = 0
         self._schedule: Schedule | None = None
 
@@ -119,13 +124,38 @@ class Run:
         self.rejections, self.rejected = self.rejections + 1, why
         self.pause(now_ns)
 
+    @property
+    def gives_up(self) -> str:
+        """Why it is given up; empty while it is not."""
+        if self.rejections < MOST_REJECTIONS:
+            return ""
+        return f"{self.rejections} children were rejected, {self.rejected}"
+
     def pause(self, now_ns: int) -> None:
         """Sends nothing for a while: twice as long each time, until something trades."""
         self._pause_ns = min(max(_FIRST_PAUSE_NS, 2 * self._pause_ns), _MOST_PAUSE_NS)
         self.not_before_ns = now_ns + self._pause_ns
 
-    def child_terms(self, parent: Order, child: Child, order_id: str, now_ns: int) -> OrderTerms:
-        """Returns the terms of the next child, under an id that tells its parent and its number."""
+    def child_terms(
+        self,
+        parent: Order,
+        child: Child,
+        order_id: str,
+        now_ns: int,
+        *,
+        instrument: str = "",
+        connection_id: str = "",
+    ) -> OrderTerms:
+        """Returns the terms of the next child, under an id that tells its parent and its number.
+
+        Args:
+            parent: Its parent.
+            child: What is to be sent.
+            order_id: Its id.
+            now_ns: The time.
+            instrument: Where it trades; empty: as its parent.
+            connection_id: How it gets there; empty: as its parent.
+        """
         terms, links = parent.terms, None if parent.terms.instructions is None else parent.terms.instructions.links
         self.number = (self.number or 0) + 1
         self.not_before_ns = now_ns + PACE_NS
@@ -133,13 +163,13 @@ class Run:
             order_id=order_id,
             client_order_id=f"{self.parent_order_id}-{self.number}",
             account_id=terms.account_id,
-            instrument=terms.instrument,
+            instrument=instrument or terms.instrument,
             side=terms.side,
             type=child.type,
             time_in_force=child.time_in_force,
             quantity=child.quantity,
             limit_price=child.limit_price,
-            connection_id=parent.connection_id,
+            connection_id=connection_id or parent.connection_id,
             received_at_ns=now_ns,
             instructions=Instructions(
                 links=Links(

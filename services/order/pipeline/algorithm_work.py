@@ -55,7 +55,7 @@ class AlgorithmWork:
             order = draft.order(order_id)
             instructions = None if order is None else order.terms.instructions
             algorithm = None if instructions is None else instructions.algorithm
-            if order is None or algorithm is None or not algorithm.needs_plan or order.reason:
+            if order is None or algorithm is None or not algorithm.awaits(plan) or order.reason:
                 continue
             terms = working_by(order.terms, algorithm.planned(plan))
             if (event := restate(order, terms, draft.next_sequence, draft.at_ns)) is not None:

@@ -19,22 +19,24 @@ from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain.algorithms.deciding import decide
 from services.order.domain.algorithms.pricing import Market
+from services.order.domain.algorithms.routing_terms import SmartRouting
 from services.order.domain.algorithms.terms import SECOND_NS, Algorithm
 from services.order.domain.family import OUT_OF_TIME
+from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
-from services.order.pipeline.algorithm_runs import MOST_REJECTIONS, Run
+from services.order.pipeline.algorithm_runs import GAVE_UP, Run
 from services.order.pipeline.algorithm_work import AlgorithmWork
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.placing import Placing
 from services.order.pipeline.ports import Instruments, Quotes
+from services.order.pipeline.routing import Round, Router
 from services.order.pipeline.tickets import Outcome
 from services.order.pipeline.writer import Writer
 
 _log = structlog.stdlib.get_logger(__name__)
 
-GAVE_UP: Final = "ALGORITHM_GAVE_UP"
 _LATER_NS: Final = SECOND_NS // 2
 _NOT_NOW: Final = frozenset(
     {
@@ -77,9 +79,11 @@ class Algorithms:
         instruments: Instruments,
         quotes: Quotes,
         volumes: MarketVolumes,
+        router: Router,
         clock: Clock,
         identifiers: Identifiers,
     ) -> None:
+        self._router = router
         self._book, self._writer, self._placing = book, writer, placing
         self._instruments, self._quotes, self._volumes = instruments, quotes, volumes
         self._clock, self._identifiers = clock, identifiers
@@ -109,6 +113,7 @@ class Algorithms:
                 self._take(order, now_ns, begins=order.version == 1)
             elif (run := self._runs.get(parent_order_id)) is not None:
                 run.heard(entry.event, now_ns)
+                self._router.heard(entry.event, now_ns)
                 self.look(run, now_ns)
 
     def look(self, run: Run, at_ns: int) -> None:
@@ -117,6 +122,18 @@ class Algorithms:
             run.due_ns = at_ns
             heapq.heappush(self._looks, (at_ns, run.parent_order_id))
             self._wakeup.call()
+
+    async def plan_rounds(self) -> None:
+        """Plans the rounds of routed orders for ever."""
+        while True:
+            await self.plan(await self._router.next_rounds())
+
+    async def plan(self, rounds: Sequence[Round]) -> None:
+        """Plans rounds, and has their orders decided on again."""
+        await self._router.plan(rounds)
+        for each in rounds:
+            each.run.preparing = False
+            self.look(each.run, self._clock.now_ns())
 
     async def run(self) -> None:
         """Decides for ever."""
@@ -129,7 +146,7 @@ class Algorithms:
         """Decides on what is due now, and returns once the children that it sends are committed or refused."""
         now_ns, work = self._clock.now_ns(), AlgorithmWork()
         decided = [(run, self._decide(run, now_ns, work)) for run in self._due(now_ns)]
-        children = [(run, terms) for run, terms in decided if terms is not None]
+        children = [(run, terms) for run, each in decided for terms in each]
         if work:
             self._writer.put(work)
         if children:
@@ -167,19 +184,29 @@ class Algorithms:
                 due[order_id] = run
         return list(due.values())
 
-    def _decide(self, run: Run, now_ns: int, work: AlgorithmWork) -> OrderTerms | None:
-        """Decides on one order: adds its changes to the work, and returns the child to be sent."""
+    def _decide(self, run: Run, now_ns: int, work: AlgorithmWork) -> Sequence[OrderTerms]:
+        """Decides on one order: adds its changes to the work, and returns the children to be sent."""
         parent = self._book.live.get(run.parent_order_id)
         if parent is None or run.preparing:
-            return None
+            return ()
         instrument = self._instruments.known(run.instrument)
         if not run.ready(now_ns) and now_ns < run.algorithm.end_at_ns:
             run.preparing = True
             self.waiting.put(run)
-            return None
-        if instrument is None or not self._writer.available:
+        elif instrument is None or not self._writer.available:
             self.look(run, now_ns + _LATER_NS)
-            return None
+        elif isinstance(run.algorithm.strategy, SmartRouting):
+            members = self._book.group(run.parent_order_id)
+            children, next_at_ns = self._router.decide(run, parent, members, now_ns, work)
+            self.look(run, next_at_ns)
+            return children
+        else:
+            return self._by_schedule(run, parent, instrument, now_ns, work)
+        return ()
+
+    def _by_schedule(
+        self, run: Run, parent: Order, instrument: Instrument, now_ns: int, work: AlgorithmWork
+    ) -> Sequence[OrderTerms]:
         self._watch(run, now_ns)
         volume = self._volumes.volume(run.instrument, run.start_ns) if run.watching else None
         market = Market(self._quotes.quote(run.instrument), volume, instrument.trades_at(now_ns))
@@ -190,11 +217,11 @@ class Algorithms:
         work.cancel += decision.cancel
         if decision.ends:
             work.end[run.parent_order_id] = (OUT_OF_TIME, "its end time has come")
-        elif run.rejections >= MOST_REJECTIONS:
-            work.end[run.parent_order_id] = (GAVE_UP, f"{run.rejections} children were rejected, {run.rejected}")
+        elif run.gives_up:
+            work.end[run.parent_order_id] = (GAVE_UP, run.gives_up)
         elif decision.send is not None:
-            return run.child_terms(parent, decision.send, self._identifiers.new_id(), now_ns)
-        return None
+            return (run.child_terms(parent, decision.send, self._identifiers.new_id(), now_ns),)
+        return ()
 
     def _watch(self, run: Run, now_ns: int) -> None:
         if run.algorithm.needs_volume and not run.watching and now_ns >= run.start_ns:

@@ -18,9 +18,9 @@ ACKNOWLEDGE_SECONDS: Final = "ordermesh_order_acknowledge_seconds"
 LIVE_ORDERS: Final = "ordermesh_orders_live"
 WAITING: Final = "ordermesh_orders_waiting"
 REPORTS_IGNORED: Final = "ordermesh_venue_reports_ignored_total"
-ALGORITHMS: Final = "ordermesh_order_algorithms_running"
 HELD_ORDERS: Final = "ordermesh_orders_held"
 RELEASE_SECONDS: Final = "ordermesh_order_release_seconds"
+ALGORITHMS: Final = "ordermesh_order_algorithms_running"
 RECONCILED: Final = "ordermesh_order_reconciliation_findings_total"
 PASSED_ON: Final = "ordermesh_order_calls_passed_on_total"
 
@@ -42,11 +42,11 @@ class Metrics:
         )
         self.live = Gauge(LIVE_ORDERS, "Orders that may still trade.", registry=registry)
         self.waiting = Gauge(WAITING, "Orders taken in and not committed yet.", registry=registry)
-        self.algorithms = Gauge(ALGORITHMS, "Orders that are being worked by an algorithm.", registry=registry)
         self.held = Gauge(HELD_ORDERS, "Orders that wait here, at no venue.", registry=registry)
         self._releases = Histogram(
             RELEASE_SECONDS, "Time from a trade to the commit of a release by it.", registry=registry, buckets=_SECONDS
         )
+        self.algorithms = Gauge(ALGORITHMS, "Orders that are being worked by an algorithm.", registry=registry)
         self._ignored = Counter(
             REPORTS_IGNORED, "Reports of venues that changed nothing.", ["reason"], registry=registry
         )

@@ -12,7 +12,8 @@ from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, precondition
 from services.order.domain import refusals, rules
 from services.order.domain.algorithms.planned import Planned, planned
-from services.order.domain.algorithms.terms import Algorithm
+from services.order.domain.algorithms.routing_terms import SmartRouting
+from services.order.domain.algorithms.terms import Algorithm, Plan
 from services.order.domain.events import place, refuse
 from services.order.domain.preview import BeyondDepthError, Cost, Depth, estimate
 from services.order.domain.terms import OrderTerms
@@ -81,6 +82,18 @@ class RouteQuery(Protocol):
         ...
 
 
+class Rounds(Protocol):
+    """Plans rounds of smart routing."""
+
+    async def plan(self, terms: OrderTerms, strategy: SmartRouting, quantity: Decimal) -> Plan:
+        """Returns the plan of the first round.
+
+        Raises:
+            CodedError: NO_ROUTE.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What would become of an order; an error stands for a part that cannot be told.
@@ -120,12 +133,13 @@ class Previewing:
         depths: Depths,
         routes: RouteQuery,
         plans: AlgorithmPlans,
+        rounds: Rounds,
         clock: Clock,
     ) -> None:
         self._book, self._placing, self._store = book, placing, store
         self._instruments, self._clock = instruments, clock
         self._risk, self._depths, self._routes = risk, depths, routes
-        self._plans = plans
+        self._plans, self._rounds = plans, rounds
 
     async def preview(self, terms: OrderTerms) -> Preview:
         """Returns what would become of an order now."""
@@ -167,6 +181,8 @@ class Previewing:
         instrument = await self._instruments.find(terms.instrument)
         if instrument is None:
             raise rules.unknown_instrument(terms.instrument)
+        if isinstance(algorithm.strategy, SmartRouting):
+            return Planned((), await self._rounds.plan(terms, algorithm.strategy, terms.quantity))
         start_ns = algorithm.begins_at_ns(self._clock.now_ns())
         if (plan := await self._plans.plan(algorithm, instrument, start_ns)) is not None:
             algorithm = algorithm.planned(plan)

@@ -7,9 +7,10 @@ from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
-from ordermesh.order.v1 import algorithm_pb2
+from ordermesh.order.v1 import algorithm_pb2, smart_routing_pb2
 from services.kernel.decimals import ZERO
 from services.kernel.errors import invalid_field
+from services.order.domain.algorithms.routing_terms import USUAL_ROUNDS, SmartRouting
 from services.order.domain.algorithms.terms import (
     Aggressiveness,
     Algorithm,
@@ -37,7 +38,7 @@ def algorithm_of_request(asked: algorithm_pb2.Algorithm) -> Algorithm:
         _strategy(asked),
         nanoseconds_of(asked.end_time, "algorithm.end_time"),
         nanoseconds_of(asked.start_time, "algorithm.start_time") if asked.HasField("start_time") else None,
-        Aggressiveness(asked.child_aggressiveness or Aggressiveness.NEUTRAL),
+        Aggressiveness(asked.child_aggressiveness or _usual_aggressiveness(asked)),
         _number(asked.max_participation, "algorithm.max_participation"),
         cross_at_end=asked.cross_at_end,
     )
@@ -54,8 +55,24 @@ def _strategy(asked: algorithm_pb2.Algorithm) -> Strategy:
             return _participation(asked.participation_of_volume)
         case "implementation_shortfall":
             return _shortfall(asked.implementation_shortfall)
+        case "smart_routing":
+            return _smart_routing(asked.smart_routing)
         case _:
             raise invalid_field("algorithm.strategy", "must be given")
+
+
+def _usual_aggressiveness(asked: algorithm_pb2.Algorithm) -> Aggressiveness:
+    return Aggressiveness.AGGRESSIVE if asked.HasField("smart_routing") else Aggressiveness.NEUTRAL
+
+
+def _smart_routing(asked: smart_routing_pb2.SmartRouting) -> SmartRouting:
+    return SmartRouting(
+        # In an order of their own, so that a repeated request may name them in another.
+        tuple(sorted(asked.venues)),
+        tuple(sorted(asked.connection_ids)),
+        _number(asked.max_venue_quantity, "algorithm.smart_routing.max_venue_quantity"),
+        asked.max_rounds or USUAL_ROUNDS,
+    )
 
 
 def _participation(asked: algorithm_pb2.ParticipationOfVolume) -> Participation:

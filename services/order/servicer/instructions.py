@@ -40,7 +40,7 @@ def instructions_of_request(request: PlaceOrderRequest) -> Instructions:
     algorithm = algorithm_of_request(request.algorithm) if request.HasField("algorithm") else None
     return Instructions(
         stop_price=number(stop_price, "stop_price") if stop_price else None,
-        expire_at_ns=nanoseconds_of(request.expire_at) if request.HasField("expire_at") else None,
+        expire_at_ns=nanoseconds_of(request.expire_at, "expire_at") if request.HasField("expire_at") else None,
         post_only=request.post_only,
         display_quantity=number(display_quantity, "display_quantity") if display_quantity else None,
         reduce_only=request.reduce_only,

@@ -68,7 +68,7 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
         number(request.limit_price, "limit_price") if request.limit_price else None,
         request.expected_version,
         number(request.stop_price, "stop_price") if request.stop_price else None,
-        nanoseconds_of(request.expire_at) if dated else None,
+        nanoseconds_of(request.expire_at, "expire_at") if dated else None,
         trailing_of_request(request.trailing_stop) if trails else None,
     )
 

@@ -74,7 +74,7 @@ def shortfall_plan(asked: Shortfall, minutes: Sequence[Bar], spread: Decimal) ->
     # A day that has no more history than some hours is taken to go on as it was.
     span_days = (minutes[-1].at_ns + MINUTE_NS - minutes[0].at_ns) / DAY_NS if minutes else 0.0
     daily_volume = sum(float(bar.volume) for bar in minutes) / span_days if minutes else 0.0
-    volatility = asked.volatility or _volatility(minutes)
+    volatility = asked.volatility or volatility_of(minutes)
     temporary = asked.temporary_impact or _impact(spread, daily_volume, _TEMPORARY_PART)
     if volatility is None or temporary is None:
         return Plan("too few trades in the last day to estimate from: evenly")
@@ -90,7 +90,7 @@ def shortfall_plan(asked: Shortfall, minutes: Sequence[Bar], spread: Decimal) ->
     return Plan(basis, volatility=volatility, temporary_impact=temporary, permanent_impact=permanent, fixed_cost=fixed)
 
 
-def _volatility(minutes: Sequence[Bar]) -> Decimal | None:
+def volatility_of(minutes: Sequence[Bar]) -> Decimal | None:
     """Returns the root of the squared differences of closes over the time that they took; None without two closes."""
     if len(minutes) < 2:  # noqa: PLR2004 - a difference needs two
         return None

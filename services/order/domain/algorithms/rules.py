@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from services.kernel.decimals import format_decimal, is_multiple
 from services.kernel.errors import CodedError, invalid_field
+from services.order.domain.algorithms.routing_terms import SmartRouting
 from services.order.domain.algorithms.schedules import DAY_NS, slice_count
-from services.order.domain.algorithms.terms import SECOND_NS, Algorithm, Participation, Shortfall
+from services.order.domain.algorithms.terms import SECOND_NS, Aggressiveness, Algorithm, Participation, Shortfall
 from services.order.domain.instructions import Instructions
 from services.order.domain.instruments import Instrument
 from services.order.domain.terms import OrderTerms
@@ -39,12 +41,18 @@ def check_steps(algorithm: Algorithm, instrument: Instrument) -> None:
         CodedError: QUANTITY_OFF_LOT; it names the field.
     """
     strategy = algorithm.strategy
+    if isinstance(strategy, SmartRouting):
+        _check_lot("smart_routing.max_venue_quantity", strategy.max_venue_quantity, instrument)
     if not isinstance(strategy, Participation):
         return
     for name, quantity in (("min_child_quantity", strategy.min_child), ("max_child_quantity", strategy.max_child)):
-        if quantity is not None and not is_multiple(quantity, instrument.lot_size):
-            rule = f"must be a multiple of {format_decimal(instrument.lot_size)}, the lot of {instrument.name}"
-            raise invalid_field(f"algorithm.participation_of_volume.{name}", rule, reason="QUANTITY_OFF_LOT")
+        _check_lot(f"participation_of_volume.{name}", quantity, instrument)
+
+
+def _check_lot(name: str, quantity: Decimal | None, instrument: Instrument) -> None:
+    if quantity is not None and not is_multiple(quantity, instrument.lot_size):
+        rule = f"must be a multiple of {format_decimal(instrument.lot_size)}, the lot of {instrument.name}"
+        raise invalid_field(f"algorithm.{name}", rule, reason="QUANTITY_OFF_LOT")
 
 
 def _check_time(algorithm: Algorithm, at_ns: int) -> None:
@@ -54,7 +62,9 @@ def _check_time(algorithm: Algorithm, at_ns: int) -> None:
     if end_ns > at_ns + DAY_NS:
         raise _no_time("algorithm.end_time", "must be within 24 hours")
     strategy = algorithm.strategy
-    if not isinstance(strategy, Participation) and slice_count(strategy.slice_ns, end_ns - begin_ns) > MOST_SLICES:
+    if isinstance(strategy, Participation | SmartRouting):
+        return
+    if slice_count(strategy.slice_ns, end_ns - begin_ns) > MOST_SLICES:
         raise _no_time("algorithm", f"has more than {MOST_SLICES} slices")
 
 
@@ -67,8 +77,17 @@ def _check_parameters(algorithm: Algorithm) -> None:
             # For any length of a slice: none is longer than a day.
             field = "algorithm.implementation_shortfall.permanent_impact"
             raise _mismatch(field, "must be less than 2 / day x temporary_impact")
+        case SmartRouting():
+            _check_routing(algorithm)
         case _:
             return
+
+
+def _check_routing(algorithm: Algorithm) -> None:
+    if algorithm.max_participation is not None or algorithm.cross_at_end:
+        raise _mismatch("algorithm", "smart_routing does not go with max_participation or cross_at_end")
+    if algorithm.aggressiveness is not Aggressiveness.AGGRESSIVE:
+        raise _mismatch("algorithm.child_aggressiveness", "must be AGGRESSIVE, or absent, with smart_routing")
 
 
 def _mismatch(field: str, rule: str) -> CodedError:

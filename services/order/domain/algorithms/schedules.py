@@ -13,6 +13,7 @@ from typing import Final
 
 from services.kernel.decimals import EXACT, ZERO
 from services.order.domain.algorithms.almgren_chriss import Impact, holdings, kappa
+from services.order.domain.algorithms.routing_terms import SmartRouting
 from services.order.domain.algorithms.terms import SECOND_NS, Algorithm, Participation, Plan, Shortfall, Twap
 
 DAY_NS: Final = 86_400 * SECOND_NS
@@ -80,7 +81,7 @@ class Schedule:
 
 
 def schedule_of(algorithm: Algorithm, start_ns: int, order_id: str) -> Schedule | None:
-    """Returns the schedule of an algorithm; None for one that follows the volume alone.
+    """Returns the schedule of an algorithm; None for one that follows the volume, or the books, alone.
 
     Args:
         algorithm: Its terms, with the plan if it needs one.
@@ -88,7 +89,7 @@ def schedule_of(algorithm: Algorithm, start_ns: int, order_id: str) -> Schedule 
         order_id: Decides what is random; empty for an order that is only looked at, of which nothing is.
     """
     strategy, plan = algorithm.strategy, algorithm.plan
-    if isinstance(strategy, Participation):
+    if isinstance(strategy, Participation | SmartRouting):
         return None
     count = slice_count(strategy.slice_ns, algorithm.end_at_ns - start_ns)
     times = [start_ns + (algorithm.end_at_ns - start_ns) * k // count for k in range(count)]

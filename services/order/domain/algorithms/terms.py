@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Final
 
 from services.kernel.decimals import ZERO, format_decimal
+from services.order.domain.algorithms.routing_terms import RoutingPlan, SmartRouting
 
 SECOND_NS: Final = 1_000_000_000
 
@@ -83,7 +84,7 @@ class Shortfall:
     slice_ns: int | None = None
 
 
-Strategy = Twap | Vwap | Participation | Shortfall
+Strategy = Twap | Vwap | Participation | Shortfall | SmartRouting
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class Plan:
         temporary_impact: The same.
         permanent_impact: The same.
         fixed_cost: The same.
+        routing: Smart routing: the newest round.
     """
 
     basis: str
@@ -105,6 +107,7 @@ class Plan:
     temporary_impact: Decimal | None = None
     permanent_impact: Decimal | None = None
     fixed_cost: Decimal | None = None
+    routing: RoutingPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,15 @@ class Algorithm:
         """Whether it looks at what the market trades."""
         return self.max_participation is not None or isinstance(self.strategy, Vwap | Participation)
 
+    @property
+    def rounds(self) -> int:
+        """Rounds of routing that were planned so far."""
+        return 0 if self.plan is None or self.plan.routing is None else self.plan.routing.round
+
+    def awaits(self, plan: Plan) -> bool:
+        """Tells whether a plan is one that may come next."""
+        return self.needs_plan if plan.routing is None else plan.routing.round >= self.rounds
+
     def begins_at_ns(self, placed_at_ns: int) -> int:
         """Returns when it begins, for an order that was placed at a time: never before that."""
         return placed_at_ns if self.start_at_ns is None else max(self.start_at_ns, placed_at_ns)
@@ -161,5 +173,7 @@ class Algorithm:
         return "".join(parts)
 
 
-def _text(value: Decimal | float) -> str:
+def _text(value: Decimal | float | tuple[str, ...]) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
     return format_decimal(value) if isinstance(value, Decimal) else str(int(value))

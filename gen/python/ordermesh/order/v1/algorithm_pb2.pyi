@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordermesh.order.v1 import smart_routing_pb2 as _smart_routing_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -63,6 +64,7 @@ class Algorithm(_message.Message):
     VWAP_FIELD_NUMBER: _builtins.int
     PARTICIPATION_OF_VOLUME_FIELD_NUMBER: _builtins.int
     IMPLEMENTATION_SHORTFALL_FIELD_NUMBER: _builtins.int
+    SMART_ROUTING_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     CHILD_AGGRESSIVENESS_FIELD_NUMBER: _builtins.int
@@ -70,7 +72,7 @@ class Algorithm(_message.Message):
     CROSS_AT_END_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     child_aggressiveness: Global___ChildAggressiveness.ValueType
-    """How children are priced. Unspecified: NEUTRAL."""
+    """How children are priced. Unspecified: NEUTRAL, and AGGRESSIVE for SMART_ROUTING, which takes no other."""
     max_participation: _builtins.str
     """The most that it may be of the market's volume since it began, its own included: a decimal above 0, up to 1, with up to 6
     digits after the point. Children wait when more would be. Empty: not bounded.
@@ -94,6 +96,10 @@ class Algorithm(_message.Message):
         """Fast enough to keep the risk of the price moving down, slow enough to keep the impact down."""
 
     @_builtins.property
+    def smart_routing(self) -> _smart_routing_pb2.SmartRouting:
+        """Where it is cheapest, at once."""
+
+    @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it begins. Absent: when the order is placed."""
 
@@ -103,8 +109,8 @@ class Algorithm(_message.Message):
 
     @_builtins.property
     def plan(self) -> Global___AlgorithmPlan:
-        """What the algorithm goes by beside its terms, made once it begins and kept in the log. Never given; absent until made, and
-        for algorithms that need nothing.
+        """What the algorithm goes by beside its terms, made once it begins (SMART_ROUTING: each round) and kept in the log. Never given;
+        absent until made, and for algorithms that need nothing.
         """
 
     def __init__(
@@ -114,6 +120,7 @@ class Algorithm(_message.Message):
         vwap: Global___Vwap | None = ...,
         participation_of_volume: Global___ParticipationOfVolume | None = ...,
         implementation_shortfall: Global___ImplementationShortfallAlgorithm | None = ...,
+        smart_routing: _smart_routing_pb2.SmartRouting | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         child_aggressiveness: Global___ChildAggressiveness.ValueType = ...,
@@ -121,11 +128,11 @@ class Algorithm(_message.Message):
         cross_at_end: _builtins.bool = ...,
         plan: Global___AlgorithmPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "implementation_shortfall", b"implementation_shortfall", "participation_of_volume", b"participation_of_volume", "plan", b"plan", "start_time", b"start_time", "strategy", b"strategy", "twap", b"twap", "vwap", b"vwap"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "implementation_shortfall", b"implementation_shortfall", "participation_of_volume", b"participation_of_volume", "plan", b"plan", "smart_routing", b"smart_routing", "start_time", b"start_time", "strategy", b"strategy", "twap", b"twap", "vwap", b"vwap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["child_aggressiveness", b"child_aggressiveness", "cross_at_end", b"cross_at_end", "end_time", b"end_time", "implementation_shortfall", b"implementation_shortfall", "max_participation", b"max_participation", "participation_of_volume", b"participation_of_volume", "plan", b"plan", "start_time", b"start_time", "strategy", b"strategy", "twap", b"twap", "vwap", b"vwap"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["child_aggressiveness", b"child_aggressiveness", "cross_at_end", b"cross_at_end", "end_time", b"end_time", "implementation_shortfall", b"implementation_shortfall", "max_participation", b"max_participation", "participation_of_volume", b"participation_of_volume", "plan", b"plan", "smart_routing", b"smart_routing", "start_time", b"start_time", "strategy", b"strategy", "twap", b"twap", "vwap", b"vwap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_strategy: _TypeAlias = _typing.Literal["twap", "vwap", "participation_of_volume", "implementation_shortfall"]  # noqa: Y015
+    _WhichOneofReturnType_strategy: _TypeAlias = _typing.Literal["twap", "vwap", "participation_of_volume", "implementation_shortfall", "smart_routing"]  # noqa: Y015
     _WhichOneofArgType_strategy: _TypeAlias = _typing.Literal["strategy", b"strategy"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_strategy) -> _WhichOneofReturnType_strategy | None: ...
 
@@ -299,6 +306,7 @@ class AlgorithmPlan(_message.Message):
     TEMPORARY_IMPACT_FIELD_NUMBER: _builtins.int
     PERMANENT_IMPACT_FIELD_NUMBER: _builtins.int
     FIXED_COST_FIELD_NUMBER: _builtins.int
+    ROUTING_FIELD_NUMBER: _builtins.int
     basis: _builtins.str
     """What it was made of, in words."""
     volatility: _builtins.str
@@ -313,6 +321,10 @@ class AlgorithmPlan(_message.Message):
     def expected_volumes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """VWAP: volume expected in each part of the time from start to end, all of the same length. Empty: evenly."""
 
+    @_builtins.property
+    def routing(self) -> _smart_routing_pb2.RoutingPlan:
+        """SMART_ROUTING: the newest round."""
+
     def __init__(
         self,
         *,
@@ -322,10 +334,11 @@ class AlgorithmPlan(_message.Message):
         temporary_impact: _builtins.str = ...,
         permanent_impact: _builtins.str = ...,
         fixed_cost: _builtins.str = ...,
+        routing: _smart_routing_pb2.RoutingPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["routing", b"routing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "expected_volumes", b"expected_volumes", "fixed_cost", b"fixed_cost", "permanent_impact", b"permanent_impact", "temporary_impact", b"temporary_impact", "volatility", b"volatility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "expected_volumes", b"expected_volumes", "fixed_cost", b"fixed_cost", "permanent_impact", b"permanent_impact", "routing", b"routing", "temporary_impact", b"temporary_impact", "volatility", b"volatility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -349,7 +362,9 @@ class SchedulePreview(_message.Message):
     """Standard deviation of that cost. Empty when it is."""
     @_builtins.property
     def slices(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedSlice]:
-        """The slices, first to last. Empty for PARTICIPATION_OF_VOLUME, which follows what trades."""
+        """The slices, first to last. Empty for PARTICIPATION_OF_VOLUME, which follows what trades, and SMART_ROUTING, whose first round
+        is told in `plan`.
+        """
 
     @_builtins.property
     def plan(self) -> Global___AlgorithmPlan:

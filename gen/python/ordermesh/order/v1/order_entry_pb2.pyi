@@ -58,10 +58,9 @@ class PlaceOrderRequest(_message.Message):
     type: _trading_pb2.OrderType.ValueType
     """How its price is set."""
     time_in_force: _trading_pb2.TimeInForce.ValueType
-    """How long it lives. A market order takes IOC, FOK, AT_THE_OPENING or AT_THE_CLOSE, with an
-    algorithm DAY. An order that waits for a price takes
-    any but these last two: IOC and FOK speak of the time after its trigger and let it wait until canceled, the others also
-    of the time that it waits.
+    """How long it lives. A market order takes IOC, FOK, AT_THE_OPENING or AT_THE_CLOSE, with an algorithm DAY. An order that
+    waits for a price takes any but AT_THE_OPENING and AT_THE_CLOSE: IOC and FOK speak of the time after its trigger and let it
+    wait until canceled, the others also of the time that it waits.
     """
     quantity: _builtins.str
     """Quantity, a positive decimal, a multiple of the instrument's lot."""

@@ -154,6 +154,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A fault of the service; the message carries the id under which it was logged."""
     ERROR_REASON_TRAILING_STOP_MISMATCH: _ErrorReason.ValueType  # 130
     """A trailing stop order without its distance, or another order with one."""
+    ERROR_REASON_ALGORITHM_MISMATCH: _ErrorReason.ValueType  # 135
+    """An algorithm that does not go with the rest of its order, or whose parameters do not go with each other."""
+    ERROR_REASON_ALGORITHM_TIME_MISMATCH: _ErrorReason.ValueType  # 136
+    """An algorithm has no time: it ends before it begins, in the past, or too late, or has too many slices."""
+    ERROR_REASON_ALGORITHM_ENDED: _ErrorReason.ValueType  # 137
+    """The end time of the order's algorithm has come: it expired with what it has."""
+    ERROR_REASON_ALGORITHM_GAVE_UP: _ErrorReason.ValueType  # 138
+    """The child orders of the algorithm were rejected again and again: it was given up. The text says why they were."""
+    ERROR_REASON_PARENT_ORDER_MISMATCH: _ErrorReason.ValueType  # 139
+    """A child order goes by its parent: it is not replaced by itself, and refused when its parent has no room for it."""
     ERROR_REASON_AUCTION_CALL_PHASE: _ErrorReason.ValueType  # 140
     """The instrument is in an auction's call phase, in which orders collect: none is taken that trades at once or not at all."""
     ERROR_REASON_AUCTION_ENDED: _ErrorReason.ValueType  # 141
@@ -172,16 +182,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A shard of OrderService passed a call on to one that does not own its account: the shards are told different things
     about one another. Or a reader of the order logs knows of another number of shards than there is.
     """
-    ERROR_REASON_ALGORITHM_MISMATCH: _ErrorReason.ValueType  # 135
-    """An algorithm that does not go with the rest of its order, or whose parameters do not go with each other."""
-    ERROR_REASON_ALGORITHM_TIME_MISMATCH: _ErrorReason.ValueType  # 136
-    """An algorithm has no time: it ends before it begins, in the past, or too late, or has too many slices."""
-    ERROR_REASON_ALGORITHM_ENDED: _ErrorReason.ValueType  # 137
-    """The end time of the order's algorithm has come: it expired with what it has."""
-    ERROR_REASON_ALGORITHM_GAVE_UP: _ErrorReason.ValueType  # 138
-    """The child orders of the algorithm were rejected again and again: it was given up. The text says why they were."""
-    ERROR_REASON_PARENT_ORDER_MISMATCH: _ErrorReason.ValueType  # 139
-    """A child order goes by its parent: it is not replaced by itself, and refused when its parent has no room for it."""
+    ERROR_REASON_NO_ROUTE: _ErrorReason.ValueType  # 164
+    """No listing that an order may be routed to has a current book, trades, and is reached by a connection that is up."""
+    ERROR_REASON_ROUTING_ENDED: _ErrorReason.ValueType  # 165
+    """The rounds of smart routing are used up: the order ended with what it has."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Ordermesh answers with, without the prefix `ERROR_REASON_`. The domain is
@@ -320,6 +324,16 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 126
 """A fault of the service; the message carries the id under which it was logged."""
 ERROR_REASON_TRAILING_STOP_MISMATCH: ErrorReason.ValueType  # 130
 """A trailing stop order without its distance, or another order with one."""
+ERROR_REASON_ALGORITHM_MISMATCH: ErrorReason.ValueType  # 135
+"""An algorithm that does not go with the rest of its order, or whose parameters do not go with each other."""
+ERROR_REASON_ALGORITHM_TIME_MISMATCH: ErrorReason.ValueType  # 136
+"""An algorithm has no time: it ends before it begins, in the past, or too late, or has too many slices."""
+ERROR_REASON_ALGORITHM_ENDED: ErrorReason.ValueType  # 137
+"""The end time of the order's algorithm has come: it expired with what it has."""
+ERROR_REASON_ALGORITHM_GAVE_UP: ErrorReason.ValueType  # 138
+"""The child orders of the algorithm were rejected again and again: it was given up. The text says why they were."""
+ERROR_REASON_PARENT_ORDER_MISMATCH: ErrorReason.ValueType  # 139
+"""A child order goes by its parent: it is not replaced by itself, and refused when its parent has no room for it."""
 ERROR_REASON_AUCTION_CALL_PHASE: ErrorReason.ValueType  # 140
 """The instrument is in an auction's call phase, in which orders collect: none is taken that trades at once or not at all."""
 ERROR_REASON_AUCTION_ENDED: ErrorReason.ValueType  # 141
@@ -338,14 +352,8 @@ ERROR_REASON_SHARD_MISMATCH: ErrorReason.ValueType  # 155
 """A shard of OrderService passed a call on to one that does not own its account: the shards are told different things
 about one another. Or a reader of the order logs knows of another number of shards than there is.
 """
-ERROR_REASON_ALGORITHM_MISMATCH: ErrorReason.ValueType  # 135
-"""An algorithm that does not go with the rest of its order, or whose parameters do not go with each other."""
-ERROR_REASON_ALGORITHM_TIME_MISMATCH: ErrorReason.ValueType  # 136
-"""An algorithm has no time: it ends before it begins, in the past, or too late, or has too many slices."""
-ERROR_REASON_ALGORITHM_ENDED: ErrorReason.ValueType  # 137
-"""The end time of the order's algorithm has come: it expired with what it has."""
-ERROR_REASON_ALGORITHM_GAVE_UP: ErrorReason.ValueType  # 138
-"""The child orders of the algorithm were rejected again and again: it was given up. The text says why they were."""
-ERROR_REASON_PARENT_ORDER_MISMATCH: ErrorReason.ValueType  # 139
-"""A child order goes by its parent: it is not replaced by itself, and refused when its parent has no room for it."""
+ERROR_REASON_NO_ROUTE: ErrorReason.ValueType  # 164
+"""No listing that an order may be routed to has a current book, trades, and is reached by a connection that is up."""
+ERROR_REASON_ROUTING_ENDED: ErrorReason.ValueType  # 165
+"""The rounds of smart routing are used up: the order ended with what it has."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
