@@ -268,6 +268,7 @@ def refusal(order: OrderTerms) -> tuple[str, str]:
         (algorithm(Twap(), start_at_ns=START + HOUR), {}, ("ALGORITHM_TIME_MISMATCH", "algorithm.end_time")),
         (algorithm(Twap()), {"time_in_force": TimeInForce.GTC}, ("ALGORITHM_MISMATCH", "time_in_force")),
         (algorithm(Twap()), {"time_in_force": TimeInForce.IOC}, ("ALGORITHM_MISMATCH", "time_in_force")),
+        (algorithm(Twap()), {"reduce_only": True}, ("ALGORITHM_MISMATCH", "algorithm")),
         (algorithm(Twap()), {"post_only": True}, ("ALGORITHM_MISMATCH", "algorithm")),
         (algorithm(Twap()), {"type": OrderType.STOP_LIMIT}, ("ALGORITHM_MISMATCH", "algorithm")),
         (
@@ -295,6 +296,7 @@ def test_an_algorithm_must_go_with_its_order(
     instructions = Instructions(
         stop_price=stop,
         post_only=bool(changes.pop("post_only", False)),
+        reduce_only=bool(changes.pop("reduce_only", False)),
         works_through_children=True,
         algorithm=asked,
     )
