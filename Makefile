@@ -39,8 +39,8 @@ engine: debian ## Build the matching engine into build/engine
 # --- Running ----------------------------------------------------------------------------------------------------------
 
 .PHONY: run
-run: setup ## Start the whole mesh on this machine (PORT=9080 moves its ports)
-	@exec $(PYTHON) -m deploy.embedded $(if $(PORT),--port $(PORT))
+run: setup ## Start the whole mesh on this machine (PORT=9080 moves its ports, SHARDS=2 splits the accounts)
+	@exec $(PYTHON) -m deploy.embedded $(if $(PORT),--port $(PORT)) $(if $(SHARDS),--shards $(SHARDS))
 
 # --- Proving ----------------------------------------------------------------------------------------------------------
 

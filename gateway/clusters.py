@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.settings import Address, Settings
 
 # A stream holds one request for as long as it is open, and Envoy's default of 1024 would refuse the rest.
 _MOST_AT_ONCE = 100_000
+ORDER = "order"
+# Metadata by which a call finds the shard that it names, and the namespace in which Envoy looks for it.
+SHARD = "shard"
+SUBSETS = "envoy.lb"
 # A service that comes back is used again within this time.
 _HEALTH_INTERVAL = "0.5s"
 
 
 def clusters(settings: Settings) -> list[dict[str, Any]]:
     """A cluster for each area, named as the area, and one for the trace collector when there is one."""
-    result = [_service_cluster(area, address) for area, address in settings.upstreams.items()]
+    result = [
+        _service_cluster(area, address) for area, address in settings.upstreams.items() if area != sharded(settings)
+    ]
+    if sharded(settings):
+        result.append(_shards_cluster(settings.order_shards))
     if settings.otlp is not None:
         result.append(_cluster("otlp", settings.otlp))
     return result
 
 
+def sharded(settings: Settings) -> str:
+    """The area that is split into shards; empty when none is."""
+    return ORDER if len(settings.order_shards) > 1 else ""
+
+
 def socket_address(address: Address) -> dict[str, Any]:
     """An address as Envoy writes it."""
     return {"socket_address": {"address": address.host, "port_value": address.port}}
+
+
+def _shards_cluster(addresses: Sequence[Address]) -> dict[str, Any]:
+    """Any shard takes any call; one whose account is named goes to its own at once."""
+    endpoints = [
+        {**_endpoint(address), "metadata": {"filter_metadata": {SUBSETS: {SHARD: str(shard)}}}}
+        for shard, address in enumerate(addresses)
+    ]
+    return {
+        **_service_cluster(ORDER, addresses[0]),
+        "load_assignment": _assignment(ORDER, endpoints),
+        "lb_subset_config": {"fallback_policy": "ANY_ENDPOINT", "subset_selectors": [{"keys": [SHARD]}]},
+    }
 
 
 def _service_cluster(area: str, address: Address) -> dict[str, Any]:
@@ -48,7 +75,6 @@ def _service_cluster(area: str, address: Address) -> dict[str, Any]:
 
 
 def _cluster(name: str, address: Address) -> dict[str, Any]:
-    endpoint = {"endpoint": {"address": socket_address(address)}}
     keepalive = {"interval": "30s", "timeout": "10s"}
     http2 = {"max_concurrent_streams": _MOST_AT_ONCE, "connection_keepalive": keepalive}
     options = {
@@ -62,5 +88,13 @@ def _cluster(name: str, address: Address) -> dict[str, Any]:
         "dns_lookup_family": "V4_PREFERRED",
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "load_assignment": _assignment(name, [_endpoint(address)]),
     }
+
+
+def _endpoint(address: Address) -> dict[str, Any]:
+    return {"endpoint": {"address": socket_address(address)}}
+
+
+def _assignment(name: str, endpoints: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": list(endpoints)}]}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from gateway.clusters import sharded
 from gateway.local_replies import local_reply_config
-from gateway.request_check import check_script
+from gateway.request_check import check_script, shard_script
 from gateway.routes import CHECK, CORS, TRANSCODER
 from gateway.settings import Settings
 from gateway.tables import GEN, Tables
 
+SHARDS = "ordermesh.filters.http.shards"
 _NETWORK_TYPES = "type.googleapis.com/envoy.extensions.filters.network"
 _TYPES = "type.googleapis.com/envoy.extensions.filters.http"
 # Envoy holds a direct response in memory; its default of 4 KiB is smaller than the OpenAPI document.
@@ -54,9 +56,12 @@ def connection_manager(settings: Settings, tables: Tables, host: dict[str, Any])
 
 def _filters(settings: Settings, tables: Tables) -> list[dict[str, Any]]:
     script = {"default_source_code": {"inline_string": check_script()}}
+    shards = len(settings.order_shards)
+    hint = [_filter(SHARDS, "lua.v3.Lua", {"default_source_code": {"inline_string": shard_script(shards)}})]
     return [
         _filter(CORS, "cors.v3.Cors", {}),
         _filter("envoy.filters.http.grpc_web", "grpc_web.v3.GrpcWeb", {}),
+        *(hint if sharded(settings) else ()),
         _filter(CHECK, "lua.v3.Lua", script),
         _filter(TRANSCODER, "grpc_json_transcoder.v3.GrpcJsonTranscoder", _transcoder(settings, tables)),
         _filter("envoy.filters.http.router", "router.v3.Router", {"suppress_envoy_headers": True}),

@@ -1,4 +1,4 @@
-"""The request check's Lua script, put together from its parts and the generated shapes."""
+"""The Lua scripts: the request check's, put together from its parts and the generated shapes, and that of shards."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def check_script() -> str:
     parts = [_part("shapes", (GEN / "gateway" / "shapes.lua").read_text(encoding="utf-8"))]
     parts += [_part(name.removesuffix(".lua"), (LUA / name).read_text(encoding="utf-8")) for name in _PARTS]
     return "\n".join([*parts, (LUA / "main.lua").read_text(encoding="utf-8")])
+
+
+def shard_script(count: int) -> str:
+    """The script that sends a call to the shard of the account that it names, of so many."""
+    return f"local SHARDS = {count}\n" + (LUA / "shards.lua").read_text(encoding="utf-8")
 
 
 def _part(name: str, source: str) -> str:

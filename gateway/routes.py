@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gateway.clusters import sharded
 from gateway.settings import Settings
 from gateway.tables import PublicService, RestRoute, Tables
 
@@ -19,6 +20,7 @@ _REQUEST_HEADERS = (
     "grpc-timeout",
     "traceparent",
     "x-grpc-web",
+    "x-ordermesh-account",
     "x-request-id",
     "x-user-agent",
 )
@@ -95,15 +97,34 @@ def _covers(path: str, other: str) -> bool:
 
 def _call(settings: Settings, area: str, *, stream: bool) -> dict[str, Any]:
     """Streams end when they end; other calls when the caller's deadline passes, and no later than ours."""
+    again = _another_shard() if area == sharded(settings) else {}
     if stream:
-        return {"route": {"cluster": area, "timeout": "0s", "idle_timeout": "0s"}}
+        return {"route": {"cluster": area, "timeout": "0s", "idle_timeout": "0s", **again}}
     seconds = settings.unary_timeout_seconds
     # Told to the service when the caller names no deadline, so that nobody works for nobody.
     deadline = {"header": {"key": "grpc-timeout", "value": f"{round(seconds * 1000)}m"}}
     return {
-        "route": {"cluster": area, "timeout": f"{seconds}s"},
+        "route": {"cluster": area, "timeout": f"{seconds}s", **again},
         "request_headers_to_add": [{**deadline, "append_action": "ADD_IF_ABSENT"}],
     }
+
+
+def _another_shard() -> dict[str, Any]:
+    """A call that a shard has not got goes to another: it takes a moment until one that has died is known as dead."""
+    policy = {
+        "retry_on": "connect-failure,refused-stream",
+        "num_retries": 2,
+        "retry_host_predicate": [
+            {
+                "name": "envoy.retry_host_predicates.previous_hosts",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+                },
+            }
+        ],
+        "host_selection_retry_max_attempts": 3,
+    }
+    return {"retry_policy": policy}
 
 
 def _path_match(path: str) -> dict[str, Any]:

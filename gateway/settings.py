@@ -28,6 +28,8 @@ class Settings:
     admin: Address
     # Address of each component that serves a public area, by area (`order`, `risk`, …).
     upstreams: Mapping[str, Address]
+    # The shards of OrderService in their order, when there are several; its address above is then the first of them.
+    order_shards: tuple[Address, ...] = ()
     # Origins of web pages that may call, beside those of this machine; `*` for any.
     cors_origins: tuple[str, ...] = ()
     # File of the access log, such as `/dev/stdout`; empty for none.
@@ -53,7 +55,12 @@ class _Reader:
         return self.environment.get(f"ORDERMESH_{name}", "").strip() or default
 
     def address(self, name: str, default: str = "") -> Address:
-        text = self.text(name, default)
+        return self._address(name, self.text(name, default))
+
+    def addresses(self, name: str) -> tuple[Address, ...]:
+        return tuple(self._address(name, text.strip()) for text in self.text(name, "").split(",") if text.strip())
+
+    def _address(self, name: str, text: str) -> Address:
         host, colon, port = text.rpartition(":")
         if not (colon and host and port.isdecimal() and int(port) <= _HIGHEST_PORT):
             told = f"is {text!r}" if text else "is not set"
@@ -78,6 +85,7 @@ def from_environment(environment: Mapping[str, str], areas: frozenset[str]) -> S
         listen=read.address("GATEWAY_ADDRESS", "127.0.0.1:8080"),
         admin=read.address("GATEWAY_ADMIN_ADDRESS", "127.0.0.1:9901"),
         upstreams={area: read.address(f"{area.upper()}_ADDRESS") for area in sorted(areas)},
+        order_shards=read.addresses("ORDER_SHARD_ADDRESSES"),
         cors_origins=tuple(origin for origin in read.text("GATEWAY_CORS_ORIGINS", "").split(",") if origin),
         access_log=read.text("GATEWAY_ACCESS_LOG", ""),
         otlp=read.address("GATEWAY_OTLP_ADDRESS") if read.text("GATEWAY_OTLP_ADDRESS", "") else None,

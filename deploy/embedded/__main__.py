@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     try:
-        mesh = LocalMesh.at(options.directory, Ports.from_base(options.port), options.parts)
+        mesh = LocalMesh.at(options.directory, Ports.from_base(options.port), options.parts, shards=options.shards)
         with only_one(mesh.run):
             asyncio.run(_run(mesh, console))
     except (DeployError, OSError) as error:
@@ -98,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_base_port,
         default=os.environ.get("ORDERMESH_PORT_BASE", str(DEFAULT_BASE_PORT)),
         help="port of the gateway; everything else follows in the hundred above (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--shards",
+        type=int,
+        default=os.environ.get("ORDERMESH_ORDER_SHARDS", "1"),
+        help="shards of OrderService, which the data keep for ever (default: %(default)s)",
     )
     parser.add_argument("--directory", type=Path, default=HOME, help="where data, logs and run state live")
     parser.add_argument(

@@ -10,7 +10,7 @@ from pathlib import Path
 from deploy.embedded.component import Component
 from deploy.embedded.envoy import Envoy
 from deploy.embedded.errors import DeployError
-from deploy.embedded.plan import NAMES, SERVICES, Ports, Service, with_needs
+from deploy.embedded.plan import MOST_SHARDS, NAMES, Ports, Service, order_shards, services, with_needs
 from deploy.embedded.postgres import Postgres
 from deploy.embedded.probes import grpc_serves
 from deploy.embedded.process import Command
@@ -33,6 +33,7 @@ class LocalMesh:
     postgres: Postgres
     redis: Redis
     settings: Mapping[str, str] = field(default_factory=dict)
+    shards: int = 1
 
     @classmethod
     def at(
@@ -41,18 +42,25 @@ class LocalMesh:
         ports: Ports,
         names: Iterable[str] = NAMES,
         settings: Mapping[str, str] | None = None,
+        shards: int = 1,
     ) -> "LocalMesh":
-        """Describe a mesh of the parts `names` and all that they need.
+        """Describe a mesh of the parts `names` and all that they need, with so many shards of OrderService.
 
         `settings` are further environment variables for its processes; they win over the others.
+
+        Raises:
+            DeployError: a name is not that of a part, or there are more shards than ports for them.
         """
+        if not 1 <= shards <= MOST_SHARDS:
+            raise DeployError(f"there are 1 to {MOST_SHARDS} shards of OrderService on one machine, not {shards}")
         directory = directory.resolve()
         run, logs = directory / "run", directory / "logs"
         number = ports.numbers
         return cls(
             directory=directory,
             ports=ports,
-            names=with_needs(names),
+            names=with_needs(names, shards),
+            shards=shards,
             postgres=Postgres.at(
                 directory / "postgres", number["postgres"], logs / "postgres.log", run / "postgres.password"
             ),
@@ -76,7 +84,8 @@ class LocalMesh:
         Services that do not run keep an address, at which nobody answers, so that the others can be told it. The
         simulated market is an extra: without it nobody looks for it.
         """
-        return self.ports.environment(name for name in NAMES if name != "market" or name in self.names)
+        known = (name for name in NAMES if name != "market" or name in self.names)
+        return self.ports.environment([*known, *order_shards(self.shards)])
 
     def environment(self) -> dict[str, str]:
         """Return the variables that every process of the mesh gets."""
@@ -96,7 +105,7 @@ class LocalMesh:
             "postgres": self.postgres.component,
             "redis": self.redis.component,
             "engine": self._engine,
-            **{service.name: partial(self._service, service) for service in SERVICES},
+            **{service.name: partial(self._service, service) for service in services(self.shards)},
             "gateway": self._gateway,
         }
         return [makers[name]() for name in self.names]
@@ -130,7 +139,7 @@ class LocalMesh:
                 arguments=(sys.executable, "-m", service.module),
                 log=self.logs / f"{service.name}.log",
                 directory=REPOSITORY,
-                environment=self.environment(),
+                environment=self.environment() | self.ports.environment_of(service.name),
             ),
             probe=partial(grpc_serves, self.ports.address(service.name)),
         )
@@ -143,7 +152,7 @@ class LocalMesh:
             environment=self.environment(),
             repository=REPOSITORY,
         )
-        behind = tuple(service.name for service in SERVICES if service.name in self.names)
+        behind = tuple(service.name for service in services(self.shards) if service.name in self.names)
         return envoy.component(needs=behind)
 
 

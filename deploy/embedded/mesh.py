@@ -73,8 +73,10 @@ async def running_mesh(
     names: Iterable[str] = NAMES,
     settings: Mapping[str, str] | None = None,
     ports: Ports | None = None,
+    *,
+    shards: int = 1,
 ) -> AsyncIterator[Mesh]:
     """Run the parts `names` and what they need, with data below `directory`, for the time of a block."""
-    local = LocalMesh.at(directory, ports or Ports.unused(), names, settings)
+    local = LocalMesh.at(directory, ports or Ports.unused(), names, settings, shards)
     async with Supervisor(local.components(), backoff=IMPATIENT) as supervisor:
         yield Mesh(local, supervisor)

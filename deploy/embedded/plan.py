@@ -1,13 +1,14 @@
 """What runs on one machine, and at which ports: the tables everything else here follows."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from deploy.embedded.errors import DeployError, PortInUseError
 from deploy.embedded.ports import HOST, holder, is_free, unused_port
 
 DEFAULT_BASE_PORT = 8080
+MOST_SHARDS = 8
 _PORTS_TOLD = 3
 
 
@@ -27,16 +28,35 @@ class Service:
 
 
 STORES = ("postgres", "redis")
+ORDER = Service("order", "OrderService", "services.order", STORES, uses=("marketdata", "risk", "broker"))
 SERVICES = (
     Service("marketdata", "MarketDataService", "services.marketdata", (*STORES, "engine")),
     Service("portfolio", "PortfolioService", "services.portfolio", STORES, uses=("marketdata",)),
     Service("risk", "RiskService", "services.risk", STORES, uses=("marketdata", "portfolio")),
     Service("broker", "BrokerService", "services.broker", (*STORES, "engine"), uses=("marketdata",)),
-    Service("order", "OrderService", "services.order", STORES, uses=("marketdata", "risk", "broker")),
+    ORDER,
     Service("system", "SystemService", "services.system", STORES),
     Service("market", "Simulated market", "services.market", ("engine",), uses=("marketdata",)),
 )
 NAMES = ("postgres", "redis", "engine", *(service.name for service in SERVICES), "gateway")
+"""What there is to ask for. `order` stands for all shards of OrderService: the further ones are `order-1` and so on."""
+
+
+def order_shards(count: int) -> tuple[str, ...]:
+    """Return the parts that are the shards of OrderService, in their order."""
+    return ("order", *(f"order-{shard}" for shard in range(1, count)))
+
+
+def services(shards: int = 1) -> tuple[Service, ...]:
+    """Return the services, each shard of OrderService as one of its own."""
+    further = [
+        replace(ORDER, name=name, title=f"{ORDER.title}, shard {shard}")
+        for shard, name in enumerate(order_shards(shards))
+        if shard
+    ]
+    at = SERVICES.index(ORDER) + 1
+    return (*SERVICES[:at], *further, *SERVICES[at:])
+
 
 # Each port as its distance from the base port.
 OFFSETS: Mapping[str, int] = MappingProxyType(
@@ -48,6 +68,8 @@ OFFSETS: Mapping[str, int] = MappingProxyType(
         "engine": 4,
         **{service.name: 10 + index for index, service in enumerate(SERVICES)},
         **{f"{service.name}_metrics": 30 + index for index, service in enumerate(SERVICES)},
+        **{name: 50 + shard for shard, name in enumerate(order_shards(MOST_SHARDS)) if shard},
+        **{f"{name}_metrics": 70 + shard for shard, name in enumerate(order_shards(MOST_SHARDS)) if shard},
     }
 )
 
@@ -75,7 +97,24 @@ class Ports:
     def environment(self, names: Iterable[str]) -> dict[str, str]:
         """Return the variables that tell every process where the parts `names` are."""
         told = _listed(self.numbers, frozenset(names) - {"postgres", "redis"})
-        return {f"ORDERMESH_{name.upper()}_ADDRESS": self.address(name) for name in told}
+        shards = [name for name in order_shards(MOST_SHARDS) if name in told]
+        if len(shards) == 1:
+            return {_variable(name): self.address(name) for name in told}
+        lists = {
+            "ORDERMESH_ORDER_SHARD_ADDRESSES": ",".join(map(self.address, shards)),
+            "ORDERMESH_ORDER_SHARD_METRICS_ADDRESSES": ",".join(self.address(f"{name}_metrics") for name in shards),
+        }
+        return {_variable(name): self.address(name) for name in told if not name.startswith("order-")} | lists
+
+    def environment_of(self, name: str) -> dict[str, str]:
+        """Return the variables that tell a process that it is a further shard of OrderService; none for other parts."""
+        if not name.startswith("order-"):
+            return {}
+        return {
+            "ORDERMESH_ORDER_ADDRESS": self.address(name),
+            "ORDERMESH_ORDER_METRICS_ADDRESS": self.address(f"{name}_metrics"),
+            "ORDERMESH_ORDER_SHARD": name.removeprefix("order-"),
+        }
 
     def require_free(self, names: Iterable[str], how_to_move: str) -> None:
         """Check that every port of the parts `names` can be used.
@@ -93,8 +132,8 @@ class Ports:
             raise PortInUseError("; ".join(taken[:_PORTS_TOLD]) + f"{others}. {how_to_move}")
 
 
-def with_needs(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the parts `names` and everything they need, in the order of the table.
+def with_needs(names: Iterable[str], shards: int = 1) -> tuple[str, ...]:
+    """Return the parts `names` and everything they need, in the order of the table; `order` is all its shards.
 
     Raises:
         DeployError: a name is not that of a part.
@@ -109,7 +148,8 @@ def with_needs(names: Iterable[str]) -> tuple[str, ...]:
         if name not in wanted:
             wanted.add(name)
             waiting += needs.get(name, ())
-    return tuple(name for name in NAMES if name in wanted)
+    parts = (order_shards(shards) if name == "order" else (name,) for name in NAMES if name in wanted)
+    return tuple(part for name in parts for part in name)
 
 
 def _listed(numbers: Mapping[str, int], parts: frozenset[str]) -> dict[str, int]:
@@ -119,3 +159,7 @@ def _listed(numbers: Mapping[str, int], parts: frozenset[str]) -> dict[str, int]
         for name, number in numbers.items()
         if name.removesuffix("_metrics").removesuffix("_admin") in parts
     }
+
+
+def _variable(name: str) -> str:
+    return f"ORDERMESH_{name.upper()}_ADDRESS"

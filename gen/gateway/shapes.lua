@@ -1,6 +1,21 @@
 -- Generated from the contracts by `make gen`; do not edit.
 -- Fields are { name, kind, type, repeated, map } by each of their JSON names.
 local shapes = { messages = {}, enums = {} }
+shapes.messages["ordermesh.broker.v1.BustTradeRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["venue_execution_id"] = { name = "venue_execution_id", kind = "string" },
+  ["venueExecutionId"] = { name = "venue_execution_id", kind = "string" },
+}
+shapes.messages["ordermesh.broker.v1.CorrectTradeRequest"] = {
+  ["connection_id"] = { name = "connection_id", kind = "string" },
+  ["connectionId"] = { name = "connection_id", kind = "string" },
+  ["venue_execution_id"] = { name = "venue_execution_id", kind = "string" },
+  ["venueExecutionId"] = { name = "venue_execution_id", kind = "string" },
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["price"] = { name = "price", kind = "string" },
+  ["quantity"] = { name = "quantity", kind = "string" },
+}
 shapes.messages["ordermesh.broker.v1.CreateConnectionRequest"] = {
   ["connection_id"] = { name = "connection_id", kind = "string" },
   ["connectionId"] = { name = "connection_id", kind = "string" },
@@ -73,6 +88,10 @@ shapes.messages["ordermesh.broker.v1.UpdateConnectionRequest"] = {
   ["forget_credentials"] = { name = "forget_credentials", kind = "string", repeated = true },
   ["forgetCredentials"] = { name = "forget_credentials", kind = "string", repeated = true },
   ["version"] = { name = "version", kind = "uint32" },
+}
+shapes.messages["ordermesh.marketdata.v1.BeginAuctionRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["kind"] = { name = "kind", kind = "enum", type = "ordermesh.marketdata.v1.AuctionKind" },
 }
 shapes.messages["ordermesh.marketdata.v1.CreateInstrumentRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
@@ -168,6 +187,11 @@ shapes.messages["ordermesh.marketdata.v1.StreamTradesRequest"] = {
   ["recentTrades"] = { name = "recent_trades", kind = "uint32" },
   ["heartbeat_interval"] = { name = "heartbeat_interval", kind = "duration" },
   ["heartbeatInterval"] = { name = "heartbeat_interval", kind = "duration" },
+}
+shapes.messages["ordermesh.marketdata.v1.UncrossAuctionRequest"] = {
+  ["instrument"] = { name = "instrument", kind = "string" },
+  ["reference_price"] = { name = "reference_price", kind = "string" },
+  ["referencePrice"] = { name = "reference_price", kind = "string" },
 }
 shapes.messages["ordermesh.marketdata.v1.UpdateInstrumentRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
@@ -354,6 +378,8 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["stopPrice"] = { name = "stop_price", kind = "string" },
   ["expire_at"] = { name = "expire_at", kind = "timestamp" },
   ["expireAt"] = { name = "expire_at", kind = "timestamp" },
+  ["trailing_stop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
+  ["trailingStop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
   ["post_only"] = { name = "post_only", kind = "bool" },
   ["postOnly"] = { name = "post_only", kind = "bool" },
   ["algorithm"] = { name = "algorithm", kind = "message", type = "ordermesh.order.v1.Algorithm" },
@@ -361,6 +387,8 @@ shapes.messages["ordermesh.order.v1.PlaceOrderRequest"] = {
   ["strategyId"] = { name = "strategy_id", kind = "string" },
   ["display_quantity"] = { name = "display_quantity", kind = "string" },
   ["displayQuantity"] = { name = "display_quantity", kind = "string" },
+  ["reduce_only"] = { name = "reduce_only", kind = "bool" },
+  ["reduceOnly"] = { name = "reduce_only", kind = "bool" },
 }
 shapes.messages["ordermesh.order.v1.PlaceOrdersRequest"] = {
   ["orders"] = { name = "orders", kind = "message", type = "ordermesh.order.v1.PlaceOrderRequest", repeated = true },
@@ -399,6 +427,10 @@ shapes.messages["ordermesh.order.v1.ReplaceOrderRequest"] = {
   ["expectedVersion"] = { name = "expected_version", kind = "uint32" },
   ["stop_price"] = { name = "stop_price", kind = "string" },
   ["stopPrice"] = { name = "stop_price", kind = "string" },
+  ["expire_at"] = { name = "expire_at", kind = "timestamp" },
+  ["expireAt"] = { name = "expire_at", kind = "timestamp" },
+  ["trailing_stop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
+  ["trailingStop"] = { name = "trailing_stop", kind = "message", type = "ordermesh.order.v1.TrailingStop" },
 }
 shapes.messages["ordermesh.order.v1.RoutingPlan"] = {
   ["round"] = { name = "round", kind = "uint32" },
@@ -438,6 +470,15 @@ shapes.messages["ordermesh.order.v1.SummarizeTradesRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
   ["from"] = { name = "from", kind = "timestamp" },
   ["to"] = { name = "to", kind = "timestamp" },
+}
+shapes.messages["ordermesh.order.v1.TrailingStop"] = {
+  ["amount"] = { name = "amount", kind = "string" },
+  ["percent"] = { name = "percent", kind = "string" },
+  ["ticks"] = { name = "ticks", kind = "uint32" },
+  ["reference_price"] = { name = "reference_price", kind = "string" },
+  ["referencePrice"] = { name = "reference_price", kind = "string" },
+  ["as_of"] = { name = "as_of", kind = "timestamp" },
+  ["asOf"] = { name = "as_of", kind = "timestamp" },
 }
 shapes.messages["ordermesh.order.v1.Twap"] = {
   ["slice_interval"] = { name = "slice_interval", kind = "duration" },
@@ -672,6 +713,11 @@ shapes.enums["ordermesh.marketdata.v1.AssetClass"] = {
   ["ASSET_CLASS_FX"] = 3,
   ["ASSET_CLASS_FUTURE"] = 4,
 }
+shapes.enums["ordermesh.marketdata.v1.AuctionKind"] = {
+  ["AUCTION_KIND_UNSPECIFIED"] = 0,
+  ["AUCTION_KIND_OPENING"] = 1,
+  ["AUCTION_KIND_CLOSING"] = 2,
+}
 shapes.enums["ordermesh.marketdata.v1.CandleInterval"] = {
   ["CANDLE_INTERVAL_UNSPECIFIED"] = 0,
   ["CANDLE_INTERVAL_1S"] = 1,
@@ -685,6 +731,7 @@ shapes.enums["ordermesh.marketdata.v1.InstrumentStatus"] = {
   ["INSTRUMENT_STATUS_UNSPECIFIED"] = 0,
   ["INSTRUMENT_STATUS_TRADING"] = 1,
   ["INSTRUMENT_STATUS_HALTED"] = 2,
+  ["INSTRUMENT_STATUS_CALL_AUCTION"] = 3,
 }
 shapes.enums["ordermesh.order.v1.ChildAggressiveness"] = {
   ["CHILD_AGGRESSIVENESS_UNSPECIFIED"] = 0,
@@ -724,6 +771,7 @@ shapes.enums["ordermesh.order.v1.ReconciliationKind"] = {
   ["RECONCILIATION_KIND_REPORT_OF_UNKNOWN_ORDER"] = 9,
   ["RECONCILIATION_KIND_FILL_AFTER_END"] = 10,
   ["RECONCILIATION_KIND_REPORT_NOT_LOOKED_INTO"] = 11,
+  ["RECONCILIATION_KIND_ADJUSTMENT_NOT_BOOKED"] = 15,
 }
 shapes.enums["ordermesh.risk.v1.RiskAlertKind"] = {
   ["RISK_ALERT_KIND_UNSPECIFIED"] = 0,
@@ -751,6 +799,9 @@ shapes.enums["ordermesh.type.v1.OrderType"] = {
   ["ORDER_TYPE_LIMIT"] = 2,
   ["ORDER_TYPE_STOP"] = 3,
   ["ORDER_TYPE_STOP_LIMIT"] = 4,
+  ["ORDER_TYPE_TRAILING_STOP"] = 5,
+  ["ORDER_TYPE_MARKET_IF_TOUCHED"] = 7,
+  ["ORDER_TYPE_LIMIT_IF_TOUCHED"] = 8,
 }
 shapes.enums["ordermesh.type.v1.Side"] = {
   ["SIDE_UNSPECIFIED"] = 0,
@@ -764,5 +815,7 @@ shapes.enums["ordermesh.type.v1.TimeInForce"] = {
   ["TIME_IN_FORCE_IOC"] = 3,
   ["TIME_IN_FORCE_FOK"] = 4,
   ["TIME_IN_FORCE_GTD"] = 5,
+  ["TIME_IN_FORCE_AT_THE_OPENING"] = 6,
+  ["TIME_IN_FORCE_AT_THE_CLOSE"] = 7,
 }
 return shapes

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from redis.asyncio import Redis
+from typing import Any
+
+import hiredis
+from redis.asyncio import Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 """How long to wait for an answer, beyond the time that a read was asked to block for."""
+
+
+class PackingConnection(Connection):
+    """Writes commands by hiredis too: redis-py does so for its blocking client only, and reads by it in both."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """Returns a command as it is sent."""
+        name, *arguments = args
+        # A name of two words, such as SCRIPT LOAD, is sent as two.
+        return [hiredis.pack_command((*name.split(), *arguments))]
 
 
 def connect(url: str) -> Redis:
@@ -18,6 +31,7 @@ def connect(url: str) -> Redis:
     """
     return Redis.from_url(
         url,
+        connection_class=PackingConnection,
         protocol=2,
         decode_responses=False,
         socket_connect_timeout=CONNECT_SECONDS,

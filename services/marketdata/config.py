@@ -20,6 +20,8 @@ class MarketDataSettings(StoreSettings, BusSettings):
     """How often the engine shall speak when nothing happens."""
     feed_silence_seconds: float = Field(default=3.0, gt=0)
     """How long the engine's feed may be silent before it counts as lost."""
+    auction_interval_seconds: float = Field(default=0.25, gt=0)
+    """How often is asked, in a call phase, what the auction would come to."""
     flush_seconds: float = Field(default=0.2, ge=0)
     """Least time between two writes of history."""
     most_waiting_trades: int = Field(default=200_000, ge=1_000)

@@ -64,12 +64,17 @@ class Server:
         self._services: list[str] = []
         self.port = 0
 
-    def add(self, register: Callable[[S, Any], None], servicer: S) -> None:
+    def add(self, register: Callable[[S, Any], None], servicer: S, *inside: Interceptor) -> None:
         """Serves a servicer, by the generated function `add_…Servicer_to_server`.
 
         Its streaming methods must be async generators. They may yield bytes in place of a response: it serialised.
+
+        Args:
+            register: The generated function.
+            servicer: What to serve.
+            inside: What stands around its methods within the interceptors of the server.
         """
-        register(servicer, _Registrar(self))
+        register(servicer, _Registrar(self, inside))
 
     async def start(self, address: str, port_file: Path | None = None) -> int:
         """Listens, and returns the port that was chosen; health is not yet SERVING.
@@ -101,36 +106,24 @@ class Server:
         self.draining.begin()
         await self._server.stop(grace_seconds)
 
-    def _serve(self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
-        wrapped = {name: self._wrap(service, name, handler) for name, handler in handlers.items()}
+    def _serve(
+        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]], inside: Sequence[Interceptor]
+    ) -> None:
+        interceptors = (*self._interceptors, *inside)
+        wrapped = {name: _wrap(service, name, handler, interceptors) for name, handler in handlers.items()}
         self._services.append(service)
         self._server.add_registered_method_handlers(service, wrapped)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, wrapped),))
-
-    def _wrap(self, service: str, name: str, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
-        method = Method(
-            service, name, handler.request_streaming, handler.response_streaming, _request_type(service, name)
-        )
-        make = _MAKERS[method.request_streaming, method.response_streaming]
-        behaviour = getattr(handler, make.__name__.removesuffix("_rpc_method_handler"))
-        wrap = wrap_stream if method.response_streaming else wrap_unary
-        wrapped = wrap(method, behaviour, self._interceptors)
-        serializer = handler.response_serializer
-        if method.response_streaming:
-            serializer = _unless_bytes(serializer)
-        reads = reads_each if method.request_streaming else reads_one
-        made: grpc.RpcMethodHandler[Any, Any] = make(wrapped, reads(handler.request_deserializer), serializer)
-        return made
 
 
 class _Registrar:
     """Stands in for the server in generated code, and hands the handlers on."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, server: Server, inside: Sequence[Interceptor]) -> None:
+        self._server, self._inside = server, inside
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
-        self._server._serve(service, handlers)  # noqa: SLF001 - the registrar is the server's own
+        self._server._serve(service, handlers, self._inside)  # noqa: SLF001 - the registrar is the server's own
 
     def add_generic_rpc_handlers(self, _handlers: object) -> None:
         """The same handlers again, in a form that cannot be looked into."""
@@ -142,6 +135,22 @@ _MAKERS: dict[tuple[bool, bool], Callable[..., Any]] = {
     (True, False): grpc.stream_unary_rpc_method_handler,
     (True, True): grpc.stream_stream_rpc_method_handler,
 }
+
+
+def _wrap(
+    service: str, name: str, handler: Any, interceptors: Sequence[Interceptor]
+) -> grpc.RpcMethodHandler[Any, Any]:
+    method = Method(service, name, handler.request_streaming, handler.response_streaming, _request_type(service, name))
+    make = _MAKERS[method.request_streaming, method.response_streaming]
+    behaviour = getattr(handler, make.__name__.removesuffix("_rpc_method_handler"))
+    wrap = wrap_stream if method.response_streaming else wrap_unary
+    wrapped = wrap(method, behaviour, interceptors)
+    serializer = handler.response_serializer
+    if method.response_streaming:
+        serializer = _unless_bytes(serializer)
+    reads = reads_each if method.request_streaming else reads_one
+    made: grpc.RpcMethodHandler[Any, Any] = make(wrapped, reads(handler.request_deserializer), serializer)
+    return made
 
 
 def _unless_bytes(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from typing import NamedTuple
 
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc
@@ -23,10 +22,14 @@ from services.order.peers.market_volumes import MarketBars, VolumeBoard
 from services.order.peers.previews import MarketDepths, RiskChecks, Routing
 from services.order.peers.quotes import QuoteBoard
 from services.order.peers.risk import RiskStream
+from services.order.peers.shards import ShardClients
+from services.order.peers.trades import TradeFollower
+from services.order.peers.venue_types import VenueTypes
 from services.order.pipeline.algorithm_plans import AlgorithmPlans
 from services.order.pipeline.algorithm_preparing import AlgorithmPreparing
 from services.order.pipeline.algorithms import Algorithms
 from services.order.pipeline.book import Book
+from services.order.pipeline.expiries import Expiries
 from services.order.pipeline.judging import Judging
 from services.order.pipeline.leases import Leases
 from services.order.pipeline.list_placing import OrderLists
@@ -40,11 +43,15 @@ from services.order.pipeline.reconciling import Reconciling
 from services.order.pipeline.replacing import Replacing
 from services.order.pipeline.route_planning import RoutePlanner
 from services.order.pipeline.routing import Router
+from services.order.pipeline.sharding import Shards
+from services.order.pipeline.triggers import Triggers
 from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
 from services.order.servicer.event_log import EventLogServicer
 from services.order.servicer.orders import OrderServicer
+from services.order.servicer.passing import PassedStreams
+from services.order.servicer.sharding import ShardInterceptor
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_commands import Desk
 from services.order.servicer.trade_stream import TradeStreams
@@ -57,6 +64,7 @@ from services.order.store.log import OrderLog
 from services.order.store.postgres import PostgresStore
 from services.order.store.reconciliations import PostgresReconciliations
 from services.order.store.replaces import Replaces
+from services.order.store.shards import OrderOwners, enter
 from services.order.wire_events import TOPIC_OF_NAME
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
@@ -72,6 +80,8 @@ async def main(service: Service[OrderSettings]) -> None:
     url = settings.postgres_url.get_secret_value()
     await migrate(url, settings.service, schema=SCHEMA)
     database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
+    shards = Shards(settings.shard, settings.shard_count)
+    await enter(database, shards)
     log = OrderLog(database, settings.shard, commit_seconds=settings.commit_timeout_seconds)
     service.on_close(log.close)
     book = Book(settings.shard, most_remembered=settings.most_remembered_orders)
@@ -113,7 +123,7 @@ async def main(service: Service[OrderSettings]) -> None:
     )
     service.on_close(reconciliations.flush)
     reconciling = Reconciling(book, store, metrics, reconciliations)
-    broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock)
+    broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock, VenueTypes())
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
     )
@@ -132,12 +142,14 @@ async def main(service: Service[OrderSettings]) -> None:
         quotes=quotes,
         clock=service.clock,
         metrics=metrics,
+        venue_types=broker.venue_types,
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
     )
     listing = Listing(database)
-    worked = _worked(service, book, writer, placing, listing, instruments=instruments, quotes=quotes)
-    writer.listen(worked.algorithms)
+    plans, planner = _work(
+        service, identifiers, book, writer, placing, listing, metrics, instruments=instruments, quotes=quotes
+    )
     previewing = Previewing(
         book,
         placing,
@@ -148,12 +160,11 @@ async def main(service: Service[OrderSettings]) -> None:
         ),
         depths=MarketDepths(channels.to(settings.marketdata_address)),
         routes=Routing(channels.to(settings.broker_address)),
-        plans=worked.plans,
-        rounds=worked.planner,
+        plans=plans,
+        rounds=planner,
         clock=service.clock,
     )
-    orders = Orders(book, writer, store)
-    list_store = PostgresLists(database)
+    orders, list_store = Orders(book, writer, store), PostgresLists(database)
     order_lists = OrderLists(placing, writer, store, list_store, orders, instruments=instruments, clock=service.clock)
     leases = Leases(orders, PostgresLeases(database, settings.shard))
     await leases.start()
@@ -170,7 +181,7 @@ async def main(service: Service[OrderSettings]) -> None:
     )
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
-    metrics.algorithms.set_function(lambda: len(worked.algorithms))
+    _hold(service, book, writer, metrics, instruments)
 
     public_market = PublicMarket(channels.to(settings.marketdata_address))
     executions = LoggedExecutions(database, listing)
@@ -185,10 +196,6 @@ async def main(service: Service[OrderSettings]) -> None:
         ("relay", relay.run()),
         ("reconciliations", reconciliations.run()),
         ("leases", leases.run()),
-        ("algorithms", worked.algorithms.run()),
-        ("routing", worked.algorithms.plan_rounds()),
-        ("algorithm preparing", worked.preparing.run()),
-        ("volumes", worked.volumes.run(service.clock.now_ns)),
     ):
         service.spawn(name, coroutine)
     trades = TradeStreams(
@@ -216,32 +223,26 @@ async def main(service: Service[OrderSettings]) -> None:
         identifiers=identifiers,
         metrics=metrics,
     )
-    service.server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, servicer)
+    inside = _passing_on(service, shards, OrderOwners(database, book), metrics) if shards.count > 1 else ()
+    service.server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, servicer, *inside)
     service.server.add(
-        event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(book, history)
+        event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(book, history, shards.count)
     )
 
 
-class _Worked(NamedTuple):
-    """What works orders over time."""
-
-    algorithms: Algorithms
-    preparing: AlgorithmPreparing
-    plans: AlgorithmPlans
-    planner: RoutePlanner
-    volumes: VolumeBoard
-
-
-def _worked(
+def _work(  # noqa: PLR0917 - each is a part that it wires
     service: Service[OrderSettings],
+    identifiers: UuidV7,
     book: Book,
     writer: Writer,
     placing: Placing,
     listing: Listing,
+    metrics: Metrics,
     *,
     instruments: InstrumentCatalogue,
     quotes: QuoteBoard,
-) -> _Worked:
+) -> tuple[AlgorithmPlans, RoutePlanner]:
+    """Works orders by their algorithms, and returns what makes the plans for that."""
     bars = MarketBars(service.channels.to(service.settings.marketdata_address))
     volumes, plans, clock = VolumeBoard(bars), AlgorithmPlans(bars, quotes), service.clock
     channels, settings, record = service.channels, service.settings, RoutingRecord()
@@ -260,13 +261,48 @@ def _worked(
         instruments=instruments,
         quotes=quotes,
         volumes=volumes,
-        router=Router(planner, writer, record=record, quotes=quotes, clock=clock, identifiers=service.identifiers),
+        router=Router(planner, writer, record=record, quotes=quotes, clock=clock, identifiers=identifiers),
         clock=clock,
-        identifiers=service.identifiers,
+        identifiers=identifiers,
     )
     algorithms.start()
+    writer.listen(algorithms)
+    metrics.algorithms.set_function(lambda: len(algorithms))
     preparing = AlgorithmPreparing(algorithms, plans, listing, writer, instruments=instruments, clock=clock)
-    return _Worked(algorithms, preparing, plans, planner, volumes)
+    service.spawn("algorithms", algorithms.run())
+    service.spawn("routing", algorithms.plan_rounds())
+    service.spawn("algorithm preparing", preparing.run())
+    service.spawn("volumes", volumes.run(clock.now_ns))
+    return plans, planner
+
+
+def _passing_on(
+    service: Service[OrderSettings], shards: Shards, owners: OrderOwners, metrics: Metrics
+) -> tuple[ShardInterceptor]:
+    """Returns what passes calls on to the shards of their accounts."""
+    addresses = enumerate(service.settings.shard_addresses)
+    others = ShardClients({shard: service.channels.to(address) for shard, address in addresses if shard != shards.own})
+    streams = PassedStreams(others, service.clock, service.draining)
+    return (ShardInterceptor(shards, owners, others, streams, metrics),)
+
+
+def _hold(
+    service: Service[OrderSettings], book: Book, writer: Writer, metrics: Metrics, instruments: InstrumentCatalogue
+) -> None:
+    """Holds orders that wait here until the market reaches them or their time is over."""
+    expiries, triggers = Expiries(book, writer, service.clock), Triggers(book, writer, service.clock, metrics)
+    channel = service.channels.to(service.settings.marketdata_address)
+    follower = TradeFollower(channel, instruments, triggers)
+    service.on_close(follower.close)
+    writer.listen(expiries)
+    writer.listen(triggers)
+    metrics.held.set_function(lambda: triggers.held)
+    # What is due ends before the market is asked for.
+    expiries.start()
+    triggers.start(follower)
+    service.spawn("expiries", expiries.run())
+    service.spawn("triggers", triggers.run())
+    service.spawn("trades", follower.run())
 
 
 async def _start(store: PostgresStore, timeout_seconds: float) -> None:

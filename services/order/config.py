@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from services.mesh.config import Address, BusSettings, StoreSettings
+from services.mesh.config import Address, Addresses, BusSettings, StoreSettings
 
 
 class OrderSettings(StoreSettings, BusSettings):
@@ -16,8 +16,8 @@ class OrderSettings(StoreSettings, BusSettings):
 
     shard: int = Field(default=0, ge=0, le=32_767)
     """Which shard of the accounts this process owns."""
-    shard_count: int = Field(default=1, ge=1, le=32_768)
-    """How many shards there are."""
+    shard_addresses: Addresses = ()
+    """Where all shards are, this one included, in their order, with commas between; none: this one is alone."""
     risk_address: Address = "127.0.0.1:7002"
     broker_address: Address = "127.0.0.1:7003"
     marketdata_address: Address = "127.0.0.1:7005"
@@ -45,8 +45,13 @@ class OrderSettings(StoreSettings, BusSettings):
     kept_reconciliations: int = Field(default=100_000, ge=1)
     """Records of reconciliation of the shard that are kept; the oldest beyond them are deleted."""
 
+    @property
+    def shard_count(self) -> int:
+        """How many shards there are."""
+        return len(self.shard_addresses) or 1
+
     @model_validator(mode="after")
     def _shard_exists(self) -> Self:
         if self.shard >= self.shard_count:
-            raise ValueError(f"shard must be below shard_count: {self.shard} is not below {self.shard_count}")
+            raise ValueError(f"shard {self.shard} is none of the {self.shard_count} of shard_addresses, from 0")
         return self

@@ -106,9 +106,10 @@ def order_message(order: Order) -> order_pb2.Order:
         venue_order_id=order.venue_order_id,
         version=order.version,
         sequence=order.sequence,
-        created_at=timestamp(order.created_at_ns),
-        updated_at=timestamp(order.updated_at_ns),
     )
+    # Set where they stay: a message that is put into another one is copied.
+    message.created_at.seconds, message.created_at.nanos = divmod(order.created_at_ns, _BILLION)
+    message.updated_at.seconds, message.updated_at.nanos = divmod(order.updated_at_ns, _BILLION)
     if order.cumulative:
         message.average_price = decimal_text(order.average)
     if order.reason:

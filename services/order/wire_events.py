@@ -9,7 +9,8 @@ from ordermesh.event.v1.event_pb2 import Event
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from services.order.domain.values import Topic
 from services.order.pipeline.entries import Entry, LoggedEntry
-from services.order.wire import timestamp, trade_message
+from services.order.wire import timestamp
+from services.order.wire_adjustments import told_trade
 
 TOPIC_NAMES: Final = {
     Topic.PLACED: "order.placed",
@@ -44,7 +45,7 @@ class EventEncoder:
         if topic in topics:
             yield topic, self._event(entry, topic, _REPORT_TAG, payload)
         if topic is Topic.EXECUTED and Topic.TRADE in topics:
-            trade = trade_message(ExecutionReport.FromString(payload)).SerializeToString()
+            trade = told_trade(ExecutionReport.FromString(payload)).SerializeToString()
             yield Topic.TRADE, self._event(entry, Topic.TRADE, _TRADE_TAG, trade)
 
     def _event(self, entry: Entry | LoggedEntry, topic: Topic, tag: bytes, payload: bytes) -> bytes:

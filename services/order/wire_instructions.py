@@ -13,6 +13,7 @@ from services.kernel.decimals import format_decimal
 from services.order.domain.instructions import Instructions
 from services.order.domain.links import Links, ListRole
 from services.order.wire_algorithms import algorithm_message, algorithm_of
+from services.order.wire_trailing import trailing_message, trailing_of
 
 _BILLION = 1_000_000_000
 
@@ -22,6 +23,10 @@ def add_instructions(message: Order | ExecutionReport, instructions: Instruction
     _add_terms(message, instructions)
     if instructions.triggered:
         message.triggered = True
+    if instructions.trailing is not None:
+        message.trailing_stop.CopyFrom(trailing_message(instructions.trailing))
+    if instructions.reduce_only:
+        message.reduce_only = True
     if instructions.links is not None:
         _add_links(message, instructions.links)
     if instructions.algorithm is not None:
@@ -38,9 +43,19 @@ def venue_instructions(instructions: Instructions) -> VenueInstructions:
 def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
     """Returns the instructions of an order that was written; None when it has none."""
     dated = message.HasField("expire_at")
+    trails = message.HasField("trailing_stop")
     links = _links_of(message)
     algorithm = algorithm_of(message.algorithm) if message.HasField("algorithm") else None
-    if not (message.stop_price or dated or message.post_only or message.display_quantity or links or algorithm):
+    if not (
+        message.stop_price
+        or dated
+        or trails
+        or message.post_only
+        or message.display_quantity
+        or message.reduce_only
+        or links is not None
+        or algorithm is not None
+    ):
         return None
     return Instructions(
         stop_price=Decimal(message.stop_price) if message.stop_price else None,
@@ -48,9 +63,11 @@ def instructions_of(message: Order | ExecutionReport) -> Instructions | None:
         post_only=message.post_only,
         display_quantity=Decimal(message.display_quantity) if message.display_quantity else None,
         triggered=message.triggered,
+        reduce_only=message.reduce_only,
         links=links,
         works_through_children=algorithm is not None,
         algorithm=algorithm,
+        trailing=trailing_of(message.trailing_stop) if trails else None,
     )
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from ordermesh.order.v1.order_replace_pb2 import OrderReplace
 from services.kernel.decimals import format_decimal
 from services.order.domain.replacing import Replace, ReplaceStatus
+from services.order.wire_trailing import trailing_message, trailing_of
+
+_BILLION = 1_000_000_000
 
 
 def replace_message(replace: Replace) -> OrderReplace:
     """Returns the message of a replace."""
-    return OrderReplace(
+    message = OrderReplace(
         replace_id=replace.replace_id,
         quantity=_text(replace.quantity),
         limit_price=_text(replace.limit_price),
@@ -21,7 +26,14 @@ def replace_message(replace: Replace) -> OrderReplace:
         sequence=replace.sequence,
         stop_price=_text(replace.stop_price),
         original_stop_price=_text(replace.original_stop_price),
+        expire_at=_time(replace.expire_at_ns),
+        original_expire_at=_time(replace.original_expire_at_ns),
     )
+    if replace.trailing is not None:
+        message.trailing_stop.CopyFrom(trailing_message(replace.trailing))
+    if replace.original_trailing is not None:
+        message.original_trailing_stop.CopyFrom(trailing_message(replace.original_trailing))
+    return message
 
 
 def replace_of(message: OrderReplace) -> Replace:
@@ -36,11 +48,28 @@ def replace_of(message: OrderReplace) -> Replace:
         ReplaceStatus(message.replace_status),
         _number(message.stop_price),
         _number(message.original_stop_price),
+        _nanoseconds(message.expire_at) if message.HasField("expire_at") else None,
+        _nanoseconds(message.original_expire_at) if message.HasField("original_expire_at") else None,
+        trailing=trailing_of(message.trailing_stop) if message.HasField("trailing_stop") else None,
+        original_trailing=(
+            trailing_of(message.original_trailing_stop) if message.HasField("original_trailing_stop") else None
+        ),
     )
 
 
 def _text(value: Decimal | None) -> str:
     return "" if value is None else format_decimal(value)
+
+
+def _time(at_ns: int | None) -> Timestamp | None:
+    if at_ns is None:
+        return None
+    seconds, nanos = divmod(at_ns, _BILLION)
+    return Timestamp(seconds=seconds, nanos=nanos)
+
+
+def _nanoseconds(at: Timestamp) -> int:
+    return at.seconds * _BILLION + at.nanos
 
 
 def _number(text: str) -> Decimal | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from redis.asyncio import Redis
+
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.portfolio.v1 import portfolio_service_pb2_grpc
 from services.bus.backoff import Backoff
@@ -30,7 +32,7 @@ from services.portfolio.servicer.service import PortfolioServicer, PositionLogSe
 from services.portfolio.store.bookings import CHANGES
 from services.portfolio.store.changes import ChangeLog, published
 from services.portfolio.store.portfolio_store import PortfolioStore
-from services.storage.database import Database, PoolOptions
+from services.storage.database import KEYED, Database, PoolOptions
 from services.storage.migrations import migrate
 
 SCHEMA = "portfolio"
@@ -43,10 +45,16 @@ async def main(service: Service[PortfolioSettings]) -> None:
     url = settings.postgres_url.get_secret_value()
     await migrate(url, SCHEMA)
     database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
+    bookings = await service.enter(Database(url, SCHEMA, PoolOptions(size=1, settings=KEYED)))
     redis = connect(settings.redis_url.get_secret_value())
     service.on_close(redis.aclose)
 
-    ledger, board, store, log = Ledger(), PriceBoard(), PortfolioStore(database), ChangeLog(database)
+    ledger, board, store, log = (
+        Ledger(len(settings.order_logs)),
+        PriceBoard(),
+        PortfolioStore(database, bookings),
+        ChangeLog(database),
+    )
     hub: Hub[LoggedChange] = Hub()
     relay = Relay(redis, log, [CHANGES], options=RelayOptions(interval_seconds=settings.relay_interval_seconds))
     announcer = StreamsAndBus(hub, lambda changes: relay.publish(published(changes)))
@@ -58,18 +66,19 @@ async def main(service: Service[PortfolioSettings]) -> None:
 
     channel = service.channels.to(settings.marketdata_address, market_data.SERVICE)
     instruments = market_data.MarketDataInstruments(channel)
-    fills = order_log.OrderLogFills(
-        redis, order_log.OrderEventLog(service.channels.to(settings.order_address, order_log.SERVICE))
-    )
-    bookkeeper = Bookkeeper(
-        books,
-        store,
-        fills,
-        instruments,
-        service.clock,
-        backoff=Backoff(),
-        pace=Pace(settings.booking_interval_seconds),
-    )
+    bookkeepers = [
+        Bookkeeper(
+            books,
+            store,
+            fills,
+            instruments,
+            service.clock,
+            backoff=Backoff(),
+            pace=Pace(settings.booking_interval_seconds),
+            shard=shard,
+        )
+        for shard, fills in enumerate(_order_logs(service, redis))
+    ]
     feed = market_data.PriceFeed(channel, instruments, board)
     valuer = Valuer(ledger, board, service.clock)
     broadcaster = Broadcaster(redis, VALUES, clock=service.clock)
@@ -78,7 +87,8 @@ async def main(service: Service[PortfolioSettings]) -> None:
     )
 
     service.spawn("relay", relay.run())
-    service.spawn("bookkeeper", bookkeeper.run())
+    for shard, bookkeeper in enumerate(bookkeepers):
+        service.spawn(f"bookkeeper {shard}", bookkeeper.run())
     service.spawn("prices", feed.run(Backoff()))
     service.spawn("broadcaster", broadcaster.run())
     service.spawn("values", publisher.run(settings.publish_seconds))
@@ -97,14 +107,26 @@ async def main(service: Service[PortfolioSettings]) -> None:
     metrics.PortfolioMetrics(
         service.telemetry.registry,
         {
-            metrics.AS_OF: lambda: ledger.as_of,
             metrics.PRICES_CONNECTED: lambda: feed.connected,
-            metrics.FILLS_BOOKED: lambda: bookkeeper.booked,
-            metrics.FILLS_REPEATED: lambda: bookkeeper.duplicates,
+            metrics.FILLS_BOOKED: lambda: sum(each.booked for each in bookkeepers),
+            metrics.FILLS_REPEATED: lambda: sum(each.duplicates for each in bookkeepers),
         },
+        as_of=lambda: [ledger.as_of_shard(shard) for shard in range(len(bookkeepers))],
     )
     service.server.add(portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server, PortfolioServicer(desk))
     service.server.add(event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, PositionLogServicer(log))
+
+
+def _order_logs(service: Service[PortfolioSettings], redis: Redis) -> list[order_log.OrderLogFills]:
+    addresses = service.settings.order_logs
+    return [
+        order_log.OrderLogFills(
+            redis,
+            order_log.OrderEventLog(service.channels.to(address, order_log.SERVICE), shard),
+            shard_count=len(addresses),
+        )
+        for shard, address in enumerate(addresses)
+    ]
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from services.portfolio.domain.price import Price, Rate
 from services.portfolio.domain.valuation import CurrencyTotal
 from services.portfolio.pipeline.valuer import Appraisal, Valued
 
+_BILLION = 1_000_000_000
+
 
 def account_to_proto(account: Account) -> account_pb2.Account:
     """Returns an account."""
@@ -44,25 +46,30 @@ def account_to_proto(account: Account) -> account_pb2.Account:
 
 def position_to_proto(position: Position) -> position_pb2.Position:
     """Returns a position without what it is worth."""
+    message = position_pb2.Position()
+    _write_position(message, position)
+    return message
+
+
+def _write_position(message: position_pb2.Position, position: Position) -> None:
+    """Sets a position where it stays: a message that is put into another one is copied."""
     average = position.average_cost
-    return position_pb2.Position(
-        account_id=position.account_id,
-        instrument=position.instrument,
-        currency=position.currency,
-        contract_multiplier=format_decimal(position.multiplier),
-        quantity=format_decimal(position.quantity),
-        average_cost="" if average is None else format_decimal(average),
-        cost=format_decimal(position.cost),
-        realised_profit=format_decimal(position.realised_profit),
-        fees=format_decimal(position.fees),
-        bought_quantity=format_decimal(position.bought),
-        sold_quantity=format_decimal(position.sold),
-        trade_count=position.trade_count,
-        order_sequence=position.order_sequence,
-        sequence=position.sequence,
-        opened_at=timestamp(position.opened_at_ns),
-        updated_at=timestamp(position.updated_at_ns),
-    )
+    message.account_id = position.account_id
+    message.instrument = position.instrument
+    message.currency = position.currency
+    message.contract_multiplier = format_decimal(position.multiplier)
+    message.quantity = format_decimal(position.quantity)
+    message.average_cost = "" if average is None else format_decimal(average)
+    message.cost = format_decimal(position.cost)
+    message.realised_profit = format_decimal(position.realised_profit)
+    message.fees = format_decimal(position.fees)
+    message.bought_quantity = format_decimal(position.bought)
+    message.sold_quantity = format_decimal(position.sold)
+    message.trade_count = position.trade_count
+    message.order_sequence = position.order_sequence
+    message.sequence = position.sequence
+    message.opened_at.seconds, message.opened_at.nanos = divmod(position.opened_at_ns, _BILLION)
+    message.updated_at.seconds, message.updated_at.nanos = divmod(position.updated_at_ns, _BILLION)
 
 
 def valued_to_proto(valued: Valued) -> position_pb2.Position:
@@ -88,23 +95,25 @@ def value_to_proto(position: Position, price: Price | None) -> position_pb2.Posi
 
 def change_to_event(change: PositionChange, epoch: str, at: Timestamp) -> event_pb2.Event:
     """Returns the entry of the log of positions for a booking."""
-    message = position_pb2.PositionChange(
-        sequence=change.sequence,
-        position=position_to_proto(change.position),
-        trade_id=change.fill.trade_id,
-        order_sequence=change.fill.sequence,
-        realised_profit=format_decimal(change.realised_profit),
-        fee=format_decimal(change.fill.fee),
-        cash=format_decimal(change.cash),
-    )
-    return event_pb2.Event(
+    adjustment, difference = change.fill.adjustment, change.fee_difference
+    event = event_pb2.Event(
         epoch=epoch,
         sequence=change.sequence,
         previous_sequence=change.sequence - 1,
         topic=event_pb2.TOPIC_POSITION_UPDATED,
         time=at,
-        position_change=message,
     )
+    message = event.position_change
+    message.sequence = change.sequence
+    _write_position(message.position, change.position)
+    message.trade_id = change.fill.trade_id
+    message.order_sequence = change.fill.sequence
+    message.realised_profit = format_decimal(change.realised_profit)
+    message.fee = format_decimal(change.fill.fee if difference is None else difference)
+    message.cash = format_decimal(change.cash)
+    if adjustment is not None:
+        message.adjusted_by_execution_id = adjustment.execution_id
+    return event
 
 
 def portfolio_to_proto(portfolio: Portfolio) -> portfolio_pb2.Portfolio:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from services.mesh.config import Address, BusSettings, StoreSettings
+from services.mesh.config import Address, Addresses, BusSettings, StoreSettings
 
 
 class PortfolioSettings(StoreSettings, BusSettings):
@@ -16,6 +16,8 @@ class PortfolioSettings(StoreSettings, BusSettings):
 
     order_address: Address = "127.0.0.1:7001"
     """Where OrderService is, whose log is booked."""
+    order_shard_addresses: Addresses = ()
+    """Where its shards are, in their order, with commas between, if there are several: the log of each is booked."""
     marketdata_address: Address = "127.0.0.1:7005"
     """Where MarketDataService is: instruments and prices."""
     booking_interval_seconds: float = Field(default=0.02, ge=0, le=10)
@@ -24,3 +26,8 @@ class PortfolioSettings(StoreSettings, BusSettings):
     """Least time between two values of one account on the topic `portfolio.updated`."""
     seed_demo_account: bool = True
     """Whether account `demo` is opened, with virtual cash, when there is none."""
+
+    @property
+    def order_logs(self) -> tuple[str, ...]:
+        """Where the order logs are, by shard."""
+        return self.order_shard_addresses or (self.order_address,)

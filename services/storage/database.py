@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Self, TypeAlias
 
 import asyncpg
 from sqlalchemy import URL, make_url, text
@@ -15,6 +16,18 @@ from services.storage.errors import store_errors
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 """The driver's connection, for COPY and prepared statements."""
+
+KEYED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        # Planning a statement that writes a batch costs more than carrying it out.
+        "plan_cache_mode": "force_generic_plan",
+        # The plan is made for tables of any size: rows are found by their keys.
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
+    }
+)
+"""Settings of a session that writes batches by one statement: one plan for all of them, which uses the keys only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +39,14 @@ class PoolOptions:
         overflow: Further ones in a rush.
         wait_seconds: How long to wait for a free one before the store counts as unavailable.
         connect_seconds: How long connecting may take.
+        settings: Settings of every session, such as `KEYED`.
     """
 
     size: int = 5
     overflow: int = 5
     wait_seconds: float = 5.0
     connect_seconds: float = 5.0
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class Database:
@@ -117,7 +132,12 @@ def create_engine(url: str, schema: str, options: PoolOptions) -> AsyncEngine:
     """Returns the engine of a schema; it connects at first use."""
     arguments: dict[str, Any] = {
         "timeout": options.connect_seconds,
-        "server_settings": {"search_path": schema, "application_name": f"ordermesh.{schema}", "timezone": "UTC"},
+        "server_settings": {
+            "search_path": schema,
+            "application_name": f"ordermesh.{schema}",
+            "timezone": "UTC",
+            **options.settings,
+        },
     }
     return create_async_engine(
         driver_url(url),

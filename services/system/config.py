@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
-from services.mesh.config import Address, ServiceSettings
+from services.mesh.config import Address, Addresses, ServiceSettings
 
 _SERVICES = ("order", "risk", "broker", "portfolio", "marketdata", "market")
 
@@ -25,6 +25,8 @@ class SystemSettings(ServiceSettings):
     """The matching engine."""
     order_address: Address
     """OrderService."""
+    order_shard_addresses: Addresses = ()
+    """Its shards, in their order, if there are several."""
     risk_address: Address
     """RiskService."""
     broker_address: Address
@@ -38,6 +40,8 @@ class SystemSettings(ServiceSettings):
 
     order_metrics_address: Address | None = None
     """Metrics of OrderService over HTTP; not collected without an address, as with all that follow."""
+    order_shard_metrics_addresses: Addresses = ()
+    """Metrics of its shards, in their order, if there are several."""
     risk_metrics_address: Address | None = None
     """Metrics of RiskService."""
     broker_metrics_address: Address | None = None
@@ -61,6 +65,7 @@ class SystemSettings(ServiceSettings):
             address: str | None = getattr(self, f"{name}_address")
             if address is not None:
                 yield name, address
+        yield from _further_shards(self.order_shard_addresses)
 
     def metrics_endpoints(self) -> Iterator[tuple[str, str, str]]:
         """Returns name, address and path of everything whose metrics are collected."""
@@ -68,5 +73,13 @@ class SystemSettings(ServiceSettings):
             address: str | None = getattr(self, f"{name}_metrics_address")
             if address is not None:
                 yield name, address, "/metrics"
+        for name, address in _further_shards(self.order_shard_metrics_addresses):
+            yield name, address, "/metrics"
         if self.gateway_admin_address is not None:
             yield "gateway", self.gateway_admin_address, "/stats/prometheus?usedonly"
+
+
+def _further_shards(addresses: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Returns name and address of the shards of OrderService but the first, which is the component `order`."""
+    for shard, address in enumerate(addresses[1:], 1):
+        yield f"order-{shard}", address

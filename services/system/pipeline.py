@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from services.kernel.errors import CodedError
@@ -36,6 +36,10 @@ class MetricsSource(Protocol):
         ...
 
 
+def _any(_name: str) -> bool:
+    return True
+
+
 class Mesh:
     """The components and sources of metrics, by name."""
 
@@ -52,10 +56,9 @@ class Mesh:
         self._timeout_seconds = timeout_seconds
         self._now = now
 
-    async def components(self, names: Iterable[str] | None = None) -> tuple[Component, ...]:
-        """Returns the state of the components named, or of all, by name."""
-        wanted = self._probes.keys() if names is None else self._probes.keys() & set(names)
-        return tuple(await asyncio.gather(*(self._component(name) for name in sorted(wanted))))
+    async def components(self, wanted: Callable[[str], bool] = _any) -> tuple[Component, ...]:
+        """Returns the state of the components whose name is wanted, or of all, by name."""
+        return tuple(await asyncio.gather(*(self._component(name) for name in filter(wanted, self._probes))))
 
     async def metrics(self) -> str:
         """Returns the metrics of every service as one text."""

@@ -11,7 +11,7 @@ from google.protobuf import duration_pb2
 from ordermesh.system.v1 import component_pb2, system_service_pb2, system_service_pb2_grpc
 from services.kernel.errors import CodedError, ErrorKind
 from services.system.domain.exposition import CONTENT_TYPE
-from services.system.domain.health import ORDER_PATH, Component, State, complaint
+from services.system.domain.health import Component, State, complaint, needed_by_orders
 from services.system.pipeline import Mesh
 
 _STATES = {
@@ -37,7 +37,7 @@ class SystemServicer(system_service_pb2_grpc.SystemServiceServicer):
         self, request: system_service_pb2.GetReadinessRequest, context: Any
     ) -> system_service_pb2.GetReadinessResponse:
         """Tells whether orders can be placed."""
-        found = await self._mesh.components(ORDER_PATH)
+        found = await self._mesh.components(needed_by_orders)
         return system_service_pb2.GetReadinessResponse(components=_all_serving(found))
 
     async def GetMetrics(

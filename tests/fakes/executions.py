@@ -11,8 +11,7 @@ from services.kernel.errors import CodedError
 from services.order.domain.execution_summary import JudgedFill
 from services.order.domain.executions import Fill, Mark, Traded
 from services.order.pipeline.judging import Beginning, Contract
-from services.order.pipeline.quality_summaries import Position
-from services.order.pipeline.queries import FillFilter
+from services.order.pipeline.queries import FillFilter, FillPlace
 
 
 @dataclass
@@ -26,7 +25,8 @@ class FakeExecutions:
     began: Beginning = field(default_factory=lambda: Beginning(1_000, None))
     ended_ns: int | None = None
     logged: list[tuple[int, Fill]] = field(default_factory=list)
-    of_day: list[tuple[Position, JudgedFill]] = field(default_factory=list)
+    child_ids: list[str] = field(default_factory=list)
+    of_day: list[tuple[FillPlace, JudgedFill]] = field(default_factory=list)
     pages: list[int] = field(default_factory=list)
 
     async def beginning(self, order_id: str) -> Beginning:
@@ -37,15 +37,20 @@ class FakeExecutions:
         await asyncio.sleep(0)
         return self.ended_ns
 
+    async def children(self, order_id: str) -> Sequence[str]:
+        await asyncio.sleep(0)
+        return self.child_ids
+
     async def fills(self, order_id: str, after: int, up_to: int, limit: int) -> Sequence[tuple[int, Fill]]:
         await asyncio.sleep(0)
-        page = [(number, fill) for number, fill in self.logged if after < number <= up_to][:limit]
+        own = [(number, fill) for number, fill in self.logged if fill.order_id == order_id]
+        page = [(number, fill) for number, fill in own if after < number <= up_to][:limit]
         self.pages.append(len(page))
         return page
 
     async def judged(
-        self, wanted: FillFilter, before: Position | None, limit: int
-    ) -> Sequence[tuple[Position, JudgedFill]]:
+        self, wanted: FillFilter, before: FillPlace | None, limit: int
+    ) -> Sequence[tuple[FillPlace, JudgedFill]]:
         await asyncio.sleep(0)
         page = [(at, judged) for at, judged in self.of_day if before is None or at < before][:limit]
         self.pages.append(len(page))

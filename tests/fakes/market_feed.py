@@ -9,7 +9,7 @@ from services.marketdata.domain.book import Level
 from services.marketdata.domain.instrument import Instrument, TradingStatus
 from services.marketdata.domain.market import Market, MarketSnapshot
 from services.marketdata.domain.seeds import seed_terms
-from services.marketdata.domain.trade import Aggressor, Trade
+from services.marketdata.domain.trade import Aggressor, Trade, position_of
 from services.marketdata.pipeline.hub import Hub, Turn
 
 NIGHT_NS = 1_767_225_600_000_000_000
@@ -53,11 +53,18 @@ class HandFeed:
             self.snapshot(market.name)
 
     def snapshot(
-        self, name: str, sequence: int = 1, bids: tuple[Level, ...] = (), asks: tuple[Level, ...] = ()
+        self,
+        name: str,
+        sequence: int = 1,
+        bids: tuple[Level, ...] = (),
+        asks: tuple[Level, ...] = (),
+        last_trade_id: int = 0,
     ) -> None:
-        """The feed tells a whole market."""
+        """The feed tells a whole market, with the last trade if there is one."""
         number = self.hub.markets[name].number
-        self.hub.restore(MarketSnapshot(number, sequence, TradingStatus.TRADING, bids, asks, None))
+        position = position_of(self.hub.epoch_number, sequence)
+        last = Trade(position, self._time_ns, 1, 1, Aggressor.BUY, last_trade_id) if last_trade_id else None
+        self.hub.restore(MarketSnapshot(number, sequence, TradingStatus.TRADING, bids, asks, last))
 
     def level(self, name: str, price: int, quantity: int, *, bid: bool = True) -> None:
         """A level changes."""
@@ -67,6 +74,10 @@ class HandFeed:
         """A trade happens."""
         self._trade_ids += 1
         self.hub.trade(self._next(name, at_ns), self._trade_ids, price, quantity, Aggressor.BUY)
+
+    def adjust(self, name: str, trade_id: int, price: int, quantity: int) -> None:
+        """The venue corrects a trade, or (zero) takes it back."""
+        self.hub.adjust(self._next(name), trade_id, price, quantity)
 
     def time(self, nanoseconds_after_midnight: int) -> None:
         """The venue tells the time."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.kernel.clock import to_ns
-from services.kernel.errors import CodedError, aborted, unavailable
+from services.kernel.errors import CodedError, aborted, precondition, unavailable
+from services.marketdata.domain.auction import Auction, AuctionKind, Uncrossed
 from services.marketdata.domain.candle import SECOND_NS, Candle, Interval, candles_of
 from services.marketdata.domain.instrument import Instrument, Terms, TradingStatus
-from services.marketdata.domain.trade import Trade, epoch_number_of, sequence_of
+from services.marketdata.domain.trade import Trade, adjusted, epoch_number_of, sequence_of
 from services.marketdata.pipeline.ports import (
     HistoryBatch,
     Page,
@@ -44,7 +45,7 @@ class FakeHistoryStore:
         trades = self.kept.get(instrument.number, [])
         candles: dict[Interval, tuple[Candle | None, Candle | None]] = {}
         for interval in Interval:
-            newest = [*sorted(candles_of(trades, interval).values(), reverse=True), None, None]
+            newest = [*sorted(candles_of(_counting(trades), interval).values(), reverse=True), None, None]
             candles[interval] = (newest[0], newest[1])
         return StoredHistory(self.cursors.get(instrument.number, 0), list(trades), candles)
 
@@ -60,9 +61,20 @@ class FakeHistoryStore:
         for part in batch.parts:
             number = part.instrument.number
             cursor = self.cursors.get(number, 0)
-            self.kept.setdefault(number, []).extend(trade for trade in part.trades if trade.position > cursor)
+            kept = self.kept.setdefault(number, [])
+            for trade in part.trades:
+                if trade.position > cursor and not trade.adjusts:
+                    kept.append(trade)
+                elif trade.position > cursor:
+                    self._adjust(kept, trade)
             reached[number] = self.cursors[number] = max(cursor, part.cursor)
         return reached
+
+    @staticmethod
+    def _adjust(kept: list[Trade], entry: Trade) -> None:
+        for number, trade in enumerate(kept):
+            if (trade.trade_id, trade.epoch_number) == (entry.trade_id, entry.epoch_number):
+                kept[number] = adjusted(trade, entry)
 
     async def trades(self, instrument: Instrument, page: Page) -> tuple[list[Trade], int]:
         """Returns a page of trades."""
@@ -83,12 +95,16 @@ class FakeHistoryStore:
         """Returns a page of candles."""
         candles = [
             candle
-            for candle in candles_of(self.kept.get(instrument.number, []), interval).values()
+            for candle in candles_of(_counting(self.kept.get(instrument.number, [])), interval).values()
             if (page.since is None or candle.open_second * SECOND_NS >= to_ns(page.since))
             and (page.until is None or candle.open_second * SECOND_NS < to_ns(page.until))
             and (page.before is None or candle.open_second * SECOND_NS < page.before[0])
         ]
         return sorted(candles, reverse=True)[: page.limit], self.cursors.get(instrument.number, 0)
+
+
+def _counting(trades: list[Trade]) -> list[Trade]:
+    return [trade for trade in trades if not trade.canceled]
 
 
 @dataclass
@@ -122,6 +138,7 @@ class FakeLive:
 
     positions: dict[int, int] = field(default_factory=dict)
     told: list[Trade] = field(default_factory=list)
+    reloaded: int = 0
 
     def live_position(self, number: int) -> int:
         """Returns how far it is."""
@@ -131,6 +148,11 @@ class FakeLive:
         """Remembers."""
         assert number in self.positions
         self.told += trades
+
+    def adjusted(self, number: int, stored: StoredHistory, waiting: list[Trade]) -> None:
+        """Remembers how often the store had trades anew."""
+        assert all(trade.position > stored.cursor for trade in waiting)
+        self.reloaded += 1
 
 
 class NoWaiting:
@@ -186,6 +208,7 @@ class FakeVenue:
 
     known: dict[int, VenueListing] = field(default_factory=dict)
     failing: bool = False
+    auctions: dict[int, Auction] = field(default_factory=dict)
 
     def _check(self) -> None:
         if self.failing:
@@ -205,4 +228,30 @@ class FakeVenue:
     async def set_status(self, number: int, status: TradingStatus) -> None:
         """Halts or resumes one."""
         self._check()
+        if status is TradingStatus.TRADING and number in self.auctions:
+            status = TradingStatus.CALL_AUCTION
         self.known[number] = replace(self.known[number], status=status)
+
+    async def begin_auction(self, number: int, kind: AuctionKind) -> bool:
+        """Begins a call phase, which ends a halt."""
+        self._check()
+        if (auction := self.auctions.get(number)) is not None:
+            if auction.kind is not kind:
+                raise precondition("AUCTION_PHASE_MISMATCH", "another auction goes on")
+            return False
+        self.auctions[number] = Auction(kind, None, 0, 0)
+        self.known[number] = replace(self.known[number], status=TradingStatus.CALL_AUCTION)
+        return True
+
+    async def uncross_auction(self, number: int, reference_price: int | None) -> Uncrossed:
+        """Ends a call phase with what it would come to, at the reference price where one is given."""
+        self._check()
+        if (auction := self.auctions.pop(number, None)) is None:
+            raise precondition("AUCTION_PHASE_MISMATCH", "no auction goes on")
+        self.known[number] = replace(self.known[number], status=TradingStatus.TRADING)
+        return Uncrossed(reference_price or auction.price, auction.quantity)
+
+    async def auction(self, number: int) -> Auction | None:
+        """Returns the auction that goes on."""
+        self._check()
+        return self.auctions.get(number)

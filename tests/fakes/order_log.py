@@ -24,10 +24,11 @@ class FakeOrderLog(event_log_service_pb2_grpc.EventLogServiceServicer):
         events: What it holds.
         last_sequence: How far it has got, with or without a fill.
         answers: Whether it answers over RPC.
+        shard_count: How many logs it says there are.
     """
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, redis: Redis, shard: int = 0, shard_count: int = 1) -> None:
+        self._redis, self._shard, self.shard_count = redis, shard, shard_count
         self.begin_anew()
         self.answers = True
 
@@ -36,6 +37,10 @@ class FakeOrderLog(event_log_service_pb2_grpc.EventLogServiceServicer):
         self.epoch = str(uuid.uuid4())
         self.events: list[event_pb2.Event] = []
         self.last_sequence = 0
+
+    async def unpublish(self) -> None:
+        """Takes its stream off the bus, as the relay of a new log does."""
+        await self._redis.delete(stream_key(self._shard, TOPIC))
 
     async def fill(
         self, account_id: str, instrument: str, quantity: str, price: str, *, fee: str = "0", step: int = 1
@@ -66,6 +71,19 @@ class FakeOrderLog(event_log_service_pb2_grpc.EventLogServiceServicer):
         self.repeat(trade)
         return trade
 
+    def adjust(self, trade: order_pb2.Trade, *, price: str = "", quantity: str = "") -> order_pb2.Trade:
+        """Adds the cancel of a fill, or its correction to a price and quantity, without publishing it."""
+        self.last_sequence += 1
+        told = order_pb2.Trade()
+        told.CopyFrom(trade)
+        told.sequence, told.adjusted_by_execution_id = self.last_sequence, str(uuid.uuid4())
+        told.adjustment_type = order_pb2.TRADE_ADJUSTMENT_TYPE_CANCELED
+        if quantity:
+            told.adjustment_type = order_pb2.TRADE_ADJUSTMENT_TYPE_CORRECTED
+            told.price, told.quantity = price, quantity
+        self.repeat(told)
+        return told
+
     def repeat(self, trade: order_pb2.Trade) -> None:
         """Adds a fill as the next event, whatever it is."""
         event = event_pb2.Event(
@@ -80,7 +98,7 @@ class FakeOrderLog(event_log_service_pb2_grpc.EventLogServiceServicer):
     async def publish(self, event: event_pb2.Event) -> None:
         """Publishes an event on the bus."""
         fields = {FIELD: event.SerializeToString()}
-        await self._redis.xadd(stream_key(0, TOPIC), fields, id=entry_id(event.sequence))  # type: ignore[arg-type]
+        await self._redis.xadd(stream_key(self._shard, TOPIC), fields, id=entry_id(event.sequence))  # type: ignore[arg-type]
 
     async def ReadEvents(
         self,
@@ -92,7 +110,8 @@ class FakeOrderLog(event_log_service_pb2_grpc.EventLogServiceServicer):
         """Reads events after a sequence."""
         if not self.answers:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        assert request.shard == self._shard
         events = [event for event in self.events if event.sequence > request.after_sequence][: request.limit]
         return event_log_service_pb2.ReadEventsResponse(
-            events=events, epoch=self.epoch, last_sequence=self.last_sequence
+            events=events, epoch=self.epoch, last_sequence=self.last_sequence, shard_count=self.shard_count
         )

@@ -22,11 +22,13 @@ from ordermesh.marketdata.v1 import (
     instrument_pb2,
     market_data_service_pb2,
     market_data_service_pb2_grpc,
+    market_trade_access_pb2,
+    market_trade_pb2,
 )
 from ordermesh.order.v1 import execution_report_pb2
 from ordermesh.risk.v1 import reservation_service_pb2 as reserving
 from ordermesh.risk.v1 import reservation_service_pb2_grpc
-from ordermesh.type.v1 import error_pb2, risk_breach_pb2
+from ordermesh.type.v1 import error_pb2, risk_breach_pb2, stream_pb2
 from services.mesh.options import SERVER_OPTIONS
 from tests.fakes.public_market import FakePublicMarket
 
@@ -294,6 +296,7 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
 
     venue: FakeVenue = field(default_factory=FakeVenue)
     deduplicates: bool = True
+    order_types: tuple[int, ...] = (1, 2, 3, 4)
     connected: bool = True
     dropped: int = 0
     cursors: list[int] = field(default_factory=list)
@@ -374,6 +377,7 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
             last_report_sequence=len(self.venue.reports),
             deduplicates_commands=self.deduplicates,
             opened_number=self._opened,
+            order_types=self.order_types,  # type: ignore[arg-type]
         )
         if self._outbox is not None:
             self._outbox.put_nowait(routing.RouteResponse(opened=opened))
@@ -424,14 +428,80 @@ def instrument(name: str, **changes: Any) -> instrument_pb2.Instrument:
     return message
 
 
+Trades = market_trade_access_pb2.StreamTradesResponse
+
+
 @dataclass
 class FakeMarketData(FakePublicMarket):
-    """Knows some instruments, and what a test sets of their markets."""
+    """Knows some instruments, and what a test sets of their markets: quotes, and trades that it makes.
+
+    Attributes:
+        epoch: Epoch of the next trades.
+        recovering: How often to say that trades are still being recovered.
+        subscribed: Instruments whose trades are followed now.
+    """
 
     instruments: dict[str, instrument_pb2.Instrument] = field(
         default_factory=lambda: {name: instrument(name) for name in ("AAPL.XNAS", "MSFT.XNAS")}
     )
     books: dict[str, book_pb2.OrderBook] = field(default_factory=dict)
+    epoch: str = "epoch"
+    recovering: int = 0
+    subscribed: list[str] = field(default_factory=list)
+    _readers: set[tuple[str, asyncio.Queue[Trades | None]]] = field(default_factory=set)
+
+    def trade(self, price: str, name: str = "AAPL.XNAS", *, told: bool = True) -> market_trade_pb2.MarketTrade:
+        """Makes a trade now; one that is not told live is in the list alone."""
+        seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
+        made = self.trades
+        trade = market_trade_pb2.MarketTrade(
+            instrument=name,
+            trade_id=str(len(made) + 1),
+            price=price,
+            quantity="1",
+            sequence=len(made) + 1,
+            epoch=self.epoch,
+            venue_time=Timestamp(seconds=seconds, nanos=nanos),
+        )
+        made.append(trade)
+        for wanted, queue in self._readers if told else ():
+            if wanted == name:
+                queue.put_nowait(Trades(update=market_trade_access_pb2.MarketTradeUpdate(trades=[trade])))
+        return trade
+
+    def cut_trades(self, reason: stream_pb2.GoingAwayReason.ValueType | None = None) -> None:
+        """Ends all streams of trades, with a reason or without a word."""
+        for _, queue in self._readers:
+            if reason is not None:
+                queue.put_nowait(Trades(going_away=stream_pb2.GoingAway(reason=reason)))
+            queue.put_nowait(None)
+
+    async def StreamTrades(self, request: Any, context: Any) -> AsyncIterator[Trades]:
+        await self._answer(context)
+        [name] = request.instruments
+        queue: asyncio.Queue[Trades | None] = asyncio.Queue()
+        self._readers.add((name, queue))
+        self.subscribed.append(name)
+        try:
+            yield Trades(subscribed=stream_pb2.Subscribed())
+            yield Trades(snapshot_begin=stream_pb2.SnapshotBegin())
+            yield Trades(snapshot_end=stream_pb2.SnapshotEnd())
+            while (told := await queue.get()) is not None:
+                yield told
+        finally:
+            self._readers.discard((name, queue))
+            self.subscribed.remove(name)
+
+    async def ListMarketTrades(self, request: Any, context: Any) -> Any:
+        if request.HasField("to"):
+            return await super().ListMarketTrades(request, context)
+        await self._answer(context)
+        self.recovering = max(0, self.recovering - 1)
+        wanted = [each for each in reversed(self.trades) if each.instrument == request.instrument]
+        page, token = self._page(wanted, request)
+        return market_trade_access_pb2.ListMarketTradesResponse(
+            trades=page, next_page_token=token, recovering=self.recovering > 0
+        )
 
     async def GetOrderBook(self, request: Any, context: Any) -> Any:
         found = self.books.get(request.instrument)

@@ -11,11 +11,12 @@ from services.order.domain import refusals
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
 from services.order.domain.order_lists import ListRecord
+from services.order.domain.order_trades import Executions, OrderHistory
 from services.order.domain.replacing import Replace
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType
 from services.order.pipeline.book import Book, Key
-from services.order.pipeline.entries import Draft, Entry
+from services.order.pipeline.entries import Draft, Entry, take_in
 from services.order.pipeline.ports import ACCEPTED, Decision, DuplicateKeyError, InDoubtError, NotCommittedError
 from tests.fakes.orders import AAPL
 
@@ -95,6 +96,23 @@ class FakeStore:
         if self.unreadable:
             raise refusals.store_unavailable()
         return self.orders.get(order_id)
+
+    async def histories(self, order_ids: Collection[str]) -> Mapping[str, OrderHistory]:
+        await asyncio.sleep(0)
+        if self.unreadable:
+            raise refusals.store_unavailable()
+        return {
+            order_id: OrderHistory(self.orders[order_id], self._executions(order_id))
+            for order_id in order_ids
+            if order_id in self.orders
+        }
+
+    def _executions(self, order_id: str) -> Executions:
+        executions = Executions()
+        for entry in self.entries:
+            if entry.order.terms.order_id == order_id:
+                take_in(executions, entry)
+        return executions
 
     async def account_sequences(self, account_ids: Collection[str]) -> Mapping[str, int]:
         await asyncio.sleep(0)

@@ -95,12 +95,12 @@ class Client:
         return self.orders.StreamOrders(order_stream_pb2.StreamOrdersRequest(**{"account_id": "demo"} | fields))
 
 
-async def ready(client: Client, peers: Peers) -> None:
+async def ready(client: Client, peers: Peers, account_id: str = "warm-up") -> None:
     """Waits until orders are taken and routed, which the health of the service does not tell."""
 
     async def goes_through() -> bool:
         try:
-            await client.orders.PlaceOrder(request(account_id="warm-up"))
+            await client.orders.PlaceOrder(request(account_id=account_id))
         except CodedError as error:
             return error.reason == "RISK_LIMIT_EXCEEDED"
         return peers.broker.ready

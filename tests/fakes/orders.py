@@ -12,7 +12,7 @@ from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderType, Side, TimeInForce
-from services.order.domain.venue import VenueReport, VenueReportType
+from services.order.domain.venue import ADJUSTING, VenueAdjustment, VenueReport, VenueReportType
 
 _numbers = itertools.count(1)
 
@@ -76,6 +76,7 @@ def report(
     reason: str = "",
     text: str = "",
     command: int = 0,
+    adjustment: VenueAdjustment | None = None,
 ) -> VenueReport:
     """Returns a report of a venue."""
     return VenueReport(
@@ -84,7 +85,7 @@ def report(
         type,
         order if isinstance(order, str) else order.terms.order_id,
         venue_order_id="v-1",
-        venue_execution_id=f"x-{sequence}" if type is VenueReportType.TRADE else "",
+        venue_execution_id=f"x-{sequence}" if type is VenueReportType.TRADE or type in ADJUSTING else "",
         last_price=None if price is None else Decimal(price),
         last_quantity=None if quantity is None else Decimal(quantity),
         cumulative_quantity=None if cumulative is None else Decimal(cumulative),
@@ -93,6 +94,7 @@ def report(
         venue_at_ns=3_000,
         reported_at_ns=4_000,
         command_sequence=command,
+        adjustment=adjustment,
     )
 
 

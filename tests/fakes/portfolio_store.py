@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection
+from dataclasses import replace
 from enum import Enum, auto
 
 from services.kernel.errors import already_exists, unavailable
 from services.portfolio.domain.account import Account, Portfolio
-from services.portfolio.pipeline.ports import Commit, Cursor, LoggedChange, State
+from services.portfolio.domain.fill import Fill
+from services.portfolio.pipeline.ports import AlreadyBookedError, Commit, Cursor, LoggedChange, State
 
 
 class Loss(Enum):
@@ -31,6 +33,7 @@ class FakePortfolioStore:
         self.state = State()
         self.log: list[LoggedChange] = []
         self.booked: set[str] = set()
+        self.fills: dict[str, Fill] = {}
         self.next_loss: Loss | None = None
 
     async def load(self) -> State:
@@ -38,7 +41,9 @@ class FakePortfolioStore:
 
     async def commit(self, commit: Commit) -> list[LoggedChange]:
         loss = self._lose_before()
-        assert commit.before == self.state.cursor
+        assert commit.before == self.state.cursors.get(commit.shard, Cursor())
+        if not commit.adjusts and self.booked & {change.fill.trade_id for change in commit.booked.changes}:
+            raise AlreadyBookedError
         changes = [
             LoggedChange(c.sequence, c.fill.account_id, c.fill.instrument, c.fill.trade_id.encode())
             for c in commit.booked.changes
@@ -50,11 +55,27 @@ class FakePortfolioStore:
         for (account_id, instrument), position in commit.booked.positions.items():
             self.state.positions.setdefault(account_id, {})[instrument] = position
         self.state.sequence += len(changes)
-        self.state.cursor = commit.after
+        self.state.cursors[commit.shard] = commit.after
         self.log += changes
-        self.booked |= {change.fill.trade_id for change in commit.booked.changes}
+        for change in commit.booked.changes:
+            self._keep(change.fill)
         self._lose_after(loss)
         return changes
+
+    def _keep(self, fill: Fill) -> None:
+        if fill.adjustment is None:
+            assert fill.trade_id not in self.booked
+            self.booked.add(fill.trade_id)
+            self.fills[fill.trade_id] = fill
+        elif fill.adjustment.canceled:
+            del self.fills[fill.trade_id]
+        else:
+            before = self.fills[fill.trade_id]
+            self.fills[fill.trade_id] = replace(before, price=fill.price, quantity=fill.quantity, fee=fill.fee)
+
+    async def fills_of(self, epoch: str, account_id: str, instrument: str) -> list[Fill]:
+        wanted = (account_id, instrument)
+        return [fill for fill in self.fills.values() if (fill.account_id, fill.instrument) == wanted]
 
     async def booked_among(self, epoch: str, trade_ids: Collection[str]) -> set[str]:
         return self.booked & set(trade_ids)
@@ -62,9 +83,9 @@ class FakePortfolioStore:
     async def changes_after(self, sequence: int, limit: int) -> list[LoggedChange]:
         return [change for change in self.log if change.sequence > sequence][:limit]
 
-    async def begin_anew(self, epoch: str) -> None:
+    async def begin_anew(self, shard: int, epoch: str) -> None:
         self.state.positions.clear()
-        self.state.cursor = Cursor(epoch, 0)
+        self.state.cursors = {shard: Cursor(epoch, 0)}
 
     async def add_account(self, account: Account, own: Portfolio) -> None:
         loss = self._lose_before()

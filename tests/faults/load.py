@@ -29,7 +29,7 @@ from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from ordermesh.portfolio.v1 import position_query_pb2
 from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from ordermesh.type.v1 import trading_pb2
-from tests.faults.state import PARTICIPANT, MeshState, Patience
+from tests.faults.state import MeshState, Patience
 from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
 
 RECOVERY_SECONDS = 60.0
@@ -188,27 +188,34 @@ class Load:
         """Returns the quantity traded of each order by the engine's journal; an order accepted twice fails."""
         accepted: Counter[str] = Counter()
         traded = dict.fromkeys(order_ids, Decimal(0))
-        async with grpc.aio.insecure_channel(self.mesh.address("engine")) as channel:
-            stub, after = OrderEntryServiceStub(channel), 0
-            while True:
-                request = order_entry_service_pb2.QueryExecutionsRequest(
-                    participant=PARTICIPANT, after_execution_sequence=after, limit=10_000
-                )
-                page = await answered(partial(stub.QueryExecutions, request), RECOVERY_SECONDS)
-                for execution in page.executions:
-                    after = execution.execution_sequence
-                    if execution.instrument_id != self.instrument_id:
-                        continue
-                    order_id = str(uuid.UUID(bytes=execution.order_id))
-                    if execution.execution_type == execution_pb2.EXECUTION_TYPE_NEW:
-                        accepted[order_id] += 1
-                    elif execution.execution_type == execution_pb2.EXECUTION_TYPE_TRADE:
-                        traded[order_id] = traded.get(order_id, Decimal(0)) + execution.last_quantity_lots
-                if not page.executions:
-                    break
+        async for execution in self._executions():
+            if execution.instrument_id != self.instrument_id:
+                continue
+            order_id = str(uuid.UUID(bytes=execution.order_id))
+            if execution.execution_type == execution_pb2.EXECUTION_TYPE_NEW:
+                accepted[order_id] += 1
+            elif execution.execution_type == execution_pb2.EXECUTION_TYPE_TRADE:
+                traded[order_id] = traded.get(order_id, Decimal(0)) + execution.last_quantity_lots
         assert set(accepted) == order_ids, "the engine has other orders than the log"
         assert max(accepted.values()) == 1, "the engine has an order twice"
         return traded
+
+    async def _executions(self) -> AsyncIterator[execution_pb2.Execution]:
+        """Yields what the engine did for each shard of OrderService, which is a participant of its own."""
+        async with grpc.aio.insecure_channel(self.mesh.address("engine")) as channel:
+            stub = OrderEntryServiceStub(channel)
+            for shard in range(self.mesh.local.shards):
+                after = 0
+                while True:
+                    request = order_entry_service_pb2.QueryExecutionsRequest(
+                        participant=f"simulation/{shard}", after_execution_sequence=after, limit=10_000
+                    )
+                    page = await answered(partial(stub.QueryExecutions, request), RECOVERY_SECONDS)
+                    for execution in page.executions:
+                        after = execution.execution_sequence
+                        yield execution
+                    if not page.executions:
+                        break
 
     async def _assert_position(self, someone: Trader, sign: int, logged: dict[str, Decimal]) -> None:
         mine = {order.order_id for order in await self.orders_of(someone)}

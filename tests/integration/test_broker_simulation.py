@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import grpc.aio
 import pytest
 import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -23,19 +26,24 @@ from ordermesh.broker.v1 import (
     broker_service_pb2_grpc,
     routing_service_pb2,
     routing_service_pb2_grpc,
+    trade_adjustment_pb2,
     venue_account_pb2,
 )
 from ordermesh.broker.v1.venue_instructions_pb2 import VenueInstructions
-from ordermesh.engine.v1 import instrument_pb2, instrument_service_pb2, instrument_service_pb2_grpc
+from ordermesh.engine.v1 import instrument_pb2, instrument_service_pb2, instrument_service_pb2_grpc, order_pb2
 from ordermesh.marketdata.v1 import market_data_service_pb2_grpc
-from ordermesh.type.v1 import error_pb2, trading_pb2
+from ordermesh.type.v1 import error_pb2, restatement_pb2, trading_pb2
 from services.broker.__main__ import main
 from services.broker.config import BrokerSettings
+from services.broker.domain.capabilities import Environment
+from services.broker.peers import simulation
 from services.kernel.errors import CodedError
 from tests.fakes.broker_world import RouteClient, cancel, new_order, order_id, replace, until
 from tests.fakes.engine import serving
 from tests.fakes.market_data import FakeMarketData
 from tests.fixtures.engine import Engine
+from tests.fixtures.engine import Trader as Participant
+from tests.fixtures.engine import new_order as engine_order
 from tests.fixtures.services import RunningService, running_service
 
 SELL = trading_pb2.SIDE_SELL
@@ -44,7 +52,11 @@ REPLACED = routing_service_pb2.VENUE_REPORT_TYPE_REPLACED
 CANCEL_REJECTED = routing_service_pb2.VENUE_REPORT_TYPE_CANCEL_REJECTED
 TRIGGERED = routing_service_pb2.VENUE_REPORT_TYPE_TRIGGERED
 REJECTED = routing_service_pb2.VENUE_REPORT_TYPE_REJECTED
+EXPIRED = routing_service_pb2.VENUE_REPORT_TYPE_EXPIRED
 ACCEPTED = routing_service_pb2.VENUE_REPORT_TYPE_ACCEPTED
+CORRECTED = routing_service_pb2.VENUE_REPORT_TYPE_TRADE_CORRECTED
+BUSTED = routing_service_pb2.VENUE_REPORT_TYPE_TRADE_CANCELED
+RESTATED = routing_service_pb2.VENUE_REPORT_TYPE_RESTATED
 
 
 @dataclass
@@ -145,7 +157,7 @@ async def test_replaced_orders_at_the_real_engine(world: World) -> None:
 
 
 @asynccontextmanager
-async def restarted_engine(world: World, tmp_path: Path, route: RouteClient) -> AsyncIterator[None]:
+async def restarted_engine(world: World, tmp_path: Path, route: RouteClient) -> AsyncIterator[Engine]:
     """Kills the engine, and runs it again where it was."""
     port = int(world.engine.address.rpartition(":")[2])
     await world.engine.kill()
@@ -153,7 +165,7 @@ async def restarted_engine(world: World, tmp_path: Path, route: RouteClient) -> 
     again = await Engine(tmp_path, f"--listen=127.0.0.1:{port}").start()
     try:
         await route.up(2)
-        yield
+        yield again
     finally:
         await again.stop()
 
@@ -224,6 +236,63 @@ async def test_dated_and_post_only_orders_at_the_real_engine(world: World) -> No
         (order_id(2), REJECTED, error_pb2.ERROR_REASON_POST_ONLY_WOULD_TRADE),
         (order_id(3), REJECTED, error_pb2.ERROR_REASON_EXPIRE_AT_REACHED),
         (order_id(1), routing_service_pb2.VENUE_REPORT_TYPE_EXPIRED, error_pb2.ERROR_REASON_EXPIRE_AT_REACHED),
+    ]
+
+
+async def test_orders_for_an_auction_at_the_real_engine(world: World, tmp_path: Path) -> None:
+    """They wait with a price or without, are told for reconciliation, outlive a killed engine, expire in the end."""
+    closing: dict[str, Any] = {"time_in_force": trading_pb2.TIME_IN_FORCE_AT_THE_CLOSE}
+    market: dict[str, Any] = {"type": trading_pb2.ORDER_TYPE_MARKET, "limit_price": ""}
+    async with world.running() as running, RouteClient(running.channel) as route:
+        await route.up()
+        await route.send(
+            new_order(1, account_id="a", quantity="10", **market, **closing),
+            new_order(2, account_id="b", side=SELL, quantity="4", **closing),
+        )
+        await route.reported(2)
+        async with restarted_engine(world, tmp_path, route) as engine, engine.channel() as channel:
+            request = routing_service_pb2.QueryVenueOrdersRequest(connection_id="simulation", shard=0)
+            told = await routing_service_pb2_grpc.RoutingServiceStub(running.channel).QueryVenueOrders(request)
+            waiting, limited = sorted(told.orders, key=lambda each: each.order_id)
+            assert (waiting.terms.type, waiting.limit_price) == (trading_pb2.ORDER_TYPE_MARKET, "")
+            assert limited.limit_price == "187.25"
+            stub: Any = instrument_service_pb2_grpc.InstrumentServiceStub(channel)
+            kind = instrument_pb2.AUCTION_KIND_CLOSING
+            await stub.BeginAuction(instrument_service_pb2.BeginAuctionRequest(instrument_id=1, kind=kind))
+            await route.send(new_order(3, account_id="c", time_in_force=trading_pb2.TIME_IN_FORCE_IOC))
+            await route.reported(3)
+            await stub.UncrossAuction(instrument_service_pb2.UncrossAuctionRequest(instrument_id=1))
+            reports = (await route.reported(6))[2:]
+    assert {(report.order_id, report.type, report.reason, report.last_quantity, report.fee) for report in reports} == {
+        (order_id(3), REJECTED, error_pb2.ERROR_REASON_AUCTION_CALL_PHASE, "", ""),
+        (order_id(1), TRADE, 0, "4", ""),
+        (order_id(2), TRADE, 0, "4", ""),
+        (order_id(1), EXPIRED, error_pb2.ERROR_REASON_AUCTION_ENDED, "", ""),
+    }
+
+
+async def test_a_moved_expiry_is_what_the_engine_goes_by(world: World) -> None:
+    """An order whose expiry was brought forward expires then, and one that is not dated has none to move."""
+    soon, late = Timestamp(), Timestamp(seconds=4_000_000_000)
+    async with world.running() as running, RouteClient(running.channel) as route:
+        await route.up()
+        await route.send(
+            new_order(
+                1,
+                account_id="a",
+                time_in_force=trading_pb2.TIME_IN_FORCE_GTD,
+                instructions=VenueInstructions(expire_at=late),
+            ),
+            new_order(2, account_id="a"),
+        )
+        await route.reported(2)
+        soon.FromNanoseconds(time.time_ns() + 1_000_000_000)
+        await route.send(replace(3, of=2, expire_at=late), replace(4, of=1, expire_at=soon))
+        reports = (await route.reported(5))[2:]
+    assert [(report.order_id, report.type, report.reason) for report in reports] == [
+        (order_id(2), CANCEL_REJECTED, error_pb2.ERROR_REASON_EXPIRE_AT_REACHED),
+        (order_id(1), REPLACED, 0),
+        (order_id(1), EXPIRED, error_pb2.ERROR_REASON_EXPIRE_AT_REACHED),
     ]
 
 
@@ -372,3 +441,89 @@ async def test_books_of_a_busy_connection_are_saved_while_it_trades(world: World
                     await asyncio.sleep(0.02)
         finally:
             await connection.close()
+
+
+async def test_a_trade_is_corrected_and_taken_back_for_both_of_its_sides(world: World) -> None:
+    """Each names the trade and has an id of its own; the venue's books follow; a killed engine remembers it."""
+    async with world.running() as running, RouteClient(running.channel) as route:
+        trade = (await cross(route))[-1]
+        broker = stub_of(running)
+        named: dict[str, str] = {"connection_id": "simulation", "venue_execution_id": trade.venue_execution_id}
+        correction = trade_adjustment_pb2.CorrectTradeRequest(
+            **named, instrument="AAPL.XNAS", price="180", quantity="8"
+        )
+        assert (await broker.CorrectTrade(correction)).changed
+        assert not (await broker.CorrectTrade(correction)).changed
+        corrected = (await route.reported(6))[4:]
+        assert {report.type for report in corrected} == {CORRECTED}
+        maker, taker = sorted(corrected, key=lambda report: report.order_id)
+        assert (maker.last_price, maker.last_quantity, maker.adjustment.leaves_quantity) == ("180", "8", "5")
+        assert (taker.fee, taker.adjustment.leaves_quantity) == ("1.44", "0")
+        assert taker.adjustment.venue_execution_reference_id == trade.venue_execution_id
+        assert taker.venue_execution_id.startswith(f"{trade.venue_execution_id}-")
+        await world.engine.kill()
+        await world.engine.start()
+        epoch = route.opened[-1].epoch
+    settings = world.settings.model_copy(update={"engine_address": world.engine.address})
+    async with (
+        World(world.engine, settings, world.postgres_url).running() as running,
+        RouteClient(running.channel, 0, {"simulation": (epoch, 6)}) as again,
+    ):
+        await again.up()
+        broker = stub_of(running)
+        assert not (await broker.CorrectTrade(correction)).changed
+        assert (await broker.BustTrade(trade_adjustment_pb2.BustTradeRequest(**named))).changed
+        assert {report.type for report in await again.reported(2)} == {BUSTED}
+        funds = await broker.GetFunds(venue_account_pb2.GetFundsRequest(connection_id="simulation"))
+        assert [(each.balance, each.fees) for each in funds.funds if each.currency == "USD"] == [("0", "0")]
+        positions = venue_account_pb2.ListVenuePositionsRequest(connection_id="simulation")
+        (position,) = (await broker.ListVenuePositions(positions)).positions
+        assert (position.quantity, position.bought_quantity, position.sold_quantity) == ("0", "0", "0")
+        with pytest.raises(CodedError, match="TRADE_CANCELED"):
+            await broker.CorrectTrade(correction)
+
+
+async def test_an_order_that_another_participant_makes_smaller_is_restated(world: World) -> None:
+    """By self-trade prevention with decrement: the resting order of the account loses what the incoming one had."""
+    async with world.running() as running, RouteClient(running.channel) as route, world.engine.channel() as channel:
+        await route.up()
+        await route.send(new_order(1, account_id="a", quantity="15"))
+        (accepted,) = await route.reported(1)
+        digest = hashlib.blake2b(b"a", digest_size=8).digest()
+        other = await Participant(channel, "other").open()
+        decrement = order_pb2.SELF_TRADE_PREVENTION_DECREMENT
+        await other.send(
+            engine_order(
+                1,
+                order_pb2.SIDE_SELL,
+                4,
+                18_700,
+                instrument_id=(await other_instrument(channel)),
+                self_trade_prevention=decrement,
+                self_trade_group=int.from_bytes(digest, "big"),
+            )
+        )
+        restated = (await route.reported(2))[-1]
+        assert (restated.type, restated.order_id) == (RESTATED, accepted.order_id)
+        assert restated.adjustment.quantity == "11"
+        assert restated.adjustment.restatement_reason == restatement_pb2.RESTATEMENT_REASON_PARTIAL_DECLINE
+
+
+async def other_instrument(channel: grpc.aio.Channel) -> int:
+    """Returns the engine's number of the instrument that orders are in."""
+    stub: Any = instrument_service_pb2_grpc.InstrumentServiceStub(channel)
+    listed = (await stub.ListInstruments(instrument_service_pb2.ListInstrumentsRequest())).instruments
+    number: int = next(each.instrument.instrument_id for each in listed if each.instrument.symbol == "AAPL.XNAS")
+    return number
+
+
+async def test_trades_of_a_live_connection_are_not_adjusted_from_here(world: World) -> None:
+    """Its venue's operator is somebody else; so with an adapter that does not say it can."""
+    live = replace_fields(simulation.CAPABILITIES, environments=frozenset(Environment))
+    live.check_adjusts_trades(Environment.SIMULATION)
+    for capabilities, environment in (
+        (live, Environment.LIVE),
+        (replace_fields(live, adjusts_trades=False), Environment.SIMULATION),
+    ):
+        with pytest.raises(CodedError, match="NOT_SUPPORTED_BY_ADAPTER"):
+            capabilities.check_adjusts_trades(environment)

@@ -232,9 +232,16 @@ async def test_an_auction_opens_the_market(engine: Engine) -> None:
         assert executions[-1].reason == execution_pb2.EXECUTION_REASON_CALL_PHASE
         orders = (await told(channel, "one"))[1]
         assert [order.waiting for order in orders] == [True, True, False, False]
+        before = await operator.QueryAuction(instrument_service_pb2.QueryAuctionRequest(instrument_id=1))
+        assert (before.kind, before.status) == (begin.kind, instrument_pb2.TRADING_STATUS_CALL)
+        assert (before.price_ticks, before.volume_lots, before.surplus_lots) == (100, 8, 2)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await operator.QueryAuction(instrument_service_pb2.QueryAuctionRequest(instrument_id=9))
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
     await same_after_a_crash(engine, "one")
     async with engine.channel() as channel:
         operator = instrument_service_pb2_grpc.InstrumentServiceStub(channel)
+        assert await operator.QueryAuction(instrument_service_pb2.QueryAuctionRequest(instrument_id=1)) == before
         (listed,) = (await operator.ListInstruments(instrument_service_pb2.ListInstrumentsRequest())).instruments
         assert listed.status == instrument_pb2.TRADING_STATUS_CALL
         trader = await Trader(channel, "one").open(after=5)
@@ -250,4 +257,43 @@ async def test_an_auction_opens_the_market(engine: Engine) -> None:
         await trader.send(new_order(6, SELL, 2, 101))
         assert kinds(await trader.executions(3)) == ["NEW", "TRADE", "TRADE"]
         assert (await told(channel, "one"))[1] == []
+        after = await operator.QueryAuction(instrument_service_pb2.QueryAuctionRequest(instrument_id=1))
+        assert (after.kind, after.HasField("price_ticks"), after.volume_lots) == (0, False, 0)
+    await same_after_a_crash(engine, "one")
+
+
+async def test_a_moved_expiry_outlives_a_crash(engine: Engine) -> None:
+    """The order keeps its place, expires at its new time, and a killed engine knows no other."""
+    dated = order_pb2.TIME_IN_FORCE_GOOD_TILL_DATE
+    soon, late = time.time_ns() + 3_000_000_000, time.time_ns() + 10**15
+
+    def moved(sequence: int, order: int, expire_time: int) -> order_pb2.Command:
+        replace = order_pb2.ReplaceOrder(
+            order_id=order_id(order), price_ticks=100, quantity_lots=5, expire_time_ns=expire_time
+        )
+        return order_pb2.Command(command_sequence=sequence, replace_order=replace)
+
+    async with engine.channel() as channel:
+        trader = await Trader(channel, "one").open()
+        await trader.send(
+            new_order(1, BUY, 5, 100, time_in_force=dated, expire_time_ns=late),
+            new_order(2, BUY, 5, 100, time_in_force=dated, expire_time_ns=soon),
+            moved(3, 1, soon),
+            moved(4, 2, late),
+            moved(5, 2, 1),
+        )
+        executions = await trader.executions(5)
+        assert kinds(executions) == ["NEW", "NEW", "REPLACED", "REPLACED", "CANCEL_REJECTED"]
+        assert executions[-1].reason == execution_pb2.EXECUTION_REASON_INVALID_EXPIRE_TIME
+    await same_after_a_crash(engine, "one")
+    async with engine.channel() as channel:
+        trader = await Trader(channel, "one").open(after=5)
+        await trader.send(new_order(6, SELL, 1, 100))
+        first = (await trader.executions(3))[1]
+        assert (first.order_id, first.liquidity) == (order_id(1), execution_pb2.LIQUIDITY_MAKER)
+        (expired,) = await trader.executions(1)
+        assert (expired.order_id, expired.reason) == (order_id(1), execution_pb2.EXECUTION_REASON_EXPIRE_TIME)
+        assert expired.time_ns >= soon
+        (left,) = (await told(channel, "one"))[1]
+        assert (left.order_id, left.expire_time_ns) == (order_id(2), late)
     await same_after_a_crash(engine, "one")

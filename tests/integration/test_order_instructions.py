@@ -17,7 +17,7 @@ from services.kernel.errors import CodedError, ErrorKind
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, serving
 
-FAR = Timestamp(seconds=4_000_000_000, nanos=7)
+FAR, FARTHER = Timestamp(seconds=4_000_000_000, nanos=7), Timestamp(seconds=4_000_000_000, nanos=8)
 STOP_LIMIT: dict[str, Any] = {
     "type": trading_pb2.ORDER_TYPE_STOP_LIMIT,
     "time_in_force": trading_pb2.TIME_IN_FORCE_GTD,
@@ -92,7 +92,7 @@ async def test_an_order_that_its_venue_never_saw_is_sent_whole_after_a_crash(
             await ready(client, peers)
             peers.broker.disconnect()
             order = await client.place(**STOP_LIMIT)
-            await client.replace(order.order_id, stop_price="187.75")
+            await client.replace(order.order_id, stop_price="187.75", expire_at=FARTHER)
             assert (await client.order(order.order_id)).stop_price == "187.5"
         await process.kill()
         peers.broker.connect()
@@ -103,11 +103,29 @@ async def test_an_order_that_its_venue_never_saw_is_sent_whole_after_a_crash(
             told = new.new_order.instructions
             assert (told.stop_price, told.display_quantity, told.expire_at) == ("187.5", "10", FAR)
             assert (replace.replace.stop_price, replace.replace.limit_price) == ("187.75", "188")
+            assert replace.replace.expire_at == FARTHER
             replaced = await client.until(order.order_id, ORDER_STATUS_NEW)
             assert (replaced.stop_price, replaced.display_quantity) == ("187.75", "10")
+            assert (replaced.expire_at, replaced.replace.original_expire_at) == (FARTHER, FAR)
             assert replaced.order_status != ORDER_STATUS_PENDING_NEW
     finally:
         await process.kill()
+
+
+async def test_a_reduce_only_order_is_so_to_risk_after_a_restart(
+    postgres_url: str, redis_url: str, peers: Peers
+) -> None:
+    """RiskService must know it of every order that it holds, lest one outlives the position."""
+    async with serving(postgres_url, redis_url, peers) as client:
+        await ready(client, peers)
+        order = await client.place("c-1", reduce_only=True)
+        assert (await client.until(order.order_id, ORDER_STATUS_NEW)).reduce_only
+        assert peers.risk.reserved[order.order_id].reduce_only
+    peers.risk.reserved.clear()
+    async with serving(postgres_url, redis_url, peers) as client:
+        await ready(client, peers)
+        assert peers.risk.reserved[order.order_id].reduce_only
+        assert (await client.order(order.order_id)).reduce_only
 
 
 def commands_of(peers: Peers, order_id: str) -> list[routing.VenueCommand]:

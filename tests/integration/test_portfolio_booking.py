@@ -83,6 +83,34 @@ async def test_the_multiplier_and_the_currency_are_the_instruments(world: Portfo
         assert (balances["USD"], balances["USDT"]) == ("1500000", "999939.9999")
 
 
+async def test_a_fill_that_its_venue_takes_back_or_corrects_is_booked_anew(world: PortfolioWorld) -> None:
+    """The position is that of the fills as they are, cash too; a restart in between books nothing twice."""
+    async with world.running() as running:
+        first = await world.orders.fill("demo", AAPL, "10", "100", fee="1")
+        second = await world.orders.fill("demo", AAPL, "10", "110", fee="1")
+        await world.orders.fill("demo", AAPL, "-10", "120", fee="1")
+        assert (await booked(running, 3))[AAPL].realised_profit == "150"
+        world.orders.adjust(first)
+        await world.orders.publish(world.orders.events[-1])
+        position = (await booked(running, 4))[AAPL]
+        assert (position.quantity, position.realised_profit, position.fees, position.trade_count) == (
+            "0",
+            "100",
+            "2",
+            2,
+        )
+        assert (await cash(running))["USD"] == "1000098"
+    world.orders.adjust(second, price="115", quantity="12")
+    async with world.running() as running:
+        position = (await booked(running, 5))[AAPL]
+        assert (position.quantity, position.average_cost, position.realised_profit) == ("2", "115", "50")
+        assert (await cash(running))["USD"] == "999818"
+        request = event_log_service_pb2.ReadEventsRequest(topics=[event_pb2.TOPIC_POSITION_UPDATED])
+        events = (await running.log.ReadEvents(request)).events
+        assert [bool(event.position_change.adjusted_by_execution_id) for event in events] == [False] * 3 + [True] * 2
+        assert [event.position_change.realised_profit for event in events[-2:]] == ["-50", "-50"]
+
+
 async def test_what_happened_while_it_was_down_is_booked_when_it_is_back(world: PortfolioWorld) -> None:
     """A restart goes on after the last fill booked, without booking any again."""
     async with world.running() as running:

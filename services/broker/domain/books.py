@@ -24,12 +24,14 @@ class Fill(NamedTuple):
     Attributes:
         venue_number: The venue's number of the instrument.
         lots: Quantity; negative for a sale.
+        reverses: Whether it takes a fill of the other side back: nothing was bought or sold by it.
     """
 
     venue_number: int
     lots: int
     price_ticks: int
     fee: Decimal
+    reverses: bool = False
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class BookPosition:
         self.paid += value
         if fill.fee:
             self.fees = EXACT.add(self.fees, fill.fee)
-        if fill.lots > 0:
+        if (fill.lots > 0) != fill.reverses:
             self.bought_lots += fill.lots
         else:
             self.sold_lots -= fill.lots

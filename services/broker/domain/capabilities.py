@@ -28,9 +28,10 @@ class Capabilities:
         deduplicates_commands: The venue ignores a command it has seen.
         recovers_reports: Reports that were missed can be asked for.
         tells_account: Open orders, positions and funds can be asked for.
-        replaces_orders: Price and quantity of an open order can be changed in place.
+        replaces_orders: Price, quantity and expiry of an open order can be changed in place.
         takes_post_only: Orders may be post-only.
         takes_display_quantity: Orders may show a part of their quantity at a time.
+        adjusts_trades: Trades can be canceled and corrected from here, as the venue's operator.
         required_credentials: Names of the credentials that a connection must have.
         optional_credentials: Names of those that it may have.
         taker_fee_rate: Fee for taking liquidity, a part of the value traded.
@@ -49,6 +50,7 @@ class Capabilities:
     required_credentials: frozenset[str] = frozenset()
     optional_credentials: frozenset[str] = frozenset()
     taker_fee_rate: Decimal = ZERO
+    adjusts_trades: bool = False
 
     @property
     def takes_everything(self) -> bool:
@@ -85,6 +87,12 @@ class Capabilities:
             raise _unsupported(
                 "environment", f"the adapter {self.adapter} does not reach {environment.name}", environment.name
             )
+
+    def check_adjusts_trades(self, environment: Environment) -> None:
+        """Raises NOT_SUPPORTED_BY_ADAPTER when trades of a connection cannot be canceled or corrected from here."""
+        if not self.adjusts_trades or environment is not Environment.SIMULATION:
+            text = f"trades of a {environment.name} connection by the adapter {self.adapter} are its venue's to adjust"
+            raise _unsupported("connection_id", text, self.adapter)
 
     def check_credentials(self, credentials: Mapping[str, object]) -> None:
         """Raises INVALID_FIELD when a credential is missing, NOT_SUPPORTED_BY_ADAPTER when one is not known."""

@@ -34,6 +34,8 @@ class TimeInForce(enum.IntEnum):
     IOC = 3
     FOK = 4
     GTD = 5
+    AT_THE_OPENING = 6
+    AT_THE_CLOSE = 7
 
 
 class ReportKind(enum.IntEnum):
@@ -48,6 +50,46 @@ class ReportKind(enum.IntEnum):
     EXPIRED = 6
     REPLACED = 7
     TRIGGERED = 8
+    TRADE_CANCELED = 9
+    TRADE_CORRECTED = 10
+    RESTATED = 11
+
+
+class RestatementReason(enum.IntEnum):
+    """Why a venue changed an order on its own, numbered as in the contract; those that adapters name."""
+
+    PARTIAL_DECLINE = 6
+    OTHER = 8
+
+
+class Adjustment(NamedTuple):
+    """What a venue changes on its own.
+
+    Attributes:
+        reference_id: The venue's id of the execution that is canceled or corrected.
+        leaves_quantity: What is open of the order afterwards; empty when the venue does not say.
+        quantity: Quantity of a restated order as a whole; empty: as before.
+        limit_price: Limit price of a restated order; empty: as before.
+        reason: Why it was restated, a number of `RestatementReason`; 0 for others.
+    """
+
+    reference_id: str = ""
+    leaves_quantity: str = ""
+    quantity: str = ""
+    limit_price: str = ""
+    reason: int = 0
+
+
+class Correction(NamedTuple):
+    """What a trade shall be.
+
+    Attributes:
+        instrument: Of the trade.
+    """
+
+    instrument: str
+    price: str
+    quantity: str
 
 
 class Instructions(NamedTuple):
@@ -105,6 +147,7 @@ class ReplaceOrder(NamedTuple):
         quantity: Of the order as a whole, what has traded included.
         limit_price: Empty for a market or stop order.
         stop_price: Empty: as before.
+        expire_at_ns: Nanoseconds since 1970 UTC; 0: as before.
     """
 
     command_sequence: int
@@ -115,6 +158,7 @@ class ReplaceOrder(NamedTuple):
     quantity: str
     limit_price: str
     stop_price: str = ""
+    expire_at_ns: int = 0
 
 
 Command = NewOrder | CancelOrder | ReplaceOrder
@@ -128,6 +172,7 @@ class Report(NamedTuple):
         reason: Name out of the contract's `ErrorReason`; empty when there is nothing to explain.
         time_ns: When the venue made it, nanoseconds since 1970 UTC.
         command_sequence: Command that it answers, of what is replaced or refused to change; 0 when it is not told.
+        adjustment: What the venue changes on its own; None for most reports.
     """
 
     sequence: int
@@ -143,6 +188,7 @@ class Report(NamedTuple):
     text: str = ""
     time_ns: int = 0
     command_sequence: int = 0
+    adjustment: Adjustment | None = None
 
 
 @dataclass(frozen=True, slots=True)

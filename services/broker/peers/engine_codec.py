@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -21,6 +21,7 @@ from services.broker.domain.messages import (
     VenueOrder,
 )
 from services.broker.domain.terms import Terms
+from services.broker.peers.engine_adjustments import adjusted, execution_id
 from services.broker.peers.engine_instructions import (
     OUT_OF_BAND,
     add_instructions,
@@ -49,6 +50,8 @@ _TIME_IN_FORCE: Final[dict[int, order_pb2.TimeInForce.ValueType]] = {
     TimeInForce.IOC: order_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL,
     TimeInForce.FOK: order_pb2.TIME_IN_FORCE_FILL_OR_KILL,
     TimeInForce.GTD: order_pb2.TIME_IN_FORCE_GOOD_TILL_DATE,
+    TimeInForce.AT_THE_OPENING: order_pb2.TIME_IN_FORCE_AT_THE_OPENING,
+    TimeInForce.AT_THE_CLOSE: order_pb2.TIME_IN_FORCE_AT_THE_CLOSE,
 }
 _KIND: Final = {
     execution_pb2.EXECUTION_TYPE_NEW: ReportKind.ACCEPTED,
@@ -59,7 +62,11 @@ _KIND: Final = {
     execution_pb2.EXECUTION_TYPE_EXPIRED: ReportKind.EXPIRED,
     execution_pb2.EXECUTION_TYPE_REPLACED: ReportKind.REPLACED,
     execution_pb2.EXECUTION_TYPE_TRIGGERED: ReportKind.TRIGGERED,
+    execution_pb2.EXECUTION_TYPE_REDUCED: ReportKind.RESTATED,
+    execution_pb2.EXECUTION_TYPE_TRADE_CANCELED: ReportKind.TRADE_CANCELED,
+    execution_pb2.EXECUTION_TYPE_TRADE_CORRECTED: ReportKind.TRADE_CORRECTED,
 }
+_LIMITED: Final = (order_pb2.ORDER_TYPE_LIMIT, order_pb2.ORDER_TYPE_STOP_LIMIT)
 _ANSWERS: Final = (ReportKind.REPLACED, ReportKind.CANCEL_REJECTED)
 _EXPLAINED: Final[dict[int, tuple[str, str]]] = {
     execution_pb2.EXECUTION_REASON_REQUESTED: ("CANCELED_ON_REQUEST", "canceled on request"),
@@ -76,6 +83,11 @@ _EXPLAINED: Final[dict[int, tuple[str, str]]] = {
     ),
     execution_pb2.EXECUTION_REASON_END_OF_DAY: ("TRADING_DAY_ENDED", "the trading day ended"),
     execution_pb2.EXECUTION_REASON_EXPIRE_TIME: ("EXPIRE_AT_REACHED", "its expiry has come"),
+    execution_pb2.EXECUTION_REASON_AUCTION_OVER: ("AUCTION_ENDED", "the auction that it was for is over"),
+    execution_pb2.EXECUTION_REASON_CALL_PHASE: (
+        "AUCTION_CALL_PHASE",
+        "in an auction's call phase nothing is taken that trades at once or not at all",
+    ),
     execution_pb2.EXECUTION_REASON_UNKNOWN_INSTRUMENT: ("UNKNOWN_INSTRUMENT", "the venue has no such instrument"),
     execution_pb2.EXECUTION_REASON_PRICE_OUT_OF_BAND: (
         "PRICE_OUT_OF_RANGE",
@@ -138,19 +150,20 @@ class EngineCodec:
 
     def request(self, commands: Sequence[Command]) -> order_entry_service_pb2.TradeRequest:
         """Returns the message of some commands, in their order."""
-        batch = order_entry_service_pb2.CommandBatch(commands=[self._command(command) for command in commands])
-        return order_entry_service_pb2.TradeRequest(batch=batch)
+        request = order_entry_service_pb2.TradeRequest()
+        for command in commands:
+            self._add(request.batch, command)
+        return request
 
-    def _command(self, command: Command) -> order_pb2.Command:
-        order_id = _to_bytes(command.order_id)
+    def _add(self, batch: order_entry_service_pb2.CommandBatch, command: Command) -> None:
+        """Adds a command, made where it stays: a message that is put into another one is copied."""
+        order_id, sequence = _to_bytes(command.order_id), command.command_sequence
         if isinstance(command, NewOrder):
-            new = self._new_order(command, order_id)
-            return order_pb2.Command(command_sequence=command.command_sequence, new_order=new)
-        if isinstance(command, ReplaceOrder):
-            replace = self._replace_order(command, order_id)
-            return order_pb2.Command(command_sequence=command.command_sequence, replace_order=replace)
-        cancel = order_pb2.CancelOrder(order_id=order_id)
-        return order_pb2.Command(command_sequence=command.command_sequence, cancel_order=cancel)
+            batch.commands.add(command_sequence=sequence, new_order=self._new_order(command, order_id))
+        elif isinstance(command, ReplaceOrder):
+            batch.commands.add(command_sequence=sequence, replace_order=self._replace_order(command, order_id))
+        else:
+            batch.commands.add(command_sequence=sequence, cancel_order=order_pb2.CancelOrder(order_id=order_id))
 
     def _new_order(self, order: NewOrder, order_id: bytes) -> order_pb2.NewOrder:
         terms = self._by_name.get(order.instrument)
@@ -176,6 +189,8 @@ class EngineCodec:
         )
         if order.stop_price and terms is not None:
             replace.stop_price_ticks = stop_ticks(terms, order.stop_price)
+        if order.expire_at_ns:
+            replace.expire_time_ns = order.expire_at_ns
         return replace
 
     def _group(self, account_id: str) -> int:
@@ -194,6 +209,9 @@ class EngineCodec:
         kind = _KIND.get(execution.execution_type, ReportKind.OTHER)
         if kind == ReportKind.TRADE and terms is not None:
             return self._fill(execution, terms)
+        if kind >= ReportKind.TRADE_CANCELED and terms is not None:
+            fee = format_decimal(self._fee(execution, terms)) if self._rate else ""
+            return adjusted(execution, ReportKind(kind), _to_text(execution.order_id), terms, fee)
         reason, text = _explain(execution, kind)
         return Report(
             execution.execution_sequence,
@@ -208,14 +226,13 @@ class EngineCodec:
         )
 
     def _fill(self, execution: execution_pb2.Execution, terms: Terms) -> Report:
-        side = "B" if execution.side == order_pb2.SIDE_BUY else "S"
         fee = self._fee(execution, terms)
         return Report(
             execution.execution_sequence,
             ReportKind.TRADE,
             _to_text(execution.order_id),
             str(execution.venue_order_id),
-            f"{execution.trade_id}-{side}",
+            execution_id(execution),
             terms.prices.text(execution.last_price_ticks),
             terms.quantities.text(execution.last_quantity_lots),
             terms.quantities.text(execution.cumulative_quantity_lots),
@@ -223,21 +240,25 @@ class EngineCodec:
             time_ns=execution.time_ns,
         )
 
-    def fill(self, execution: execution_pb2.Execution) -> Fill | None:
-        """Returns what an execution does to the venue's books; None when it is no trade."""
-        if execution.execution_type != execution_pb2.EXECUTION_TYPE_TRADE:
-            return None
-        lots = execution.last_quantity_lots
-        if execution.side == order_pb2.SIDE_SELL:
-            lots = -lots
-        fee = self._fee(execution, self._by_number[execution.instrument_id])
-        return Fill(execution.instrument_id, lots, execution.last_price_ticks, fee)
+    def fills(self, execution: execution_pb2.Execution) -> Iterator[Fill]:
+        """Yields what an execution does to the venue's books: nothing, unless a trade or what becomes of one."""
+        if not execution.trade_id:
+            return
+        number, terms = execution.instrument_id, self._by_number[execution.instrument_id]
+        sign = -1 if execution.side == order_pb2.SIDE_SELL else 1
+        if lots := execution.previous_quantity_lots:
+            ticks = execution.previous_price_ticks
+            yield Fill(number, -sign * lots, ticks, -self._fee_of(execution, ticks, lots, terms), reverses=True)
+        if lots := execution.last_quantity_lots:
+            yield Fill(number, sign * lots, execution.last_price_ticks, self._fee(execution, terms))
 
     def _fee(self, execution: execution_pb2.Execution, terms: Terms) -> Decimal:
+        return self._fee_of(execution, execution.last_price_ticks, execution.last_quantity_lots, terms)
+
+    def _fee_of(self, execution: execution_pb2.Execution, ticks: int, lots: int, terms: Terms) -> Decimal:
         if not self._rate or execution.liquidity != execution_pb2.LIQUIDITY_TAKER:
             return ZERO
-        tick_lots = Decimal(abs(execution.last_price_ticks) * execution.last_quantity_lots)
-        return EXACT.multiply(EXACT.multiply(tick_lots, terms.value_of_one), self._rate)
+        return EXACT.multiply(EXACT.multiply(Decimal(abs(ticks) * lots), terms.value_of_one), self._rate)
 
     def open_order(self, order: order_pb2.OpenOrder) -> VenueOrder:
         """Returns an order that rests or waits in the engine; the terms of its instrument must be loaded."""
@@ -247,7 +268,7 @@ class EngineCodec:
             str(order.venue_order_id),
             terms.instrument,
             Side.BUY if order.side == order_pb2.SIDE_BUY else Side.SELL,
-            terms.prices.text(order.price_ticks) if order.order_type != order_pb2.ORDER_TYPE_STOP else "",
+            terms.prices.text(order.price_ticks) if order.order_type in _LIMITED else "",
             terms.quantities.text(order.quantity_lots),
             terms.quantities.text(order.cumulative_quantity_lots),
             terms.quantities.text(order.leaves_quantity_lots),

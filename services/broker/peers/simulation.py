@@ -6,11 +6,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, cast
 
-from ordermesh.engine.v1 import execution_pb2, order_entry_service_pb2, order_entry_service_pb2_grpc, order_pb2
+from ordermesh.engine.v1 import (
+    instrument_service_pb2_grpc,
+    order_entry_service_pb2,
+    order_entry_service_pb2_grpc,
+    order_pb2,
+)
 from services.broker.domain.account import VenueAccount, account_of
-from services.broker.domain.books import Book, Fill
+from services.broker.domain.books import Book
 from services.broker.domain.capabilities import Capabilities, Environment
-from services.broker.domain.messages import Cursor, OpenOrders, OrderType, Report, TimeInForce, VenuePosition
+from services.broker.domain.messages import (
+    Correction,
+    Cursor,
+    OpenOrders,
+    OrderType,
+    Report,
+    TimeInForce,
+    VenuePosition,
+)
+from services.broker.peers.engine_adjustments import refusal, request_of
 from services.broker.peers.engine_codec import EngineCodec
 from services.broker.peers.engine_link import EngineLink, Executions, known, open_stream, participant_of
 from services.broker.peers.instruments import Instruments
@@ -34,6 +48,7 @@ CAPABILITIES: Final = Capabilities(
     replaces_orders=True,
     takes_post_only=True,
     takes_display_quantity=True,
+    adjusts_trades=True,
     optional_credentials=frozenset({"api_key", "api_secret"}),
 )
 """The engine asks for no credentials; it takes those that a client made for a real broker brings along."""
@@ -44,6 +59,7 @@ class SimulationAdapter:
 
     def __init__(self, channel: Channel, instruments: Instruments, codec: EngineCodec, books: Books) -> None:
         self._stub = order_entry_service_pb2_grpc.OrderEntryServiceStub(channel)
+        self._operator = instrument_service_pb2_grpc.InstrumentServiceStub(channel)
         self._instruments = instruments
         self._codec = codec
         self._books = books
@@ -100,6 +116,16 @@ class SimulationAdapter:
         by_number = self._instruments.by_number
         return account_of((position for book in books for position in book.positions.values()), by_number.__getitem__)
 
+    async def adjust_trade(self, connection_id: str, venue_execution_id: str, correction: Correction | None) -> bool:
+        """Has the engine take a trade back or correct it, if the connection had a side of it."""
+        participants = [participant_of(connection_id, shard) for shard in self.shards(connection_id)]
+        request = await request_of(venue_execution_id, participants, correction, self._instruments)
+        try:
+            response = await self._operator.AdjustTrade(request, timeout=_QUERY_SECONDS)
+        except CodedError as error:
+            raise refusal(error, venue_execution_id) from error
+        return bool(response.changed)
+
     async def probe(self) -> None:
         """Asks the engine for a sign of life: what it says of a participant that nobody is."""
         await self.open_orders("", 0)
@@ -152,8 +178,10 @@ class SimulationAdapter:
         if first > book.sequence + 1 or last - first + 1 != len(executions):
             book.behind = True
             return
-        fills = [fill for each in executions if (fill := self._fill_after(book, each)) is not None]
+        fills = [
+            fill
+            for each in executions
+            if each.trade_id and each.execution_sequence > book.sequence
+            for fill in self._codec.fills(each)
+        ]
         book.apply(fills, max(book.sequence, last))
-
-    def _fill_after(self, book: Book, execution: execution_pb2.Execution) -> Fill | None:
-        return self._codec.fill(execution) if execution.execution_sequence > book.sequence else None

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from services.broker.domain.account import VenueAccount
 from services.broker.domain.capabilities import Capabilities, Environment
 from services.broker.domain.connection import BUILT_IN, Connection, in_use
-from services.broker.domain.messages import OpenOrders, VenueOrder
+from services.broker.domain.messages import Correction, OpenOrders, VenueOrder
 from services.broker.pipeline.ports import ConnectionStore, VenueAdapter
 from services.kernel.clock import Clock
-from services.kernel.errors import CodedError, FieldViolation, aborted, invalid, not_found, unavailable
+from services.kernel.errors import CodedError, ErrorKind, FieldViolation, aborted, invalid, not_found, unavailable
 from services.kernel.identifiers import Identifiers
+
+_ABOUT_THE_TRADE = (ErrorKind.NOT_FOUND, ErrorKind.INVALID, ErrorKind.PRECONDITION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,23 @@ class Connections:
         shards = self.adapter_of(self.get(connection_id)).shards(connection_id)
         told = [await self.open_orders(connection_id, shard) for shard in shards]
         return [order for each in told for order in each.orders]
+
+    async def adjust_trade(self, connection_id: str, venue_execution_id: str, correction: Correction | None) -> bool:
+        """Has the venue take a trade back, or correct it; returns whether that changed anything.
+
+        Raises:
+            CodedError: UNKNOWN_CONNECTION, NOT_SUPPORTED_BY_ADAPTER, UNKNOWN_TRADE, TRADE_CANCELED, INVALID_FIELD,
+                PRICE_OFF_TICK, QUANTITY_OFF_LOT or VENUE_UNAVAILABLE.
+        """
+        connection = self.get(connection_id)
+        adapter = self.adapter_of(connection)
+        adapter.capabilities.check_adjusts_trades(connection.environment)
+        try:
+            return await adapter.adjust_trade(connection_id, venue_execution_id, correction)
+        except CodedError as error:
+            if error.kind in _ABOUT_THE_TRADE:
+                raise
+            raise _venue_error(error) from error
 
     async def probe(self, adapter: str) -> str:
         """Returns why the venue of an adapter cannot be reached; empty when it can."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,12 +21,14 @@ class Opened:
 
     Attributes:
         number: Counts the openings of the connection on the stream.
+        order_types: Numbers of the order types that the venue takes.
     """
 
     connection_id: str
     position: VenuePosition
     number: int
     deduplicates_commands: bool
+    order_types: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Protocol
 from services.broker.domain.account import VenueAccount
 from services.broker.domain.capabilities import Capabilities
 from services.broker.domain.connection import Connection
-from services.broker.domain.messages import Command, Cursor, OpenOrders, Report, VenuePosition
+from services.broker.domain.messages import Command, Correction, Cursor, OpenOrders, Report, VenuePosition
 
 
 class HistoryLostError(Exception):
@@ -82,6 +82,14 @@ class VenueAdapter(Protocol):
 
         Raises:
             CodedError: The venue cannot be reached.
+        """
+        ...
+
+    async def adjust_trade(self, connection_id: str, venue_execution_id: str, correction: Correction | None) -> bool:
+        """Has a trade taken back or corrected, for both of its sides; returns whether that changed anything.
+
+        Raises:
+            CodedError: UNKNOWN_TRADE, TRADE_CANCELED, INVALID_FIELD, or the venue cannot be reached.
         """
         ...
 

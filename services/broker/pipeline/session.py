@@ -133,8 +133,16 @@ class ConnectionSession:
         self.up, self._told_down = True, False
         self._counts.opened += 1
         self._backoff.reset()
-        deduplicates = self._adapter.capabilities.deduplicates_commands
-        self._outbox.tell(Opened(self.connection_id, link.position, self._number, deduplicates))
+        told = self._adapter.capabilities
+        self._outbox.tell(
+            Opened(
+                self.connection_id,
+                link.position,
+                self._number,
+                told.deduplicates_commands,
+                sorted(told.order_types),
+            )
+        )
         _log.info(
             "connection is up", connection_id=self.connection_id, shard=self._shard, sequence=self._cursor.sequence
         )

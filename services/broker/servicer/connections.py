@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ordermesh.broker.v1 import broker_service_pb2, broker_service_pb2_grpc, venue_account_pb2
+from ordermesh.broker.v1 import broker_service_pb2, broker_service_pb2_grpc, trade_adjustment_pb2, venue_account_pb2
 from services.broker.domain.account import Position
 from services.broker.domain.capabilities import Environment
+from services.broker.domain.messages import Correction
 from services.broker.pipeline.connections import Connections, Wish
 from services.broker.pipeline.routing import Routes
 from services.broker.servicer.routing import venue_order_to_proto
@@ -138,6 +139,21 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         token = tokens.make(rest[size - 1].venue_order_id) if len(rest) > size else ""
         told = [venue_order_to_proto(order) for order in rest[:size]]
         return venue_account_pb2.ListVenueOrdersResponse(orders=told, next_page_token=token, time=self._now())
+
+    async def BustTrade(
+        self, request: trade_adjustment_pb2.BustTradeRequest, context: Any
+    ) -> trade_adjustment_pb2.BustTradeResponse:
+        """Has the venue take a trade back."""
+        changed = await self._connections.adjust_trade(request.connection_id, request.venue_execution_id, None)
+        return trade_adjustment_pb2.BustTradeResponse(changed=changed)
+
+    async def CorrectTrade(
+        self, request: trade_adjustment_pb2.CorrectTradeRequest, context: Any
+    ) -> trade_adjustment_pb2.CorrectTradeResponse:
+        """Has the venue correct a trade."""
+        correction = Correction(request.instrument, request.price, request.quantity)
+        changed = await self._connections.adjust_trade(request.connection_id, request.venue_execution_id, correction)
+        return trade_adjustment_pb2.CorrectTradeResponse(changed=changed)
 
     def _now(self) -> Timestamp:
         return timestamp(self._clock.now_ns())

@@ -13,10 +13,12 @@ from ordermesh.broker.v1 import (
     route_query_pb2,
     routing_service_pb2,
     routing_service_pb2_grpc,
+    venue_adjustment_pb2,
     venue_instructions_pb2,
 )
 from ordermesh.type.v1 import error_pb2
 from services.broker.domain.messages import (
+    Adjustment,
     CancelOrder,
     Command,
     Cursor,
@@ -145,36 +147,35 @@ def _command(command: routing_service_pb2.VenueCommand) -> Command:
             replace.quantity,
             replace.limit_price,
             replace.stop_price,
+            _nanoseconds(replace.expire_at) if replace.HasField("expire_at") else 0,
         )
     cancel = command.cancel
     return CancelOrder(command.command_sequence, command.connection_id, cancel.order_id, cancel.venue_order_id)
 
 
 def _instructions(told: venue_instructions_pb2.VenueInstructions) -> Instructions:
-    expire_at_ns = told.expire_at.seconds * _BILLION + told.expire_at.nanos
-    return Instructions(told.stop_price, expire_at_ns, told.post_only, told.display_quantity)
+    return Instructions(told.stop_price, _nanoseconds(told.expire_at), told.post_only, told.display_quantity)
+
+
+def _nanoseconds(at: Timestamp) -> int:
+    return at.seconds * _BILLION + at.nanos
 
 
 def _responses(items: Iterable[OutboxItem]) -> list[routing_service_pb2.RouteResponse]:
     """Returns the messages of what waited; reports that follow one another become one message."""
     responses: list[routing_service_pb2.RouteResponse] = []
-    reports: list[routing_service_pb2.VenueReport] = []
+    batch: routing_service_pb2.VenueReportBatch | None = None
     for item in items:
-        if isinstance(item, Reports):
-            reports += [_report(item.connection_id, report) for report in item.reports]
+        if not isinstance(item, Reports):
+            responses.append(_news(item))
+            batch = None
             continue
-        if reports:
-            responses.append(_batch(reports))
-            reports = []
-        responses.append(_news(item))
-    if reports:
-        responses.append(_batch(reports))
+        if batch is None:
+            responses.append(routing_service_pb2.RouteResponse())
+            batch = responses[-1].reports
+        for report in item.reports:
+            _add(batch, item.connection_id, report)
     return responses
-
-
-def _batch(reports: list[routing_service_pb2.VenueReport]) -> routing_service_pb2.RouteResponse:
-    batch = routing_service_pb2.VenueReportBatch(reports=reports)
-    return routing_service_pb2.RouteResponse(reports=batch)
 
 
 def _news(item: Opened | Down) -> routing_service_pb2.RouteResponse:
@@ -188,16 +189,17 @@ def _news(item: Opened | Down) -> routing_service_pb2.RouteResponse:
         last_report_sequence=item.position.last_report_sequence,
         deduplicates_commands=item.deduplicates_commands,
         opened_number=item.number,
+        order_types=item.order_types,  # type: ignore[arg-type]
     )
     return routing_service_pb2.RouteResponse(opened=opened)
 
 
-def _report(connection_id: str, report: Report) -> routing_service_pb2.VenueReport:
-    seconds, nanos = divmod(report.time_ns, _BILLION)
-    return routing_service_pb2.VenueReport(
+def _add(batch: routing_service_pb2.VenueReportBatch, connection_id: str, report: Report) -> None:
+    """Adds a report. It is made where it stays: a message that is put into another one is copied."""
+    told = batch.reports.add(
         connection_id=connection_id,
         sequence=report.sequence,
-        type=report.kind,  # type: ignore[arg-type]
+        type=report.kind,
         order_id=report.order_id,
         venue_order_id=report.venue_order_id,
         venue_execution_id=report.venue_execution_id,
@@ -205,10 +207,21 @@ def _report(connection_id: str, report: Report) -> routing_service_pb2.VenueRepo
         last_quantity=report.last_quantity,
         cumulative_quantity=report.cumulative_quantity,
         fee=report.fee,
-        reason=_REASON[report.reason],  # type: ignore[arg-type]
+        reason=_REASON[report.reason],
         text=report.text,
-        venue_time=Timestamp(seconds=seconds, nanos=nanos),
         command_sequence=report.command_sequence,
+        adjustment=None if report.adjustment is None else _adjustment(report.adjustment),
+    )
+    told.venue_time.seconds, told.venue_time.nanos = divmod(report.time_ns, _BILLION)
+
+
+def _adjustment(told: Adjustment) -> venue_adjustment_pb2.VenueAdjustment:
+    return venue_adjustment_pb2.VenueAdjustment(
+        venue_execution_reference_id=told.reference_id,
+        leaves_quantity=told.leaves_quantity,
+        quantity=told.quantity,
+        limit_price=told.limit_price,
+        restatement_reason=told.reason,  # type: ignore[arg-type]
     )
 
 

@@ -69,6 +69,7 @@ def capabilities_to_proto(told: Capabilities) -> broker_connection_pb2.AdapterCa
         replaces_orders=told.replaces_orders,
         takes_post_only=told.takes_post_only,
         takes_display_quantity=told.takes_display_quantity,
+        adjusts_trades=told.adjusts_trades,
         required_credentials=sorted(told.required_credentials),
         optional_credentials=sorted(told.optional_credentials),
         taker_fee_rate=format_decimal(told.taker_fee_rate),

@@ -38,6 +38,8 @@ _TRADE_COLUMNS = (
     Column("quantity", number=True),
     Column("price", number=True),
     Column("fee", number=True),
+    Column("adjusted"),
+    Column("execution"),
     Column("order"),
 )
 
@@ -170,5 +172,9 @@ def _trade_row(trade: order_pb2.Trade) -> Sequence[str]:
         trade.quantity,
         trade.price,
         trade.fee,
+        output.word(order_pb2.TradeAdjustmentType.Name(trade.adjustment_type), "TRADE_ADJUSTMENT_TYPE_")
+        if trade.adjustment_type
+        else "",
+        escape(trade.venue_execution_id),
         trade.order_id,
     )

@@ -37,6 +37,8 @@ class TimeInForce(StrEnum):
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
+    AT_THE_OPENING = "at-the-opening"
+    AT_THE_CLOSE = "at-the-close"
 
 
 Limit = Annotated[
@@ -45,10 +47,24 @@ Limit = Annotated[
 Stop = Annotated[
     str, typer.Option("--stop", metavar="PRICE", help="Waits until a trade is at this price or beyond it.")
 ]
+Touch = Annotated[
+    str,
+    typer.Option("--touch", metavar="PRICE", help="Waits until the market comes to this price: the mirror of --stop."),
+]
+Trail = Annotated[
+    str,
+    typer.Option(
+        "--trail", metavar="DISTANCE", help="A stop that follows the market, such as 2.5, 1.5% or 20t (ticks)."
+    ),
+]
 Display = Annotated[
     str, typer.Option("--display", metavar="QUANTITY", help="Iceberg: the most that the book shows at a time.")
 ]
 PostOnly = Annotated[bool, typer.Option("--post-only", help="Never takes: refused if it would trade at once.")]
+ReduceOnly = Annotated[
+    bool,
+    typer.Option("--reduce-only", help="Only reduces the position: refused, or canceled later, if it would do more."),
+]
 Until = Annotated[
     str, typer.Option("--until", metavar="TIME", help="When it expires, such as 2030-06-28T17:30; instead of --tif.")
 ]
@@ -79,8 +95,11 @@ def order(  # noqa: PLR0917 - each is a word of the command line
     limit: Limit = "",
     tif: Tif = None,
     stop: Stop = "",
+    touch: Touch = "",
+    trail: Trail = "",
     display: Display = "",
     post_only: PostOnly = False,
+    reduce_only: ReduceOnly = False,
     until: Until = "",
     account: options.Account = options.DEMO,
     client_order_id: ClientOrderId = "",
@@ -117,21 +136,23 @@ def order(  # noqa: PLR0917 - each is a word of the command line
             tuple(venue or ()),
         )
     )
-    lives = tif or (TimeInForce.DAY if limit or stop or works else TimeInForce.IOC)
-    time_in_force = trading_pb2.TimeInForce.Value(f"TIME_IN_FORCE_{lives.upper()}")
+    lives = tif or (TimeInForce.DAY if limit or stop or touch or trail or works else TimeInForce.IOC)
+    time_in_force = trading_pb2.TimeInForce.Value(f"TIME_IN_FORCE_{lives.name}")
     request = order_entry_pb2.PlaceOrderRequest(
         client_order_id=client_order_id or UuidV7().new_id(),
         account_id=account,
         instrument=instrument.upper(),
         side=trading_pb2.Side.Value(f"SIDE_{side.upper()}"),
-        type=terms.type_of(limit, stop),
+        type=terms.conditional_type_of(limit, stop, touch, trail),
         time_in_force=trading_pb2.TIME_IN_FORCE_GTD if until else time_in_force,
         quantity=quantity,
         limit_price=limit,
-        stop_price=stop,
+        stop_price=touch or stop,
+        trailing_stop=terms.trailing_of(trail),
         expire_at=terms.time_of(until),
         post_only=post_only,
         display_quantity=display,
+        reduce_only=reduce_only,
         strategy_id=strategy,
         algorithm=works,
     )
@@ -159,7 +180,8 @@ async def place(mesh: Mesh, request: order_entry_pb2.PlaceOrderRequest, wait_sec
 async def settled(mesh: Mesh, order: order_pb2.Order, seconds: float) -> order_pb2.Order:
     """Returns an order once the venue has answered; one that only trades at once, once it has ended."""
     pause, until = _FIRST_PAUSE_SECONDS, asyncio.get_running_loop().time() + seconds
-    waits_for_end = order.time_in_force in _AT_ONCE and not order.stop_price
+    waits = order.stop_price or order.HasField("trailing_stop")
+    waits_for_end = order.time_in_force in _AT_ONCE and not waits
     while order.order_status in (terms.LIVE_STATUSES if waits_for_end else _UNANSWERED):
         if asyncio.get_running_loop().time() + pause > until:
             break

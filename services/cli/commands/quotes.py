@@ -10,12 +10,14 @@ import typer
 from rich.console import RenderableType
 from rich.markup import escape
 
-from ordermesh.marketdata.v1 import instrument_pb2, market_data_service_pb2, quote_pb2, quote_query_pb2
+from ordermesh.marketdata.v1 import auction_pb2, instrument_pb2, market_data_service_pb2, quote_pb2, quote_query_pb2
+from ordermesh.type.v1 import trading_pb2
 from services.cli import live, options, output
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 from services.cli.output import Column
 
+_CALL_AUCTION = instrument_pb2.INSTRUMENT_STATUS_CALL_AUCTION
 _COLUMNS = (
     Column("instrument"),
     Column("bid quantity", number=True),
@@ -99,8 +101,22 @@ def _day_row(ticker: quote_pb2.Ticker) -> Sequence[str]:
 
 
 def _note(quote: quote_pb2.Quote) -> str:
-    halted = quote.status == instrument_pb2.INSTRUMENT_STATUS_HALTED
-    return "[yellow]halted[/]" if halted else "[yellow]old[/]" if quote.stale else ""
+    if quote.status == instrument_pb2.INSTRUMENT_STATUS_HALTED:
+        return "[yellow]halted[/]"
+    if quote.stale:
+        return "[yellow]old[/]"
+    return f"[cyan]{_auction(quote.auction)}[/]" if quote.status == _CALL_AUCTION else ""
+
+
+def _auction(auction: auction_pb2.Auction) -> str:
+    kind = output.word(auction_pb2.AuctionKind.Name(auction.kind), "AUCTION_KIND_") if auction.kind else ""
+    told = f"{kind} auction".strip()
+    if auction.indicative_price:
+        told += f": {auction.indicative_quantity} at {auction.indicative_price}"
+    if auction.surplus_side:
+        side = trading_pb2.Side.Name(auction.surplus_side).removeprefix("SIDE_").lower()
+        told += f", {auction.surplus_quantity} more to {side}"
+    return told
 
 
 def _line(quote: quote_pb2.Quote) -> str:

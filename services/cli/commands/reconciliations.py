@@ -43,6 +43,7 @@ class Kind(StrEnum):
     REPORT_OF_UNKNOWN_ORDER = "report-of-unknown-order"
     FILL_AFTER_END = "fill-after-end"
     REPORT_NOT_LOOKED_INTO = "report-not-looked-into"
+    ADJUSTMENT_NOT_BOOKED = "adjustment-not-booked"
 
 
 def reconciliations(

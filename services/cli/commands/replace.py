@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2, order_replace_pb2
-from services.cli import options, output
+from services.cli import options, output, terms
 from services.cli.commands.place import Wait, sentence
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
@@ -33,22 +33,26 @@ def replace(  # noqa: PLR0917 - each is a word of the command line
     order_id: Annotated[str, typer.Argument(metavar="ORDER_ID", help="The order.")],
     price: Annotated[str, typer.Option("--price", metavar="PRICE", help="New limit price.")] = "",
     stop: Annotated[str, typer.Option("--stop", metavar="PRICE", help="New stop price, while it waits.")] = "",
+    trail: Annotated[str, typer.Option("--trail", metavar="DISTANCE", help="New distance, while it waits.")] = "",
     quantity: Quantity = "",
+    until: Annotated[str, typer.Option("--until", metavar="TIME", help="New expiry of an order that has one.")] = "",
     replace_id: ReplaceId = "",
     version: Version = 0,
     wait: Wait = 3.0,
     json: options.Json = False,
     address: options.Address = "",
 ) -> None:
-    """Gives an order another price, stop price or quantity, and says what became of it."""
-    if not (price or quantity or stop):
-        raise typer.BadParameter("give --price, --quantity or --stop")
+    """Gives an order another price, stop price, distance, quantity or expiry, and says what became of it."""
+    if not (price or quantity or stop or trail or until):
+        raise typer.BadParameter("give --price, --quantity, --stop, --trail or --until")
     request = order_entry_pb2.ReplaceOrderRequest(
         order_id=order_id,
         replace_id=replace_id or UuidV7().new_id(),
         quantity=quantity,
         limit_price=price,
         stop_price=stop,
+        trailing_stop=terms.trailing_of(trail),
+        expire_at=terms.time_of(until),
         expected_version=version,
     )
     run(address, lambda mesh: _replace(mesh, request, wait, as_json=json))

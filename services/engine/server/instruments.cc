@@ -1,5 +1,7 @@
 #include "instruments.h"
 
+#include <algorithm>
+
 #include "status.h"
 
 namespace ordermesh::engine::server {
@@ -21,7 +23,11 @@ grpc::Status to_status(Outcome outcome) {
       return {grpc::StatusCode::FAILED_PRECONDITION,
               "OTHER_PHASE: the instrument's phase of trading is another, or it is halted"};
     case Outcome::kPriceOutOfBand:
-      return invalid("reference_price_ticks must lie within the instrument's band");
+      return invalid("the price must lie within the instrument's band");
+    case Outcome::kQuantityOutOfRange:
+      return invalid("correction.quantity_lots must be at least one and at most the instrument's maximum");
+    case Outcome::kTradeCanceled:
+      return {grpc::StatusCode::FAILED_PRECONDITION, "TRADE_CANCELED: the trade was taken back and cannot be corrected"};
   }
   return {grpc::StatusCode::INTERNAL, "UNKNOWN_OUTCOME: the exchange answered with an unknown outcome"};
 }
@@ -132,6 +138,87 @@ callback::ServerUnaryReactor* InstrumentService::UncrossAuction(callback::Callba
     }
     response->set_volume_lots(result.volume);
   });
+}
+
+callback::ServerUnaryReactor* InstrumentService::QueryAuction(callback::CallbackServerContext* context,
+                                                              const pb::QueryAuctionRequest* request,
+                                                              pb::QueryAuctionResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  const auto look = [this, reactor, response, id = request->instrument_id()] {
+    const Market* market = matcher_.exchange().market(id);
+    if (market == nullptr) {
+      reactor->Finish(to_status(Outcome::kUnknownInstrument));
+      return;
+    }
+    response->set_status(static_cast<pb::TradingStatus>(market->book.status()));
+    response->set_feed_sequence(market->feed.last());
+    if (market->book.call() != AuctionKind::kUnspecified) {
+      response->set_kind(static_cast<pb::AuctionKind>(market->book.call()));
+      const Equilibrium found = market->book.indicative();
+      if (found.volume > 0) {
+        response->set_price_ticks(found.price);
+      }
+      response->set_volume_lots(found.volume);
+      response->set_surplus_lots(found.surplus);
+    }
+    reactor->Finish(grpc::Status::OK);
+  };
+  if (!matcher_.post(Matcher::Look{look})) {
+    reactor->Finish(stopping());
+  }
+  return reactor;
+}
+
+std::optional<engine::AdjustTrade> InstrumentService::wanted(const pb::AdjustTradeRequest& request) const {
+  auto found = matcher_.exchange().find_trade(request.trade_id());
+  if (!found) {
+    return std::nullopt;
+  }
+  const auto had_a_side = [&](const std::string& name) {
+    const ParticipantIndex index = matcher_.exchange().find_participant(name);
+    return index == found->sides[0].participant || index == found->sides[1].participant;
+  };
+  const auto& participants = request.participants();
+  if (!participants.empty() && std::none_of(participants.begin(), participants.end(), had_a_side)) {
+    return std::nullopt;
+  }
+  if (request.has_correction()) {
+    if (request.correction().instrument_id() != found->instrument) {
+      return std::nullopt;
+    }
+    found->new_price = request.correction().price_ticks();
+    found->new_quantity = request.correction().quantity_lots();
+  }
+  return found;
+}
+
+callback::ServerUnaryReactor* InstrumentService::AdjustTrade(callback::CallbackServerContext* context,
+                                                             const pb::AdjustTradeRequest* request,
+                                                             pb::AdjustTradeResponse* response) {
+  auto* reactor = context->DefaultReactor();
+  if (request->has_correction() && request->correction().quantity_lots() < 1) {
+    reactor->Finish(to_status(Outcome::kQuantityOutOfRange));
+    return reactor;
+  }
+  // The trade is looked up before it is journaled, for the journal must say all of it.
+  const auto look = [this, reactor, request, response] {
+    const auto adjust = wanted(*request);
+    if (!adjust) {
+      reactor->Finish({grpc::StatusCode::NOT_FOUND, "UNKNOWN_TRADE: there was no such trade, or it is no longer kept"});
+      return;
+    }
+    const auto done = [reactor, response](const Result& result) {
+      response->set_changed(result.count > 0);
+      reactor->Finish(to_status(result.outcome));
+    };
+    if (!matcher_.post(Matcher::Change{*adjust, done})) {
+      reactor->Finish(stopping());
+    }
+  };
+  if (!matcher_.post(Matcher::Look{look})) {
+    reactor->Finish(stopping());
+  }
+  return reactor;
 }
 
 }  // namespace ordermesh::engine::server

@@ -33,8 +33,16 @@ class InstrumentService final : public CallbackService<pb::InstrumentService> {
   callback::ServerUnaryReactor* UncrossAuction(callback::CallbackServerContext* context,
                                                const pb::UncrossAuctionRequest* request,
                                                pb::UncrossAuctionResponse* response) override;
+  callback::ServerUnaryReactor* QueryAuction(callback::CallbackServerContext* context,
+                                             const pb::QueryAuctionRequest* request,
+                                             pb::QueryAuctionResponse* response) override;
+  callback::ServerUnaryReactor* AdjustTrade(callback::CallbackServerContext* context,
+                                            const pb::AdjustTradeRequest* request,
+                                            pb::AdjustTradeResponse* response) override;
 
  private:
+  // The trade that is meant, with what it shall be; none when it is not there for whoever asks. On the matcher's thread.
+  [[nodiscard]] std::optional<engine::AdjustTrade> wanted(const pb::AdjustTradeRequest& request) const;
   // Has a transaction done and hands its result to `respond`, or ends the call with the outcome's error.
   callback::ServerUnaryReactor* change(callback::CallbackServerContext* context, Transaction transaction,
                                        std::function<void(const Result& result)> respond);

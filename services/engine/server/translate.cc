@@ -86,6 +86,9 @@ std::optional<std::string> to_command(const pb::Command& from, Command& to) {
       if (from.replace_order().has_stop_price_ticks()) {
         to.amendment.stop_price = from.replace_order().stop_price_ticks();
       }
+      if (from.replace_order().has_expire_time_ns()) {
+        to.amendment.expire_time = from.replace_order().expire_time_ns();
+      }
       return std::nullopt;
     case pb::Command::kMassCancel:
       set_mass_cancel(from.mass_cancel(), to);
@@ -133,8 +136,14 @@ void to_proto(const Execution& from, pb::Execution& to) {
   to.set_execution_type(to_proto_enum<pb::ExecutionType>(from.type));
   to.set_order_status(to_proto_enum<pb::OrderStatus>(from.status));
   to.set_side(to_proto_enum<pb::Side>(from.side));
-  to.set_price_ticks(from.price);
-  to.set_quantity_lots(from.quantity);
+  if (from.type == ExecutionType::kTradeCanceled || from.type == ExecutionType::kTradeCorrected) {
+    to.set_previous_price_ticks(from.price);
+    to.set_previous_quantity_lots(from.quantity);
+    to.set_quantity_lots(from.cumulative + from.leaves);
+  } else {
+    to.set_price_ticks(from.price);
+    to.set_quantity_lots(from.quantity);
+  }
   to.set_last_price_ticks(from.last_price);
   to.set_last_quantity_lots(from.last_quantity);
   to.set_cumulative_quantity_lots(from.cumulative);
@@ -169,6 +178,11 @@ void to_proto(const FeedEvent& from, pb::FeedEvent& to) {
     }
     case FeedKind::kTrade:
       to_proto_trade(from, *to.mutable_trade());
+      break;
+    case FeedKind::kTradeAdjustment:
+      to.mutable_trade_adjustment()->set_trade_id(from.trade_id);
+      to.mutable_trade_adjustment()->set_price_ticks(from.price);
+      to.mutable_trade_adjustment()->set_quantity_lots(from.quantity);
       break;
     case FeedKind::kStatus:
       to.mutable_status()->set_status(to_proto_enum<pb::TradingStatus>(from.status));

@@ -32,24 +32,14 @@ std::vector<Price> candidates(const Interests& buys, const Interests& sells, std
   return prices;
 }
 
-struct Candidate {
-  Price price = 0;
-  Quantity volume = 0;
-  Quantity surplus = 0;
+bool better_than(const Equilibrium& one, const Equilibrium& other) {
+  return one.volume != other.volume ? one.volume > other.volume : std::abs(one.surplus) < std::abs(other.surplus);
+}
 
-  [[nodiscard]] bool better_than(const Candidate& other) const noexcept {
-    return volume != other.volume ? volume > other.volume : surplus < other.surplus;
-  }
-};
-
-Price nearest(const std::vector<Candidate>& best, Price reference) {
-  Price found = best.front().price;
-  for (const Candidate& candidate : best) {
-    if (std::abs(candidate.price - reference) < std::abs(found - reference)) {
-      found = candidate.price;
-    }
-  }
-  return found;
+const Equilibrium& nearest(const std::vector<Equilibrium>& best, Price reference) {
+  return *std::min_element(best.begin(), best.end(), [reference](const Equilibrium& one, const Equilibrium& other) {
+    return std::abs(one.price - reference) < std::abs(other.price - reference);
+  });
 }
 
 // Rounded down, below zero, too.
@@ -57,8 +47,33 @@ Price middle(Price lowest, Price highest) { return lowest + (highest - lowest) /
 
 }  // namespace
 
+Interests interests_of(const RestingOrders& resting, const AuctionOrders& waiting, AuctionKind kind, Side side) {
+  Interests found{{std::nullopt, 0}};  // market orders, as one
+  resting.for_each_order(side, [&](const Order& order) {
+    if (found.back().limit == order.price) {
+      found.back().quantity += order.leaves;
+    } else {
+      found.push_back({order.price, order.leaves});
+    }
+  });
+  const auto of_book = static_cast<Interests::difference_type>(found.size());
+  waiting.for_each(kind, side, [&](const Order& order) {
+    if (order.type == OrderType::kMarket) {
+      found.front().quantity += order.leaves;
+    } else {
+      found.push_back({order.price, order.leaves});
+    }
+  });
+  const auto better = [side](const Interest& one, const Interest& other) {
+    return side == Side::kBuy ? *one.limit > *other.limit : *one.limit < *other.limit;
+  };
+  std::sort(found.begin() + of_book, found.end(), better);
+  std::inplace_merge(found.begin() + 1, found.begin() + of_book, found.end(), better);
+  return found;
+}
+
 Equilibrium find_equilibrium(const Interests& buys, const Interests& sells, std::optional<Price> reference) {
-  std::vector<Candidate> best;
+  std::vector<Equilibrium> best;
   Quantity demand = total(buys);
   Quantity supply = 0;
   auto out_of_demand = buys.rbegin();
@@ -70,11 +85,11 @@ Equilibrium find_equilibrium(const Interests& buys, const Interests& sells, std:
     for (; into_supply != sells.end() && (!into_supply->limit || *into_supply->limit <= price); ++into_supply) {
       supply += into_supply->quantity;
     }
-    const Candidate candidate{price, std::min(demand, supply), std::abs(demand - supply)};
-    if (best.empty() || candidate.better_than(best.front())) {
+    const Equilibrium candidate{price, std::min(demand, supply), demand - supply};
+    if (best.empty() || better_than(candidate, best.front())) {
       best.clear();
     }
-    if (best.empty() || !best.front().better_than(candidate)) {
+    if (best.empty() || !better_than(best.front(), candidate)) {
       best.push_back(candidate);
     }
   }
@@ -82,7 +97,7 @@ Equilibrium find_equilibrium(const Interests& buys, const Interests& sells, std:
     return {};
   }
   const Price wanted = reference.value_or(middle(best.front().price, best.back().price));
-  return {nearest(best, wanted), best.front().volume};
+  return nearest(best, wanted);
 }
 
 }  // namespace ordermesh::engine

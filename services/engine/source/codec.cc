@@ -16,6 +16,7 @@ enum class TransactionKind : std::uint8_t {
   kAdvanceTime = 6,
   kBeginAuction = 7,
   kUncrossAuction = 8,
+  kAdjustTrade = 15,
 };
 
 // How a command is written: as its kind, or, with terms, as a kind of its own, so that what was written before there
@@ -23,6 +24,7 @@ enum class TransactionKind : std::uint8_t {
 enum class CommandForm : std::uint8_t {
   kNewWithTerms = 6,
   kReplaceWithAmendment = 7,
+  kReplaceWithExpireTime = 8,  // and an amendment's other fields
 };
 
 // Which terms follow, a bit each.
@@ -165,9 +167,20 @@ void fields_of_command(Archive&& archive, Value& value) {
   }
 }
 
+template <typename Archive, typename Value>
+void fields_of_adjust_trade(Archive&& archive, Value& value) {
+  all(archive, value.trade_id, value.instrument, value.price, value.quantity, value.new_price, value.new_quantity);
+  for (auto& side : value.sides) {
+    all(archive, side.participant, side.order_id, side.venue_order_id, side.side, side.liquidity);
+  }
+}
+
 CommandForm form_of(const Command& command) {
   if (command.kind == CommandKind::kNew && command.terms != Terms{}) {
     return CommandForm::kNewWithTerms;
+  }
+  if (command.kind == CommandKind::kReplace && command.amendment.expire_time) {
+    return CommandForm::kReplaceWithExpireTime;
   }
   if (command.kind == CommandKind::kReplace && command.amendment != Amendment{}) {
     return CommandForm::kReplaceWithAmendment;
@@ -180,6 +193,7 @@ CommandKind kind_of(CommandForm form) {
     case CommandForm::kNewWithTerms:
       return CommandKind::kNew;
     case CommandForm::kReplaceWithAmendment:
+    case CommandForm::kReplaceWithExpireTime:
       return CommandKind::kReplace;
   }
   return static_cast<CommandKind>(form);
@@ -192,6 +206,9 @@ void fields_of_form(Archive&& archive, CommandForm form, Value& value) {
     fields_of_terms(archive, value.terms);
   } else if (form == CommandForm::kReplaceWithAmendment) {
     fields_of_amendment(archive, value.amendment);
+  } else if (form == CommandForm::kReplaceWithExpireTime) {
+    fields_of_amendment(archive, value.amendment);
+    optional_field(archive, value.amendment.expire_time);
   }
 }
 
@@ -232,6 +249,10 @@ struct Encoder {
     writer.put(TransactionKind::kUncrossAuction);
     writer.put(uncross.instrument);
     optional_field(Put{writer}, uncross.reference_price);
+  }
+  void operator()(const AdjustTrade& adjust) const {
+    writer.put(TransactionKind::kAdjustTrade);
+    fields_of_adjust_trade(Put{writer}, adjust);
   }
   void operator()(const AdvanceTime& /*advance*/) const { writer.put(TransactionKind::kAdvanceTime); }
 };
@@ -276,6 +297,12 @@ UncrossAuction decode_uncross_auction(ByteReader& reader) {
   return uncross;
 }
 
+AdjustTrade decode_adjust_trade(ByteReader& reader) {
+  AdjustTrade adjust;
+  fields_of_adjust_trade(Get{reader}, adjust);
+  return adjust;
+}
+
 }  // namespace
 
 void encode(ByteWriter& writer, const Transaction& transaction) { std::visit(Encoder{writer}, transaction); }
@@ -298,6 +325,8 @@ Transaction decode_transaction(ByteReader& reader) {
       return decode_begin_auction(reader);
     case TransactionKind::kUncrossAuction:
       return decode_uncross_auction(reader);
+    case TransactionKind::kAdjustTrade:
+      return decode_adjust_trade(reader);
   }
   throw DecodeError("names no kind of transaction");
 }

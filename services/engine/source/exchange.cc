@@ -40,6 +40,7 @@ struct Exchange::Apply {
   Result operator()(const ExpireDayOrders& expire) const { return exchange.expire_day_orders(expire.instrument); }
   Result operator()(const BeginAuction& begin) const { return exchange.begin_auction(begin.instrument, begin.kind); }
   Result operator()(const UncrossAuction& uncross) const { return exchange.uncross_auction(uncross); }
+  Result operator()(const AdjustTrade& adjust) const { return exchange.adjust_trade(adjust); }
   Result operator()(const AdvanceTime&) const { return exchange.expire_due_orders(); }
 };
 
@@ -198,10 +199,10 @@ Result Exchange::uncross_auction(const UncrossAuction& uncross) {
     return {Outcome::kPriceOutOfBand};
   }
   reporter_.cause.market = &market;
-  const auto [price, volume] = market.book.uncross(uncross.reference_price);
+  const Equilibrium found_price = market.book.uncross(uncross.reference_price);
   reporter_.status_changed();
   market.book.continue_trading();
-  return {Outcome::kDone, 0, price, volume};
+  return {Outcome::kDone, 0, found_price.price, found_price.volume};
 }
 
 Result Exchange::take(const ParticipantCommand& command) {
@@ -357,6 +358,10 @@ Reason Exchange::change_order(const Command& command, const OpenOrder& open) {
   const bool may_hide = order.type != OrderType::kStop && rests(order.time_in_force);
   if (display < 0 || display > command.quantity || (display > 0 && !may_hide)) {
     return Reason::kInvalidDisplayQuantity;
+  }
+  const auto& expire_time = command.amendment.expire_time;
+  if (expire_time && (order.time_in_force != TimeInForce::kGoodTillDate || *expire_time <= reporter_.cause.time)) {
+    return Reason::kInvalidExpireTime;
   }
   return book.replace(open.id, command.price, command.quantity, command.amendment);
 }

@@ -1,5 +1,6 @@
 // Saving and loading an exchange: participants with their executions first, then instruments with their orders.
 #include <algorithm>
+#include <iterator>
 
 #include "ordermesh/engine/codec.h"
 #include "ordermesh/engine/exchange.h"
@@ -16,7 +17,9 @@ enum class BlockKind : std::uint8_t {
   kOrders = 6,       // of the market before
   kExecutions = 7,   // of the participant named in it
   kMarket = 8,
+  kAdjustedTrades = 15,
 };
+
 
 constexpr std::uint32_t kItemsInBlock = 4096;
 
@@ -66,6 +69,7 @@ void Exchange::save(const BlockSink& sink) const {
   counters.hand_to(sink);
   save_participants(sink);
   save_markets(sink);
+  save_adjusted_trades(sink);
 }
 
 void Exchange::save_participants(const BlockSink& sink) const {
@@ -103,6 +107,21 @@ void Exchange::save_markets(const BlockSink& sink) const {
   }
 }
 
+void Exchange::save_adjusted_trades(const BlockSink& sink) const {
+  for (auto next = adjusted_trades_.begin(); next != adjusted_trades_.end();) {
+    const auto left = static_cast<std::uint32_t>(std::distance(next, adjusted_trades_.end()));
+    const auto end = std::next(next, std::min(left, kItemsInBlock));
+    Block block(BlockKind::kAdjustedTrades);
+    block.writer.put(std::min(left, kItemsInBlock));
+    for (; next != end; ++next) {
+      block.writer.put(next->first);
+      block.writer.put(next->second.price);
+      block.writer.put(next->second.quantity);
+    }
+    block.hand_to(sink);
+  }
+}
+
 void Exchange::load(std::span<const std::uint8_t> bytes) {
   ByteReader reader(bytes);
   const auto kind = reader.get<BlockKind>();
@@ -125,6 +144,9 @@ void Exchange::load(std::span<const std::uint8_t> bytes) {
     case BlockKind::kPlainOrders:
     case BlockKind::kOrders:
       load_orders(reader, kind == BlockKind::kOrders);
+      break;
+    case BlockKind::kAdjustedTrades:
+      load_adjusted_trades(reader);
       break;
     default:
       throw DecodeError("names no kind of block");
@@ -184,6 +206,15 @@ void Exchange::load_orders(ByteReader& reader, bool with_terms) {
     }
     loading_->book.restore(order);
     reporter_.open(order, loading_->instrument.id);
+  }
+}
+
+void Exchange::load_adjusted_trades(ByteReader& reader) {
+  for (auto count = reader.get<std::uint32_t>(); count > 0; --count) {
+    const auto trade_id = reader.get<std::uint64_t>();
+    AdjustedTrade& trade = adjusted_trades_[trade_id];
+    trade.price = reader.get<Price>();
+    trade.quantity = reader.get<Quantity>();
   }
 }
 

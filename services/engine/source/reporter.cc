@@ -80,6 +80,11 @@ void Reporter::on_replaced(const Order& order) {
   close(order);
 }
 
+void Reporter::on_expire_time(const Order& order, Nanoseconds before) {
+  expiries.erase({before, order.id, cause.market->instrument.id});
+  expiries.insert({order.terms.expire_time, order.id, cause.market->instrument.id});
+}
+
 void Reporter::on_triggered(const Order& order) {
   publish(order.owner, describe(order, ExecutionType::kTriggered, Reason::kNone));
 }
@@ -137,6 +142,43 @@ void Reporter::status_changed() {
   event.kind = FeedKind::kStatus;
   event.status = cause.market->book.status();
   publish(event);
+}
+
+void Reporter::trade_adjusted(const AdjustTrade& adjust, const TradeSide& side, const Order* order) {
+  const bool canceled = adjust.new_quantity == 0;
+  const ExecutionType type = canceled ? ExecutionType::kTradeCanceled : ExecutionType::kTradeCorrected;
+  Execution execution;
+  if (order != nullptr) {
+    execution = describe(*order, type, Reason::kNone);
+  } else {
+    execution.order_id = side.order_id;
+    execution.has_order_id = true;
+    execution.venue_order_id = side.venue_order_id;
+    execution.instrument = adjust.instrument;
+    execution.type = type;
+    execution.side = side.side;
+  }
+  execution.price = adjust.price;
+  execution.quantity = adjust.quantity;
+  execution.last_price = canceled ? 0 : adjust.new_price;
+  execution.last_quantity = adjust.new_quantity;
+  execution.trade_id = adjust.trade_id;
+  execution.liquidity = side.liquidity;
+  publish(side.participant, execution);
+}
+
+void Reporter::trade_adjusted(const AdjustTrade& adjust) {
+  FeedEvent event;
+  event.kind = FeedKind::kTradeAdjustment;
+  event.price = adjust.new_price;
+  event.quantity = adjust.new_quantity;
+  event.trade_id = adjust.trade_id;
+  publish(event);
+  FeedEvent& last = cause.market->last_trade;
+  if (last.sequence > 0 && last.trade_id == adjust.trade_id && adjust.new_quantity > 0) {
+    last.price = adjust.new_price;
+    last.quantity = adjust.new_quantity;
+  }
 }
 
 Execution Reporter::describe(const Order& order, ExecutionType type, Reason reason) const {

@@ -160,6 +160,22 @@ TYPED_TEST(AuctionTest, AnIcebergOrderTakesPartWithAllItHas) {
   EXPECT_EQ(this->told(), (Lines{"auction 2 with 1 12@100 leaves 0 8", "bid 100: 0 in 0", "ask 100: 5 in 1"}));
 }
 
+TYPED_TEST(AuctionTest, WhatItWouldComeToIsToldBeforeIt) {
+  this->book.begin_call(AuctionKind::kOpening);
+  EXPECT_EQ(this->book.indicative().volume, 0);
+  this->buy(1, 10, 103);
+  this->sell(2, 15, 100);
+  this->at(TimeInForce::kAtTheOpening, 3, Side::kBuy, 8);
+  this->at(TimeInForce::kAtTheClose, 4, Side::kSell, 80);
+  this->told();
+  const Equilibrium found = this->book.indicative();
+  EXPECT_EQ(found.price, 100);
+  EXPECT_EQ(found.volume, 15);
+  EXPECT_EQ(found.surplus, 3) << "18 are wanted, and none of it is for the close";
+  EXPECT_TRUE(this->told().empty()) << "looking changes nothing";
+  EXPECT_EQ(this->uncross(), "15@100");
+}
+
 TYPED_TEST(AuctionTest, StopOrdersGoAfterTheAuction) {
   NewOrder stop = this->order(1, Side::kBuy, 5, 104);
   stop.type = OrderType::kStopLimit;

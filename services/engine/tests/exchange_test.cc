@@ -264,6 +264,34 @@ TEST_F(ExchangeTest, GoodTillDateOrdersExpireWhenTimeIsAdvancedSoonestFirst) {
   EXPECT_EQ(exchange.next_expiry(), Exchange::kNever) << "filled";
 }
 
+TEST_F(ExchangeTest, AReplaceMovesTheExpiryAndKeepsThePlace) {
+  Command dated = new_order(1, 71, Side::kBuy, 10, 100);
+  dated.time_in_force = TimeInForce::kGoodTillDate;
+  dated.terms.expire_time = 300;
+  send(alice, dated);
+  send(bob, new_order(1, 1, Side::kBuy, 10, 100));
+  Command move = change(2, CommandKind::kReplace, 71, 10, 100);
+  move.amendment.expire_time = 500;
+  send(alice, move);
+  EXPECT_EQ(last(alice).type, ExecutionType::kReplaced);
+  EXPECT_EQ(exchange.next_expiry(), 500);
+  move.sequence = 3;
+  move.amendment.expire_time = 100;
+  send(alice, move);
+  EXPECT_EQ(last(alice).reason, Reason::kInvalidExpireTime) << "that time is over";
+  EXPECT_EQ(exchange.next_expiry(), 500) << "and nothing has changed";
+  Command undated = change(2, CommandKind::kReplace, 1, 10, 100);
+  undated.amendment.expire_time = 500;
+  send(bob, undated);
+  EXPECT_EQ(last(bob).reason, Reason::kInvalidExpireTime) << "the order has no expiry";
+  send(bob, new_order(3, 2, Side::kSell, 4, 100));
+  EXPECT_EQ(last(alice).type, ExecutionType::kTrade) << "it still stands before the other";
+  EXPECT_EQ(exchange.apply(AdvanceTime{}, 499).count, 0U);
+  EXPECT_EQ(exchange.apply(AdvanceTime{}, 500).count, 1U);
+  EXPECT_EQ(last(alice).reason, Reason::kExpireTime);
+  EXPECT_EQ(exchange.next_expiry(), Exchange::kNever);
+}
+
 TEST_F(ExchangeTest, AStopOrderIsToldWhenItIsAcceptedTriggeredAndTraded) {
   Command stop = new_order(1, 71, Side::kBuy, 10, 0);
   stop.type = OrderType::kStop;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -25,6 +26,7 @@ inline Equilibrium naive_equilibrium(const std::vector<Order>& orders, std::opti
     prices.insert(*reference);
   }
   std::vector<std::tuple<Quantity, Quantity, Price>> ranked;  // minus volume, surplus, price
+  std::map<Price, Quantity> surplus;                          // bought beyond what is sold
   for (const Price price : prices) {
     Quantity demand = 0;
     Quantity supply = 0;
@@ -36,6 +38,7 @@ inline Equilibrium naive_equilibrium(const std::vector<Order>& orders, std::opti
         supply += order.leaves;
       }
     }
+    surplus[price] = demand - supply;
     ranked.emplace_back(-std::min(demand, supply), std::max(demand, supply) - std::min(demand, supply), price);
   }
   std::sort(ranked.begin(), ranked.end());
@@ -43,8 +46,8 @@ inline Equilibrium naive_equilibrium(const std::vector<Order>& orders, std::opti
     return {};
   }
   std::vector<Price> best;
-  for (const auto& [volume, surplus, price] : ranked) {
-    if (volume == std::get<0>(ranked.front()) && surplus == std::get<1>(ranked.front())) {
+  for (const auto& [volume, left, price] : ranked) {
+    if (volume == std::get<0>(ranked.front()) && left == std::get<1>(ranked.front())) {
       best.push_back(price);
     }
   }
@@ -52,7 +55,7 @@ inline Equilibrium naive_equilibrium(const std::vector<Order>& orders, std::opti
   const Price nearest = *std::min_element(best.begin(), best.end(), [&](Price one, Price other) {
     return std::abs(one - wanted) < std::abs(other - wanted);
   });
-  return {nearest, -std::get<0>(ranked.front())};
+  return {nearest, -std::get<0>(ranked.front()), surplus[nearest]};
 }
 
 }  // namespace ordermesh::engine::test

@@ -46,6 +46,10 @@ class NaiveBook : public NaiveOrders {
     return found;
   }
 
+  Equilibrium indicative() {
+    return naive_equilibrium(all_in_auction(), traded_ ? std::optional<Price>(last_) : std::nullopt);
+  }
+
   void continue_trading() {
     look_at_last();
     release_stops();
@@ -114,7 +118,7 @@ class NaiveBook : public NaiveOrders {
       Order& order = const_cast<Order&>(*found);
       take_off(order, order.leaves - leaves);
       order.price = price;
-      amend(order, amendment);
+      give_terms(order, amendment);
       handler_.on_replaced(order);
       tell_level(order);
       return Reason::kNone;
@@ -131,7 +135,7 @@ class NaiveBook : public NaiveOrders {
     order.price = price;
     order.leaves = leaves;
     order.hidden = 0;
-    amend(order, amendment);
+    give_terms(order, amendment);
     handler_.on_replaced(order);
     prints_.clear();
     if (order.waits) {
@@ -149,6 +153,14 @@ class NaiveBook : public NaiveOrders {
   }
 
  private:
+  void give_terms(Order& order, const Amendment& amendment) {
+    const Nanoseconds before = order.terms.expire_time;
+    amend(order, amendment);
+    if (amendment.expire_time) {
+      handler_.on_expire_time(order, before);
+    }
+  }
+
   void forget_filled(Side side) {
     waiting_.remove_if([](const Order& order) { return order.leaves == 0; });
     Levels& levels = levels_of(side);

@@ -64,6 +64,7 @@ inline void amend(Order& order, const Amendment& amendment) {
   order.terms.stop_price = amendment.stop_price.value_or(order.terms.stop_price);
   order.terms.display = amendment.display.value_or(order.terms.display);
   order.iceberg = order.terms.display > 0;
+  order.terms.expire_time = amendment.expire_time.value_or(order.terms.expire_time);
 }
 
 inline bool keeps_place(const Order& order, Price price, Quantity leaves, const Amendment& amendment) {

@@ -61,6 +61,9 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
     if (draw(0, 4) == 0) {
       amendment.display = draw(0, quantity);
     }
+    if (draw(0, 4) == 0) {
+      amendment.expire_time = draw(1, 1000);
+    }
     return amendment;
   }
 
@@ -114,8 +117,20 @@ class RandomStream : public ::testing::TestWithParam<std::tuple<Shape, unsigned>
     const Equilibrium found = fast.uncross(reference);
     EXPECT_EQ(expected.price, found.price);
     EXPECT_EQ(expected.volume, found.volume);
+    EXPECT_EQ(expected.surplus, found.surplus);
     naive.continue_trading();
     fast.continue_trading();
+  }
+
+  // In a call phase: what would be traded if it ended now.
+  void expect_the_same_indication() {
+    if (naive.call() != AuctionKind::kUnspecified) {
+      const Equilibrium expected = naive.indicative();
+      const Equilibrium found = fast.indicative();
+      EXPECT_EQ(expected.price, found.price);
+      EXPECT_EQ(expected.volume, found.volume);
+      EXPECT_EQ(expected.surplus, found.surplus);
+    }
   }
 
   Shape shape;
@@ -161,6 +176,7 @@ TEST_P(RandomStream, BothBooksTellAndHoldTheSame) {
     ASSERT_EQ(naive_told.take(), fast_told.take()) << "step " << i << ": " << what;
     ASSERT_EQ(contents(naive), contents(fast)) << "step " << i << ": " << what;
     ASSERT_EQ(naive.size(), fast.size());
+    expect_the_same_indication();
     for (const Side side : {Side::kBuy, Side::kSell}) {
       ASSERT_EQ(levels(fast, side), levels_from_orders(fast, side)) << "step " << i << ": " << what;
     }

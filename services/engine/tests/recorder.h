@@ -26,6 +26,9 @@ class Recorder : public BookEvents {
   void on_replaced(const Order& order) {
     add("replaced ", order.id, " ", order.leaves, "@", order.price, " cumulative ", order.cumulative);
   }
+  void on_expire_time(const Order& order, Nanoseconds before) {
+    add("expires ", order.id, " at ", order.terms.expire_time, ", not at ", before);
+  }
   void on_auction_trade(const Order& buy, const Order& sell, Price price, Quantity quantity) {
     add("auction ", buy.id, " with ", sell.id, " ", quantity, "@", price, " leaves ", buy.leaves, " ", sell.leaves);
   }

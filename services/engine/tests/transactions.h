@@ -79,6 +79,9 @@ class RandomTransactions {
       }
       return uncross;
     }
+    if (kind < 42) {
+      return adjust_trade();
+    }
     return ParticipantCommand{static_cast<ParticipantIndex>(draw(0, kParticipants - 1)), command()};
   }
 
@@ -92,6 +95,23 @@ class RandomTransactions {
 
   std::int64_t draw(std::int64_t low, std::int64_t high) {
     return std::uniform_int_distribution<std::int64_t>(low, high)(random_);
+  }
+
+  // Of a trade that nobody made: the exchange goes by what the transaction says.
+  AdjustTrade adjust_trade() {
+    AdjustTrade adjust;
+    adjust.trade_id = static_cast<std::uint64_t>(draw(1, 5));
+    adjust.instrument = static_cast<InstrumentId>(draw(1, 4));
+    adjust.price = 100;
+    adjust.quantity = 3;
+    adjust.new_price = draw(0, 110);
+    adjust.new_quantity = draw(0, 1) * draw(1, 5);
+    for (TradeSide& side : adjust.sides) {
+      side.participant = static_cast<ParticipantIndex>(draw(0, kParticipants - 1));
+      side.order_id = {static_cast<std::uint64_t>(draw(1, 1000)), 0};
+      side.side = Side::kBuy;
+    }
+    return adjust;
   }
 
   Command command() {
@@ -126,6 +146,9 @@ class RandomTransactions {
       if (change_kind == CommandKind::kReplace && draw(0, 4) == 0) {
         command.amendment.stop_price = draw(85, 110);
         command.price = draw(0, 1) == 0 ? 0 : command.price;
+      }
+      if (change_kind == CommandKind::kReplace && draw(0, 4) == 0) {
+        command.amendment.expire_time = time_ + draw(-10, 300);
       }
       return command;
     }

@@ -76,6 +76,24 @@ def candle_of(trade: Trade, interval: Interval) -> Candle:
     )
 
 
+def extended(candle: Candle, trade: Trade) -> Candle:
+    """Returns the candle with one trade more, which must be of its interval and stand after all that it has."""
+    _, first_position, _, open_, high, low, _, volume, turnover, trade_count = candle
+    price, quantity = trade.price, trade.quantity
+    return Candle(
+        candle.open_second,
+        first_position,
+        trade.position,
+        open_,
+        max(high, price),
+        min(low, price),
+        price,
+        volume + quantity,
+        turnover + price * quantity,
+        trade_count + 1,
+    )
+
+
 def merge(one: Candle, other: Candle) -> Candle:
     """Returns the candle of the trades of both, which must be of one interval and have no trade in common."""
     first = one if one.first_position <= other.first_position else other

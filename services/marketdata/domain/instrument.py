@@ -8,9 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from services.kernel.decimals import format_decimal, is_multiple
-from services.kernel.errors import CodedError, FieldViolation, already_exists, invalid, not_found
+from services.kernel.errors import CodedError, FieldViolation, already_exists, invalid, invalid_field, not_found
 from services.kernel.instrument import InstrumentId
 
+MOST_TICKS = 1_000_000_000_000_000
+"""Highest price that the engine can be told, in ticks."""
 MOST_LOTS = 1_000_000_000_000
 """Largest quantity of an order that the engine takes, in lots."""
 USUAL_MOST_LOTS = 10_000_000
@@ -33,6 +35,7 @@ class TradingStatus(enum.IntEnum):
 
     TRADING = 1
     HALTED = 2
+    CALL_AUCTION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Instrument:
     Attributes:
         terms: What it is.
         number: Number under which the engine knows it.
-        status: Whether it trades.
+        status: Whether it trades or is halted; that an auction goes on is the venue's to say.
         version: Counts the changes, from 1.
         updated_at: When it last changed.
     """
@@ -121,6 +124,11 @@ def unknown_instrument(name: str, field: str = "instrument") -> CodedError:
     error = not_found("UNKNOWN_INSTRUMENT", f"no instrument {name}", instrument=name)
     error.violations = (FieldViolation(field, f"no instrument is called {name}"),)
     return error
+
+
+def price_out_of_range(field: str = "reference_price") -> CodedError:
+    """Returns the error for a price that the venue does not take."""
+    return invalid_field(field, "lies outside what the venue takes", reason="PRICE_OUT_OF_RANGE")
 
 
 def instrument_exists(name: str, differing: list[str]) -> CodedError:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from services.marketdata.domain.auction import Auction
 from services.marketdata.domain.book import Book, Level
-from services.marketdata.domain.candle import Interval
+from services.marketdata.domain.candle import Candle, Interval
 from services.marketdata.domain.instrument import Instrument, TradingStatus
 from services.marketdata.domain.scale import scales_of
 from services.marketdata.domain.series import CandleSeries
-from services.marketdata.domain.trade import Trade, position_of
+from services.marketdata.domain.trade import Trade, adjusted, position_of
 
 RECENT_TRADES = 1000
 
@@ -29,6 +30,7 @@ class QuoteState(NamedTuple):
     last: Trade | None
     status: TradingStatus
     stale: bool
+    auction: Auction | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Market:
         time_ns: When the venue made that event; 0 when unknown.
         last_trade: The last trade; None before the first.
         status: Whether it trades.
+        auction: The auction whose call phase goes on; None without one, and before the venue has told it.
         told: Whether the feed has told it at all.
         stale: Whether the feed is lost.
         recent: The last trades, oldest first.
@@ -71,6 +74,7 @@ class Market:
     """
 
     __slots__ = (
+        "auction",
         "book",
         "epoch_number",
         "instrument",
@@ -98,6 +102,7 @@ class Market:
         self.time_ns = 0
         self.last_trade: Trade | None = None
         self.status = instrument.status
+        self.auction: Auction | None = None
         self.told = False
         self.stale = False
         self.recent: deque[Trade] = deque(maxlen=RECENT_TRADES)
@@ -115,18 +120,29 @@ class Market:
 
     def quote_state(self) -> QuoteState:
         """Returns what a quote would tell now."""
-        return QuoteState(self.book.bids.best, self.book.asks.best, self.last_trade, self.status, self.stale)
+        bid, ask = self.book.bids.best, self.book.asks.best
+        if bid is not None and ask is not None and bid.price >= ask.price:
+            # Orders collect for an auction: neither is a price at which anybody could trade.
+            bid = ask = None
+        return QuoteState(bid, ask, self.last_trade, self.status, self.stale, self.auction)
+
+    def set_status(self, status: TradingStatus) -> None:
+        """Takes in whether it trades; an auction ends with its call phase."""
+        self.status = status
+        if status is not TradingStatus.CALL_AUCTION:
+            self.auction = None
 
     def restore(self, snapshot: MarketSnapshot, epoch_number: int) -> None:
         """Begins anew from a snapshot of the feed."""
         self.epoch_number = epoch_number
         self.book.load(snapshot.bids, snapshot.asks)
         self.sequence = snapshot.sequence
-        self.status = snapshot.status
+        self.set_status(snapshot.status)
         self.told = True
         self.stale = False
         if snapshot.last_trade is not None:
-            self.last_trade = snapshot.last_trade
+            if not self._was_canceled(snapshot.last_trade):
+                self.last_trade = snapshot.last_trade
             self.time_ns = max(self.time_ns, snapshot.last_trade.time_ns)
 
     def advance(self, sequence: int, time_ns: int) -> bool:
@@ -152,6 +168,30 @@ class Market:
         self.last_trade = trade
         self.recent.append(trade)
 
+    def adjust(self, entry: Trade) -> Trade | None:
+        """Takes in what becomes of a trade; returns the trade as it is now, None when it is not a recent one."""
+        for number, trade in enumerate(self.recent):
+            if trade.trade_id == entry.trade_id and trade.epoch_number == entry.epoch_number:
+                self.recent[number] = now = adjusted(trade, entry)
+                last = self.last_trade
+                if last is not None and (last.trade_id, last.epoch_number) == (now.trade_id, now.epoch_number):
+                    self.last_trade = self._last_of_recent()
+                return now
+        return None
+
+    def reload(self, trades: Iterable[Trade], candles: Mapping[Interval, tuple[Candle | None, Candle | None]]) -> None:
+        """Begins anew with what the store has after trades were adjusted; what is not stored yet is added behind it."""
+        self.recent = deque((trade for trade in trades if not trade.adjusts), maxlen=RECENT_TRADES)
+        self.last_trade = self._last_of_recent()
+        for interval, (newest, before) in candles.items():
+            self.series[interval].load(newest, before)
+
+    def _last_of_recent(self) -> Trade | None:
+        return next((trade for trade in reversed(self.recent) if not trade.canceled), None)
+
+    def _was_canceled(self, told: Trade) -> bool:
+        return any(trade.canceled for trade in self.recent if trade.trade_id == told.trade_id)
+
     def add_to_candles(self, trade: Trade) -> list[Interval]:
         """Adds a trade to the candles; returns the intervals whose newest candles changed."""
         return [interval for interval, series in self.series.items() if series.add(trade)]
@@ -160,5 +200,6 @@ class Market:
         """Remembers trades of the store, or of the feed's past, among the recent ones."""
         remembered = sorted({*self.recent, *trades})
         self.recent = deque(remembered, maxlen=RECENT_TRADES)
-        if remembered and (self.last_trade is None or self.last_trade.position < remembered[-1].position):
-            self.last_trade = remembered[-1]
+        last = self._last_of_recent()
+        if last is not None and (self.last_trade is None or self.last_trade.position < last.position):
+            self.last_trade = last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.marketdata.domain.candle import SECOND_NS, Candle, Interval, candle_of, merge
+from services.marketdata.domain.candle import SECOND_NS, Candle, Interval, candle_of, extended, merge
 from services.marketdata.domain.trade import Trade
 
 
@@ -28,8 +28,15 @@ class CandleSeries:
 
     def add(self, trade: Trade) -> bool:
         """Adds a trade that was not added before; returns whether one of the two candles changed."""
-        candle = candle_of(trade, self.interval)
         newest, before = self.newest, self.before
+        if (
+            newest is not None
+            and trade.position > newest.last_position
+            and 0 <= trade.time_ns // SECOND_NS - newest.open_second < self.interval
+        ):
+            self.newest = extended(newest, trade)  # nearly every trade: a third of the time of what follows
+            return True
+        candle = candle_of(trade, self.interval)
         if newest is None or candle.open_second > newest.open_second:
             self.before, self.newest = newest, candle
         elif candle.open_second == newest.open_second:

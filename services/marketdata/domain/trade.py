@@ -26,6 +26,9 @@ class Trade(NamedTuple):
         quantity: In lots.
         aggressor: Side of the incoming order.
         trade_id: The venue's number, unique within the epoch.
+        canceled: Whether the venue has taken it back: it counts in no candle.
+        adjusts: Whether it is no trade but what becomes of one: the trade of this number has this price and quantity
+            from here on, or (`canceled`) counts no more.
     """
 
     position: int
@@ -34,6 +37,8 @@ class Trade(NamedTuple):
     quantity: int
     aggressor: Aggressor
     trade_id: int
+    canceled: bool = False
+    adjusts: bool = False
 
     @property
     def sequence(self) -> int:
@@ -44,6 +49,13 @@ class Trade(NamedTuple):
     def epoch_number(self) -> int:
         """Our number of the feed's epoch."""
         return epoch_number_of(self.position)
+
+
+def adjusted(trade: Trade, entry: Trade) -> Trade:
+    """Returns a trade as an entry that adjusts it leaves it; one that is canceled keeps what it was."""
+    if entry.canceled:
+        return trade._replace(canceled=True)
+    return trade._replace(price=entry.price, quantity=entry.quantity)
 
 
 def position_of(epoch_number: int, sequence: int) -> int:

@@ -169,6 +169,9 @@ class EngineFeed:
                     trade = event.trade
                     aggressor = AGGRESSORS.get(trade.aggressor_side, Aggressor.UNKNOWN)
                     hub.trade(market, trade.trade_id, trade.price_ticks, trade.quantity_lots, aggressor)
+                case "trade_adjustment":
+                    adjustment = event.trade_adjustment
+                    hub.adjust(market, adjustment.trade_id, adjustment.price_ticks, adjustment.quantity_lots)
                 case "status":
                     hub.status(market, STATUS_OF_ENGINE[event.status.status])
         self.events += count

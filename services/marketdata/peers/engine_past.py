@@ -63,7 +63,8 @@ class _Parts:
         match response.WhichOneof("content"):
             case "update":
                 events = response.update.events
-                trades = [_trade(e, self._epoch_number) for e in events if e.HasField("trade")]
+                told = (_entry(event, self._epoch_number) for event in events)
+                trades = [trade for trade in told if trade is not None]
                 return Recovered(trades, events[-1].feed_sequence)
             case "heartbeat" if response.heartbeat.positions:
                 return Recovered([], response.heartbeat.positions[0].feed_sequence)
@@ -71,6 +72,27 @@ class _Parts:
                 return Recovered([], response.snapshot.feed_sequence, forgotten=True)
             case _:
                 return None
+
+
+def _entry(event: market_feed_pb2.FeedEvent, epoch_number: int) -> Trade | None:
+    """Returns the trade that an event tells, or what becomes of one; None when it tells neither."""
+    match event.WhichOneof("content"):
+        case "trade":
+            return _trade(event, epoch_number)
+        case "trade_adjustment":
+            told = event.trade_adjustment
+            return Trade(
+                position_of(epoch_number, event.feed_sequence),
+                event.time_ns,
+                told.price_ticks,
+                told.quantity_lots,
+                Aggressor.UNKNOWN,
+                told.trade_id,
+                canceled=not told.quantity_lots,
+                adjusts=True,
+            )
+        case _:
+            return None
 
 
 def _trade(event: market_feed_pb2.FeedEvent, epoch_number: int) -> Trade:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from decimal import Decimal
 
 from services.kernel.clock import Clock
-from services.kernel.errors import precondition
+from services.kernel.errors import invalid_field, precondition
+from services.marketdata.domain.auction import AuctionKind, Uncrossed
 from services.marketdata.domain.instrument import (
+    MOST_TICKS,
     Instrument,
     Terms,
     TradingStatus,
     differing_terms,
     instrument_exists,
+    price_out_of_range,
     unknown_instrument,
 )
+from services.marketdata.domain.scale import scales_of
 from services.marketdata.pipeline.ports import InstrumentStore, Venue, VenueListing
 
 
@@ -119,6 +124,37 @@ class Catalogue:
             await self._venue.set_status(instrument.number, status)
             return instrument
 
+    async def begin_auction(self, name: str, kind: AuctionKind) -> tuple[Instrument, bool]:
+        """Begins an auction's call phase; returns the instrument, and whether this call did.
+
+        The venue keeps auctions, and the store halts, which it ends: a call that fails in between is completed by the
+        same call again.
+
+        Raises:
+            CodedError: UNKNOWN_INSTRUMENT; AUCTION_PHASE_MISMATCH; VENUE_UNAVAILABLE; STORE_UNAVAILABLE.
+        """
+        async with self._one_at_a_time:
+            instrument = self.get(name)
+            begun = await self._venue.begin_auction(instrument.number, kind)
+            if instrument.status is TradingStatus.HALTED:
+                instrument = await self._store.set_status(name, TradingStatus.TRADING, 0, self._clock.now())
+                self._instruments[name] = instrument
+                await self._follow(instrument)
+                await self._venue.set_status(instrument.number, TradingStatus.TRADING)
+            return instrument, begun
+
+    async def uncross_auction(self, name: str, reference_price: Decimal | None) -> tuple[Instrument, Uncrossed]:
+        """Ends an auction's call phase; returns the instrument, and what the auction came to.
+
+        Raises:
+            CodedError: UNKNOWN_INSTRUMENT; PRICE_OFF_TICK or PRICE_OUT_OF_RANGE; AUCTION_PHASE_MISMATCH;
+                VENUE_UNAVAILABLE, in which case it may have ended.
+        """
+        instrument = self.get(name)
+        ticks = None if reference_price is None else _ticks(instrument, reference_price)
+        async with self._one_at_a_time:
+            return instrument, await self._venue.uncross_auction(instrument.number, ticks)
+
     async def _add(self, terms: Terms, listings: dict[str, VenueListing]) -> tuple[Instrument, bool]:
         name = str(terms.name)
         taken = {listing.number for listing in listings.values()} | {i.number for i in self._instruments.values()}
@@ -136,10 +172,21 @@ class Catalogue:
             )
         await self._venue.define(instrument)
         venue_status = listing.status if listing is not None else TradingStatus.TRADING
-        if venue_status is not instrument.status:
+        # A call phase is the venue's own, and goes on.
+        if (venue_status is TradingStatus.HALTED) is not (instrument.status is TradingStatus.HALTED):
             await self._venue.set_status(instrument.number, instrument.status)
         self._at_venue.add(instrument.number)
         await self._follow(instrument)
+
+
+def _ticks(instrument: Instrument, price: Decimal) -> int:
+    try:
+        ticks = scales_of(instrument.terms).prices.count(price)
+    except ValueError as error:
+        raise invalid_field("reference_price", str(error), reason="PRICE_OFF_TICK") from error
+    if ticks > MOST_TICKS:
+        raise price_out_of_range()
+    return ticks
 
 
 def _same(instrument: Instrument, terms: Terms) -> Instrument:

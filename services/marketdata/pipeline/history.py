@@ -28,6 +28,10 @@ class History:
         trades = sorted([*fresh, *stored], key=_order, reverse=True)
         return trades[: page.limit], len(trades) > page.limit
 
+    def recovering(self, instrument: Instrument) -> bool:
+        """Tells whether trades before the last are missing, and on their way."""
+        return self._recorder.recovering(instrument.number)
+
     async def candles(self, instrument: Instrument, interval: Interval, page: Page) -> tuple[list[Candle], bool]:
         """Returns a page of candles, and whether there are more; raises STORE_UNAVAILABLE."""
         waiting = self._recorder.pending(instrument.number)

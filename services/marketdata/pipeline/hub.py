@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.kernel.drain import Wakeup
+from services.marketdata.domain.auction import Auction
 from services.marketdata.domain.candle import SECOND_NS, Interval
 from services.marketdata.domain.instrument import Instrument, TradingStatus, unknown_instrument
 from services.marketdata.domain.market import Market, MarketSnapshot, QuoteState
 from services.marketdata.domain.series import is_complete
 from services.marketdata.domain.trade import Aggressor, Trade
+from services.marketdata.pipeline.ports import StoredHistory
 
 
 @dataclass(slots=True)
@@ -23,12 +25,14 @@ class Turn:
         books: Markets whose book changed.
         trades: New trades in the order of the feed.
         candles: Markets and intervals whose newest candles changed.
+        interrupted: Markets that have missed trades.
     """
 
     quotes: list[Market] = field(default_factory=list)
     books: list[Market] = field(default_factory=list)
     trades: list[tuple[Market, Trade]] = field(default_factory=list)
     candles: list[tuple[Market, Interval]] = field(default_factory=list)
+    interrupted: list[Market] = field(default_factory=list)
 
 
 class TradeSink(Protocol):
@@ -83,6 +87,7 @@ class Hub:
         self._books: dict[int, Market] = {}
         self._trades: list[tuple[Market, Trade]] = []
         self._candles: dict[tuple[int, Interval], Market] = {}
+        self._interrupted: list[Market] = []
         self._second = 0
         self._news = Wakeup()
 
@@ -125,6 +130,8 @@ class Hub:
         """Takes a whole market in."""
         market = self.by_number[snapshot.number]
         before = market.position
+        if market.told and _missed(market, snapshot, self.epoch_number):
+            self._interrupted.append(market)
         market.restore(snapshot, self.epoch_number)
         if snapshot.last_trade is not None:
             self._time(snapshot.last_trade.time_ns)
@@ -148,12 +155,48 @@ class Hub:
         self._add_to_candles(market, trade)
         self._touch(market)
 
-    def recovered(self, number: int, trades: list[Trade]) -> None:
-        """Takes in trades that did not come live."""
+    def adjust(self, market: Market, trade_id: int, price: int, quantity: int) -> None:
+        """Takes in what becomes of a trade; zero quantity: it is taken back. The market was advanced before.
+
+        Who reads trades is told it anew. Candles follow once the store has made them anew.
+        """
+        entry = Trade(
+            market.position,
+            market.time_ns,
+            price,
+            quantity,
+            Aggressor.UNKNOWN,
+            trade_id,
+            canceled=not quantity,
+            adjusts=True,
+        )
+        self._sink.add(market.number, entry)
+        if (now := market.adjust(entry)) is not None:
+            self._trades.append((market, now))
+        self._touch(market)
+
+    def adjusted(self, number: int, stored: StoredHistory, waiting: list[Trade]) -> None:
+        """Takes in the trades and candles of the store after some were adjusted, and what is not stored yet."""
         market = self.by_number[number]
-        market.recall(trades)
+        market.reload([*stored.trades, *waiting], stored.candles)
+        for trade in waiting:
+            if trade.adjusts:
+                market.adjust(trade)
+            else:
+                market.add_to_candles(trade)
+        for interval in Interval:
+            self._candles[number, interval] = market
+        self._touch(market)
+
+    def recovered(self, number: int, trades: list[Trade]) -> None:
+        """Takes in trades, and what became of some, that did not come live."""
+        market = self.by_number[number]
+        market.recall(trade for trade in trades if not trade.adjusts)
         for trade in trades:
-            self._add_to_candles(market, trade)
+            if trade.adjusts:
+                market.adjust(trade)
+            else:
+                self._add_to_candles(market, trade)
         self._touch(market)
 
     def live_position(self, number: int) -> int:
@@ -161,9 +204,15 @@ class Hub:
         return self.by_number[number].position
 
     def status(self, market: Market, status: TradingStatus) -> None:
-        """Takes a halt or a resumption in. The market was advanced before."""
-        market.status = status
+        """Takes a halt, a resumption, or the begin or end of a call phase in. The market was advanced before."""
+        market.set_status(status)
         self._touch(market)
+
+    def auction(self, market: Market, auction: Auction | None) -> None:
+        """Takes in what the venue says of an auction; what comes after its end is late."""
+        if market.status is TradingStatus.CALL_AUCTION:
+            market.auction = auction
+            self._touch(market)
 
     async def all_told(self) -> None:
         """Waits until the feed has told every market there is."""
@@ -182,8 +231,10 @@ class Hub:
             books=list(self._books.values()),
             trades=self._trades,
             candles=[(market, interval) for (_, interval), market in self._candles.items()],
+            interrupted=self._interrupted,
         )
         self._touched, self._books, self._candles, self._trades = {}, {}, {}, []
+        self._interrupted = []
         for listener in self._listeners:
             listener(turn)
         self._news.call()
@@ -233,3 +284,15 @@ class Hub:
                 market.stale = stale
                 self._books[market.number] = market
                 self._touch(market)
+
+
+def _missed(market: Market, snapshot: MarketSnapshot, epoch_number: int) -> bool:
+    """Tells whether a snapshot knows of a trade that the live market does not."""
+    newest = snapshot.last_trade
+    if newest is None:
+        return False
+    known = [market.last_trade] if market.last_trade is not None else []
+    # One that was taken back is no last trade any more, and still known.
+    return all(
+        (each.epoch_number, each.trade_id) != (epoch_number, newest.trade_id) for each in (*known, *market.recent)
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from services.marketdata.domain.auction import Auction, AuctionKind, Uncrossed
 from services.marketdata.domain.candle import Candle, Interval
 from services.marketdata.domain.instrument import Instrument, Terms, TradingStatus
 from services.marketdata.domain.trade import Trade
@@ -22,7 +23,7 @@ class VenueListing:
 
 
 class Venue(Protocol):
-    """Lists, halts and resumes instruments. All methods raise CodedError VENUE_UNAVAILABLE."""
+    """Lists, halts and resumes instruments, runs auctions. All methods raise CodedError VENUE_UNAVAILABLE."""
 
     async def listings(self) -> list[VenueListing]:
         """Returns every instrument that the venue knows."""
@@ -33,7 +34,31 @@ class Venue(Protocol):
         ...
 
     async def set_status(self, number: int, status: TradingStatus) -> None:
-        """Halts or resumes trading."""
+        """Halts or resumes trading; where an auction goes on, its call phase goes on after a halt."""
+        ...
+
+    async def begin_auction(self, number: int, kind: AuctionKind) -> bool:
+        """Begins a call phase, which ends a halt; returns False when it went on already, and changes nothing then.
+
+        Raises:
+            CodedError: AUCTION_PHASE_MISMATCH.
+        """
+        ...
+
+    async def uncross_auction(self, number: int, reference_price: int | None) -> Uncrossed:
+        """Ends a call phase: what can trade trades at one price.
+
+        Args:
+            number: The instrument.
+            reference_price: In ticks; None for the last trade's.
+
+        Raises:
+            CodedError: AUCTION_PHASE_MISMATCH, or PRICE_OUT_OF_RANGE.
+        """
+        ...
+
+    async def auction(self, number: int) -> Auction | None:
+        """Returns the auction that goes on; None without one."""
         ...
 
 
@@ -70,7 +95,7 @@ class HistoryPart:
 
     Attributes:
         instrument: The instrument.
-        trades: New trades, oldest first.
+        trades: New trades, and what became of trades, oldest first.
         cursor: Position in the feed that its history reaches with them.
     """
 

@@ -21,7 +21,14 @@ from services.kernel.errors import CodedError
 from services.marketdata.domain.instrument import Instrument
 from services.marketdata.domain.trade import Trade, epoch_number_of, position_of, sequence_of
 from services.marketdata.pipeline.epochs import Epochs
-from services.marketdata.pipeline.ports import HistoryBatch, HistoryPart, HistoryStore, PastFeed, Recovered
+from services.marketdata.pipeline.ports import (
+    HistoryBatch,
+    HistoryPart,
+    HistoryStore,
+    PastFeed,
+    Recovered,
+    StoredHistory,
+)
 from services.marketdata.pipeline.retry import Retry
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -49,6 +56,10 @@ class LiveMarkets(Protocol):
         """Is told trades that did not come live."""
         ...
 
+    def adjusted(self, number: int, stored: StoredHistory, waiting: list[Trade]) -> None:
+        """Is told what the store has after trades were adjusted, and what waits behind it."""
+        ...
+
 
 class NoMarkets:
     """Stands in until the markets are there."""
@@ -58,6 +69,9 @@ class NoMarkets:
         return 0
 
     def recovered(self, number: int, trades: list[Trade]) -> None:
+        """Has nobody to tell."""
+
+    def adjusted(self, number: int, stored: StoredHistory, waiting: list[Trade]) -> None:
         """Has nobody to tell."""
 
 
@@ -97,7 +111,8 @@ class Line:
         for trade in trades:
             self.queued.append(trade)
             self.reached = trade.position
-            self.last_trade_id = trade.trade_id
+            if not trade.adjusts:
+                self.last_trade_id = trade.trade_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +221,12 @@ class Recorder:
     def pending(self, number: int) -> list[Trade]:
         """Returns the trades of an instrument that the store may not have yet, oldest first."""
         line = self._lines.get(number)
-        return [*line.queued, *line.held] if line else []
+        return [trade for trade in (*line.queued, *line.held) if not trade.adjusts] if line else []
+
+    def recovering(self, number: int) -> bool:
+        """Tells whether trades before the last are missing, and on their way."""
+        line = self._lines.get(number)
+        return line is not None and line.state is not State.FOLLOWING
 
     async def run(self) -> None:
         """Stores what comes, for ever."""
@@ -219,6 +239,10 @@ class Recorder:
         """Stores what waits; a store that is away is asked until it is back."""
         while (batch := self._batch()).parts:
             await self._retry.until_done(partial(self._write, batch), self._failed)
+            for part in batch.parts:
+                if any(trade.adjusts for trade in part.trades):
+                    line = self._lines[part.instrument.number]
+                    await self._retry.until_done(partial(self._reload, line), self._failed)
 
     async def run_recovery(self) -> None:
         """Recovers what is missing, for ever."""
@@ -258,6 +282,12 @@ class Recorder:
             for _ in part.trades:
                 line.queued.popleft()
         self.counts.stored += batch.trade_count
+
+    async def _reload(self, line: Line) -> None:
+        """Tells the live market what its trades and candles have become; what waits is what the store does not have."""
+        stored = await self._store.history(line.instrument)
+        waiting = [trade for trade in (*line.queued, *line.held) if trade.position > stored.cursor]
+        self._live.adjusted(line.instrument.number, stored, waiting)
 
     async def _recover(self, line: Line) -> None:
         if line.state is State.BEHIND:

@@ -43,9 +43,9 @@ class Reading(Protocol[T_co]):
         ...
 
 
-def never() -> bool:
-    """Tells that a reader of a conflated stream is never too slow."""
-    return False
+def never() -> stream_pb2.GoingAwayReason.ValueType:
+    """Tells that a reader of a conflated stream never loses anything."""
+    return stream_pb2.GOING_AWAY_REASON_UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ class Subscription(Generic[T]):
         reader: What waits for it.
         snapshot: The messages of its snapshot, each with its number of entries: all that was before the reader began.
         update: Makes the message of what has changed.
-        too_slow: Tells whether the reader has lost something.
+        lost: Tells why the reader has lost something; unspecified while it has not.
     """
 
     reader: Reading[T]
     snapshot: Iterable[tuple[int, Wire]]
     update: Callable[[Sequence[T]], Wire]
-    too_slow: Callable[[], bool] = never
+    lost: Callable[[], stream_pb2.GoingAwayReason.ValueType] = never
 
 
 class Silence:
@@ -122,7 +122,7 @@ async def market_stream(
         conflation_seconds: Least time between two updates.
     """
     subscription = subscribe()
-    reader, update, too_slow = subscription.reader, subscription.update, subscription.too_slow
+    reader, update, lost = subscription.reader, subscription.update, subscription.lost
     stop_listening = draining.listen(reader.wake)
     silence = Silence(heartbeat_seconds, reader.wake)
     pace = Pace(conflation_seconds)
@@ -141,8 +141,8 @@ async def market_stream(
             if changed := reader.take():
                 silence.broken()
                 yield update(changed)
-            elif too_slow():
-                yield frames.going_away(stream_pb2.GOING_AWAY_REASON_SLOW_READER)
+            elif reason := lost():
+                yield frames.going_away(reason)
                 return
             elif silence.over_long:
                 silence.broken()

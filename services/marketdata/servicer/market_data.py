@@ -24,6 +24,7 @@ from services.marketdata.pipeline.catalogue import Catalogue
 from services.marketdata.pipeline.epochs import Epochs
 from services.marketdata.pipeline.history import History
 from services.marketdata.pipeline.hub import Hub
+from services.marketdata.servicer.auctions import AuctionMethods
 from services.marketdata.servicer.broadcasts import Broadcasts
 from services.marketdata.servicer.conflated import Subscription, market_stream
 from services.marketdata.servicer.render import (
@@ -56,7 +57,7 @@ class Parts:
     clock: Clock
 
 
-class MarketDataServicer(market_data_service_pb2_grpc.MarketDataServiceServicer):
+class MarketDataServicer(AuctionMethods, market_data_service_pb2_grpc.MarketDataServiceServicer):
     """See the contract."""
 
     def __init__(self, parts: Parts) -> None:
@@ -131,11 +132,13 @@ class MarketDataServicer(market_data_service_pb2_grpc.MarketDataServiceServicer)
     ) -> trade_api.ListMarketTradesResponse:
         """Lists public trades."""
         pages, market = TimePages(request), self._hub.market(request.instrument)
+        recovering = self._history.recovering(market.instrument)
         trades, more = await self._history.trades(market.instrument, pages.page)
         message = self._broadcasts.trades.message
         return trade_api.ListMarketTradesResponse(
             trades=[message(market, trade) for trade in trades],
             next_page_token=pages.token(trades[-1].time_ns, trades[-1].position) if more else "",
+            recovering=recovering or self._history.recovering(market.instrument),
         )
 
     async def ListCandles(self, request: candle_api.ListCandlesRequest, context: Any) -> candle_api.ListCandlesResponse:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ordermesh.marketdata.v1 import book_pb2, candle_pb2, instrument_pb2, market_trade_pb2, quote_pb2
+from ordermesh.marketdata.v1 import auction_pb2, book_pb2, candle_pb2, instrument_pb2, market_trade_pb2, quote_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.kernel.decimals import format_decimal
+from services.marketdata.domain.auction import Auction
 from services.marketdata.domain.book import BookView, Levels
 from services.marketdata.domain.candle import SECOND_NS, Candle, Interval
 from services.marketdata.domain.day import Day
@@ -63,7 +64,7 @@ def instrument_message(instrument: Instrument, market: Market | None = None) -> 
 
 def quote_message(market: Market) -> quote_pb2.Quote:
     """Returns the quote of a market as it is now."""
-    bid, ask, last = market.book.bids.best, market.book.asks.best, market.last_trade
+    bid, ask, last, status, stale, auction = market.quote_state()
     price, quantity = market.scales.prices.text, market.scales.quantities.text
     return quote_pb2.Quote(
         instrument=market.name,
@@ -75,9 +76,22 @@ def quote_message(market: Market) -> quote_pb2.Quote:
         last_quantity=quantity(last.quantity) if last else "",
         sequence=market.sequence,
         venue_time=_time_or_none(market.time_ns),
-        stale=market.stale,
-        status=int(market.status),  # type: ignore[arg-type]
+        stale=stale,
+        status=int(status),  # type: ignore[arg-type]
+        auction=None if auction is None else auction_message(auction, market.scales),
         last_trade_time=_time_or_none(last.time_ns) if last else None,
+    )
+
+
+def auction_message(auction: Auction, scales: Scales) -> auction_pb2.Auction:
+    """Returns an auction in its call phase."""
+    surplus = auction.surplus
+    return auction_pb2.Auction(
+        kind=int(auction.kind),  # type: ignore[arg-type]
+        indicative_price="" if auction.price is None else scales.prices.text(auction.price),
+        indicative_quantity=scales.quantities.text(auction.quantity),
+        surplus_quantity=scales.quantities.text(abs(surplus)),
+        surplus_side=_SIDES[Aggressor.BUY if surplus > 0 else Aggressor.SELL if surplus else Aggressor.UNKNOWN],
     )
 
 
@@ -174,6 +188,7 @@ def trade_message(name: str, trade: Trade, scales: Scales, epoch: str) -> market
         sequence=trade.sequence,
         epoch=epoch,
         venue_time=timestamp(trade.time_ns),
+        canceled=trade.canceled,
     )
 
 

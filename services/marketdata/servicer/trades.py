@@ -6,6 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ordermesh.marketdata.v1 import market_trade_access_pb2, market_trade_pb2
+from ordermesh.type.v1.stream_pb2 import (
+    GOING_AWAY_REASON_INTERRUPTED,
+    GOING_AWAY_REASON_SLOW_READER,
+    GOING_AWAY_REASON_UNSPECIFIED,
+    GoingAwayReason,
+)
 from services.kernel.drain import Wakeup
 from services.marketdata.domain.market import Market
 from services.marketdata.domain.trade import Trade
@@ -33,22 +39,27 @@ class SharedTrade:
 class TradeReader:
     """The trades that wait for one reader: bounded, and lost once there are too many."""
 
-    __slots__ = ("_leave", "_limit", "_waiting", "_wakeup", "too_slow")
+    __slots__ = ("_leave", "_limit", "_reason", "_waiting", "_wakeup")
 
     def __init__(self, limit: int, leave: Callable[[TradeReader], None]) -> None:
         self._limit, self._leave = limit, leave
         self._waiting: list[SharedTrade] = []
         self._wakeup = Wakeup()
-        self.too_slow = False
+        self._reason: GoingAwayReason.ValueType = GOING_AWAY_REASON_UNSPECIFIED
 
     def offer(self, trades: Sequence[SharedTrade]) -> None:
         """Adds trades, all or none; from then on none."""
-        if self.too_slow:
+        if self._reason:
             return
         if len(self._waiting) + len(trades) > self._limit:
-            self.too_slow = True
+            self._reason = GOING_AWAY_REASON_SLOW_READER
         else:
             self._waiting.extend(trades)
+        self._wakeup.call()
+
+    def interrupt(self) -> None:
+        """Takes note that trades are missing which nobody can hand out: from now on it gets none."""
+        self._reason = self._reason or GOING_AWAY_REASON_INTERRUPTED
         self._wakeup.call()
 
     def wake(self) -> None:
@@ -64,9 +75,9 @@ class TradeReader:
         taken, self._waiting = self._waiting[:MOST_PER_UPDATE], self._waiting[MOST_PER_UPDATE:]
         return taken
 
-    def lost(self) -> bool:
-        """Tells whether the reader was too slow and has read what was kept for it."""
-        return self.too_slow and not self._waiting
+    def lost(self) -> GoingAwayReason.ValueType:
+        """Tells why the reader has lost something, once it has read what was kept for it."""
+        return GOING_AWAY_REASON_UNSPECIFIED if self._waiting else self._reason
 
     def close(self) -> None:
         """Ends the reading."""
@@ -84,6 +95,9 @@ class TradeBroadcast:
 
     def turn(self, turn: Turn) -> None:
         """Hands out the trades of a turn, in order for readers of several instruments too."""
+        for market in turn.interrupted:
+            for reader in (*self._of_all, *self._of.get(market.name, ())):
+                reader.interrupt()
         if not turn.trades or not (self._of_all or self._of):
             return
         self._shared.forget()

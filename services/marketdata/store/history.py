@@ -8,11 +8,12 @@ from datetime import UTC, date
 from typing import Any, Final
 
 from services.kernel.clock import from_ns, to_ns
-from services.marketdata.domain.candle import SECOND_NS, Candle, Interval, candles_of
+from services.marketdata.domain.candle import SECOND_NS, Candle, Interval, candles_of, coarsen
 from services.marketdata.domain.instrument import Instrument
 from services.marketdata.domain.scale import Scales, scales_of
 from services.marketdata.domain.trade import Aggressor, Trade
 from services.marketdata.pipeline.ports import HistoryBatch, HistoryPart, Page, StoredHistory
+from services.marketdata.store import adjustments
 from services.marketdata.store.partitions import Partitions
 from services.storage.database import Connection, Database
 
@@ -48,7 +49,7 @@ on conflict (instrument, interval_seconds, open_time) do update set
     trade_count = c.trade_count + excluded.trade_count
 """
 _TRADES: Final = """
-select venue_time, nanosecond, position, trade_id, price, quantity, aggressor
+select venue_time, nanosecond, position, trade_id, price, quantity, aggressor, canceled
 from trade where instrument = $1
     and ($2::timestamptz is null or venue_time >= $2) and ($3::timestamptz is null or venue_time < $3)
     and ($4::timestamptz is null or (venue_time, position) < ($4, $5::bigint))
@@ -104,8 +105,13 @@ class HistoryTables:
                 (part, [trade for trade in part.trades if trade.position > stored[part.instrument.number]])
                 for part in batch.parts
             ]
-            await _copy(connection, fresh)
-            await _merge(connection, fresh)
+            made = [(part, [trade for trade in trades if not trade.adjusts]) for part, trades in fresh]
+            await _copy(connection, made)
+            await _merge(connection, made)
+            for part, trades in fresh:
+                for trade in trades:
+                    if trade.adjusts:
+                        await adjustments.adjust(connection, part.instrument, trade)
             reached = {part.instrument.number: max(part.cursor, stored[part.instrument.number]) for part in batch.parts}
             await connection.executemany(
                 "update feed_cursor set position = $2 where instrument = $1", list(reached.items())
@@ -147,7 +153,8 @@ Fresh = Sequence[tuple[HistoryPart, list[Trade]]]
 
 
 def _days(batch: HistoryBatch) -> set[date]:
-    seconds = {Interval.DAY.open_second(trade.time_ns) for part in batch.parts for trade in part.trades}
+    trades = (trade for part in batch.parts for trade in part.trades if not trade.adjusts)
+    seconds = {Interval.DAY.open_second(trade.time_ns) for trade in trades}
     return {from_ns(second * SECOND_NS).astimezone(UTC).date() for second in seconds}
 
 
@@ -195,11 +202,18 @@ async def _merge(connection: Connection, fresh: Fresh) -> None:
         row
         for part, trades in fresh
         if trades
-        for interval in Interval
-        for row in _candle_rows(part.instrument, interval, candles_of(trades, interval).values())
+        for interval, candles in _candles_of(trades)
+        for row in _candle_rows(part.instrument, interval, candles)
     ]
     if rows:
         await connection.execute(_MERGE, *map(list, zip(*rows, strict=True)))
+
+
+def _candles_of(trades: list[Trade]) -> Iterable[tuple[Interval, Iterable[Candle]]]:
+    """Yields the candles of each interval; the longer ones are made of those of a second, of which there are few."""
+    seconds = candles_of(trades, Interval.SECOND).values()
+    for interval in Interval:
+        yield interval, coarsen(seconds, interval).values()
 
 
 def _candle_rows(instrument: Instrument, interval: Interval, candles: Iterable[Candle]) -> Iterable[tuple[Any, ...]]:
@@ -230,6 +244,7 @@ def _trade(row: Any, scales: Scales) -> Trade:
         quantity=scales.quantities.count(row["quantity"]),
         aggressor=Aggressor(row["aggressor"]),
         trade_id=int(row["trade_id"]),
+        canceled=row["canceled"],
     )
 
 

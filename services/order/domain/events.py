@@ -5,13 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import Enum
 
+from services.kernel.decimals import ZERO
 from services.order.domain.breach import RiskBreach
 from services.order.domain.held import cancel_held, keep_here, replace_here, stays_here
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.replacing import ReplaceRequest, ReplaceStatus, begin, released, with_terms
 from services.order.domain.terms import OrderTerms
-from services.order.domain.values import ExecutionType, OrderStatus
+from services.order.domain.values import ExecutionType, OrderStatus, RestatementReason
 from services.order.domain.venue import VenueReport
 
 
@@ -32,6 +33,14 @@ class Ignored(Enum):
     """A replace is told that nobody waits for."""
     NOT_WAITING = "not_waiting"
     """An order is told as released that does not wait, or is known to be released."""
+    REPEATED_ADJUSTMENT = "repeated_adjustment"
+    """A trade is canceled or corrected that is so already."""
+    UNKNOWN_EXECUTION = "unknown_execution"
+    """A trade is canceled or corrected that is not of the log: never expected, to be looked into."""
+    CANCELED_EXECUTION = "canceled_execution"
+    """A trade is corrected that the venue has canceled: never expected, to be looked into."""
+    REPEATED_RESTATEMENT = "repeated_restatement"
+    """An order is restated to the terms that it has."""
 
 
 def place(terms: OrderTerms, sequence: int, at_ns: int) -> OrderEvent:
@@ -78,7 +87,7 @@ def request_cancel(order: Order, sequence: int, at_ns: int, *, reason: str = "",
 
 def request_replace(order: Order, request: ReplaceRequest, sequence: int, at_ns: int) -> OrderEvent | None:
     """Returns the event of a request to replace, or None when the order has ended or another change is on its way."""
-    if not order.live or order.status in _CHANGING:
+    if not order.live or order.status in CHANGING:
         return None
     if order.held:
         return replace_here(order, request, sequence, at_ns)
@@ -121,7 +130,7 @@ def _accepted(order: Order, report: VenueReport, sequence: int, at_ns: int) -> O
         return Ignored.ENDED
     if order.accepted:
         return Ignored.REPEATED_ACCEPT
-    status = order.status if order.status in _CHANGING else OrderStatus.NEW
+    status = order.status if order.status in CHANGING else OrderStatus.NEW
     return OrderEvent(ExecutionType.NEW, _after(order, report, status, True, sequence, at_ns), report)
 
 
@@ -132,7 +141,7 @@ def _triggered(order: Order, report: VenueReport, sequence: int, at_ns: int) -> 
     if instructions is None or not instructions.waits:
         return Ignored.NOT_WAITING
     after = _after(order, report, order.status, True, sequence, at_ns)
-    if order.status not in _CHANGING:
+    if order.status not in CHANGING:
         after.status = after.resting_status
     after.terms = released(order.terms)
     return OrderEvent(ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM, after, report)
@@ -141,9 +150,27 @@ def _triggered(order: Order, report: VenueReport, sequence: int, at_ns: int) -> 
 def _traded(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
     if not order.live:
         return Ignored.FILL_AFTER_END
-    told, last, price = report.cumulative_quantity, report.last_quantity, report.last_price
+    told = report.cumulative_quantity
     if told is not None and told <= order.cumulative:
         return Ignored.REPEATED_FILL
+    return _fill(order, report, sequence, at_ns)
+
+
+def fill_anew(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent:
+    """Returns the event of a fill of an order that has ended and of which the venue has adjusted trades.
+
+    It makes anew what it took back (FIX 5.0, J.1.b): the order has traded more, and stays ended.
+    """
+    made = _fill(order, report, sequence, at_ns)
+    after = made.order
+    if after.live:
+        after.live, after.status = False, order.status
+        after.reason, after.text = order.reason, order.text
+    return made
+
+
+def _fill(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent:
+    last, price = report.last_quantity, report.last_price
     if last is None or price is None:
         raise ValueError("a fill without price or quantity")
     cumulative = order.cumulative + last
@@ -158,7 +185,7 @@ def _status_after_fill(order: Order, *, live: bool) -> OrderStatus:
     if not live:
         return OrderStatus.FILLED
     # A pending cancel or replace takes precedence over a partial fill; only a full one ends the wait.
-    return order.status if order.status in _CHANGING else OrderStatus.PARTIALLY_FILLED
+    return order.status if order.status in CHANGING else OrderStatus.PARTIALLY_FILLED
 
 
 def _canceled(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
@@ -207,11 +234,32 @@ def _replaced(order: Order, report: VenueReport, sequence: int, at_ns: int) -> O
     after = _after(order, report, OrderStatus.FILLED, live, sequence, at_ns)
     # A replace to less than what has traded cannot take back fills: the order is done with what it has.
     quantity = replace.new_quantity if live else order.cumulative
-    after.terms = with_terms(order.terms, quantity, replace.new_limit_price, replace.stop_price)
+    after.terms = with_terms(order.terms, quantity, replace.new_limit_price, replace.stop_price, replace.expire_at_ns)
     after.replace = replace.decided(ReplaceStatus.REPLACED)
     if live:
         after.status = _status_after_replace(after, order.status)
     return OrderEvent(ExecutionType.REPLACED, after, report)
+
+
+def _restated(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent | Ignored:
+    if not order.live:
+        return Ignored.ENDED
+    terms, told = order.terms, report.adjustment
+    if told is None:
+        return Ignored.REPEATED_RESTATEMENT
+    quantity = terms.quantity if told.quantity is None else told.quantity
+    limit_price = terms.limit_price if told.limit_price is None else told.limit_price
+    same = (quantity, limit_price) == (terms.quantity, terms.limit_price)
+    if same and told.reason is not RestatementReason.GT_RENEWAL:
+        return Ignored.REPEATED_RESTATEMENT
+    if quantity <= ZERO:
+        raise ValueError("restated to nothing")
+    live = quantity > order.cumulative
+    after = _after(order, report, order.status if live else OrderStatus.FILLED, live, sequence, at_ns)
+    after.terms = with_terms(terms, quantity if live else order.cumulative, limit_price)
+    if live and after.status not in CHANGING:
+        after.status = after.resting_status
+    return OrderEvent(ExecutionType.RESTATED, after, report)
 
 
 def _status_after_replace(order: Order, before: OrderStatus) -> OrderStatus:
@@ -259,6 +307,11 @@ def _learn(order: Order, report: VenueReport) -> None:
         order.venue_order_id = report.venue_order_id
 
 
+def _not_applied(order: Order, report: VenueReport, sequence: int, at_ns: int) -> Ignored:
+    """What becomes of a trade needs the trades of the order: `adjusting.adjust`."""
+    raise ValueError(f"{report.type.name} of {order.terms.order_id} says no trade, at {sequence}, {at_ns}")
+
+
 def fill_of(event: OrderEvent) -> tuple[Decimal, Decimal]:
     """Returns price and quantity of a fill."""
     report = event.report
@@ -267,8 +320,21 @@ def fill_of(event: OrderEvent) -> tuple[Decimal, Decimal]:
     return report.last_price, report.last_quantity
 
 
-_CHANGING = (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
+CHANGING = (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
 """States of an order while a change that was asked for is on its way."""
 
-_APPLIERS = (_accepted, _accepted, _traded, _canceled, _change_rejected, _rejected, _expired, _replaced, _triggered)
+_APPLIERS = (
+    _accepted,
+    _accepted,
+    _traded,
+    _canceled,
+    _change_rejected,
+    _rejected,
+    _expired,
+    _replaced,
+    _triggered,
+    _not_applied,
+    _not_applied,
+    _restated,
+)
 """By number of the report's type; there is no type 0."""

@@ -112,8 +112,10 @@ class Executions:
     by_connection: dict[str, Executed] = field(default_factory=dict)
 
     def add(self, fills: Iterable[Fill]) -> None:
-        """Takes in fills, in any order."""
+        """Takes in fills, in any order; one that was canceled has no quantity and counts for nothing."""
         for fill in fills:
+            if not fill.quantity:
+                continue
             self.total.add(fill)
             venue = self.by_connection.get(fill.connection_id)
             if venue is None:

@@ -15,15 +15,23 @@ from services.order.domain.replacing import (
     as_released,
     begin,
     released,
+    with_distance,
+    with_instructions,
     with_terms,
 )
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType, OrderStatus, OrderType, TimeInForce
 
-HELD_TYPES: Final[frozenset[OrderType]] = frozenset()
+HELD_TYPES: Final = frozenset({OrderType.TRAILING_STOP, OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
 """Types that no venue is asked to hold."""
-RELEASED_TYPES: Final = {OrderType.STOP: OrderType.MARKET, OrderType.STOP_LIMIT: OrderType.LIMIT}
-"""What an order is once it was released."""
+RELEASED_TYPES: Final = {
+    OrderType.STOP: OrderType.MARKET,
+    OrderType.STOP_LIMIT: OrderType.LIMIT,
+    OrderType.TRAILING_STOP: OrderType.MARKET,
+    OrderType.MARKET_IF_TOUCHED: OrderType.MARKET,
+    OrderType.LIMIT_IF_TOUCHED: OrderType.LIMIT,
+}
+"""What an order is once it was released: the types that wait for a price."""
 
 
 def stays_here(terms: OrderTerms) -> bool:
@@ -31,7 +39,15 @@ def stays_here(terms: OrderTerms) -> bool:
     instructions = terms.instructions
     if instructions is None:
         return False
-    return instructions.works_through_children or terms.type in HELD_TYPES or _waits_for_others(terms)
+    here = instructions.works_through_children or instructions.held_here
+    return here or terms.type in HELD_TYPES or _waits_for_others(terms)
+
+
+def kept_here(terms: OrderTerms) -> OrderTerms:
+    """Returns the terms of an order whose venue does not hold orders of its type: it waits here."""
+    if terms.instructions is None or terms.type not in RELEASED_TYPES:
+        return terms
+    return with_instructions(terms, terms.instructions.held())
 
 
 def _waits_for_others(terms: OrderTerms) -> bool:
@@ -45,7 +61,14 @@ def venue_terms(terms: OrderTerms) -> OrderTerms:
     instructions = terms.instructions
     if instructions is None or not instructions.triggered:
         return terms
-    became = RELEASED_TYPES[terms.type]
+    return as_sent(terms)
+
+
+def as_sent(terms: OrderTerms) -> OrderTerms:
+    """Returns the terms that a venue is told of an order which waits, once it is released here."""
+    became = RELEASED_TYPES.get(terms.type)
+    if became is None:
+        return terms
     lives = terms.time_in_force
     if became is OrderType.MARKET and lives is not TimeInForce.FOK:
         lives = TimeInForce.IOC
@@ -138,7 +161,10 @@ def cancel_held(order: Order, sequence: int, at_ns: int, *, reason: str = "", te
 
 def replace_here(order: Order, request: ReplaceRequest, sequence: int, at_ns: int) -> OrderEvent:
     """Returns the event of a replace that no venue has to be asked about."""
-    return _replaced(order, begin(request, order.terms, sequence), sequence, at_ns)
+    event = _replaced(order, begin(request, order.terms, sequence), sequence, at_ns)
+    if request.trailing is not None and request.tick_size is not None:
+        event.order.terms = with_distance(event.order.terms, request.trailing, request.tick_size)
+    return event
 
 
 def complete_replace(parent: Order, sequence: int, at_ns: int) -> OrderEvent | None:
@@ -157,7 +183,7 @@ def _replaced(order: Order, pending: Replace, sequence: int, at_ns: int) -> Orde
     live = replace.new_quantity > order.cumulative
     after = order.successor(order.status if live else OrderStatus.FILLED, live=live, sequence=sequence, at_ns=at_ns)
     quantity = replace.new_quantity if live else order.cumulative
-    after.terms = with_terms(order.terms, quantity, replace.new_limit_price, replace.stop_price)
+    after.terms = with_terms(order.terms, quantity, replace.new_limit_price, replace.stop_price, replace.expire_at_ns)
     after.replace = replace
     return OrderEvent(ExecutionType.REPLACED, after)
 

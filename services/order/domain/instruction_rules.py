@@ -10,35 +10,61 @@ from services.order.domain.instructions import Instructions
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderType, TimeInForce
 
-STOP_TYPES: Final = (OrderType.STOP, OrderType.STOP_LIMIT)
-LIMIT_TYPES: Final = (OrderType.LIMIT, OrderType.STOP_LIMIT)
+STOP_TYPES: Final = (
+    OrderType.STOP,
+    OrderType.STOP_LIMIT,
+    OrderType.MARKET_IF_TOUCHED,
+    OrderType.LIMIT_IF_TOUCHED,
+)
+"""Types that wait for a price which must be given."""
+CONDITIONAL_TYPES: Final = (*STOP_TYPES, OrderType.TRAILING_STOP)
+"""Types that wait for a price."""
+LIMIT_TYPES: Final = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED)
 _RESTING: Final = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
 _NONE: Final = Instructions()
+_RELEASED: Final = "cannot change any more: the order was released"
 
 
-def check_stop_price(terms: OrderTerms) -> None:
-    """Refuses a stop order without a stop price, and another order with one.
+def check_condition(terms: OrderTerms) -> None:
+    """Refuses an order that waits and does not say for what, and another order that does.
 
     Raises:
-        CodedError: STOP_PRICE_MISMATCH.
+        CodedError: STOP_PRICE_MISMATCH or TRAILING_STOP_MISMATCH.
     """
-    given = terms.instructions is not None and terms.instructions.stop_price is not None
-    if given == (terms.type in STOP_TYPES):
+    instructions, trails = terms.instructions or _NONE, terms.type is OrderType.TRAILING_STOP
+    if (instructions.trailing is not None) != trails:
+        rule = "must be given for a trailing stop order" if trails else "goes with trailing stop orders only"
+        raise _mismatch("trailing_stop", rule, "TRAILING_STOP_MISMATCH")
+    given = instructions.stop_price is not None
+    if trails or given == (terms.type in STOP_TYPES):
         return
     rule = (
-        "must be absent unless the order is a stop or stop-limit order" if given else "must be given for a stop order"
+        "goes with orders that wait for a price only" if given else "must be given for an order that waits for a price"
     )
-    raise invalid_field("stop_price", rule, reason="STOP_PRICE_MISMATCH")
+    raise _mismatch("stop_price", rule, "STOP_PRICE_MISMATCH")
 
 
 def check_new_stop_price(terms: OrderTerms) -> None:
-    """Refuses another stop price for an order that was released.
+    """Refuses another stop price for an order that was released, or whose own follows the market.
 
     Raises:
         CodedError: STOP_PRICE_MISMATCH.
     """
+    instructions = terms.instructions or _NONE
+    if instructions.triggered:
+        raise _mismatch("stop_price", _RELEASED, "STOP_PRICE_MISMATCH")
+    if instructions.trailing is not None:
+        raise _mismatch("stop_price", "follows the market; its distance can be replaced", "STOP_PRICE_MISMATCH")
+
+
+def check_new_trailing(terms: OrderTerms) -> None:
+    """Refuses another distance for an order that was released.
+
+    Raises:
+        CodedError: TRAILING_STOP_MISMATCH.
+    """
     if terms.instructions is not None and terms.instructions.triggered:
-        raise _mismatch("stop_price", "cannot change any more: the order was released", "STOP_PRICE_MISMATCH")
+        raise _mismatch("trailing_stop", _RELEASED, "TRAILING_STOP_MISMATCH")
 
 
 def check_entry(terms: OrderTerms, at_ns: int) -> None:
@@ -58,10 +84,24 @@ def check_entry(terms: OrderTerms, at_ns: int) -> None:
     if (display := instructions.display_quantity) is None:
         return
     if not (terms.type in LIMIT_TYPES and rests):
-        rule = "goes with limit and stop-limit orders that may rest (DAY, GTC, GTD) only"
+        rule = "goes with limit, stop-limit and limit-if-touched orders that may rest (DAY, GTC, GTD) only"
         raise _mismatch("display_quantity", rule, "DISPLAY_QUANTITY_MISMATCH")
     if display >= terms.quantity:
         raise _mismatch("display_quantity", "must be less than the quantity", "DISPLAY_QUANTITY_MISMATCH")
+
+
+def check_new_expiry(terms: OrderTerms, expire_at_ns: int | None, at_ns: int) -> None:
+    """Refuses another expiry for an order that has none, or one that has come already; None: it is not to be changed.
+
+    Raises:
+        CodedError: EXPIRE_AT_MISMATCH or EXPIRE_AT_REACHED.
+    """
+    if expire_at_ns is None:
+        return
+    if terms.time_in_force is not TimeInForce.GTD:
+        raise _mismatch("expire_at", "must be absent unless the time in force is GTD", "EXPIRE_AT_MISMATCH")
+    if expire_at_ns <= at_ns:
+        raise _mismatch("expire_at", "must be in the future", "EXPIRE_AT_REACHED")
 
 
 def _check_expiry(terms: OrderTerms, instructions: Instructions, at_ns: int) -> None:
@@ -70,10 +110,7 @@ def _check_expiry(terms: OrderTerms, instructions: Instructions, at_ns: int) -> 
         if dated:
             raise _mismatch("expire_at", "must be given with GTD", "EXPIRE_AT_MISMATCH")
         return
-    if not dated:
-        raise _mismatch("expire_at", "must be absent unless the time in force is GTD", "EXPIRE_AT_MISMATCH")
-    if expire_at_ns <= at_ns:
-        raise _mismatch("expire_at", "must be in the future", "EXPIRE_AT_REACHED")
+    check_new_expiry(terms, expire_at_ns, at_ns)
 
 
 def _mismatch(field: str, rule: str, reason: str) -> CodedError:

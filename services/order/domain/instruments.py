@@ -16,8 +16,9 @@ class Instrument:
         lot_size: Every quantity is a multiple of it.
         min_quantity: Smallest quantity of an order.
         max_quantity: Largest quantity of an order.
-        trading: Whether it trades now.
+        trading: Whether it takes orders now.
         expires_at_ns: When it ceases to trade, nanoseconds since 1970; None for never.
+        collecting: Whether it collects orders for an auction, without trading.
         currency: Currency of its prices; empty when it is not known.
         multiplier: value = price x quantity x multiplier.
     """
@@ -29,6 +30,7 @@ class Instrument:
     max_quantity: Decimal
     trading: bool = True
     expires_at_ns: int | None = None
+    collecting: bool = False
     currency: str = ""
     multiplier: Decimal = Decimal(1)
 

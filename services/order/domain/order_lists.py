@@ -10,15 +10,13 @@ from hashlib import blake2b
 from typing import Final
 
 from services.kernel.errors import CodedError, invalid_field
-from services.order.domain.instruction_rules import STOP_TYPES
+from services.order.domain.instruction_rules import CONDITIONAL_TYPES
 from services.order.domain.instructions import Instructions
 from services.order.domain.links import Links, ListRole
 from services.order.domain.order import Order
 from services.order.domain.terms import FINGERPRINT_BYTES, OrderTerms
 from services.order.domain.values import OrderType, TimeInForce
 
-CONDITIONAL_TYPES: Final = frozenset(STOP_TYPES)
-"""Types that wait for a price."""
 _RESTING: Final = (TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD)
 
 

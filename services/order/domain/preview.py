@@ -15,6 +15,7 @@ from services.order.domain.values import Side, TimeInForce
 
 _TWO = Decimal(2)
 _AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+_AUCTIONS = frozenset({TimeInForce.AT_THE_OPENING, TimeInForce.AT_THE_CLOSE})
 
 
 class Level(NamedTuple):
@@ -37,6 +38,7 @@ class Depth:
         sequence: Sequence in the instrument's feed.
         epoch: Incarnation of the feed.
         at_ns: When the venue made the last change, nanoseconds since 1970; 0 when it is not known.
+        collecting: Whether orders collect for an auction: nothing trades at once.
     """
 
     bids: Sequence[Level]
@@ -47,6 +49,7 @@ class Depth:
     sequence: int = 0
     epoch: str = ""
     at_ns: int = 0
+    collecting: bool = False
 
 
 class BeyondDepthError(Exception):
@@ -119,7 +122,10 @@ class Cost:
 
 
 def estimate(terms: OrderTerms, depth: Depth, own: Iterable[Order] = ()) -> Cost:
-    """Returns what an order would cost. A stop order waits, and costs nothing now; a post-only one is refused or rests.
+    """Returns what an order would cost.
+
+    A stop order waits and costs nothing now. So does one for an auction, and any in a call phase. A post-only one is
+    refused or rests.
 
     Args:
         terms: The order, which its instrument allows.
@@ -130,7 +136,8 @@ def estimate(terms: OrderTerms, depth: Depth, own: Iterable[Order] = ()) -> Cost
         BeyondDepthError: More levels than were told would be taken.
     """
     levels = depth.asks if terms.side is Side.BUY else depth.bids
-    waits = terms.instructions is not None and terms.instructions.waits
+    waits = depth.collecting or terms.time_in_force in _AUCTIONS
+    waits = waits or (terms.instructions is not None and terms.instructions.waits)
     filled, paid, worst = (ZERO, ZERO, None) if waits else _walk(terms, levels, depth.most_levels)
     refused = terms.instructions is not None and terms.instructions.post_only and bool(filled)
     if refused or (terms.time_in_force is TimeInForce.FOK and filled < terms.quantity and not waits):

@@ -20,6 +20,7 @@ class ReconciliationKind(IntEnum):
     REPORT_OF_UNKNOWN_ORDER = 9
     FILL_AFTER_END = 10
     REPORT_NOT_LOOKED_INTO = 11
+    ADJUSTMENT_NOT_BOOKED = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,11 @@ class Reconciliation:
         finding: What was found and decided.
         at_ns: When, nanoseconds since 1970, whole microseconds.
         sequence: Sequence that the order log had reached.
+        shard: Shard of the log.
     """
 
     reconciliation_id: str
     finding: Finding
     at_ns: int
     sequence: int
+    shard: int = 0

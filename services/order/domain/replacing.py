@@ -10,6 +10,7 @@ from enum import IntEnum
 from services.order.domain.algorithms.terms import Algorithm
 from services.order.domain.instructions import Instructions
 from services.order.domain.terms import OrderTerms
+from services.order.domain.trailing import TrailingStop
 from services.order.domain.values import OrderType, TimeInForce
 
 
@@ -32,6 +33,9 @@ class ReplaceRequest:
         limit_price: New limit price; None: not to be changed.
         expected_version: Version that the order must still have; 0: any.
         stop_price: New stop price; None: not to be changed.
+        expire_at_ns: New expiry, nanoseconds since 1970; None: not to be changed.
+        trailing: New distance of a trailing stop order; None: not to be changed.
+        tick_size: Tick of the instrument, beside a new distance.
     """
 
     order_id: str
@@ -40,11 +44,14 @@ class ReplaceRequest:
     limit_price: Decimal | None
     expected_version: int = 0
     stop_price: Decimal | None = None
+    expire_at_ns: int | None = None
+    trailing: TrailingStop | None = None
+    tick_size: Decimal | None = None
 
     @property
-    def asked(self) -> tuple[Decimal | None, ...]:
+    def asked(self) -> tuple[object, ...]:
         """What it asks for: what tells it from another one under its id."""
-        return self.quantity, self.limit_price, self.stop_price
+        return self.quantity, self.limit_price, self.stop_price, self.expire_at_ns, _distance(self.trailing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,10 @@ class Replace:
         status: What became of it.
         stop_price: Stop price asked for; None: not to be changed.
         original_stop_price: Stop price of the order then; None for an order without one.
+        expire_at_ns: Expiry asked for; None: not to be changed.
+        original_expire_at_ns: Expiry of the order then; None for an order without one.
+        trailing: Distance of a trailing stop order asked for; None: not to be changed.
+        original_trailing: How the order followed the market then; None for one that does not.
     """
 
     replace_id: str
@@ -72,6 +83,10 @@ class Replace:
     status: ReplaceStatus = ReplaceStatus.PENDING
     stop_price: Decimal | None = None
     original_stop_price: Decimal | None = None
+    expire_at_ns: int | None = None
+    original_expire_at_ns: int | None = None
+    trailing: TrailingStop | None = None
+    original_trailing: TrailingStop | None = None
 
     @property
     def pending(self) -> bool:
@@ -95,7 +110,8 @@ class Replace:
 
     def asks_for(self, request: ReplaceRequest) -> bool:
         """Tells whether a request is this one again. The version expected does not count: it has moved on since."""
-        return (self.quantity, self.limit_price, self.stop_price) == request.asked
+        mine = (self.quantity, self.limit_price, self.stop_price, self.expire_at_ns, _distance(self.trailing))
+        return mine == request.asked
 
     def decided(self, status: ReplaceStatus) -> Replace:
         """Returns it with its outcome."""
@@ -113,19 +129,61 @@ def begin(request: ReplaceRequest, terms: OrderTerms, sequence: int) -> Replace:
         sequence,
         stop_price=request.stop_price,
         original_stop_price=stop_price_of(terms),
+        expire_at_ns=request.expire_at_ns,
+        original_expire_at_ns=expiry_of(terms),
+        trailing=request.trailing,
+        original_trailing=trailing_of(terms),
     )
 
 
 def only_reduces(request: ReplaceRequest, terms: OrderTerms) -> bool:
-    """Tells whether a request takes away from an order at most: what a cancel of a part would be."""
+    """Tells whether a request takes away from an order at most: what a cancel, of a part or later on, would be."""
     price, quantity = request.limit_price, request.quantity
     same_stop = request.stop_price in (None, stop_price_of(terms))
-    return same_stop and price in (None, terms.limit_price) and (quantity is None or quantity <= terms.quantity)
+    same_price = same_stop and request.trailing is None and price in (None, terms.limit_price)
+    return same_price and (quantity is None or quantity <= terms.quantity) and not prolongs(request, terms)
+
+
+def prolongs(request: ReplaceRequest, terms: OrderTerms) -> bool:
+    """Tells whether a request lets an order live longer."""
+    if request.expire_at_ns is None:
+        return False
+    expire_at_ns = expiry_of(terms)
+    return expire_at_ns is None or request.expire_at_ns > expire_at_ns
 
 
 def stop_price_of(terms: OrderTerms) -> Decimal | None:
     """Returns the stop price of an order, also of one that was released; None for others."""
     return None if terms.instructions is None else terms.instructions.stop_price
+
+
+def expiry_of(terms: OrderTerms) -> int | None:
+    """Returns when an order expires, nanoseconds since 1970; None for one without an expiry."""
+    return None if terms.instructions is None else terms.instructions.expire_at_ns
+
+
+def trailing_of(terms: OrderTerms) -> TrailingStop | None:
+    """Returns how an order follows the market; None for one that does not."""
+    return None if terms.instructions is None else terms.instructions.trailing
+
+
+def with_instructions(terms: OrderTerms, instructions: Instructions) -> OrderTerms:
+    """Returns terms with other instructions."""
+    return _changed(terms, terms.quantity, terms.limit_price, instructions)
+
+
+def with_distance(terms: OrderTerms, trailing: TrailingStop, tick_size: Decimal) -> OrderTerms:
+    """Returns terms with another distance to the market: the stop price is that of the trade that is followed.
+
+    Before the first trade the one to begin with stays.
+    """
+    instructions = terms.instructions or Instructions()
+    if instructions.trailing is not None:
+        trailing = instructions.trailing.at_distance_of(trailing)
+    stop_price, reference_price = instructions.stop_price, trailing.reference_price
+    if reference_price is not None:
+        stop_price = trailing.stop_price(terms.side, reference_price, tick_size)
+    return with_instructions(terms, instructions.trailed(trailing, stop_price))
 
 
 def with_quantity(terms: OrderTerms, quantity: Decimal) -> OrderTerms:
@@ -134,15 +192,21 @@ def with_quantity(terms: OrderTerms, quantity: Decimal) -> OrderTerms:
 
 
 def with_terms(
-    terms: OrderTerms, quantity: Decimal, limit_price: Decimal | None, stop_price: Decimal | None = None
+    terms: OrderTerms,
+    quantity: Decimal,
+    limit_price: Decimal | None,
+    stop_price: Decimal | None = None,
+    expire_at_ns: int | None = None,
 ) -> OrderTerms:
-    """Returns terms with another quantity and limit price, and another stop price if one is given.
+    """Returns terms with another quantity and limit price, and another stop price and expiry if they are given.
 
     The digest stays that of the request that placed the order, so that its repetition is recognised for ever.
     """
     instructions = terms.instructions
     if stop_price is not None and stop_price != stop_price_of(terms):
         instructions = (instructions or Instructions()).with_stop_price(stop_price)
+    if expire_at_ns is not None:
+        instructions = (instructions or Instructions()).with_expiry(expire_at_ns)
     return _changed(terms, quantity, limit_price, instructions)
 
 
@@ -190,4 +254,11 @@ def asked_terms(request: ReplaceRequest, terms: OrderTerms) -> OrderTerms:
     """Returns the terms that an order would have by a request."""
     quantity = terms.quantity if request.quantity is None else request.quantity
     limit_price = terms.limit_price if request.limit_price is None else request.limit_price
-    return with_terms(terms, quantity, limit_price, request.stop_price)
+    after = with_terms(terms, quantity, limit_price, request.stop_price, request.expire_at_ns)
+    if request.trailing is None or request.tick_size is None:
+        return after
+    return with_distance(after, request.trailing, request.tick_size)
+
+
+def _distance(trailing: TrailingStop | None) -> object:
+    return None if trailing is None else trailing.distance

@@ -8,7 +8,7 @@ from typing import Final
 from services.kernel.decimals import format_decimal, is_multiple
 from services.kernel.errors import CodedError, invalid_field, precondition
 from services.order.domain.algorithms.rules import check_steps
-from services.order.domain.instruction_rules import LIMIT_TYPES, check_entry, check_stop_price
+from services.order.domain.instruction_rules import CONDITIONAL_TYPES, LIMIT_TYPES, check_condition, check_entry
 from services.order.domain.instructions import Instructions
 from services.order.domain.instruments import Instrument
 from services.order.domain.terms import OrderTerms
@@ -17,9 +17,12 @@ from services.order.domain.values import OrderType, TimeInForce
 MAX_TICKS: Final = 2**63 - 1
 """Engines count prices in ticks, in 64 bits."""
 # Looked up once: a member of an enumeration costs a plain order more than the comparison with it.
-_STOP: Final = OrderType.STOP
-_STOP_LIMIT: Final = OrderType.STOP_LIMIT
+_MARKET: Final = OrderType.MARKET
+_LIMIT: Final = OrderType.LIMIT
 _GTD: Final = TimeInForce.GTD
+_AT_ONCE: Final = (TimeInForce.IOC, TimeInForce.FOK)
+_AUCTIONS: Final = (TimeInForce.AT_THE_OPENING, TimeInForce.AT_THE_CLOSE)
+_OF_MARKET_ORDERS: Final = _AT_ONCE + _AUCTIONS
 
 
 def check(terms: OrderTerms, instrument: Instrument, at_ns: int) -> None:
@@ -27,14 +30,20 @@ def check(terms: OrderTerms, instrument: Instrument, at_ns: int) -> None:
 
     Raises:
         CodedError: LIMIT_PRICE_MISMATCH, TIME_IN_FORCE_MISMATCH, PRICE_OFF_TICK, PRICE_OUT_OF_RANGE, QUANTITY_OFF_LOT,
-            QUANTITY_OUT_OF_RANGE, those of `instruction_rules.check_entry` (each names the field) or
-            INSTRUMENT_NOT_TRADING.
+            QUANTITY_OUT_OF_RANGE, those of `instruction_rules.check_entry` (each names the field),
+            INSTRUMENT_NOT_TRADING or AUCTION_CALL_PHASE.
     """
     check_terms(terms, instrument)
     if terms.instructions is not None or terms.time_in_force is _GTD:
         check_entry(terms, at_ns)
     if not instrument.trades_at(at_ns):
         raise not_trading(instrument)
+    if instrument.collecting and terms.time_in_force in _AT_ONCE and terms.type not in CONDITIONAL_TYPES:
+        raise precondition(
+            "AUCTION_CALL_PHASE",
+            f"{instrument.name} is in an auction's call phase, which takes no order that trades at once or not at all",
+            instrument=instrument.name,
+        )
 
 
 def not_trading(instrument: Instrument) -> CodedError:
@@ -46,7 +55,7 @@ def check_terms(terms: OrderTerms, instrument: Instrument) -> None:
     """Refuses terms that their type or their instrument does not allow, whether or not it trades now.
 
     Raises:
-        CodedError: As `check`, but for INSTRUMENT_NOT_TRADING and what only a new order must satisfy.
+        CodedError: As `check`, but for its last two and what only a new order must satisfy.
     """
     _check_type(terms)
     _check_quantity(terms.quantity, instrument)
@@ -65,22 +74,26 @@ def _check_type(terms: OrderTerms) -> None:
     if terms.type in LIMIT_TYPES:
         if terms.limit_price is None:
             raise invalid_field("limit_price", "must be given for a limit order", reason="LIMIT_PRICE_MISMATCH")
-        if terms.type is _STOP_LIMIT:
-            check_stop_price(terms)
+        if terms.type is not _LIMIT:
+            check_condition(terms)
         return
     if terms.limit_price is not None:
-        rule = "must be absent for a market or stop order"
+        rule = "must be absent for an order without a limit"
         raise invalid_field("limit_price", rule, reason="LIMIT_PRICE_MISMATCH")
-    if terms.type is _STOP:
-        check_stop_price(terms)
+    if terms.type is not _MARKET:
+        check_condition(terms)
     elif terms.instructions is not None and terms.instructions.algorithm is not None:
         return
-    elif terms.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK):
-        raise invalid_field("time_in_force", "must be IOC or FOK for a market order", reason="TIME_IN_FORCE_MISMATCH")
+    elif terms.time_in_force not in _OF_MARKET_ORDERS:
+        rule = "must be IOC, FOK, AT_THE_OPENING or AT_THE_CLOSE for a market order"
+        raise invalid_field("time_in_force", rule, reason="TIME_IN_FORCE_MISMATCH")
 
 
 def _check_steps(terms: OrderTerms, instructions: Instructions, instrument: Instrument) -> None:
-    check_stop_price(terms)
+    check_condition(terms)
+    if terms.type in CONDITIONAL_TYPES and terms.time_in_force in _AUCTIONS:
+        rule = "must not be AT_THE_OPENING or AT_THE_CLOSE for an order that waits for a price"
+        raise invalid_field("time_in_force", rule, reason="TIME_IN_FORCE_MISMATCH")
     if instructions.stop_price is not None:
         _check_price(instructions.stop_price, instrument, "stop_price")
     display = instructions.display_quantity

@@ -19,6 +19,9 @@ class OrderType(IntEnum):
     LIMIT = 2
     STOP = 3
     STOP_LIMIT = 4
+    TRAILING_STOP = 5
+    MARKET_IF_TOUCHED = 7
+    LIMIT_IF_TOUCHED = 8
 
 
 class TimeInForce(IntEnum):
@@ -29,6 +32,8 @@ class TimeInForce(IntEnum):
     IOC = 3
     FOK = 4
     GTD = 5
+    AT_THE_OPENING = 6
+    AT_THE_CLOSE = 7
 
 
 class OrderStatus(IntEnum):
@@ -63,7 +68,22 @@ class ExecutionType(IntEnum):
     TRIGGERED_OR_ACTIVATED_BY_SYSTEM = 12
     SUSPENDED = 13
     ORDER_STATUS = 14
+    TRADE_CANCEL = 15
+    TRADE_CORRECT = 16
     RESTATED = 17
+
+
+class RestatementReason(IntEnum):
+    """Why a venue has changed an open order on its own (FIX tag 378)."""
+
+    GT_CORPORATE_ACTION = 1
+    GT_RENEWAL = 2
+    VERBAL_CHANGE = 3
+    REPRICING = 4
+    BROKER_OPTION = 5
+    PARTIAL_DECLINE = 6
+    MARKET_OPTION = 7
+    OTHER = 8
 
 
 class Topic(IntEnum):
@@ -89,12 +109,17 @@ LIVE_STATUSES = frozenset(
 
 
 def topic_of(execution_type: ExecutionType) -> Topic:
-    """Returns the topic that an event of this type belongs to; a fill is told on `Topic.TRADE` besides."""
+    """Returns the topic that an event of this type belongs to; what is of a fill is told on `Topic.TRADE` besides."""
     return _TOPICS[execution_type]
 
 
+ADJUSTMENTS = (ExecutionType.TRADE_CANCEL, ExecutionType.TRADE_CORRECT)
+"""What a venue does to a trade after it was made."""
+
 _TOPIC_OF: dict[int, Topic] = {
     ExecutionType.TRADE: Topic.EXECUTED,
+    ExecutionType.TRADE_CANCEL: Topic.EXECUTED,
+    ExecutionType.TRADE_CORRECT: Topic.EXECUTED,
     ExecutionType.PENDING_CANCEL: Topic.CANCELED,
     ExecutionType.CANCELED: Topic.CANCELED,
     ExecutionType.CANCEL_REJECTED: Topic.CANCELED,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
+from typing import Final
+
+from services.order.domain.values import RestatementReason
 
 
 class VenueReportType(IntEnum):
@@ -17,6 +21,32 @@ class VenueReportType(IntEnum):
     EXPIRED = 6
     REPLACED = 7
     TRIGGERED = 8
+    TRADE_CANCELED = 9
+    TRADE_CORRECTED = 10
+    RESTATED = 11
+
+
+ADJUSTING: Final = frozenset({VenueReportType.TRADE_CANCELED, VenueReportType.TRADE_CORRECTED})
+"""Reports of what becomes of a trade after it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueAdjustment:
+    """What a venue changes on its own: of a trade after it was made, or of an open order.
+
+    Attributes:
+        reference_id: The venue's id of the execution that is canceled or corrected.
+        leaves_quantity: What is open of the order afterwards; None when the venue does not say.
+        quantity: Quantity of a restated order as a whole; None: as before.
+        limit_price: Limit price of a restated order; None: as before.
+        reason: Why it was restated; None for others.
+    """
+
+    reference_id: str = ""
+    leaves_quantity: Decimal | None = None
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    reason: RestatementReason | None = None
 
 
 class VenueReport:
@@ -38,9 +68,11 @@ class VenueReport:
         venue_at_ns: When the venue made it, nanoseconds since 1970; 0 when it does not say.
         reported_at_ns: When it came in here.
         command_sequence: Command that it answers; 0 when the venue does not say.
+        adjustment: What the venue changes on its own; None for most reports.
     """
 
     __slots__ = (
+        "adjustment",
         "command_sequence",
         "connection_id",
         "cumulative_quantity",
@@ -76,6 +108,7 @@ class VenueReport:
         venue_at_ns: int = 0,
         reported_at_ns: int = 0,
         command_sequence: int = 0,
+        adjustment: VenueAdjustment | None = None,
     ) -> None:
         self.connection_id = connection_id
         self.sequence = sequence
@@ -92,3 +125,4 @@ class VenueReport:
         self.venue_at_ns = venue_at_ns
         self.reported_at_ns = reported_at_ns
         self.command_sequence = command_sequence
+        self.adjustment = adjustment

@@ -10,7 +10,6 @@ from typing import Any, cast
 import structlog
 
 from ordermesh.broker.v1.routing_service_pb2 import (
-    CommandBatch,
     ConnectionCursor,
     ConnectionOpened,
     ConnectionReady,
@@ -30,6 +29,7 @@ from services.order.domain.values import ExecutionType, OrderStatus
 from services.order.domain.venue import VenueReport
 from services.order.peers.session import SessionEndedError, keep_up
 from services.order.peers.venue_messages import cancel_command, outstanding, place_command, replace_command, report_of
+from services.order.peers.venue_types import VenueTypes
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.reconciling import Reconciling, VenueOrders
@@ -43,10 +43,22 @@ class BrokerRoute:
     """The stream of one shard to BrokerService; also a listener of the writer, whose commands it sends.
 
     Nothing is queued for a venue that is away: its orders are in the book, and are sent once it is back.
+
+    Attributes:
+        venue_types: What the venues have told that they take.
     """
 
-    def __init__(self, channel: Channel, book: Book, writer: Writer, reconciling: Reconciling, clock: Clock) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        book: Book,
+        writer: Writer,
+        reconciling: Reconciling,
+        clock: Clock,
+        venue_types: VenueTypes,
+    ) -> None:
         self._stub = RoutingServiceStub(channel)
+        self.venue_types = venue_types
         self._book, self._writer, self._reconciling, self._clock = book, writer, reconciling, clock
         self._outgoing: Drain[RouteRequest] | None = None
         self._call: StreamCall | None = None
@@ -152,6 +164,7 @@ class BrokerRoute:
 
     async def _opened(self, opened: ConnectionOpened) -> None:
         connection_id = opened.connection_id
+        self.venue_types.note(connection_id, opened.order_types)
         if opened.deduplicates_commands and opened.last_command_sequence > self._book.sequence:
             raise VenueAheadError(connection_id, opened.last_command_sequence, self._book.sequence)
         before, _ = self._book.cursors.get(connection_id, ("", 0))
@@ -255,4 +268,6 @@ def _order_id(command: VenueCommand) -> str:
 
 
 def _batch(commands: Sequence[VenueCommand]) -> RouteRequest:
-    return RouteRequest(commands=CommandBatch(commands=commands))
+    request = RouteRequest()
+    request.commands.commands.extend(commands)
+    return request

@@ -19,6 +19,7 @@ from services.order.wire import nanoseconds
 _log = structlog.stdlib.get_logger(__name__)
 
 _PAGE_SIZE: Final = 1_000
+_TRADING: Final = (instrument_pb2.INSTRUMENT_STATUS_TRADING, instrument_pb2.INSTRUMENT_STATUS_CALL_AUCTION)
 
 
 class InstrumentCatalogue:
@@ -107,7 +108,8 @@ def _instrument(message: instrument_pb2.Instrument) -> Instrument:
         lot_size=Decimal(message.lot_size),
         min_quantity=Decimal(message.min_quantity),
         max_quantity=Decimal(message.max_quantity),
-        trading=message.status == instrument_pb2.INSTRUMENT_STATUS_TRADING,
+        trading=message.status in _TRADING,
+        collecting=message.status == instrument_pb2.INSTRUMENT_STATUS_CALL_AUCTION,
         expires_at_ns=nanoseconds(message.expires_at) if message.HasField("expires_at") else None,
         currency=message.currency,
         multiplier=Decimal(message.contract_multiplier or "1"),

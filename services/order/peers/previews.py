@@ -12,6 +12,7 @@ from ordermesh.broker.v1.route_query_pb2 import QueryRouteRequest
 from ordermesh.broker.v1.routing_service_pb2_grpc import RoutingServiceStub
 from ordermesh.marketdata.v1.book_access_pb2 import GetOrderBookRequest
 from ordermesh.marketdata.v1.book_pb2 import BookLevel
+from ordermesh.marketdata.v1.instrument_pb2 import INSTRUMENT_STATUS_CALL_AUCTION
 from ordermesh.marketdata.v1.market_data_service_pb2 import GetInstrumentRequest
 from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from ordermesh.risk.v1.reservation_service_pb2 import CheckOrderRequest
@@ -21,6 +22,7 @@ from services.kernel.errors import CodedError, unavailable
 from services.mesh.client import Channel
 from services.order.domain import refusals
 from services.order.domain.algorithms.terms import Aggressiveness, Algorithm
+from services.order.domain.held import as_sent, stays_here
 from services.order.domain.preview import Depth, Level
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderType, TimeInForce
@@ -89,6 +91,7 @@ class MarketDepths:
             sequence=book.sequence,
             epoch=book.epoch,
             at_ns=nanoseconds(book.venue_time),
+            collecting=terms.status == INSTRUMENT_STATUS_CALL_AUCTION,
         )
 
 
@@ -119,11 +122,15 @@ class Routing:
 
 
 def _supported(terms: OrderTerms, capabilities: AdapterCapabilities) -> bool:
+    """Tells whether an adapter takes an order: of one that is held here, what it becomes when it is released."""
+    types = {*map(int, capabilities.order_types)}
+    if int(terms.type) not in types or stays_here(terms):
+        terms = as_sent(terms)
     instructions = terms.instructions
     if instructions is not None and instructions.algorithm is not None:
         return _takes_children(terms, instructions.algorithm, capabilities)
     return (
-        int(terms.type) in {*map(int, capabilities.order_types)}
+        int(terms.type) in types
         and int(terms.time_in_force) in {*map(int, capabilities.times_in_force)}
         and (instructions is None or not instructions.post_only or capabilities.takes_post_only)
         and (instructions is None or instructions.display_quantity is None or capabilities.takes_display_quantity)

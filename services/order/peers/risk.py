@@ -12,7 +12,6 @@ import structlog
 from ordermesh.risk.v1.reservation_service_pb2 import (
     OrderWithdrawal,
     Reservation,
-    ReservationBatch,
     ReservationDecision,
     ReservationRelease,
     ReservationSync,
@@ -29,7 +28,7 @@ from services.mesh.context import detached
 from services.order.domain import refusals
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
-from services.order.domain.values import ExecutionType
+from services.order.domain.values import ADJUSTMENTS, ExecutionType
 from services.order.peers.risk_replaces import terms_on_their_way, with_new_terms
 from services.order.peers.session import SessionEndedError, keep_up
 from services.order.pipeline.book import Book
@@ -51,6 +50,7 @@ _PER_MESSAGE: Final = 1_000
 _RULE: Final = {
     error_pb2.ERROR_REASON_TRADING_HALTED: risk_breach_pb2.RISK_RULE_TRADING_HALTED,
     error_pb2.ERROR_REASON_TRADING_REDUCING: risk_breach_pb2.RISK_RULE_TRADING_REDUCING,
+    error_pb2.ERROR_REASON_REDUCE_ONLY: risk_breach_pb2.RISK_RULE_REDUCE_ONLY,
 }
 _SETTLING: Final = frozenset(
     {
@@ -62,6 +62,7 @@ _SETTLING: Final = frozenset(
         ExecutionType.REPLACE_REJECTED,
         ExecutionType.ORDER_STATUS,
         ExecutionType.RESTATED,
+        *ADJUSTMENTS,
     }
 )
 
@@ -145,8 +146,10 @@ class RiskStream:
         number = self._batch_number
         answer: asyncio.Future[Sequence[ReservationDecision]] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
-        batch = ReservationBatch(batch_number=number, reservations=reservations)
-        self._outgoing.put(ReserveRequest(reserve=batch))
+        request = ReserveRequest()
+        request.reserve.batch_number = number
+        request.reserve.reservations.extend(reservations)
+        self._outgoing.put(request)
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 return await answer
@@ -314,10 +317,11 @@ def reservation_of(terms: OrderTerms) -> Reservation:
         quantity=format_decimal(terms.quantity),
         limit_price=decimal_text(terms.limit_price),
     )
-    if terms.instructions is not None and terms.instructions.waits:
-        reservation.stop_price = decimal_text(terms.instructions.stop_price)
-    if terms.instructions is not None:
+    if (instructions := terms.instructions) is not None:
+        reservation.reduce_only = instructions.reduce_only
         reservation.group_id = terms.sharing_id
+        if instructions.waits:
+            reservation.stop_price = decimal_text(instructions.stop_price)
     return reservation
 
 

@@ -29,4 +29,6 @@ def terms_on_their_way(order: Order) -> OrderTerms | None:
     replace = order.replacing
     if replace is None:
         return None
-    return with_terms(order.terms, replace.new_quantity, replace.new_limit_price, replace.stop_price)
+    return with_terms(
+        order.terms, replace.new_quantity, replace.new_limit_price, replace.stop_price, replace.expire_at_ns
+    )

@@ -12,15 +12,17 @@ from ordermesh.broker.v1.routing_service_pb2 import (
     VenueCommand,
     VenueReport,
 )
+from ordermesh.broker.v1.venue_adjustment_pb2 import VenueAdjustment
 from services.kernel.decimals import format_decimal
 from services.order.domain import venue
 from services.order.domain.held import venue_terms
 from services.order.domain.order import Order
-from services.order.domain.values import OrderStatus
-from services.order.wire import REASON_OF_NUMBER, decimal_text, nanoseconds
+from services.order.domain.values import OrderStatus, RestatementReason
+from services.order.wire import REASON_OF_NUMBER, decimal_text, nanoseconds, timestamp
 from services.order.wire_instructions import venue_instructions
 
 _TYPES = (None, *venue.VenueReportType)
+_RESTATEMENTS = (None, *RestatementReason)
 
 
 def place_command(order: Order) -> VenueCommand:
@@ -68,6 +70,7 @@ def replace_command(order: Order) -> VenueCommand | None:
             quantity=format_decimal(replace.new_quantity),
             limit_price=decimal_text(replace.new_limit_price),
             stop_price=decimal_text(replace.stop_price),
+            expire_at=None if replace.expire_at_ns is None else timestamp(replace.expire_at_ns),
         ),
     )
 
@@ -121,6 +124,18 @@ def report_of(message: VenueReport, reported_at_ns: int) -> venue.VenueReport:
         venue_at_ns=nanoseconds(message.venue_time) if message.HasField("venue_time") else 0,
         reported_at_ns=reported_at_ns,
         command_sequence=message.command_sequence,
+        adjustment=_adjustment(message.adjustment) if message.HasField("adjustment") else None,
+    )
+
+
+def _adjustment(message: VenueAdjustment) -> venue.VenueAdjustment:
+    reason = message.restatement_reason
+    return venue.VenueAdjustment(
+        message.venue_execution_reference_id,
+        _decimal(message.leaves_quantity),
+        _decimal(message.quantity),
+        _decimal(message.limit_price),
+        _RESTATEMENTS[reason] if reason < len(_RESTATEMENTS) else RestatementReason.OTHER,
     )
 
 

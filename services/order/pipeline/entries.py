@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from services.kernel.decimals import ZERO
+from services.order.domain.adjusting import AdjustmentEvent
+from services.order.domain.events import fill_of
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.order_lists import ListRecord
+from services.order.domain.order_trades import Execution, Executions, OrderHistory
 from services.order.domain.quotes import Quote
 from services.order.domain.values import Topic, topic_of
 
@@ -88,6 +93,9 @@ class Entry:
         return self.event.order
 
 
+_NO_HISTORIES: Mapping[str, OrderHistory | None] = {}
+
+
 class Draft:
     """A transaction being prepared: entries on top of what is committed, which it does not touch.
 
@@ -103,24 +111,38 @@ class Draft:
         topics: Last sequence per topic.
         lists: Lists of orders that begin with it.
         grouped: Entries of orders that belong to a group, of which something may follow for the others.
+        instructed: Entries of orders with instructions: of others nothing is ever held here.
+        wanted: Orders whose history it needs and does not have: it must be prepared again with them.
     """
 
     __slots__ = (
         "_book",
+        "_histories",
         "accounts",
         "at_ns",
         "cursors",
         "entries",
         "first_sequence",
         "grouped",
+        "instructed",
         "lists",
         "orders",
         "placed",
         "topics",
+        "wanted",
     )
 
-    def __init__(self, book: Book, at_ns: int) -> None:
+    def __init__(self, book: Book, at_ns: int, histories: Mapping[str, OrderHistory | None] = _NO_HISTORIES) -> None:
+        """Begins on top of what is committed.
+
+        Args:
+            book: What is committed.
+            at_ns: Time of all its events.
+            histories: Orders that were looked up for it, as committed; None for one that is not there.
+        """
         self._book = book
+        self._histories = histories
+        self.wanted: set[str] = set()
         self.at_ns = at_ns
         self.first_sequence = book.sequence + 1
         self.entries: list[Entry] = []
@@ -131,6 +153,7 @@ class Draft:
         self.topics = list(book.topics)
         self.lists: list[ListRecord] = []
         self.grouped: list[Entry] = []
+        self.instructed: list[Entry] = []
 
     @property
     def next_sequence(self) -> int:
@@ -145,6 +168,24 @@ class Draft:
     def order(self, order_id: str) -> Order | None:
         """Returns an order that is or was live at the beginning of this draft, as it stands now."""
         return self.orders.get(order_id) or self._book.live.get(order_id)
+
+    def history(self, order_id: str) -> OrderHistory | None:
+        """Returns an order, live or ended, with its trades, as they stand now.
+
+        None when there is none, or when it was not looked up for this draft: then it is among those wanted.
+        """
+        if order_id not in self._histories:
+            self.wanted.add(order_id)
+            return None
+        committed = self._histories[order_id]
+        order = self.orders.get(order_id) or (None if committed is None else committed.order)
+        if order is None:
+            return None
+        executions = Executions() if committed is None else committed.executions.copy()
+        for entry in self.entries:
+            if entry.event.order.terms.order_id == order_id:
+                take_in(executions, entry)
+        return OrderHistory(order, executions)
 
     def live_orders(self, account_id: str) -> list[Order]:
         """Returns the orders of an account that are live now, those begun by this draft left out."""
@@ -193,6 +234,32 @@ class Draft:
         if order.version == 1:
             self.placed.append(order)
         self.entries.append(entry)
-        if order.terms.instructions is not None and order.terms.group_id:
-            self.grouped.append(entry)
+        if order.terms.instructions is not None:
+            self.instructed.append(entry)
+            if order.terms.group_id:
+                self.grouped.append(entry)
         return entry
+
+
+def take_in(executions: Executions, entry: Entry) -> None:
+    """Lets the trades of an order follow an entry."""
+    event = entry.event
+    report = event.report
+    if report is None:
+        return
+    if isinstance(event, AdjustmentEvent):
+        executions.put(event.adjustment.after(entry.execution_id, report.venue_execution_id))
+    elif event.is_fill:
+        price, quantity = fill_of(event)
+        executions.put(
+            Execution(
+                entry.execution_id,
+                entry.execution_id,
+                (report.venue_execution_id,) if report.venue_execution_id else (),
+                price,
+                quantity,
+                ZERO if report.fee is None else report.fee,
+                report.venue_at_ns,
+                entry.at_ns,
+            )
+        )

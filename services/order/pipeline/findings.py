@@ -85,6 +85,14 @@ def fill_after_end(report: VenueReport) -> Finding:
     return _of_report(ReconciliationKind.FILL_AFTER_END, report, found, decided)
 
 
+def adjustment_not_booked(report: VenueReport) -> Finding:
+    """A venue cancels or corrects a trade that is not there to be."""
+    named = "" if report.adjustment is None else report.adjustment.reference_id
+    found = f"{_told(report)} of the trade {named or 'without an id'}, which is not of this log or was canceled"
+    decided = f"not booked: {_LEFT}. Order, position and risk do not contain it"
+    return _of_report(ReconciliationKind.ADJUSTMENT_NOT_BOOKED, report, found, decided)
+
+
 def not_looked_into(report: VenueReport, error: CodedError) -> Finding:
     """A venue reports on an order that is not live here, and the store cannot be asked."""
     found = f"{_told(report)} of an order that is not live here; whether it ever was cannot be found out: {error}"

@@ -59,6 +59,10 @@ class ExecutionRecords(Protocol):
         """Returns when an order was canceled, rejected or expired, by the log up to a sequence; None if it was not."""
         ...
 
+    async def children(self, order_id: str) -> Sequence[str]:
+        """Returns the orders that were sent to fill an order; none for an order that is no parent."""
+        ...
+
     async def fills(self, order_id: str, after: int, up_to: int, limit: int) -> Sequence[tuple[int, Fill]]:
         """Returns fills of an order with their sequences, after one sequence up to another, oldest first."""
         ...
@@ -127,7 +131,7 @@ class Judging:
         order, as_of = await self._orders.get(order_id)
         beginning = await self._records.beginning(order_id)
         executions = Executions()
-        for each in orders_of(order):
+        for each in (order_id, *await self._records.children(order_id)):
             await self._add_fills(executions, each, as_of)
         ended_at_ns = await self._ended_at_ns(order, executions, as_of)
         name, total = order.terms.instrument, executions.total
@@ -197,11 +201,6 @@ class Judging:
         if mark is None:
             raise _no_data(f"there was no public trade up to {seconds}")
         return mark
-
-
-def orders_of(order: Order) -> Sequence[str]:
-    """Returns the orders whose fills are those of an order: its own id, as no order has children."""
-    return (order.terms.order_id,)
 
 
 def _untold(

@@ -10,13 +10,14 @@ from services.kernel.drain import Drain
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain import refusals, rules
+from services.order.domain.held import kept_here
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.beginning import beginning, room_at_parent
 from services.order.pipeline.book import Book, Key
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
-from services.order.pipeline.ports import Decision, Instruments, Quotes, Risk, Store
+from services.order.pipeline.ports import Decision, EveryType, Instruments, Quotes, Risk, Store, VenueTypes
 from services.order.pipeline.tickets import Outcome, Placement, Ticket
 from services.order.pipeline.writer import Writer
 
@@ -35,11 +36,13 @@ class Placing:
         quotes: Quotes,
         clock: Clock,
         metrics: Metrics,
+        venue_types: VenueTypes | None = None,
         most_per_batch: int = 512,
         most_waiting: int = 20_000,
     ) -> None:
         self._book, self._writer, self._store = book, writer, store
         self._risk, self._instruments, self._clock, self._metrics = risk, instruments, clock, metrics
+        self._venue_types = venue_types or EveryType()
         self._quotes = quotes
         self._most_per_batch, self._most_waiting = most_per_batch, most_waiting
         self._in_flight: dict[Key, Placement] = {}
@@ -73,6 +76,12 @@ class Placing:
         if len(self._in_flight) + count > self._most_waiting:
             raise refusals.overloaded(len(self._in_flight))
 
+    def as_held(self, terms: OrderTerms) -> OrderTerms:
+        """Returns the terms of an order as it is placed: to wait here, when its venue does not let it wait there."""
+        if terms.instructions is None or self._venue_types.takes(terms.connection_id, terms.type):
+            return terms
+        return kept_here(terms)
+
     def begin_together(self, orders: Sequence[OrderTerms]) -> tuple[Ticket, list[Placement]]:
         """Takes orders in that are placed all or none, by whoever calls; from here on nobody else can take their ids.
 
@@ -85,8 +94,7 @@ class Placing:
             taken = self.pending(key) or ((order := self._book.find(key)) and order.terms)
             if taken:
                 raise refusals.duplicate(terms, taken.order_id)
-        quote = self._quotes.quote
-        placements = [Placement(terms, quote(terms.instrument), ticket, index) for index, terms in enumerate(orders)]
+        placements = [self._placement(terms, ticket, index) for index, terms in enumerate(orders)]
         self._in_flight |= {placement.key: placement for placement in placements}
         return ticket, placements
 
@@ -146,8 +154,11 @@ class Placing:
         if not self._known(terms, ticket, index):
             self._queue(terms, ticket, index)
 
+    def _placement(self, terms: OrderTerms, ticket: Ticket, index: int) -> Placement:
+        return Placement(self.as_held(terms), self._quotes.quote(terms.instrument), ticket, index)
+
     def _queue(self, terms: OrderTerms, ticket: Ticket, index: int) -> None:
-        placement = Placement(terms, self._quotes.quote(terms.instrument), ticket, index)
+        placement = self._placement(terms, ticket, index)
         self._in_flight[terms.account_id, terms.client_order_id] = placement
         self._waiting.put(placement)
 

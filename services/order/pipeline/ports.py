@@ -10,9 +10,11 @@ from typing import Protocol
 from services.order.domain.breach import RiskBreach
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
+from services.order.domain.order_trades import OrderHistory
 from services.order.domain.quotes import Quote
 from services.order.domain.replacing import Replace
 from services.order.domain.terms import OrderTerms
+from services.order.domain.values import OrderType
 from services.order.pipeline.book import Key
 from services.order.pipeline.entries import Draft, LoggedReport
 
@@ -62,6 +64,14 @@ class Store(Protocol):
 
     async def order(self, order_id: str) -> Order | None:
         """Returns an order.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        ...
+
+    async def histories(self, order_ids: Collection[str]) -> Mapping[str, OrderHistory]:
+        """Returns orders, live or ended, with their trades; those that are not there are left out.
 
         Raises:
             CodedError: STORE_UNAVAILABLE.
@@ -137,6 +147,22 @@ class ReplaceRisk(Protocol):
     def release_replaces(self, order_ids: Sequence[str]) -> None:
         """Lets go what is held for new terms of orders whose replace was not committed."""
         ...
+
+
+class VenueTypes(Protocol):
+    """Knows which order types venues take."""
+
+    def takes(self, connection_id: str, type_: OrderType) -> bool:
+        """Tells whether the venue of a connection takes orders of a type; an empty one stands for any connection."""
+        ...
+
+
+class EveryType:
+    """Takes every venue for one that takes every type."""
+
+    def takes(self, connection_id: str, type_: OrderType) -> bool:  # noqa: ARG002 - part of the port
+        """Returns that it does."""
+        return True
 
 
 class Instruments(Protocol):

@@ -143,6 +143,7 @@ class Previewing:
 
     async def preview(self, terms: OrderTerms) -> Preview:
         """Returns what would become of an order now."""
+        terms = self._placing.as_held(terms)
         as_of = self._book.sequence
         allowed, found, route = await asyncio.gather(
             _or_error(self._check_rules(terms)),

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Protocol
 
 from services.kernel.errors import CodedError
 from services.order.domain.execution_summary import JudgedFill, QualityTotal
 from services.order.pipeline.judging import FILLS_PER_TURN, Contract, MarketRecord
-from services.order.pipeline.queries import FillFilter
-
-Position = tuple[datetime, int]
-"""Where a fill stands in the list: when it was executed, and its sequence."""
+from services.order.pipeline.queries import FillFilter, FillPlace
 
 Group = tuple[str, str]
 """Instrument and connection."""
@@ -23,8 +19,8 @@ class JudgedFills(Protocol):
     """Fills with the quotes at the arrival of their orders. Raises STORE_UNAVAILABLE."""
 
     async def judged(
-        self, wanted: FillFilter, before: Position | None, limit: int
-    ) -> Sequence[tuple[Position, JudgedFill]]:
+        self, wanted: FillFilter, before: FillPlace | None, limit: int
+    ) -> Sequence[tuple[FillPlace, JudgedFill]]:
         """Returns fills, newest first, older than the one at `before`."""
         ...
 
@@ -42,9 +38,11 @@ class QualitySummaries:
             CodedError: STORE_UNAVAILABLE.
         """
         totals: dict[Group, QualityTotal] = {}
-        before: Position | None = None
+        before: FillPlace | None = None
         while rows := await self._fills.judged(wanted, before, FILLS_PER_TURN):
             for _, judged in rows:
+                if not judged.fill.quantity:
+                    continue  # Its venue has canceled it.
                 group = (judged.instrument, judged.fill.connection_id)
                 total = totals.get(group)
                 if total is None:

@@ -38,6 +38,10 @@ class FillFilter:
     end: datetime | None = None
 
 
+FillPlace = tuple[datetime, int, int]
+"""Time, sequence and shard: of two shards, fills may have the first two alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class FillRow:
     """A fill: its report, and where it stands in the list."""
@@ -45,6 +49,12 @@ class FillRow:
     executed_at: datetime
     sequence: int
     payload: bytes
+    shard: int = 0
+
+    @property
+    def place(self) -> FillPlace:
+        """Where it stands in a list, newest first."""
+        return self.executed_at, self.sequence, self.shard
 
 
 class Lists(Protocol):
@@ -54,12 +64,16 @@ class Lists(Protocol):
         """Returns orders, newest first, older than the one with the id `before`."""
         ...
 
-    async def fills(self, wanted: FillFilter, before: tuple[datetime, int] | None, limit: int) -> Sequence[FillRow]:
+    async def fills(self, wanted: FillFilter, before: FillPlace | None, limit: int) -> Sequence[FillRow]:
         """Returns fills, newest first, older than the one at `before`."""
         ...
 
     async def fill(self, trade_id: str) -> FillRow | None:
         """Returns a fill by its id, None when there is none."""
+        ...
+
+    async def adjustments(self, order_ids: Collection[str]) -> Sequence[bytes]:
+        """Returns the reports of what venues did to trades of orders after they were made, oldest first."""
         ...
 
     async def history(self, order_id: str, after: int, limit: int) -> Sequence[LoggedReport]:

@@ -11,6 +11,7 @@ import structlog
 from services.kernel.decimals import ZERO
 from services.kernel.identifiers import Identifiers
 from services.order.domain import held
+from services.order.domain.adjusting import AdjustmentEvent, adjust_parent
 from services.order.domain.consequences import Cancel, CompleteReplace, Consequence, End, Release, Resize, Rule
 from services.order.domain.events import fill_of, request_cancel, request_replace
 from services.order.domain.family import follow_parent
@@ -59,21 +60,50 @@ class Reactions:
         _log.error("orders that belong together do not come to rest", group=group_id)
 
     def _roll_up(self, draft: Draft, identifiers: Identifiers) -> None:
-        """Lets parents take over what their children have traded."""
+        """Lets parents take over what their children have traded, and what became of their trades."""
         traded: dict[str, tuple[Decimal, Decimal]] = {}
+        adjusted: set[str] = set()
         for entry in draft.grouped:
             parent_order_id = entry.order.terms.parent_order_id
-            if parent_order_id and entry.event.is_fill:
-                price, quantity = fill_of(entry.event)
-                so_far, notional = traded.get(parent_order_id, (ZERO, ZERO))
-                traded[parent_order_id] = (so_far + quantity, notional + quantity * price)
+            difference = _difference(entry.event) if parent_order_id else None
+            if difference is None:
+                continue
+            so_far, notional = traded.get(parent_order_id, (ZERO, ZERO))
+            traded[parent_order_id] = (so_far + difference[0], notional + difference[1])
+            if not entry.event.is_fill:
+                adjusted.add(parent_order_id)
         for parent_order_id, (quantity, notional) in traded.items():
+            if parent_order_id in adjusted:
+                _roll_back(draft, parent_order_id, quantity, notional, identifiers)
+                continue
             parent = draft.order(parent_order_id)
             event = parent and held.progress(parent, quantity, notional, draft.next_sequence, draft.at_ns)
             if event:
                 draft.append(event, identifiers.new_id())
             else:
                 _log.error("a child order has traded for a parent that has ended", parent_order_id=parent_order_id)
+
+
+def _difference(event: OrderEvent) -> tuple[Decimal, Decimal] | None:
+    """Returns how much more an order has traded by an event, in quantity and price x quantity; None for others."""
+    if event.is_fill:
+        price, quantity = fill_of(event)
+        return quantity, quantity * price
+    if isinstance(event, AdjustmentEvent):
+        now, before = event.adjustment, event.adjustment.before
+        return now.quantity - before.quantity, now.quantity * now.price - before.quantity * before.price
+    return None
+
+
+def _roll_back(
+    draft: Draft, parent_order_id: str, quantity: Decimal, notional: Decimal, identifiers: Identifiers
+) -> None:
+    """Lets a parent follow what its venue has done to trades of its children; all of them may have ended long ago."""
+    history = draft.history(parent_order_id)
+    if history is None:
+        return  # It is looked up now, and the draft prepared again.
+    event = adjust_parent(history.order, quantity, notional, draft.next_sequence, draft.at_ns)
+    draft.append(event, identifiers.new_id())
 
 
 def _is_list(members: Mapping[str, Order]) -> bool:

@@ -81,7 +81,9 @@ class Reconciliations:
     def add(self, finding: Finding) -> None:
         """Takes a finding. When the store has been away for so long that too many wait, it is only logged, in full."""
         for part in _parts(finding):
-            record = Reconciliation(self._identifiers.new_id(), part, self._now_ns(), self._book.sequence)
+            record = Reconciliation(
+                self._identifiers.new_id(), part, self._now_ns(), self._book.sequence, self._book.shard
+            )
             if len(self._waiting) >= _MOST_WAITING:
                 _log.error("a record of reconciliation is not kept: too many wait for the store", record=str(record))
                 continue

@@ -11,7 +11,7 @@ import structlog
 from services.kernel.drain import Wakeup
 from services.kernel.errors import CodedError
 from services.order.domain.order import Order
-from services.order.domain.venue import VenueReport, VenueReportType
+from services.order.domain.venue import ADJUSTING, VenueReport, VenueReportType
 from services.order.pipeline import findings
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
@@ -114,6 +114,10 @@ class Reconciling:
                 self.metrics.ignored("fill_after_end")
                 self._records.add(findings.fill_after_end(report))
                 _log.error("the venue reports a fill of an order that has ended", order_id=report.order_id)
+            elif report.type in ADJUSTING:
+                self.metrics.ignored("adjustment_not_booked")
+                self._records.add(findings.adjustment_not_booked(report))
+                _log.error("the venue adjusts a trade that is not there to be", order_id=report.order_id)
             else:
                 self.metrics.ignored("ended")
 

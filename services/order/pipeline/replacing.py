@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace as changed
 from typing import NamedTuple
 
 from services.kernel.clock import Clock
@@ -13,7 +14,7 @@ from services.kernel.identifiers import Identifiers
 from services.mesh.context import detached
 from services.order.domain import refusals, rules
 from services.order.domain.events import request_replace
-from services.order.domain.instruction_rules import check_new_stop_price
+from services.order.domain.instruction_rules import check_new_expiry, check_new_stop_price, check_new_trailing
 from services.order.domain.links import ListRole
 from services.order.domain.order import Order
 from services.order.domain.replacing import ReplaceRequest, asked_terms, only_reduces, stop_price_of
@@ -120,7 +121,7 @@ class Replacing:
             return (await self._orders.get(request.order_id))[0]
         check(order, request)
         self._writer.check_available()
-        await self._check_rules(order.terms, request)
+        request = await self._check_rules(order.terms, request)
         work = ReplaceOrder(request)
         if not only_reduces(request, order.terms):
             await self._reserve(request)
@@ -144,16 +145,20 @@ class Replacing:
             raise refusals.duplicate_replace(request)
         return True
 
-    async def _check_rules(self, terms: OrderTerms, request: ReplaceRequest) -> None:
+    async def _check_rules(self, terms: OrderTerms, request: ReplaceRequest) -> ReplaceRequest:
+        """Refuses what is not allowed; returns the request with what the instrument decides of it."""
         instrument = await self._instruments.find(terms.instrument)
         if instrument is None:
             raise rules.unknown_instrument(terms.instrument)
-        if request.stop_price not in (None, stop_price_of(terms)):
-            check_new_stop_price(terms)
+        if request.trailing is not None:
+            request = changed(request, tick_size=instrument.tick_size)
+        check_conditions(terms, request)
+        check_new_expiry(terms, request.expire_at_ns, self._clock.now_ns())
         rules.check_terms(asked_terms(request, terms), instrument)
         # One that only takes away is let through while the instrument does not trade, as a cancel is.
         if not (only_reduces(request, terms) or instrument.trades_at(self._clock.now_ns())):
             raise rules.not_trading(instrument)
+        return request
 
     async def _reserve(self, request: ReplaceRequest) -> None:
         check = _Check(request, asyncio.get_running_loop().create_future())
@@ -207,6 +212,18 @@ def check(order: Order, request: ReplaceRequest) -> None:
         raise refusals.follows_list(order)
 
 
+def check_conditions(terms: OrderTerms, request: ReplaceRequest) -> None:
+    """Refuses to change what an order waits for once it has been released.
+
+    Raises:
+        CodedError: STOP_PRICE_MISMATCH or TRAILING_STOP_MISMATCH.
+    """
+    if request.stop_price not in (None, stop_price_of(terms)):
+        check_new_stop_price(terms)
+    if request.trailing is not None:
+        check_new_trailing(terms)
+
+
 class ReplaceOrder(Caller):
     """A request to replace one order.
 
@@ -233,6 +250,7 @@ class ReplaceOrder(Caller):
             return
         try:
             check(order, self._request)
+            check_conditions(order.terms, self._request)
         except CodedError as refusal:
             self.refusal = refusal
             return

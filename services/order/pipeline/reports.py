@@ -8,10 +8,11 @@ import structlog
 
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
-from services.order.domain.events import Ignored, apply, lose
+from services.order.domain.adjusting import adjust
+from services.order.domain.events import Ignored, apply, fill_anew, lose
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
-from services.order.domain.venue import VenueReport
+from services.order.domain.venue import ADJUSTING, VenueReport, VenueReportType
 from services.order.pipeline.book import Key
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
@@ -41,7 +42,8 @@ class VenueReports(Kept):
 
     What was consumed before is dropped, a gap ends the batch: the rest is asked for again. A report without a sequence
     is BrokerService's own, of a command that it could not deliver to any venue. A report of an order that is not live
-    here is handed to `investigate` once the batch is committed.
+    here is handed to `investigate` once the batch is committed, unless it is of a trade that the venue adjusts: those
+    change ended orders, too.
     """
 
     def __init__(
@@ -116,20 +118,50 @@ class VenueReports(Kept):
 
     def _event(self, draft: Draft, report: VenueReport) -> OrderEvent | None:
         order = draft.order(report.order_id)
-        if order is None:
-            self._strays.append(report)
-            return None
         try:
-            event = apply(order, report, draft.next_sequence, draft.at_ns)
+            if order is not None and order.live and report.adjustment is None:
+                event: OrderEvent | Ignored | None = apply(order, report, draft.next_sequence, draft.at_ns)
+            else:
+                event = self._unusual(draft, report, order)
         except ValueError as error:
             _log.error("a venue's report makes no sense", order_id=report.order_id, error=str(error))
             self._count("malformed")
+            return None
+        if event is None:
+            self._strays.append(report)
             return None
         if isinstance(event, Ignored):
             self._count(event.value)
             return None
         self._compare(event, report)
         return event
+
+    def _unusual(self, draft: Draft, report: VenueReport, order: Order | None) -> OrderEvent | Ignored | None:
+        """Returns what a report does that is of an order that is not live, or of what a venue changes on its own."""
+        if report.type in ADJUSTING:
+            return self._adjust(draft, report)
+        if report.type is VenueReportType.TRADE and (order is None or not order.live):
+            return self._fill_after_end(draft, report)
+        return None if order is None else apply(order, report, draft.next_sequence, draft.at_ns)
+
+    def _adjust(self, draft: Draft, report: VenueReport) -> OrderEvent | Ignored | None:
+        """Returns what the cancel or correction of a trade does; None when there is no such order or trade."""
+        history = draft.history(report.order_id)
+        if history is None:
+            return None
+        made = adjust(history.order, report, history.executions, draft.next_sequence, draft.at_ns)
+        if made in (Ignored.UNKNOWN_EXECUTION, Ignored.CANCELED_EXECUTION):
+            return None
+        return made
+
+    def _fill_after_end(self, draft: Draft, report: VenueReport) -> OrderEvent | Ignored | None:
+        """Returns what a fill does that a venue makes anew after it took one back; None for any other one."""
+        history = draft.history(report.order_id)
+        if history is None or not history.executions.adjusted:
+            return None
+        if report.venue_execution_id and history.executions.find(report.venue_execution_id) is not None:
+            return Ignored.REPEATED_FILL
+        return fill_anew(history.order, report, draft.next_sequence, draft.at_ns)
 
     def _compare(self, event: OrderEvent, report: VenueReport) -> None:
         """Tells when a venue counts other than we do; the fills that it reported are what we book."""

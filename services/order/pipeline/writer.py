@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -15,6 +15,7 @@ from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain import refusals
 from services.order.domain.contingency import follow_list
+from services.order.domain.order_trades import OrderHistory
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.metrics import Metrics
@@ -25,6 +26,7 @@ from services.order.pipeline.work import Work
 _log = structlog.stdlib.get_logger(__name__)
 
 _MICROSECOND = 1_000
+_NO_HISTORIES: Mapping[str, OrderHistory | None] = {}
 
 
 class LogDivergedError(Exception):
@@ -119,7 +121,12 @@ class Writer:
 
     async def _write(self, works: list[Work]) -> None:
         while works:
-            draft = self._prepare(works)
+            try:
+                draft = await self._prepared(works)
+            except CodedError as error:
+                _log.error("the store does not tell orders that reports are of", error=str(error))
+                works = await self._refused(works)
+                continue
             started = time.perf_counter()
             try:
                 if draft.entries or draft.cursors:
@@ -137,10 +144,26 @@ class Writer:
                 self._publish(works, draft)
                 return
 
-    def _prepare(self, works: Sequence[Work]) -> Draft:
+    async def _prepared(self, works: Sequence[Work]) -> Draft:
+        """Returns a draft; orders that need not be live, whose trades a venue has adjusted, are looked up for it.
+
+        What is looked up cannot change meanwhile: nobody else writes.
+        """
+        draft = self._prepare(works)
+        histories: dict[str, OrderHistory | None] = {}
+        while draft.wanted:
+            found = await self._store.histories(draft.wanted)
+            histories |= {order_id: found.get(order_id) for order_id in draft.wanted}
+            accounts = {history.order.terms.account_id for history in found.values()}
+            if unknown := self._book.unknown_accounts(accounts):
+                self._book.load_accounts(await self._store.account_sequences(unknown))
+            draft = self._prepare(works, histories)
+        return draft
+
+    def _prepare(self, works: Sequence[Work], histories: Mapping[str, OrderHistory | None] = _NO_HISTORIES) -> Draft:
         # Time in the log never goes back, whatever the clock does, and is whole microseconds, as Postgres keeps it.
         now_ns = -(-self._clock.now_ns() // _MICROSECOND) * _MICROSECOND
-        draft = Draft(self._book, max(now_ns, self._book.at_ns))
+        draft = Draft(self._book, max(now_ns, self._book.at_ns), histories)
         for work in works:
             work.prepare(draft, self._identifiers)
         self._reactions.react(draft, self._identifiers)

@@ -16,8 +16,8 @@ DEFAULT_LIMIT: Final = 1_000
 class EventLogServicer(event_log_service_pb2_grpc.EventLogServiceServicer):
     """Serves consumers of the bus that have a gap."""
 
-    def __init__(self, book: Book, log: Log) -> None:
-        self._book, self._log = book, log
+    def __init__(self, book: Book, log: Log, shard_count: int) -> None:
+        self._book, self._log, self._shard_count = book, log, shard_count
 
     async def ReadEvents(
         self, request: event_log_service_pb2.ReadEventsRequest, context: Any
@@ -35,7 +35,7 @@ class EventLogServicer(event_log_service_pb2_grpc.EventLogServiceServicer):
             rows = await self._log.after(request.after_sequence, limit, topics, last)
             events = [event_pb2.Event.FromString(event) for row in rows for _, event in encoder.events_of(row, topics)]
         return event_log_service_pb2.ReadEventsResponse(
-            events=_cut(events, limit), epoch=self._book.epoch, last_sequence=last
+            events=_cut(events, limit), epoch=self._book.epoch, last_sequence=last, shard_count=self._shard_count
         )
 
 

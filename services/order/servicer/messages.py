@@ -13,8 +13,8 @@ from services.order.pipeline.ports import Decision
 from services.order.pipeline.queries import FillFilter, OrderFilter
 from services.order.pipeline.tickets import Outcome
 from services.order.pipeline.work import CancelFilter
-from services.order.servicer.instructions import instructions_of_request
-from services.order.servicer.numbers import number
+from services.order.servicer.instructions import asks_more, instructions_of_request, trailing_of_request
+from services.order.servicer.numbers import nanoseconds_of, number
 from services.order.wire import (
     ORDER_TYPES,
     SIDES,
@@ -36,14 +36,6 @@ def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received
     side, type_, time_in_force = SIDES[request.side], ORDER_TYPES[request.type], TIMES_IN_FORCE[request.time_in_force]
     if side is None or type_ is None or time_in_force is None:
         raise invalid_field("side, type, time_in_force", "must be given")
-    asks_more = (
-        request.stop_price
-        or request.post_only
-        or request.display_quantity
-        or request.strategy_id
-        or request.HasField("expire_at")
-        or request.HasField("algorithm")
-    )
     return OrderTerms(
         order_id=order_id,
         client_order_id=request.client_order_id,
@@ -56,7 +48,7 @@ def terms_of(request: order_entry_pb2.PlaceOrderRequest, order_id: str, received
         limit_price=number(request.limit_price, "limit_price") if request.limit_price else None,
         connection_id=request.connection_id,
         received_at_ns=received_at_ns,
-        instructions=instructions_of_request(request) if asks_more else None,
+        instructions=instructions_of_request(request) if asks_more(request) else None,
     )
 
 
@@ -66,8 +58,9 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
     Raises:
         CodedError: INVALID_FIELD, when it asks for nothing.
     """
-    if not (request.quantity or request.limit_price or request.stop_price):
-        raise invalid_field("quantity", "quantity, limit_price or stop_price must be given")
+    dated, trails = request.HasField("expire_at"), request.HasField("trailing_stop")
+    if not (request.quantity or request.limit_price or request.stop_price or dated or trails):
+        raise invalid_field("quantity", "quantity, limit_price, stop_price, expire_at or trailing_stop must be given")
     return ReplaceRequest(
         request.order_id.lower(),
         request.replace_id,
@@ -75,6 +68,8 @@ def replace_request(request: order_entry_pb2.ReplaceOrderRequest) -> ReplaceRequ
         number(request.limit_price, "limit_price") if request.limit_price else None,
         request.expected_version,
         number(request.stop_price, "stop_price") if request.stop_price else None,
+        nanoseconds_of(request.expire_at) if dated else None,
+        trailing_of_request(request.trailing_stop) if trails else None,
     )
 
 

@@ -24,7 +24,7 @@ def number(text: str, field: str) -> Decimal:
     return parse_positive(text.rstrip("0").rstrip(".") if "." in text else text, field)
 
 
-def nanoseconds_of(at: Timestamp, field: str) -> int:
+def nanoseconds_of(at: Timestamp, field: str = "expire_at") -> int:
     """Returns the nanoseconds since 1970 of a time, whose seconds have been checked: they are within 64 bits.
 
     Raises:

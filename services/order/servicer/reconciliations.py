@@ -50,4 +50,5 @@ def _message(record: Reconciliation) -> reconciliation_pb2.Reconciliation:
         time=timestamp(record.at_ns),
         sequence=record.sequence,
         report_sequence=finding.report_sequence,
+        shard=record.shard,
     )

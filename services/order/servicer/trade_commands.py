@@ -37,6 +37,10 @@ from services.order.servicer.messages import cancel_filter, refusal, terms_of
 from services.order.servicer.order_lists import list_message, place_list
 from services.order.servicer.replaces import replace
 from services.order.wire import order_message
+from services.order.wire_events import delimited
+
+_ORDER_TAG: Final = bytes([CommandResult.ORDER_FIELD_NUMBER << 3 | 2])
+_RESULT_TAG: Final = bytes([CommandBatchResult.RESULTS_FIELD_NUMBER << 3 | 2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +58,19 @@ class Desk:
 
 
 class _Answer:
-    """A batch, and what is known of its results."""
+    """A batch, and what is known of its results, serialised: put into a message they would be copied twice."""
 
     __slots__ = ("open", "results", "sequence", "started")
 
     def __init__(self, sequence: int, count: int) -> None:
         self.sequence = sequence
-        self.results: list[CommandResult | None] = [None] * count
+        self.results = [b""] * count
         self.open = count
         self.started = time.perf_counter()
 
-    def message(self) -> CommandBatchResult:
-        return CommandBatchResult(sequence=self.sequence, results=filter(None, self.results))
+    def message(self) -> bytes:
+        head = CommandBatchResult(sequence=self.sequence).SerializeToString()
+        return b"".join((head, *delimited(_RESULT_TAG, self.results)))
 
 
 class TradeCommands:
@@ -110,8 +115,8 @@ class TradeCommands:
         """Begins no more commands."""
         self._ended = True
 
-    def take(self) -> list[CommandBatchResult]:
-        """Returns the answers that are ready. Their commands are in flight no more."""
+    def take(self) -> list[bytes]:
+        """Returns the answers that are ready, serialised batch by batch. Their commands are in flight no more."""
         answered, self._answered = self._answered, []
         if answered:
             self._in_flight -= sum(len(answer.results) for answer in answered)
@@ -168,7 +173,7 @@ class TradeCommands:
                 orders.append(self._terms(request, new_id(), now_ns))
                 indexes.append(index)
             except CodedError as error:
-                self._settle(answer, index, _failed(error))
+                self._settle(answer, index, _failed(error).SerializeToString())
         if orders:
             await self._meet_instruments(orders)
             self._begin(self._place(answer, indexes, orders))
@@ -214,7 +219,7 @@ class TradeCommands:
             result = await command
         except CodedError as error:
             result = _failed(error)
-        self._settle(answer, index, result)
+        self._settle(answer, index, result.SerializeToString())
 
     async def _cancel(self, request: CancelOrderRequest) -> CommandResult:
         order_id = await self._own(request.order_id)
@@ -247,7 +252,7 @@ class TradeCommands:
         ids = await self._desk.orders.cancel_all(cancel_filter(request))
         return CommandResult(canceled=CancelAllOrdersResponse(count=len(ids), order_ids=ids))
 
-    def _settle(self, answer: _Answer, index: int, result: CommandResult) -> None:
+    def _settle(self, answer: _Answer, index: int, result: bytes) -> None:
         answer.results[index] = result
         answer.open -= 1
         if not answer.open:
@@ -271,12 +276,12 @@ def _kind(numbered: tuple[int, Command]) -> str:
     return numbered[1].WhichOneof("command") or ""
 
 
-def _placed(outcome: Outcome) -> CommandResult:
+def _placed(outcome: Outcome) -> bytes:
     if isinstance(outcome, CodedError):
-        return _failed(outcome)
+        return _failed(outcome).SerializeToString()
     if outcome.refused_at_entry:
-        return _failed(refusal(outcome))
-    return CommandResult(order=order_message(outcome))
+        return _failed(refusal(outcome)).SerializeToString()
+    return b"".join(delimited(_ORDER_TAG, (order_message(outcome).SerializeToString(),)))
 
 
 def _failed(error: CodedError) -> CommandResult:

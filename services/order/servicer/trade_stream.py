@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from ordermesh.order.v1.trade_stream_pb2 import (
-    CommandBatchResult,
     TradeOpen,
     TradeRequest,
     TradeResponse,
@@ -28,6 +27,7 @@ Message = TradeResponse | bytes
 
 _SEQUENCE_TAG: Final = bytes([TradeResponse.SEQUENCE_FIELD_NUMBER << 3])
 _UPDATE_TAG: Final = bytes([TradeResponse.UPDATE_FIELD_NUMBER << 3 | 2])
+_RESULTS_TAG: Final = bytes([TradeUpdate.RESULTS_FIELD_NUMBER << 3 | 2])
 _REPORT_TAG: Final = bytes([TradeUpdate.REPORTS_FIELD_NUMBER << 3 | 2])
 
 
@@ -141,9 +141,10 @@ def _reports(events: Sequence[Told], token: str) -> bytes:
     return _update((), events, token)
 
 
-def _update(results: Sequence[CommandBatchResult], events: Sequence[Told], token: str) -> bytes:
-    head = TradeUpdate(results=results, resume_token=token).SerializeToString()
-    body = b"".join((head, *delimited(_REPORT_TAG, [event.payload for event in events])))
+def _update(results: Sequence[bytes], events: Sequence[Told], token: str) -> bytes:
+    head = TradeUpdate(resume_token=token).SerializeToString()
+    reports = delimited(_REPORT_TAG, [event.payload for event in events])
+    body = b"".join((head, *delimited(_RESULTS_TAG, results), *reports))
     return _UPDATE_TAG + varint(len(body)) + body
 
 

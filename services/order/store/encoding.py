@@ -9,6 +9,7 @@ from services.order.domain.order_event import OrderEvent
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.entries import Draft, Entry
 from services.order.wire import breach_message, decimal_text, reason_number, timestamp
+from services.order.wire_adjustments import add_adjustment
 from services.order.wire_instructions import add_instructions
 from services.order.wire_quotes import encoded_arrival
 from services.order.wire_replaces import replace_message
@@ -42,8 +43,10 @@ def _of_terms(terms: OrderTerms) -> bytes:
         time_in_force=terms.time_in_force,  # type: ignore[arg-type]
         quantity=format_decimal(terms.quantity),
         limit_price=decimal_text(terms.limit_price),
-        times=HopTimes(received_at=timestamp(terms.received_at_ns)) if terms.received_at_ns else None,
     )
+    if terms.received_at_ns:
+        received = message.times.received_at
+        received.seconds, received.nanos = divmod(terms.received_at_ns, 1_000_000_000)
     if terms.instructions is not None:
         add_instructions(message, terms.instructions)
     return message.SerializeToString()
@@ -88,6 +91,8 @@ def _add_report(message: ExecutionReport, event: OrderEvent) -> None:
         message.last_quantity = format_decimal(quantity)
         message.fee = "0" if report.fee is None else format_decimal(report.fee)
         message.venue_execution_id = report.venue_execution_id
+    elif report.adjustment is not None:
+        add_adjustment(message, event)
     times = message.times
     if report.venue_at_ns:
         times.venue_at.seconds, times.venue_at.nanos = divmod(report.venue_at_ns, 1_000_000_000)

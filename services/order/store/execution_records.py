@@ -14,8 +14,7 @@ from services.order.domain.executions import Fill
 from services.order.domain.quotes import Quote
 from services.order.domain.values import ExecutionType, Side
 from services.order.pipeline.judging import Beginning
-from services.order.pipeline.quality_summaries import Position
-from services.order.pipeline.queries import FillFilter
+from services.order.pipeline.queries import FillFilter, FillPlace
 from services.order.store.listing import Listing
 from services.order.wire import nanoseconds
 from services.order.wire_quotes import arrival_of
@@ -34,6 +33,7 @@ _END: Final = """
     select payload from events where order_id = $1 and sequence <= $2 and type = any($3::smallint[])
     order by sequence desc limit 1
 """
+_CHILDREN: Final = "select order_id from orders where parent_order_id = $1 order by order_id"
 _ENDS: Final = [ExecutionType.CANCELED, ExecutionType.REJECTED, ExecutionType.EXPIRED]
 
 
@@ -53,23 +53,35 @@ class LoggedExecutions:
             payload = await connection.fetchval(_END, UUID(order_id), up_to, _ENDS)
         return None if payload is None else _time_of(ExecutionReport.FromString(payload))
 
+    async def children(self, order_id: str) -> list[str]:
+        """Returns the orders that were sent to fill an order; none for an order that is no parent."""
+        async with self._database.connection() as connection:
+            return [str(row[0]) for row in await connection.fetch(_CHILDREN, UUID(order_id))]
+
     async def fills(self, order_id: str, after: int, up_to: int, limit: int) -> list[tuple[int, Fill]]:
         """Returns fills of an order with their sequences, after one sequence up to another, oldest first."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(_FILLS, UUID(order_id), after, up_to, limit)
-        return [(sequence, _fill(ExecutionReport.FromString(payload))) for sequence, payload in rows]
+        now = await self._adjusted((order_id,))
+        return [(sequence, _fill(ExecutionReport.FromString(payload), now)) for sequence, payload in rows]
 
     async def judged(
-        self, wanted: FillFilter, before: Position | None, limit: int
-    ) -> list[tuple[Position, JudgedFill]]:
+        self, wanted: FillFilter, before: FillPlace | None, limit: int
+    ) -> list[tuple[FillPlace, JudgedFill]]:
         """Returns fills with the quotes at arrival of their orders, newest first, older than the one at `before`."""
         rows = await self._listing.fills(wanted, before, limit)
         reports = [ExecutionReport.FromString(row.payload) for row in rows]
-        beginnings = await self._beginnings({report.order_id for report in reports})
+        order_ids = {report.order_id for report in reports}
+        beginnings, now = await self._beginnings(order_ids), await self._adjusted(order_ids)
         return [
-            ((row.executed_at, row.sequence), _judged(report, beginnings[report.order_id].arrival))
+            (row.place, _judged(report, beginnings[report.order_id].arrival, now))
             for row, report in zip(rows, reports, strict=True)
         ]
+
+    async def _adjusted(self, order_ids: Collection[str]) -> Mapping[str, ExecutionReport]:
+        """Returns the last report of each trade that its venue has canceled or corrected, by our id of the trade."""
+        reports = map(ExecutionReport.FromString, await self._listing.adjustments(order_ids))
+        return {report.trade_adjustment.trade_id: report for report in reports}
 
     async def _beginnings(self, order_ids: Collection[str]) -> Mapping[str, Beginning]:
         if not order_ids:
@@ -80,9 +92,9 @@ class LoggedExecutions:
         return {report.order_id: Beginning(_arrived_at_ns(report), arrival_of(report)) for report in reports}
 
 
-def _judged(report: ExecutionReport, arrival: Quote | None) -> JudgedFill:
+def _judged(report: ExecutionReport, arrival: Quote | None, now: Mapping[str, ExecutionReport]) -> JudgedFill:
     return JudgedFill(
-        _fill(report),
+        _fill(report, now),
         report.instrument,
         Side(report.side),
         first=report.cumulative_quantity == report.last_quantity,
@@ -91,13 +103,15 @@ def _judged(report: ExecutionReport, arrival: Quote | None) -> JudgedFill:
     )
 
 
-def _fill(report: ExecutionReport) -> Fill:
+def _fill(report: ExecutionReport, adjusted: Mapping[str, ExecutionReport]) -> Fill:
+    """Returns a fill as it counts now: one that was canceled has no quantity."""
+    now = adjusted.get(report.execution_id, report)
     return Fill(
         report.order_id,
         report.connection_id,
-        Decimal(report.last_price),
-        Decimal(report.last_quantity),
-        Decimal(report.fee) if report.fee else ZERO,
+        Decimal(now.last_price or report.last_price),
+        Decimal(now.last_quantity) if now.last_quantity else ZERO,
+        Decimal(now.fee) if now.fee else ZERO,
         _time_of(report),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from services.kernel.clock import to_ns
-from services.order.domain.values import ExecutionType, Topic
+from services.order.domain.values import ADJUSTMENTS, ExecutionType, Topic
 from services.order.pipeline.entries import LoggedEntry, LoggedReport
 from services.storage.database import Database
 
@@ -34,6 +34,7 @@ _SETTLING_TYPES: Final = [
     ExecutionType.REPLACE_REJECTED,
     ExecutionType.ORDER_STATUS,
     ExecutionType.RESTATED,
+    *ADJUSTMENTS,
 ]
 _HEAD: Final = "select coalesce(max(sequence), 0) from events where shard = $1"
 _NO_LIMIT: Final = 2**63 - 1

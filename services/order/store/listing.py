@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -10,7 +11,7 @@ from services.kernel.clock import from_ns, to_ns
 from services.order.domain.order import Order
 from services.order.domain.values import LIVE_STATUSES
 from services.order.pipeline.entries import LoggedReport
-from services.order.pipeline.queries import FillFilter, FillRow, OrderFilter
+from services.order.pipeline.queries import FillFilter, FillPlace, FillRow, OrderFilter
 from services.order.store.loading import ORDER_SELECT, order_of_row
 from services.storage.database import Database
 
@@ -36,6 +37,10 @@ _FILL: Final = """
     select executed_at, sequence, payload from events
     where shard = $1 and sequence >= $2 and sequence < $3 and executed_at is not null and position($4 in payload) > 0
 """
+_ADJUSTMENTS: Final = """
+    select payload from events where order_id = any($1::uuid[]) and type in (15, 16) order by sequence
+"""
+"""By the numbers of TRADE_CANCEL and TRADE_CORRECT, as the index of them says it."""
 _EXECUTION_ID_FIELD: Final = b"\n$"
 """What stands before the execution id in a serialised report: field 1, 36 bytes."""
 _EQUAL: Final = (
@@ -68,7 +73,7 @@ class _Conditions:
 
 
 class Listing:
-    """Lists what one shard's store holds."""
+    """Lists what the store holds, of all shards."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -86,7 +91,7 @@ class Listing:
         async with self._database.connection() as connection:
             return [order_of_row(row) for row in await connection.fetch(query, *conditions.arguments)]
 
-    async def fills(self, wanted: FillFilter, before: tuple[datetime, int] | None, limit: int) -> list[FillRow]:
+    async def fills(self, wanted: FillFilter, before: FillPlace | None, limit: int) -> list[FillRow]:
         """Returns fills, newest first, older than the one at `before`.
 
         Raises:
@@ -94,10 +99,10 @@ class Listing:
         """
         conditions = _fill_conditions(wanted)
         if before is not None:
-            conditions.add("(executed_at, sequence) < ({}, {})", *before)
+            conditions.add("(executed_at, sequence, shard) < ({}, {}, {}::smallint)", *before)
         query = (
-            f"select executed_at, sequence, payload from events{conditions.where()}"
-            f" order by executed_at desc, sequence desc limit {limit:d}"
+            f"select executed_at, sequence, payload, shard from events{conditions.where()}"
+            f" order by executed_at desc, sequence desc, shard desc limit {limit:d}"
         )
         async with self._database.connection() as connection:
             return [FillRow(*row) for row in await connection.fetch(query, *conditions.arguments)]
@@ -120,6 +125,15 @@ class Listing:
                 if row is not None:
                     return FillRow(*row)
         return None
+
+    async def adjustments(self, order_ids: Collection[str]) -> list[bytes]:
+        """Returns the reports of what venues did to trades of orders after they were made, oldest first.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE.
+        """
+        async with self._database.connection() as connection:
+            return [row[0] for row in await connection.fetch(_ADJUSTMENTS, list(order_ids))]
 
     async def history(self, order_id: str, after: int, limit: int) -> list[LoggedReport]:
         """Returns what happened to an order after a sequence, oldest first.

@@ -14,16 +14,9 @@ from services.order.domain import refusals
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.ports import DuplicateKeyError, InDoubtError, NotCommittedError
 from services.order.store.transaction import STATEMENT, arguments
-from services.storage.database import Connection, Database
+from services.storage.database import KEYED, Connection, Database
 from services.storage.errors import store_errors
 
-_SETTINGS: Final = (
-    # One plan for all drafts: rows are found by their keys. Planning this anew costs more than carrying it out.
-    "set plan_cache_mode = force_generic_plan",
-    "set enable_seqscan = off",
-    "set enable_hashjoin = off",
-    "set enable_mergejoin = off",
-)
 _LOST: Final = (
     TimeoutError,
     OSError,
@@ -61,8 +54,8 @@ class OrderLog:
             connection = await self._resources.enter_async_context(self._database.connection())
             try:
                 await self._lock(connection)
-                for setting in _SETTINGS:
-                    await connection.execute(setting)
+                for name, value in KEYED.items():
+                    await connection.execute("select set_config($1, $2, false)", name, value)
             except BaseException:
                 connection.terminate()
                 await self.close()

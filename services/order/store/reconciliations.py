@@ -24,16 +24,16 @@ _PRUNE: Final = """
     )
 """
 _PAGE: Final = f"""
-    select {_COLUMNS} from reconciliations
-    where shard = $1 and ($2::uuid is null or reconciliation_id < $2) and ($3 = '' or connection_id = $3)
-        and (cardinality($4::smallint[]) = 0 or kind = any($4))
-        and ($5::timestamptz is null or at >= $5) and ($6::timestamptz is null or at < $6)
-    order by reconciliation_id desc limit $7
+    select {_COLUMNS}, shard from reconciliations
+    where ($1::uuid is null or reconciliation_id < $1) and ($2 = '' or connection_id = $2)
+        and (cardinality($3::smallint[]) = 0 or kind = any($3))
+        and ($4::timestamptz is null or at >= $4) and ($5::timestamptz is null or at < $5)
+    order by reconciliation_id desc limit $6
 """
 
 
 class PostgresReconciliations:
-    """The records of one shard."""
+    """The records of one shard as they are written, of all shards as they are read."""
 
     def __init__(self, database: Database, shard: int) -> None:
         self._database, self._shard = database, shard
@@ -66,7 +66,6 @@ class PostgresReconciliations:
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 _PAGE,
-                self._shard,
                 before or None,
                 wanted.connection_id,
                 list(wanted.kinds),
@@ -105,4 +104,4 @@ def _record(row: Any) -> Reconciliation:
         tuple(row["venue_order_ids"]),
         row["report_sequence"],
     )
-    return Reconciliation(str(row["reconciliation_id"]), finding, to_ns(row["at"]), row["sequence"])
+    return Reconciliation(str(row["reconciliation_id"]), finding, to_ns(row["at"]), row["sequence"], row["shard"])

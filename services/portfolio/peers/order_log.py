@@ -16,9 +16,9 @@ from services.bus.topics import NAME_OF_TOPIC, TOPIC_OF_NAME
 from services.kernel.decimals import ZERO
 from services.kernel.errors import CodedError
 from services.mesh.client import Channel
-from services.portfolio.domain.fill import Fill
+from services.portfolio.domain.fill import Adjustment, Fill
 from services.portfolio.domain.values import Side
-from services.portfolio.pipeline.ports import Cursor, FillBatch, LogChangedError
+from services.portfolio.pipeline.ports import Cursor, FillBatch, LogChangedError, ShardMismatchError
 
 SERVICE = event_log_service_pb2.DESCRIPTOR.services_by_name["EventLogService"].full_name
 TOPIC = NAME_OF_TOPIC[event_pb2.TOPIC_TRADE_EXECUTED]
@@ -29,10 +29,11 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class OrderEventLog:
-    """OrderService's log over RPC. All methods raise CodedError SERVICE_UNAVAILABLE."""
+    """The log of a shard of OrderService over RPC. All methods raise CodedError SERVICE_UNAVAILABLE."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, shard: int = 0) -> None:
         self._stub = event_log_service_pb2_grpc.EventLogServiceStub(channel)
+        self.shard = shard
 
     async def read_events(self, after_sequence: int, limit: int, topics: Sequence[str]) -> Sequence[event_pb2.Event]:
         """Returns about `limit` committed events of some topics after a sequence, by sequence; none when no more."""
@@ -47,27 +48,35 @@ class OrderEventLog:
                 after_sequence=after_sequence,
                 limit=limit,
                 topics=[event_pb2.Topic.ValueType(TOPIC_OF_NAME[topic]) for topic in topics],
+                shard=self.shard,
             )
         )
 
 
 class OrderLogFills:
-    """The fills of the order log.
+    """The fills of the order log of a shard.
 
     Redis is fast and may be empty, old, or away; the log itself is asked whenever nothing has come for a while. That is
     also how the log's being another one is noticed, and how far it has got without a fill.
     """
 
-    def __init__(self, redis: Redis, log: OrderEventLog, *, probe_seconds: float = PROBE_SECONDS) -> None:
+    def __init__(
+        self, redis: Redis, log: OrderEventLog, *, shard_count: int = 1, probe_seconds: float = PROBE_SECONDS
+    ) -> None:
         self._redis, self._log, self._probe_seconds = redis, log, probe_seconds
+        self._shard_count = shard_count
 
     async def epoch(self) -> str:
         """Returns the incarnation of the log.
 
         Raises:
             CodedError: SERVICE_UNAVAILABLE.
+            ShardMismatchError: There are more logs, or fewer, than this process was told of.
         """
-        return (await self._log.read(0, 1, [TOPIC])).epoch
+        answer = await self._log.read(0, 1, [TOPIC])
+        if (count := answer.shard_count or 1) != self._shard_count:
+            raise ShardMismatchError(f"there are {count} order logs, and this process is told of {self._shard_count}")
+        return answer.epoch
 
     async def follow(self, cursor: Cursor) -> AsyncIterator[FillBatch]:
         """Yields what comes after a cursor, for ever, none left out.
@@ -76,7 +85,7 @@ class OrderLogFills:
             LogChangedError: The log is no longer that of the cursor.
             CodedError: SERVICE_UNAVAILABLE.
         """
-        consumer = Consumer(self._redis, self._log, [TOPIC], {TOPIC: cursor.sequence})
+        consumer = Consumer(self._redis, self._log, [TOPIC], {TOPIC: cursor.sequence}, shard=self._log.shard)
         probe = _Probe(self._log, cursor)
         batches = consumer.batches()
         waiting: asyncio.Future[list[event_pb2.Event]] = asyncio.ensure_future(anext(batches))
@@ -159,4 +168,10 @@ def _fill(event: event_pb2.Event) -> Fill:
         fee=Decimal(trade.fee) if trade.fee else ZERO,
         sequence=event.sequence,
         executed_at_ns=trade.executed_at.ToNanoseconds(),
+        adjustment=_adjustment(trade) if trade.adjustment_type else None,
     )
+
+
+def _adjustment(trade: order_pb2.Trade) -> Adjustment:
+    canceled = trade.adjustment_type == order_pb2.TRADE_ADJUSTMENT_TYPE_CANCELED
+    return Adjustment(trade.adjusted_by_execution_id, canceled)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from itertools import groupby
 
 import structlog
 
@@ -13,8 +14,18 @@ from services.kernel.errors import CodedError, not_found
 from services.portfolio.domain import booking
 from services.portfolio.domain.account import Account, Portfolio, account_of_fill
 from services.portfolio.domain.fill import Fill, InstrumentTerms
+from services.portfolio.pipeline.adjusting import Adjusting
 from services.portfolio.pipeline.books import Books
-from services.portfolio.pipeline.ports import Commit, Cursor, FillBatch, FillLog, Instruments, LogChangedError, Store
+from services.portfolio.pipeline.ports import (
+    AlreadyBookedError,
+    Commit,
+    Cursor,
+    FillBatch,
+    FillLog,
+    Instruments,
+    LogChangedError,
+    Store,
+)
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -27,7 +38,7 @@ class BooksBegunAnewError(Exception):
 
 
 class Bookkeeper:
-    """Books what the order log says, in its order."""
+    """Books what the order log of one shard says, in its order. Each shard has one; `Books` lets them write in turn."""
 
     def __init__(
         self,
@@ -39,27 +50,32 @@ class Bookkeeper:
         *,
         backoff: Backoff,
         pace: Pace | None = None,
+        shard: int = 0,
     ) -> None:
         self._books, self._ledger, self._store = books, books.ledger, store
         self._fills, self._instruments, self._clock = fills, instruments, clock
         self._backoff = backoff
         self._pace = pace or Pace(0)
+        self._shard = shard
         self.booked = 0
         self.duplicates = 0
+        self.adjusted = 0
+        self._adjusting = Adjusting(books, store, instruments, clock, shard)
 
     async def run(self) -> None:
         """Books for ever. What is away is waited for; a fill that cannot be booked now is tried again, never left out.
 
         Raises:
             BooksBegunAnewError: The order log is another one.
+            ShardMismatchError: There are more order logs, or fewer, than this process was told of.
         """
         while True:
             try:
                 await self._follow()
             except LogChangedError:
-                _log.warning("the order log says that it is another one; asking it again")
+                _log.warning("the order log says that it is another one; asking it again", shard=self._shard)
             except CodedError as error:
-                _log.warning("booking waits", error=str(error))
+                _log.warning("booking waits", error=str(error), shard=self._shard)
             await self._backoff.wait()
 
     async def _follow(self) -> None:
@@ -72,46 +88,59 @@ class Bookkeeper:
             await self._pace.turn()
 
     async def _cursor(self) -> Cursor:
-        epoch, cursor = await self._fills.epoch(), self._ledger.cursor
+        epoch, cursor = await self._fills.epoch(), self._ledger.cursor(self._shard)
         if cursor.epoch and cursor.epoch != epoch:
             _log.critical("the order log is another one; emptying the books for it", old=cursor.epoch, new=epoch)
-            await self._books.begin_anew(epoch)
+            await self._books.begin_anew(self._shard, epoch)
             raise BooksBegunAnewError(f"the order log is {epoch} now, and was {cursor.epoch}")
         return Cursor(epoch, cursor.sequence)
 
     async def _book(self, epoch: str, batch: FillBatch) -> None:
-        if batch.fills:
-            terms = await self._terms(batch.fills)
-            async with self._books.booking() as commit:
-                if (prepared := await self._prepare(epoch, batch.fills, terms)) is not None:
-                    await commit(prepared)
-                    self.booked += len(prepared.booked.changes)
-        self._ledger.reached(batch.as_of)
+        for adjusted, fills in groupby(batch.fills, _is_adjusted):
+            if not adjusted:
+                await self._book_fills(epoch, list(fills))
+                continue
+            for fill in fills:
+                self.adjusted += await self._adjusting.book(epoch, fill)
+        self._ledger.reached(batch.as_of, self._shard)
 
-    async def _prepare(self, epoch: str, fills: Sequence[Fill], terms: Mapping[str, InstrumentTerms]) -> Commit | None:
-        before = self._ledger.cursor
-        fresh = [fill for fill in fills if fill.sequence > before.sequence]
-        if not fresh:
-            return None
-        new = await self._without_booked(epoch, fresh)
+    async def _book_fills(self, epoch: str, fills: Sequence[Fill]) -> None:
+        terms = await self._terms(fills)
+        async with self._books.booking() as commit:
+            reached = self._ledger.cursor(self._shard).sequence
+            if fresh := [fill for fill in fills if fill.sequence > reached]:
+                await self._commit(commit, epoch, fresh, terms)
+
+    async def _commit(
+        self,
+        commit: Callable[[Commit], Awaitable[None]],
+        epoch: str,
+        fills: Sequence[Fill],
+        terms: Mapping[str, InstrumentTerms],
+    ) -> None:
+        after = Cursor(epoch, fills[-1].sequence)
+        try:
+            await commit(prepared := self._prepare(after, _without(set(), fills), terms))
+        except AlreadyBookedError:
+            # So rare that it is asked for only then: each fill has its own id, and the cursor keeps them apart.
+            booked = await self._store.booked_among(epoch, [fill.trade_id for fill in fills])
+            await commit(prepared := self._prepare(after, _without(booked, fills), terms))
+        self._count(fills, {change.fill.sequence for change in prepared.booked.changes})
+
+    def _prepare(self, after: Cursor, new: Sequence[Fill], terms: Mapping[str, InstrumentTerms]) -> Commit:
         opened = self._open_missing(new)
         accounts = {account.account_id: account for account, _ in opened}
         accounts |= {name: known for name in {f.account_id for f in new} if (known := self._ledger.accounts.get(name))}
         books = booking.Books(accounts, self._ledger.positions, terms, self._ledger.sequence)
         booked = booking.book(books, new, self._clock.now())
-        return Commit(opened, booked, before, Cursor(epoch, fresh[-1].sequence))
+        return Commit(opened, booked, self._ledger.cursor(self._shard), after, self._shard)
 
-    async def _without_booked(self, epoch: str, fills: Sequence[Fill]) -> list[Fill]:
-        known = await self._store.booked_among(epoch, [fill.trade_id for fill in fills])
-        fresh: list[Fill] = []
-        for fill in fills:
-            if fill.trade_id in known:
-                self.duplicates += 1
-                _log.error("a fill is in the order log twice; booked once", trade_id=fill.trade_id)
-            else:
-                known.add(fill.trade_id)
-                fresh.append(fill)
-        return fresh
+    def _count(self, fills: Sequence[Fill], booked: Collection[int]) -> None:
+        self.booked += len(booked)
+        if len(booked) < len(fills):
+            repeated = [fill.trade_id for fill in fills if fill.sequence not in booked]
+            self.duplicates += len(repeated)
+            _log.error("fills are in the order log twice; booked once", trade_ids=repeated)
 
     async def _terms(self, fills: Sequence[Fill]) -> dict[str, InstrumentTerms]:
         terms: dict[str, InstrumentTerms] = {}
@@ -126,3 +155,18 @@ class Bookkeeper:
         if missing:
             _log.warning("opening accounts that fills name and nobody opened", accounts=sorted(missing))
         return [self._books.prepare(account_of_fill(account_id)) for account_id in sorted(missing)]
+
+
+def _without(booked: Collection[str], fills: Sequence[Fill]) -> list[Fill]:
+    """Returns the fills that are not booked, each once."""
+    known = set(booked)
+    fresh: list[Fill] = []
+    for fill in fills:
+        if fill.trade_id not in known:
+            known.add(fill.trade_id)
+            fresh.append(fill)
+    return fresh
+
+
+def _is_adjusted(fill: Fill) -> bool:
+    return fill.adjustment is not None

@@ -57,14 +57,14 @@ class Books:
         changes = await self._store.commit(commit)
         for account, own in commit.opened:
             self.ledger.add_account(account, own)
-        self.ledger.apply(commit.booked, commit.after)
+        self.ledger.apply(commit.booked, commit.after, commit.shard)
         self._announced = self.ledger.sequence
         self._announcer.announce(changes)
 
-    async def begin_anew(self, epoch: str) -> None:
-        """Empties the books for another order log."""
+    async def begin_anew(self, shard: int, epoch: str) -> None:
+        """Empties the books for another order log of a shard."""
         async with self._writing():
-            await self._store.begin_anew(epoch)
+            await self._store.begin_anew(shard, epoch)
 
     async def open_account(self, new: NewAccount) -> Account:
         """Opens an account.

@@ -5,36 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from services.kernel.errors import not_found
+from services.kernel.shards import shard_of
 from services.portfolio.domain.account import Account, Portfolio
 from services.portfolio.domain.booking import Booked
 from services.portfolio.domain.position import Position
 from services.portfolio.pipeline.ports import Cursor, State
 
 _NONE: Mapping[str, Position] = {}
+_BEGINNING = Cursor()
 
 
 class Ledger:
-    """Accounts, positions and portfolios of this shard. Written by `Books` alone."""
+    """Accounts, positions and portfolios. Written by `Books` alone.
 
-    def __init__(self) -> None:
+    Args:
+        shard_count: Number of order logs that accounts are split over.
+    """
+
+    def __init__(self, shard_count: int = 1) -> None:
         self._state = State()
-        self._as_of = 0
+        self._shard_count = shard_count
+        self._as_of = [0] * shard_count
         self._listeners: dict[str, set[Callable[[], None]]] = {}
-
-    @property
-    def cursor(self) -> Cursor:
-        """How far the order log has been booked."""
-        return self._state.cursor
 
     @property
     def sequence(self) -> int:
         """Last place in the log of positions."""
         return self._state.sequence
-
-    @property
-    def as_of(self) -> int:
-        """Sequence of the order log that the books reflect: every fill up to it is booked."""
-        return max(self._as_of, self._state.cursor.sequence)
 
     @property
     def accounts(self) -> Mapping[str, Account]:
@@ -50,6 +47,23 @@ class Ledger:
     def positions(self) -> Mapping[str, Mapping[str, Position]]:
         """Positions by account, by instrument."""
         return self._state.positions
+
+    def cursor(self, shard: int = 0) -> Cursor:
+        """Returns how far the order log of a shard has been booked."""
+        return self._state.cursors.get(shard, _BEGINNING)
+
+    def as_of(self, account_id: str = "") -> int:
+        """Returns the sequence of an account's order log that the books reflect: every fill up to it is booked.
+
+        Without an account: of the only log; 0 where there are several, of which no one sequence could tell.
+        """
+        if not account_id and self._shard_count > 1:
+            return 0
+        return self.as_of_shard(shard_of(account_id, self._shard_count))
+
+    def as_of_shard(self, shard: int) -> int:
+        """Returns the sequence of a shard's log that the books reflect."""
+        return max(self._as_of[shard], self.cursor(shard).sequence)
 
     def account(self, account_id: str) -> Account:
         """Returns an account.
@@ -96,19 +110,19 @@ class Ledger:
         self._state = state
         self._tell(self._listeners)
 
-    def apply(self, booked: Booked, cursor: Cursor) -> None:
+    def apply(self, booked: Booked, cursor: Cursor, shard: int = 0) -> None:
         """Takes over what was committed."""
         state = self._state
         state.accounts.update(booked.accounts)
         for (account_id, instrument), position in booked.positions.items():
             state.positions.setdefault(account_id, {})[instrument] = position
         state.sequence += len(booked.changes)
-        state.cursor = cursor
+        state.cursors[shard] = cursor
         self._tell(booked.accounts)
 
-    def reached(self, as_of: int) -> None:
-        """Notes that there are no fills up to a sequence that are not booked."""
-        self._as_of = max(self._as_of, as_of)
+    def reached(self, as_of: int, shard: int = 0) -> None:
+        """Notes that there are no fills up to a sequence of a shard's log that are not booked."""
+        self._as_of[shard] = max(self._as_of[shard], as_of)
 
     def add_account(self, account: Account, own: Portfolio) -> None:
         """Takes over an account that was stored."""

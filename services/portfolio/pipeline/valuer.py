@@ -67,4 +67,5 @@ class Valuer:
         valuation = value(
             portfolio.base_currency, balances, self.held(portfolio), self._board.prices, self._board.rates()
         )
-        return Appraisal(portfolio, valuation, self._clock.now_ns(), self._ledger.as_of, self._ledger.sequence)
+        as_of = self._ledger.as_of(portfolio.account_id)
+        return Appraisal(portfolio, valuation, self._clock.now_ns(), as_of, self._ledger.sequence)

@@ -30,7 +30,7 @@ class AccountMethods:
         """Tells one account and its cash."""
         ledger = self._desk.ledger
         account = account_to_proto(ledger.account(request.account_id))
-        return account_admin_pb2.GetAccountResponse(account=account, as_of=ledger.as_of)
+        return account_admin_pb2.GetAccountResponse(account=account, as_of=ledger.as_of(request.account_id))
 
     async def ListAccounts(
         self, request: account_admin_pb2.ListAccountsRequest, _context: Context
@@ -42,7 +42,7 @@ class AccountMethods:
         ]
         accounts, token = page(wanted, request, lambda account: account.account_id)
         return account_admin_pb2.ListAccountsResponse(
-            accounts=map(account_to_proto, accounts), next_page_token=token, as_of=ledger.as_of
+            accounts=map(account_to_proto, accounts), next_page_token=token, as_of=ledger.as_of()
         )
 
     async def GetBalances(

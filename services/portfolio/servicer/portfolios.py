@@ -82,8 +82,11 @@ class PortfolioMethods:
     ) -> portfolio_query_pb2.ListPortfolioPositionsResponse:
         """Lists the positions of a portfolio by instrument, with what they are worth."""
         ledger, valuer = self._desk.ledger, self._desk.valuer
-        wanted = valuer.positions(portfolio_of(ledger, request), include_closed=request.include_closed)
+        portfolio = portfolio_of(ledger, request)
+        wanted = valuer.positions(portfolio, include_closed=request.include_closed)
         positions, token = page(wanted, request, lambda valued: valued.position.instrument)
         return portfolio_query_pb2.ListPortfolioPositionsResponse(
-            positions=positions_to_proto(positions), next_page_token=token, as_of=ledger.as_of
+            positions=positions_to_proto(positions),
+            next_page_token=token,
+            as_of=ledger.as_of(portfolio.account_id),
         )

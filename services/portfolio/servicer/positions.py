@@ -24,7 +24,7 @@ class PositionMethods:
         wanted = valuer.positions(own, include_closed=request.include_closed)
         positions, token = page(wanted, request, lambda valued: valued.position.instrument)
         return position_query_pb2.ListPositionsResponse(
-            positions=positions_to_proto(positions), next_page_token=token, as_of=ledger.as_of
+            positions=positions_to_proto(positions), next_page_token=token, as_of=ledger.as_of(own.account_id)
         )
 
     async def GetPosition(
@@ -36,7 +36,7 @@ class PositionMethods:
         if (position := ledger.positions_of(account.account_id).get(instrument)) is None:
             raise not_found("UNKNOWN_POSITION", f"account {account.account_id} never traded {instrument}")
         return position_query_pb2.GetPositionResponse(
-            position=valued_to_proto(self._desk.valuer.valued(position)), as_of=ledger.as_of
+            position=valued_to_proto(self._desk.valuer.valued(position)), as_of=ledger.as_of(account.account_id)
         )
 
 

@@ -1,27 +1,31 @@
-"""Commits bookings: fills, positions, cash, the log of positions and the cursor, as one."""
+"""Commits bookings: fills, positions, cash, the log of positions and the cursor, as one.
+
+One statement, outside of a transaction block, is a transaction of its own: one round trip, whatever it carries. It
+writes nothing unless the cursor is where the books in memory say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Final
+
+import asyncpg
 
 from services.kernel.clock import to_ns
 from services.mesh.streams import timestamp
 from services.portfolio.codec import change_to_event
-from services.portfolio.domain.account import Account
-from services.portfolio.domain.booking import PositionChange
+from services.portfolio.domain.booking import Booked, PositionChange
 from services.portfolio.domain.position import Position
-from services.portfolio.pipeline.ports import Commit, Cursor, LoggedChange
+from services.portfolio.pipeline.ports import AlreadyBookedError, Commit, Cursor, LoggedChange
 from services.portfolio.store.catalogue import insert_account
 from services.storage import cursor, event_log
 from services.storage.database import Connection
 
-CONSUMER = "portfolio"
-SHARD = 0
-FILLS = "trade.executed"
-CHANGES = "position.updated"
+CONSUMER: Final = "portfolio"
+FILLS: Final = "trade.executed"
+CHANGES: Final = "position.updated"
 
-POSITION_COLUMNS = (
+POSITION_COLUMNS: Final = (
     "account_id",
     "instrument",
     "currency",
@@ -39,57 +43,75 @@ POSITION_COLUMNS = (
     "opened_at_ns",
     "updated_at_ns",
 )
-_BOOKING_COLUMNS = (
-    "epoch",
-    "trade_id",
-    "order_sequence",
-    "sequence",
-    "account_id",
-    "instrument",
-    "side",
-    "price",
-    "quantity",
-    "fee",
-    "realised_profit",
-    "executed_at_ns",
-)
-_UPSERT_POSITION = (
-    f"insert into position ({', '.join(POSITION_COLUMNS)}) "
-    f"values ({', '.join(f'${n}' for n in range(1, len(POSITION_COLUMNS) + 1))}) "
-    "on conflict (account_id, instrument) do update set "
-    + ", ".join(f"{name} = excluded.{name}" for name in POSITION_COLUMNS[4:])
-)
+_BOOKING_KEY: Final = "booking_pkey"
+_OUR_CURSOR: Final = "consumer = $1 and shard = $2 and topic = $3"
+# Rows are arrays of the tables' own types: every row is a tuple in the order of its table's columns.
+_STATEMENT: Final = f"""
+    with ours as (
+        update consumer_cursor set epoch = $4, sequence = $5
+        where {_OUR_CURSOR} and epoch = $6 and sequence = $7
+        returning sequence
+    ), booked as (
+        insert into booking select n.* from unnest($8::booking[]) n where exists (select from ours)
+    ), logged as (
+        insert into {event_log.TABLE} select n.* from unnest($9::{event_log.TABLE}[]) n where exists (select from ours)
+    ), counted as (
+        update account a set change_count = n.change_count, updated_at = $12
+        from unnest($10::text[], $11::bigint[]) n (account_id, change_count)
+        where a.account_id = n.account_id and exists (select from ours)
+    ), paid as (
+        insert into balance select n.* from unnest($13::balance[]) n where exists (select from ours)
+        on conflict (account_id, currency) do update set amount = excluded.amount
+    ), held as (
+        insert into position select n.* from unnest($14::"position"[]) n where exists (select from ours)
+        on conflict (account_id, instrument) do update set
+        {", ".join(f"{name} = excluded.{name}" for name in POSITION_COLUMNS[4:])}
+    )
+    select exists (select from ours)
+"""
 
 
-async def load_cursor(connection: Connection) -> Cursor:
-    """Returns how far the order log has been booked."""
+_BEGIN_CURSOR: Final = """
+    insert into consumer_cursor (consumer, shard, topic, epoch, sequence) values ($1, $2, $3, $4, $5)
+    on conflict do nothing
+"""
+
+
+async def load_cursors(connection: Connection) -> dict[int, Cursor]:
+    """Returns how far the order log of each shard has been booked."""
+    rows = await connection.fetch(
+        "select shard, epoch, sequence from consumer_cursor where consumer = $1 and topic = $2", CONSUMER, FILLS
+    )
+    return {row["shard"]: Cursor(str(row["epoch"]), int(row["sequence"])) for row in rows}
+
+
+async def lock_cursor(connection: Connection, shard: int) -> Cursor:
+    """Returns how far the order log of a shard has been booked; nobody else books it until the transaction ends."""
     row = await connection.fetchrow(
-        "select epoch, sequence from consumer_cursor where consumer = $1 and shard = $2 and topic = $3 for update",
-        CONSUMER,
-        SHARD,
-        FILLS,
+        f"select epoch, sequence from consumer_cursor where {_OUR_CURSOR} for update", CONSUMER, shard, FILLS
     )
     return Cursor() if row is None else Cursor(str(row["epoch"]), int(row["sequence"]))
 
 
 async def commit(connection: Connection, commit: Commit, epoch: str) -> list[LoggedChange]:
-    """Writes bookings within the caller's transaction.
+    """Writes bookings as one.
 
     Raises:
-        RuntimeError: The cursor is not where the commit says: somebody else books too.
+        AlreadyBookedError: One of the fills is booked; nothing was written.
+        RuntimeError: The cursor is not where the commit says: somebody else books too. Nothing was written.
     """
-    if (found := await load_cursor(connection)) != commit.before:
-        raise RuntimeError(f"the cursor is at {found}, not at {commit.before}: does another process book as well?")
-    for account, own in commit.opened:
-        await insert_account(connection, account, own)
-    booked = commit.booked
-    await _insert_bookings(connection, booked.changes, commit.after.epoch)
-    await _update_accounts(
-        connection, booked.accounts.values(), {change.position.currency for change in booked.changes}
-    )
-    await connection.executemany(_UPSERT_POSITION, [position_row(each) for each in booked.positions.values()])
-    logged = await _log(connection, booked.changes, booked.accounts, epoch)
-    await cursor.advance(connection, CONSUMER, SHARD, commit.after.epoch, {FILLS: commit.after.sequence})
+    logged, entries = _logged(commit.booked, epoch)
+    try:
+        if commit.opened or not commit.before.epoch:
+            async with connection.transaction():
+                before = await _prepare(connection, commit)
+                await _book(connection, commit, before, entries)
+        else:
+            await _book(connection, commit, commit.before, entries)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == _BOOKING_KEY:
+            raise AlreadyBookedError from error
+        raise
     return logged
 
 
@@ -101,76 +123,98 @@ async def booked_among(connection: Connection, epoch: str, trade_ids: Collection
     return {str(row["trade_id"]) for row in rows}
 
 
-async def begin_anew(connection: Connection, epoch: str) -> None:
-    """Empties the books for another order log. What was booked stays under the old log's name."""
+async def begin_anew(connection: Connection, shard: int, epoch: str) -> None:
+    """Empties the books for another order log of a shard. What was booked stays under the old log's name.
+
+    The logs of other shards are to be booked once more, so that what was booked of them is forgotten.
+    """
     await connection.execute("delete from position")
     await connection.execute("update balance set amount = opening")
     await connection.execute("update account set change_count = 0, updated_at = now()")
     await connection.execute(f"delete from {event_log.TABLE}")
     await connection.execute("update event_log_epoch set epoch = gen_random_uuid(), created_at = now()")
-    await connection.execute("delete from consumer_cursor where consumer = $1 and shard = $2", CONSUMER, SHARD)
-    await cursor.advance(connection, CONSUMER, SHARD, epoch, {FILLS: 0})
+    for table in ("booking", "adjustment"):
+        await connection.execute(
+            f"delete from {table} where epoch in"
+            " (select epoch from consumer_cursor where consumer = $1 and shard <> $2)",
+            CONSUMER,
+            shard,
+        )
+    await connection.execute("delete from consumer_cursor where consumer = $1", CONSUMER)
+    await cursor.advance(connection, CONSUMER, shard, epoch, {FILLS: 0})
+
+
+async def _prepare(connection: Connection, commit: Commit) -> Cursor:
+    """Writes what few bookings need: the first cursor, accounts to open. Returns the cursor to go on from."""
+    for account, own in commit.opened:
+        await insert_account(connection, account, own)
+    if commit.before.epoch:
+        return commit.before
+    begun = Cursor(commit.after.epoch, 0)
+    await connection.execute(_BEGIN_CURSOR, CONSUMER, commit.shard, FILLS, begun.epoch, begun.sequence)
+    return begun
+
+
+async def _book(connection: Connection, commit: Commit, before: Cursor, entries: list[event_log.LogEntry]) -> None:
+    booked, after = commit.booked, commit.after
+    accounts = booked.accounts.values()
+    moved = await connection.fetchval(
+        _STATEMENT,
+        *(CONSUMER, commit.shard, FILLS),
+        *(after.epoch, after.sequence, before.epoch, before.sequence),
+        [_booking_row(change, after.epoch) for change in booked.changes],
+        entries,
+        [account.account_id for account in accounts],
+        [account.change_count for account in accounts],
+        booked.at,
+        _balance_rows(booked),
+        [position_row(position) for position in booked.positions.values()],
+    )
+    if not moved:
+        raise RuntimeError(f"the cursor is not at {before}: does another process book as well?")
 
 
 def position_row(position: Position) -> tuple[Any, ...]:
     """Returns a position's values in the order of the columns."""
-    return tuple(getattr(position, name) for name in POSITION_COLUMNS)
+    return tuple([getattr(position, name) for name in POSITION_COLUMNS])
 
 
-async def _insert_bookings(connection: Connection, changes: Iterable[PositionChange], epoch: str) -> None:
-    records = [
-        (
-            epoch,
-            change.fill.trade_id,
-            change.fill.sequence,
-            change.sequence,
-            change.fill.account_id,
-            change.fill.instrument,
-            change.fill.side.value,
-            change.fill.price,
-            change.fill.quantity,
-            change.fill.fee,
-            change.realised_profit,
-            change.fill.executed_at_ns,
-        )
-        for change in changes
+def _booking_row(change: PositionChange, epoch: str) -> tuple[Any, ...]:
+    fill = change.fill
+    return (
+        epoch,
+        fill.trade_id,
+        fill.sequence,
+        change.sequence,
+        fill.account_id,
+        fill.instrument,
+        fill.side,
+        fill.price,
+        fill.quantity,
+        fill.fee,
+        change.realised_profit,
+        fill.executed_at_ns,
+    )
+
+
+def _balance_rows(booked: Booked) -> list[tuple[Any, ...]]:
+    flowed = {(account_id, position.currency) for (account_id, _), position in booked.positions.items()}
+    balances = [
+        (account_id, currency, booked.accounts[account_id].balances[currency]) for account_id, currency in flowed
     ]
-    await connection.copy_records_to_table("booking", records=records, columns=list(_BOOKING_COLUMNS))
+    return [(account_id, currency, balance.amount, balance.opening) for account_id, currency, balance in balances]
 
 
-async def _update_accounts(connection: Connection, accounts: Iterable[Account], currencies: Collection[str]) -> None:
-    accounts = list(accounts)
-    await connection.executemany(
-        "update account set change_count = $2, updated_at = $3 where account_id = $1",
-        [(account.account_id, account.change_count, account.updated_at) for account in accounts],
-    )
-    await connection.executemany(
-        """
-        insert into balance (account_id, currency, amount, opening) values ($1, $2, $3, $4)
-        on conflict (account_id, currency) do update set amount = excluded.amount
-        """,
-        [
-            (account.account_id, currency, balance.amount, balance.opening)
-            for account in accounts
-            for currency, balance in account.balances.items()
-            if currency in currencies
-        ],
-    )
-
-
-async def _log(
-    connection: Connection, changes: Iterable[PositionChange], accounts: dict[str, Account], epoch: str
-) -> list[LoggedChange]:
+def _logged(booked: Booked, epoch: str) -> tuple[list[LoggedChange], list[event_log.LogEntry]]:
     logged, entries = [], []
-    for change in changes:
-        account_id = change.fill.account_id
-        at = accounts[account_id].updated_at
-        payload = change_to_event(change, epoch, timestamp(to_ns(at))).SerializeToString()
-        logged.append(LoggedChange(change.sequence, account_id, change.fill.instrument, payload))
+    at = timestamp(to_ns(booked.at))
+    for change in booked.changes:
+        fill, sequence = change.fill, change.sequence
+        payload = change_to_event(change, epoch, at).SerializeToString()
+        logged.append(LoggedChange(sequence, fill.account_id, fill.instrument, payload))
         entries.append(
             event_log.LogEntry(
-                change.sequence, CHANGES, change.sequence - 1, account_id, change.account_sequence, payload, at
+                sequence, CHANGES, sequence - 1, fill.account_id, change.account_sequence, payload, booked.at
             )
         )
-    await event_log.append(connection, entries)
-    return logged
+    return logged, entries

@@ -7,9 +7,10 @@ from typing import Any
 
 from ordermesh.event.v1 import event_pb2
 from services.portfolio.domain.account import Account, Portfolio
+from services.portfolio.domain.fill import Fill
 from services.portfolio.domain.position import Position
 from services.portfolio.pipeline.ports import Commit, LoggedChange, State
-from services.portfolio.store import bookings, catalogue
+from services.portfolio.store import adjustments, bookings, catalogue
 from services.storage import event_log
 from services.storage.database import Connection, Database
 
@@ -17,8 +18,9 @@ from services.storage.database import Connection, Database
 class PortfolioStore:
     """Everything in Postgres. Methods raise CodedError STORE_UNAVAILABLE."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, bookings: Database) -> None:
+        """Takes the database, and once more the same for bookings, whose sessions have the settings `KEYED`."""
+        self._database, self._bookings = database, bookings
         self._epoch = ""
 
     async def load(self) -> State:
@@ -30,12 +32,15 @@ class PortfolioStore:
                 positions=await _positions(connection),
                 portfolios=await catalogue.load_portfolios(connection),
                 sequence=await event_log.last_sequence(connection),
-                cursor=await bookings.load_cursor(connection),
+                cursors=await bookings.load_cursors(connection),
             )
 
     async def commit(self, commit: Commit) -> list[LoggedChange]:
         """Stores bookings and cursor as one, and returns the entries of the log of positions."""
-        async with self._database.transaction() as connection:
+        if commit.adjusts:
+            async with self._database.transaction() as connection:
+                return await adjustments.commit(connection, commit, self._epoch)
+        async with self._bookings.connection() as connection:
             return await bookings.commit(connection, commit, self._epoch)
 
     async def booked_among(self, epoch: str, trade_ids: Collection[str]) -> set[str]:
@@ -43,16 +48,21 @@ class PortfolioStore:
         async with self._database.connection() as connection:
             return await bookings.booked_among(connection, epoch, trade_ids)
 
+    async def fills_of(self, epoch: str, account_id: str, instrument: str) -> list[Fill]:
+        """Returns a position's fills as they count now, in the order of the log; canceled ones are left out."""
+        async with self._database.connection() as connection:
+            return await adjustments.fills_of(connection, epoch, account_id, instrument)
+
     async def changes_after(self, sequence: int, limit: int) -> list[LoggedChange]:
         """Returns entries of the log of positions after a sequence, oldest first; none when there are no more."""
         async with self._database.connection() as connection:
             entries = await event_log.read_after(connection, sequence, limit)
         return [LoggedChange(e.sequence, e.account_id, _instrument(e.payload), e.payload) for e in entries]
 
-    async def begin_anew(self, epoch: str) -> None:
-        """Empties the books for another order log."""
+    async def begin_anew(self, shard: int, epoch: str) -> None:
+        """Empties the books for another order log of a shard."""
         async with self._database.transaction() as connection:
-            await bookings.begin_anew(connection, epoch)
+            await bookings.begin_anew(connection, shard, epoch)
 
     async def add_account(self, account: Account, own: Portfolio) -> None:
         """Stores an account and its portfolio."""

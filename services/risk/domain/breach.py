@@ -24,6 +24,7 @@ class Rule(enum.IntEnum):
     REFERENCE_PRICE = 10
     TRADING_HALTED = 11
     TRADING_REDUCING = 12
+    REDUCE_ONLY = 13
 
 
 _WORDS = {

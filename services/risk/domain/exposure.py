@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from services.kernel.decimals import ZERO
 from services.risk.domain.market import Market
-from services.risk.domain.values import Settled, Side
+from services.risk.domain.values import Adjusted, Settled, Side
 
 
 class Exposure:
@@ -24,6 +24,7 @@ class Exposure:
         start_position: Position when the day began.
         start_price: What it was valued at then.
         last_price: Price of the last fill; None before the first.
+        reduce_only: The open reduce-only orders, oldest first; None where there never was one.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Exposure:
         "open_orders",
         "open_sell",
         "position",
+        "reduce_only",
         "start_position",
         "start_price",
     )
@@ -48,6 +50,7 @@ class Exposure:
         self.start_position = ZERO
         self.start_price = ZERO
         self.last_price: Decimal | None = None
+        self.reduce_only: dict[str, Reserved] | None = None
 
     @property
     def most_long(self) -> Decimal:
@@ -65,6 +68,14 @@ class Exposure:
         self.position += signed
         self.day_cash -= signed * settled.last_price * self.market.multiplier + settled.fee
         self.last_price = settled.last_price
+
+    def adjust(self, settled: Settled, before: Adjusted) -> None:
+        """Books a fill anew: as it was it is taken back, as it is now it is booked. The money of both is the day's."""
+        side = 1 if settled.side == Side.BUY else -1
+        old, new = side * before.quantity, side * settled.last_quantity
+        self.position += new - old
+        multiplier = self.market.multiplier
+        self.day_cash += (old * before.price - new * settled.last_price) * multiplier + before.fee - settled.fee
 
     def mark(self) -> Decimal:
         """Returns the price that the position is valued at: the reference price, else that of the last fill."""
@@ -180,7 +191,7 @@ class Reserved:
         """Takes what the log says of the order, which goes on: fills take from both terms, an outcome leaves one."""
         after = None
         if self.after is not None and not settled.decided:
-            after = max(self.after - settled.last_quantity, ZERO)
+            after = max(self.after - settled.traded, ZERO)
         self.change(settled.leaves, after)
 
     def let_go(self) -> None:
@@ -271,6 +282,16 @@ class Account:
         self.day_trades += 1
         self.day_volume += settled.last_quantity
         self.day_changed = True
+        self.changed.add(market.instrument)
+
+    def adjust(self, settled: Settled, before: Adjusted, market: Market) -> None:
+        """Books a fill anew that was canceled or corrected; what counted in a day that is over counts there no more."""
+        self.begin_day(settled.day)
+        self.exposure(market).adjust(settled, before)
+        if before.day == self.day:
+            self.day_trades -= 0 if settled.last_quantity else 1
+            self.day_volume += settled.traded
+            self.day_changed = True
         self.changed.add(market.instrument)
 
     def day_profits(self) -> dict[str, Decimal]:

@@ -7,15 +7,13 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, NamedTuple
 
-from services.kernel.decimals import ZERO, format_decimal
+from services.kernel.decimals import ZERO
 from services.risk.domain.breach import Breach, Rule
 from services.risk.domain.exposure import Exposure
 from services.risk.domain.limits import FIRM
+from services.risk.domain.reducing import OpenOrder, not_reducing, room
 from services.risk.domain.values import Proposal, Side
-
-_UNITS: Final = "units"
 
 
 class TradingState(enum.IntEnum):
@@ -108,27 +106,8 @@ class KillSwitches:
         if switch.state == TradingState.HALTED:
             return Breach(Rule.TRADING_HALTED, text=switch.sentence)
         if switch.state == TradingState.REDUCING:
-            return _not_reducing(proposal, exposure, switch)
+            return not_reducing(proposal, exposure, Rule.TRADING_REDUCING, switch.sentence)
         return None
-
-
-def room(position: Decimal, side: int) -> Decimal:
-    """Returns how much may be traded on a side before the position is closed; zero on the side that enlarges it."""
-    return max(position if side == Side.SELL else -position, ZERO)
-
-
-class OpenOrder(NamedTuple):
-    """An order that may trade.
-
-    Attributes:
-        quantity: What it may still trade.
-        group: The orders that it shares that with; None for one that counts itself.
-    """
-
-    order_id: str
-    side: int
-    quantity: Decimal
-    group: Hashable | None = None
 
 
 def enlarging(position: Decimal, orders: Iterable[OpenOrder]) -> list[str]:
@@ -160,16 +139,3 @@ def enlarges(exposure: Exposure) -> bool:
     """Tells whether the open orders in one instrument could enlarge the position or turn it round."""
     position = exposure.position
     return exposure.open_buy > room(position, Side.BUY) or exposure.open_sell > room(position, Side.SELL)
-
-
-def _not_reducing(proposal: Proposal, exposure: Exposure, switch: KillSwitch) -> Breach | None:
-    opened = exposure.open_buy if proposal.side == Side.BUY else exposure.open_sell
-    limit, observed = room(exposure.position, proposal.side), opened + proposal.quantity
-    if observed <= limit:
-        return None
-    told_limit, told_observed = format_decimal(limit), format_decimal(observed)
-    side = Side(proposal.side).name.lower()
-    text = f"{switch.sentence}; to reduce the position at most {told_limit} {_UNITS} may be open to {side}"
-    return Breach(
-        Rule.TRADING_REDUCING, told_limit, told_observed, _UNITS, f"{text}, with this order it would be {told_observed}"
-    )

@@ -33,6 +33,7 @@ class Proposal(NamedTuple):
         limit_price: None for a market or stop order.
         ordered: Quantity of the order as a whole, what has traded included; zero: `quantity` is all of it.
         stop_price: Price that it waits for; None when it does not wait.
+        reduce_only: Whether it may only reduce the position.
         group_id: Orders of one group, instrument and side share what they may trade; empty: in no group.
     """
 
@@ -44,6 +45,7 @@ class Proposal(NamedTuple):
     limit_price: Decimal | None
     ordered: Decimal = ZERO
     stop_price: Decimal | None = None
+    reduce_only: bool = False
     group_id: str = ""
 
 
@@ -59,17 +61,34 @@ class Change(NamedTuple):
     after: Proposal
 
 
+class Adjusted(NamedTuple):
+    """A trade as it counted until its venue canceled or corrected it.
+
+    Attributes:
+        day: UTC day in which it was committed, as a proleptic ordinal.
+        quantity: Quantity until now.
+        price: Price until now.
+        fee: Fee until now.
+    """
+
+    day: int
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+
+
 class Settled(NamedTuple):
     """What the log says of an order.
 
     Attributes:
         sequence: Place in the log.
         day: UTC day of the commit, as a proleptic ordinal.
-        last_quantity: Quantity of the fill; zero when it is none.
-        last_price: Price of the fill.
-        fee: Fee of the fill.
+        last_quantity: Quantity of the fill, or what it is corrected to; zero when it is none, or canceled.
+        last_price: Price of the fill, or what it is corrected to.
+        fee: Fee of the fill, or what it is corrected to.
         leaves: What may still trade; zero once the order has ended.
         decided: Whether it tells what became of a replace: `leaves` is what holds from here on.
+        before: What the fill was until it was canceled or corrected; None for other reports.
     """
 
     sequence: int
@@ -83,3 +102,9 @@ class Settled(NamedTuple):
     fee: Decimal
     leaves: Decimal
     decided: bool = False
+    before: Adjusted | None = None
+
+    @property
+    def traded(self) -> Decimal:
+        """How much more the order has traded than before; negative when a fill was taken back."""
+        return self.last_quantity if self.before is None else self.last_quantity - self.before.quantity

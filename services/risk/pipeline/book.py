@@ -14,8 +14,9 @@ from services.risk.domain.checks import check
 from services.risk.domain.exposure import Account, Exposure, Group, Reserved
 from services.risk.domain.limits import FIRM, Limits, Parameters, effective
 from services.risk.domain.market import Market
+from services.risk.domain.reducing import check_reduce_only
 from services.risk.domain.trading import KillSwitches
-from services.risk.domain.values import Change, Proposal, Settled
+from services.risk.domain.values import Adjusted, Change, Proposal, Settled
 from services.risk.pipeline.ports import Changes, Kept, LogCursor, SavedDay, SavedExposure
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -28,11 +29,13 @@ BREAKER_OPEN = "CIRCUIT_BREAKER_OPEN"
 NO_REFERENCE_PRICE = "NO_REFERENCE_PRICE"
 TRADING_HALTED = "TRADING_HALTED"
 TRADING_REDUCING = "TRADING_REDUCING"
+REDUCE_ONLY = "REDUCE_ONLY"
 _REASON = {
     Rule.CIRCUIT_BREAKER: BREAKER_OPEN,
     Rule.REFERENCE_PRICE: NO_REFERENCE_PRICE,
     Rule.TRADING_HALTED: TRADING_HALTED,
     Rule.TRADING_REDUCING: TRADING_REDUCING,
+    Rule.REDUCE_ONLY: REDUCE_ONLY,
 }
 
 
@@ -156,6 +159,7 @@ class Book:
         breach = (
             self.switches.check(checked, exposure)
             or gate.blocks(account, limits, now_ns)
+            or (check_reduce_only(checked, exposure) if proposal.reduce_only else None)
             or check(checked, account, exposure, limits, fresh=fresh)
         )
         if breach is None:
@@ -167,8 +171,8 @@ class Book:
     def release(self, order_ids: Iterable[str]) -> None:
         """Lets reservations go; those that are not there do not matter."""
         for order_id in order_ids:
-            if (reserved := self._reserved.pop(order_id, None)) is not None:
-                reserved.let_go()
+            if order_id in self._reserved:
+                self._let_go(order_id)
 
     def sync(self, shard: int, orders: Iterable[tuple[Proposal | Change, Market]]) -> None:
         """Replaces all reservations of a shard, whose log is booked as far as these reflect it."""
@@ -292,9 +296,21 @@ class Book:
         reserved = Reserved(account, account.exposure(market), proposal.side, proposal.quantity, shard, group)
         reserved.hold()
         self._reserved[proposal.order_id] = reserved
+        if proposal.reduce_only:
+            exposure = reserved.exposure
+            exposure.reduce_only = exposure.reduce_only or {}
+            exposure.reduce_only[proposal.order_id] = reserved
+
+    def _let_go(self, order_id: str) -> None:
+        reserved = self._reserved.pop(order_id)
+        reserved.let_go()
+        if reserved.exposure.reduce_only is not None:
+            reserved.exposure.reduce_only.pop(order_id, None)
 
     def _settle(self, shard: int, settled: Settled, market: Market) -> None:
-        if settled.last_quantity:
+        if settled.before is not None:
+            self._adjust(shard, settled, settled.before, market)
+        elif settled.last_quantity:
             account = self._account(settled.account_id, shard, settled.day)
             account.fill(settled, market)
             self._changed.add(settled.account_id)
@@ -303,8 +319,15 @@ class Book:
         if settled.leaves > ZERO:
             reserved.settle(settled)
         else:
-            reserved.let_go()
-            del self._reserved[settled.order_id]
+            self._let_go(settled.order_id)
+
+    def _adjust(self, shard: int, settled: Settled, before: Adjusted, market: Market) -> None:
+        account = self._account(settled.account_id, shard, settled.day)
+        account.adjust(settled, before, market)
+        self._changed.add(settled.account_id)
+        if settled.leaves > ZERO and settled.order_id not in self._reserved:
+            # The order had ended, and its venue has opened it again: nobody can refuse that.
+            self._hold(shard, _proposal(settled), account, market)
 
     def _begin_anew(self, shard: int) -> None:
         self.release([order_id for order_id, reserved in self._reserved.items() if reserved.shard == shard])
@@ -313,6 +336,12 @@ class Book:
             del self.accounts[name]
             self._changed.discard(name)
         self._begun_anew.add(shard)
+
+
+def _proposal(settled: Settled) -> Proposal:
+    return Proposal(
+        settled.order_id, settled.account_id, settled.instrument, settled.side, settled.leaves, limit_price=None
+    )
 
 
 def _group(proposal: Proposal, account: Account) -> Group:

@@ -21,7 +21,9 @@ from services.risk.pipeline.ports import BreakerStore
 LOSS_AGE_NS: Final = 50_000_000
 """A day's loss is worked out anew when the last figure is older than this: a look at every position of the account."""
 
-_UNCOUNTED: Final = frozenset({Rule.CIRCUIT_BREAKER, Rule.REFERENCE_PRICE, Rule.TRADING_HALTED, Rule.TRADING_REDUCING})
+_UNCOUNTED: Final = frozenset(
+    {Rule.CIRCUIT_BREAKER, Rule.REFERENCE_PRICE, Rule.TRADING_HALTED, Rule.TRADING_REDUCING, Rule.REDUCE_ONLY}
+)
 
 
 @dataclass(slots=True)

@@ -1,15 +1,16 @@
-"""Names the open orders that a kill switch does not let stay, to the shards of OrderService that hold them."""
+"""Names the open orders that may not stay, by a kill switch or as reduce-only, to the shards of OrderService."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from services.risk.domain.exposure import Exposure, Reserved
 from services.risk.domain.limits import FIRM
-from services.risk.domain.trading import KillSwitch, OpenOrder, TradingState, enlarges, enlarging
-from services.risk.pipeline.book import TRADING_HALTED, TRADING_REDUCING, Book
+from services.risk.domain.reducing import REDUCE_ONLY_TEXT, OpenOrder, exceeding
+from services.risk.domain.trading import KillSwitch, TradingState, enlarges, enlarging
+from services.risk.pipeline.book import REDUCE_ONLY, TRADING_HALTED, TRADING_REDUCING, Book
 
 MOST_PER_MESSAGE: Final = 1_000
 
@@ -63,12 +64,18 @@ class Withdrawing:
         return self._withdraw(concerned)
 
     def synced(self, shard: int) -> None:
-        """Names all orders of a shard, whose stream has just become up to date, that any switch concerns."""
+        """Names all orders of a shard, whose stream has just become up to date, that may not stay."""
         self._forget(lambda order_id: self._told[order_id] == shard)
         self._withdraw({key: each for key, each in self.book.reserved.items() if each.shard == shard})
+        accounts = (account for account in self.book.accounts.values() if account.shard == shard)
+        self._hold_to_position(exposure for account in accounts for exposure in account.exposures.values())
 
-    def settled(self, shard: int, changed: Iterable[tuple[str, str]]) -> None:
-        """Looks again after fills: one whose cancel came too late leaves less room for the orders that stayed."""
+    def settled(self, shard: int, changed: Collection[tuple[str, str]]) -> None:
+        """Looks again after fills: they leave less room for reduce-only orders.
+
+        One whose cancel by a switch came too late leaves less for the orders that stayed.
+        """
+        self._hold_to_position(exposure for each in changed if (exposure := self._exposure(*each)) is not None)
         exposures = [exposure for each in changed if (exposure := self._overfull(*each)) is not None]
         if not exposures:
             return
@@ -85,9 +92,23 @@ class Withdrawing:
         switch = self.book.switches.withdrawing(account_id)
         if switch is None or switch.state != TradingState.REDUCING:
             return None
-        account = self.book.accounts.get(account_id)
-        exposure = account.exposures.get(instrument) if account is not None else None
+        exposure = self._exposure(account_id, instrument)
         return exposure if exposure is not None and enlarges(exposure) else None
+
+    def _exposure(self, account_id: str, instrument: str) -> Exposure | None:
+        account = self.book.accounts.get(account_id)
+        return account.exposures.get(instrument) if account is not None else None
+
+    def _hold_to_position(self, exposures: Iterable[Exposure]) -> None:
+        """Names the reduce-only orders that are more than the position, but for those that were named before."""
+        for exposure in exposures:
+            if not (orders := exposure.reduce_only):
+                continue
+            staying = {order_id: each for order_id, each in orders.items() if order_id not in self._told}
+            held = (OpenOrder(order_id, each.side, each.held, each.group) for order_id, each in staying.items())
+            if going := exceeding(exposure.position, held):
+                self._forget(lambda order_id: order_id not in self.book.reserved)
+                self._tell(staying[going[0]].shard, REDUCE_ONLY, REDUCE_ONLY_TEXT, going)
 
     def _forget(self, which: Callable[[str], bool]) -> None:
         for order_id in [order_id for order_id in self._told if which(order_id)]:
@@ -109,13 +130,16 @@ class Withdrawing:
             held = (OpenOrder(order_id, each.side, each.held, each.group) for order_id, each in of_exposure.items())
             for order_id in enlarging(exposure.position, held):
                 going.setdefault((of_exposure[order_id].shard, switch), []).append(order_id)
-        return sum(self._tell(shard, switch, order_ids) for (shard, switch), order_ids in going.items())
+        return sum(
+            self._tell(shard, _REASON[switch.state], switch.sentence, order_ids)
+            for (shard, switch), order_ids in going.items()
+        )
 
-    def _tell(self, shard: int, switch: KillSwitch, order_ids: list[str]) -> int:
+    def _tell(self, shard: int, reason: str, text: str, order_ids: list[str]) -> int:
         if (outlet := self._outlets.get(shard)) is None:
             return 0
         self._told |= dict.fromkeys(order_ids, shard)
         for first in range(0, len(order_ids), MOST_PER_MESSAGE):
             part = order_ids[first : first + MOST_PER_MESSAGE]
-            outlet(Withdrawal(part, _REASON[switch.state], switch.sentence))
+            outlet(Withdrawal(part, reason, text))
         return len(order_ids)

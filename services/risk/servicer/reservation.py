@@ -8,13 +8,15 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from ordermesh.order.v1 import execution_report_pb2
 from ordermesh.risk.v1 import reservation_service_pb2, reservation_service_pb2_grpc
 from services.kernel.decimals import ZERO
 from services.kernel.drain import Drain, DrainClosedError
 from services.kernel.errors import invalid_field
 from services.mesh.draining import Draining
-from services.risk.domain.values import Change, Proposal, Settled
+from services.risk.domain.values import Adjusted, Change, Proposal, Settled
 from services.risk.pipeline.book import Decision, Gate
 from services.risk.pipeline.reserving import (
     Answer,
@@ -137,8 +139,9 @@ def _proposal(told: reservation_service_pb2.Reservation) -> Proposal | Change:
         Decimal(told.quantity),
         Decimal(price) if price else None,
     )
-    if told.stop_price:
-        proposal = proposal._replace(stop_price=Decimal(told.stop_price))
+    if told.stop_price or told.reduce_only:
+        stop = Decimal(told.stop_price) if told.stop_price else None
+        proposal = proposal._replace(stop_price=stop, reduce_only=told.reduce_only)
     if told.group_id:
         proposal = proposal._replace(group_id=told.group_id)
     if not told.HasField("replace"):
@@ -167,7 +170,10 @@ _CHANGED: Final = frozenset(
     {execution_report_pb2.EXECUTION_TYPE_ORDER_STATUS, execution_report_pb2.EXECUTION_TYPE_RESTATED}
 )
 _TRADE: Final = execution_report_pb2.EXECUTION_TYPE_TRADE
-_OTHERS: Final = _ENDED | _DECIDED | _CHANGED
+_ADJUSTED: Final = frozenset(
+    {execution_report_pb2.EXECUTION_TYPE_TRADE_CANCEL, execution_report_pb2.EXECUTION_TYPE_TRADE_CORRECT}
+)
+_OTHERS: Final = _ENDED | _DECIDED | _CHANGED | _ADJUSTED
 
 
 def _concerns(report: execution_report_pb2.ExecutionReport) -> bool:
@@ -175,6 +181,8 @@ def _concerns(report: execution_report_pb2.ExecutionReport) -> bool:
 
 
 def _settled(report: execution_report_pb2.ExecutionReport) -> Settled:
+    if report.execution_type in _ADJUSTED:
+        return _readjusted(report)
     filled, decided = report.execution_type == _TRADE, report.execution_type in _DECIDED
     goes_on = filled or report.execution_type not in _ENDED
     return Settled(
@@ -183,13 +191,39 @@ def _settled(report: execution_report_pb2.ExecutionReport) -> Settled:
         report.account_id,
         report.instrument,
         report.side,
-        _EPOCH_DAY + report.times.committed_at.seconds // _DAY_SECONDS,
+        _day_of(report.times.committed_at),
         Decimal(report.last_quantity) if filled else ZERO,
         Decimal(report.last_price) if filled else ZERO,
         Decimal(report.fee) if filled and report.fee else ZERO,
         Decimal(report.leaves_quantity) if goes_on and report.leaves_quantity else ZERO,
         decided,
     )
+
+
+def _readjusted(report: execution_report_pb2.ExecutionReport) -> Settled:
+    told = report.trade_adjustment
+    return Settled(
+        report.sequence,
+        report.order_id,
+        report.account_id,
+        report.instrument,
+        report.side,
+        _day_of(report.times.committed_at),
+        Decimal(report.last_quantity) if report.last_quantity else ZERO,
+        Decimal(report.last_price) if report.last_price else ZERO,
+        Decimal(report.fee) if report.fee else ZERO,
+        Decimal(report.leaves_quantity) if report.leaves_quantity else ZERO,
+        before=Adjusted(
+            _day_of(told.committed_at),
+            Decimal(told.previous_quantity),
+            Decimal(told.previous_price),
+            Decimal(told.previous_fee) if told.previous_fee else ZERO,
+        ),
+    )
+
+
+def _day_of(at: Timestamp) -> int:
+    return _EPOCH_DAY + at.seconds // _DAY_SECONDS
 
 
 def _decisions(answer: Answer) -> reservation_service_pb2.ReserveResponse:

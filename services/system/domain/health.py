@@ -8,6 +8,12 @@ from dataclasses import dataclass
 
 ORDER_PATH = frozenset({"postgres", "engine", "order", "risk", "broker", "marketdata"})
 """What an order needs. Redis is not among them: it only carries what is already committed."""
+_FURTHER_SHARD = "order-"
+
+
+def needed_by_orders(name: str) -> bool:
+    """Tells whether an order needs a component; some order needs each shard of OrderService."""
+    return name in ORDER_PATH or name.startswith(_FURTHER_SHARD)
 
 
 class State(enum.Enum):

@@ -171,10 +171,15 @@ async def test_state_is_the_venues(world: BrokerWorld) -> None:
 
 
 async def test_capabilities(world: BrokerWorld) -> None:
-    """The simulation takes every type with every time in force, and ignores commands it has seen."""
+    """The simulation takes every type but those that wait here, every time in force, and ignores what it has seen."""
     request = broker_service_pb2.GetCapabilitiesRequest(connection_id="simulation")
     told = (await world.broker.GetCapabilities(request)).capabilities
-    assert list(told.order_types) == trading_pb2.OrderType.values()[1:]
+    assert list(told.order_types) == [
+        trading_pb2.ORDER_TYPE_MARKET,
+        trading_pb2.ORDER_TYPE_LIMIT,
+        trading_pb2.ORDER_TYPE_STOP,
+        trading_pb2.ORDER_TYPE_STOP_LIMIT,
+    ]
     assert list(told.times_in_force) == trading_pb2.TimeInForce.values()[1:]
     assert told.takes_post_only
     assert told.takes_display_quantity

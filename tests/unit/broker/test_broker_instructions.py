@@ -62,6 +62,28 @@ async def test_instructions_reach_the_engine_in_ticks_lots_and_nanoseconds(world
     assert not commands[3].replace_order.HasField("display_quantity_lots")
 
 
+async def test_orders_for_an_auction_and_another_expiry_reach_the_engine(world: BrokerWorld) -> None:
+    """Each auction has a time in force of its own; a replace that names no expiry leaves it as it was."""
+    async with world.route() as route:
+        await route.up()
+        later = Timestamp(seconds=9_000_000_000, nanos=7)
+        await route.send(
+            new_order(
+                1, type=trading_pb2.ORDER_TYPE_MARKET, limit_price="", time_in_force=int(TimeInForce.AT_THE_OPENING)
+            ),
+            new_order(2, time_in_force=int(TimeInForce.AT_THE_CLOSE)),
+            replace(3, of=2, expire_at=later),
+            replace(4, of=2),
+        )
+        await route.reported(4)
+    opening, closing, moved, left = [command for _, received in world.engine.received for command in received]
+    assert opening.new_order.time_in_force == order_pb2.TIME_IN_FORCE_AT_THE_OPENING
+    assert (opening.new_order.order_type, opening.new_order.price_ticks) == (order_pb2.ORDER_TYPE_MARKET, 0)
+    assert closing.new_order.time_in_force == order_pb2.TIME_IN_FORCE_AT_THE_CLOSE
+    assert moved.replace_order.expire_time_ns == 9_000_000_000_000_000_007
+    assert not left.replace_order.HasField("expire_time_ns")
+
+
 @pytest.mark.parametrize(
     ("values", "name", "told"),
     [
@@ -116,6 +138,9 @@ REASONS = [
     ("CANCEL_REJECTED", "POST_ONLY", ReportKind.CANCEL_REJECTED, "POST_ONLY_WOULD_TRADE"),
     ("EXPIRED", "EXPIRE_TIME", ReportKind.EXPIRED, "EXPIRE_AT_REACHED"),
     ("EXPIRED", "END_OF_DAY", ReportKind.EXPIRED, "TRADING_DAY_ENDED"),
+    ("EXPIRED", "AUCTION_OVER", ReportKind.EXPIRED, "AUCTION_ENDED"),
+    ("REJECTED", "CALL_PHASE", ReportKind.REJECTED, "AUCTION_CALL_PHASE"),
+    ("CANCEL_REJECTED", "INVALID_EXPIRE_TIME", ReportKind.CANCEL_REJECTED, "EXPIRE_AT_REACHED"),
     ("REJECTED", "INVALID_EXPIRE_TIME", ReportKind.REJECTED, "EXPIRE_AT_REACHED"),
     ("REJECTED", "INVALID_DISPLAY_QUANTITY", ReportKind.REJECTED, "QUANTITY_OUT_OF_RANGE"),
     ("REJECTED", "INVALID_STOP_PRICE", ReportKind.REJECTED, "VENUE_REJECTED"),

@@ -337,7 +337,7 @@ async def test_report_of_unknown_kind_moves_the_cursor(world: BrokerWorld) -> No
         await route.reported(1)
         world.engine.tell(
             "simulation/0",
-            execution_type=execution_pb2.EXECUTION_TYPE_REDUCED,
+            execution_type=execution_pb2.EXECUTION_TYPE_MASS_CANCELED,
             order_id=order_bytes(1),
             instrument_id=1,
         )

@@ -88,3 +88,24 @@ def test_only_folders_in_the_way_of_another_user_are_opened_and_only_to_pass(
     assert stat.S_IMODE(closed.stat().st_mode) == 0o701
     assert stat.S_IMODE(opened.stat().st_mode) == 0o755
     assert f"{closed} may now be passed through" in capsys.readouterr().err
+
+
+def test_a_mesh_may_have_several_shards(tmp_path: Path) -> None:
+    """Each is a process with a log file of its own, told which it is; the gateway waits for all."""
+    mesh = LocalMesh.at(tmp_path, Ports.from_base(9000), shards=2)
+    components = {component.name: component for component in mesh.components()}
+    first, second = (components[name].command.environment for name in ("order", "order-1"))
+    assert second == dict(first) | {
+        "ORDERMESH_ORDER_ADDRESS": "127.0.0.1:9051",
+        "ORDERMESH_ORDER_METRICS_ADDRESS": "127.0.0.1:9071",
+        "ORDERMESH_ORDER_SHARD": "1",
+    }
+    assert components["order-1"].command.log.name == "order-1.log"
+    assert {"order", "order-1"} <= set(components["gateway"].needs)
+
+
+@pytest.mark.parametrize("shards", [0, 9])
+def test_a_number_of_shards_that_cannot_be_is_refused(tmp_path: Path, shards: int) -> None:
+    """There are ports for eight."""
+    with pytest.raises(DeployError, match=f"1 to 8 shards of OrderService on one machine, not {shards}"):
+        LocalMesh.at(tmp_path, Ports.from_base(9000), shards=shards)

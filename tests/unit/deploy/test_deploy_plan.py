@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from deploy.embedded.errors import DeployError, PortInUseError
-from deploy.embedded.plan import NAMES, Ports, with_needs
+from deploy.embedded.plan import NAMES, SERVICES, Ports, services, with_needs
 from deploy.embedded.ports import HOST, is_free, unused_port
 
 
@@ -87,4 +87,27 @@ def test_the_environment_holds_addresses_under_the_names_services_read() -> None
         "ORDERMESH_GATEWAY_ADMIN_ADDRESS": "127.0.0.1:9001",
         "ORDERMESH_ORDER_ADDRESS": "127.0.0.1:9014",
         "ORDERMESH_ORDER_METRICS_ADDRESS": "127.0.0.1:9034",
+    }
+
+
+def test_every_shard_of_the_order_service_is_a_part() -> None:
+    """They are asked for by one name, stand together, and bring what one brings."""
+    assert with_needs(["order", "gateway"], shards=3)[-4:] == ("order", "order-1", "order-2", "gateway")
+    assert [service.name for service in services(2) if service.module == "services.order"] == ["order", "order-1"]
+    assert services(1) == SERVICES
+
+
+def test_everybody_is_told_where_all_shards_are_and_each_shard_which_it_is() -> None:
+    """In their order; what is told of one shard is as it was when there was but one."""
+    ports = Ports.from_base(9000)
+    told = ports.environment(["order", "order-1"])
+    assert told == ports.environment(["order"]) | {
+        "ORDERMESH_ORDER_SHARD_ADDRESSES": "127.0.0.1:9014,127.0.0.1:9051",
+        "ORDERMESH_ORDER_SHARD_METRICS_ADDRESSES": "127.0.0.1:9034,127.0.0.1:9071",
+    }
+    assert ports.environment_of("order") == {}
+    assert ports.environment_of("order-1") == {
+        "ORDERMESH_ORDER_ADDRESS": "127.0.0.1:9051",
+        "ORDERMESH_ORDER_METRICS_ADDRESS": "127.0.0.1:9071",
+        "ORDERMESH_ORDER_SHARD": "1",
     }

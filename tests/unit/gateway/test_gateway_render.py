@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,51 @@ def test_the_command_writes_a_file_or_says_what_is_missing(
     monkeypatch.delenv("ORDERMESH_ORDER_ADDRESS")
     assert command.main(["--output", str(output)]) == 2
     assert capsys.readouterr().err == "ORDERMESH_ORDER_ADDRESS is not set: expected host:port\n"
+
+
+SHARDED = replace(SETTINGS, order_shards=(Address("orders", 7001), Address("orders-b", 7009)))
+
+
+def test_shards_are_one_cluster_that_a_named_account_finds_its_way_in() -> None:
+    """Any shard takes any call; what tells one from the other is its number."""
+    clusters = {
+        cluster["name"]: cluster for cluster in json.loads(render(SHARDED, TABLES))["static_resources"]["clusters"]
+    }
+    assert clusters.keys() == {"order", "system"}
+    (locality,) = clusters["order"]["load_assignment"]["endpoints"]
+    assert [
+        (each["endpoint"]["address"]["socket_address"]["address"], each["metadata"]["filter_metadata"]["envoy.lb"])
+        for each in locality["lb_endpoints"]
+    ] == [("orders", {"shard": "0"}), ("orders-b", {"shard": "1"})]
+    assert clusters["order"]["lb_subset_config"]["fallback_policy"] == "ANY_ENDPOINT"
+    (script,) = [
+        each["typed_config"]["default_source_code"]["inline_string"]
+        for each in manager(SHARDED)["http_filters"]
+        if each["name"] == "ordermesh.filters.http.shards"
+    ]
+    assert script.startswith("local SHARDS = 2\n")
+
+
+def test_only_calls_that_a_dead_shard_has_not_got_are_sent_to_another() -> None:
+    """A call that may have been carried out is the caller's to send again; other areas have nowhere else to go."""
+    policies = {
+        route["route"]["cluster"]: route["route"].get("retry_policy", {}).get("retry_on")
+        for route in routes(SHARDED)
+        if "timeout" in route.get("route", {})
+    }
+    assert policies == {"order": "connect-failure,refused-stream", "system": None}
+
+
+def test_one_shard_is_no_shard() -> None:
+    """Where there is one, the configuration is what it is without shards."""
+    alone = replace(SETTINGS, order_shards=(Address("orders", 7001),))
+    assert render(alone, TABLES) == render(SETTINGS, TABLES)
+    assert "filters.http.shards" not in render(SETTINGS, TABLES)
+
+
+def test_the_addresses_of_shards_are_read_in_their_order() -> None:
+    """With commas between; a malformed one is told with its variable."""
+    environment = {"ORDERMESH_ORDER_ADDRESS": "a:1", "ORDERMESH_ORDER_SHARD_ADDRESSES": "a:1, b:2"}
+    assert from_environment(environment, frozenset({"order"})).order_shards == (Address("a", 1), Address("b", 2))
+    with pytest.raises(SettingsError, match="ORDERMESH_ORDER_SHARD_ADDRESSES is 'b'"):
+        from_environment(environment | {"ORDERMESH_ORDER_SHARD_ADDRESSES": "a:1,b"}, frozenset({"order"}))

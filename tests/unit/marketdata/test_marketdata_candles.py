@@ -16,6 +16,8 @@ from services.marketdata.domain.candle import (
     candle_of,
     candles_of,
     coarsen,
+    extended,
+    merge,
 )
 from services.marketdata.domain.day import day_of
 from services.marketdata.domain.series import CandleSeries, is_complete
@@ -46,6 +48,17 @@ def test_candles_of_a_second_make_those_of_longer_intervals(tape: list[Trade], i
     """Candles of any length made out of candles of a second equal those made out of the trades."""
     seconds = candles_of(tape, Interval.SECOND)
     assert coarsen(seconds.values(), interval) == candles_of(tape, interval)
+
+
+@given(tapes())
+def test_a_candle_extended_is_the_candle_merged(tape: list[Trade]) -> None:
+    """The short way for a trade that comes last gives what the long one gives."""
+    candle: Candle | None = None
+    for each in tape:
+        alone = candle_of(each, Interval.DAY)
+        merged = alone if candle is None else merge(candle, alone)
+        assert candle is None or extended(candle, each) == merged
+        candle = merged
 
 
 @given(tapes(), st.randoms(use_true_random=False), st.integers(1, 5))

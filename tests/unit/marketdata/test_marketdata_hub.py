@@ -8,6 +8,7 @@ from services.marketdata.domain.book import Level
 from services.marketdata.domain.candle import SECOND_NS, Interval
 from services.marketdata.domain.market import FeedGapError
 from services.marketdata.domain.trade import position_of
+from services.marketdata.pipeline.ports import StoredHistory
 from tests.fakes.market_feed import HandFeed
 
 APPLE, BITCOIN = "AAPL.XNAS", "BTC-USDT.BINANCE"
@@ -128,3 +129,44 @@ async def test_waiting_for_all_markets_ends_when_each_was_told() -> None:
     feed.open()
     feed.turn()
     await waiting
+
+
+def test_a_trade_that_is_taken_back_is_told_anew_and_gives_the_last_price_back(feed: HandFeed) -> None:
+    """The one before it is the last again; a correction gives it another price."""
+    feed.trade(APPLE, 101)
+    feed.trade(APPLE, 105)
+    feed.turn()
+    market = feed.hub.markets[APPLE]
+    first, second = market.recent
+    feed.adjust(APPLE, second.trade_id, 105, 0)
+    turn = feed.turn()
+    assert turn is not None
+    assert [(trade.trade_id, trade.canceled) for _, trade in turn.trades] == [(second.trade_id, True)]
+    assert [each.name for each in turn.quotes] == [APPLE]
+    assert market.last_trade == first
+    feed.adjust(APPLE, first.trade_id, 99, 2)
+    feed.turn()
+    assert market.last_trade is not None
+    assert (market.last_trade.price, market.last_trade.quantity) == (99, 2)
+    assert [(trade.trade_id, trade.adjusts) for _, trade in feed.sink.trades[2:]] == [
+        (second.trade_id, True),
+        (first.trade_id, True),
+    ]
+
+
+def test_what_the_store_has_made_anew_is_taken_over_with_what_waits_behind_it(feed: HandFeed) -> None:
+    """Trades and candles; a trade that is not stored yet counts on top."""
+    feed.trade(APPLE, 101)
+    feed.trade(APPLE, 105)
+    market = feed.hub.markets[APPLE]
+    first, second = market.recent
+    canceled = first._replace(canceled=True)
+    stored = StoredHistory(first.position, [canceled], dict.fromkeys(Interval, (None, None)))
+    feed.hub.adjusted(market.number, stored, [second])
+    turn = feed.turn()
+    assert turn is not None
+    assert list(market.recent) == [canceled, second]
+    newest = market.series[Interval.DAY].newest
+    assert newest is not None
+    assert (newest.open, newest.trade_count) == (105, 1)
+    assert (market, Interval.MINUTE) in turn.candles

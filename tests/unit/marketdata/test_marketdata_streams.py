@@ -265,6 +265,28 @@ async def test_a_reader_of_trades_that_is_too_slow_is_ended() -> None:
         await stream.next()
 
 
+async def test_readers_of_a_market_whose_feed_has_missed_trades_are_ended() -> None:
+    """Those of others go on, and so do all when nothing was missed: what was known is told again."""
+    world = World()
+    world.feed.trade(APPLE, 5)
+    world.feed.turn()
+    apple, bitcoin = world.trades(APPLE), world.trades(BITCOIN)
+    for stream in (apple, bitcoin):
+        await stream.begin()
+    world.feed.snapshot(APPLE, sequence=9, last_trade_id=1)
+    world.feed.trade(APPLE, 6)
+    world.feed.turn()
+    assert [trade.price for trade in (await apple.next()).update.trades] == ["0.06"]
+    world.feed.snapshot(APPLE, sequence=20, last_trade_id=7)
+    world.feed.trade(APPLE, 8)
+    world.feed.trade(BITCOIN, 8)
+    world.feed.turn()
+    assert (await apple.next()).going_away.reason == stream_pb2.GOING_AWAY_REASON_INTERRUPTED
+    with pytest.raises(StopAsyncIteration):
+        await apple.next()
+    assert len((await bitcoin.next()).update.trades) == 1
+
+
 async def test_a_candle_stream_tells_the_open_candle_and_the_one_it_replaces(world: World) -> None:
     """The open candle grows; when the next begins, the one before comes first, complete."""
     world.feed.trade(APPLE, 100, 2)

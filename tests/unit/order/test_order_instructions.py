@@ -228,12 +228,12 @@ def test_a_replace_is_told_apart_by_its_stop_price() -> None:
     """Another stop price under the same id is another request; a request for nothing is none."""
     fields: dict[str, Any] = {"order_id": "01890000-0000-7000-8000-000000000000", "replace_id": "r"}
     request = replace_request(order_entry_pb2.ReplaceOrderRequest(stop_price="189.50", **fields))
-    assert request.asked == (None, None, Decimal("189.5"))
+    assert request.asked == (None, None, Decimal("189.5"), None, None)
     replace = Life().ask(request).order.replace
     assert replace is not None
     assert replace.asks_for(request)
     assert not replace.asks_for(ReplaceRequest("o", "r", None, None, stop_price=Decimal(189)))
-    with pytest.raises(CodedError, match="stop_price must be given"):
+    with pytest.raises(CodedError, match="expire_at or trailing_stop must be given"):
         replace_request(order_entry_pb2.ReplaceOrderRequest(**fields))
 
 

@@ -252,6 +252,24 @@ async def test_fills_are_read_page_by_page() -> None:
     assert world.executions.pages == [FILLS_PER_TURN, FILLS_PER_TURN, 1, 0]
 
 
+async def test_a_parent_is_judged_by_the_fills_of_its_children() -> None:
+    """Against its own arrival and quantity, wherever they were sent."""
+    world, parent = World(), filled(quantity="30")
+    world.has(parent)
+    world.executions.child_ids = ["a", "b"]
+    for number, (child, connection, quantity) in enumerate((("a", "x", 10), ("b", "y", 5), ("b", "y", 5)), 1):
+        made = Fill(child, connection, Decimal(102), Decimal(quantity), Decimal(0), BEGAN + number * SECOND)
+        world.executions.logged.append((number, made))
+    world.executions.logged.append((4, Fill("of another", "x", Decimal(1), Decimal(1), Decimal(0), BEGAN)))
+    told = await world.message(parent)
+    assert (told.order_id, told.cumulative_quantity, told.fill_ratio) == (parent.terms.order_id, "20", "0.666667")
+    assert [(venue.connection_id, venue.quantity, venue.share) for venue in told.venues] == [
+        ("x", "10", "0.5"),
+        ("y", "10", "0.5"),
+    ]
+    assert (told.slippage, told.time_to_first_fill.ToNanoseconds()) == ("40", SECOND)
+
+
 async def test_an_order_that_nobody_knows() -> None:
     """UNKNOWN_ORDER."""
     with pytest.raises(CodedError, match="UNKNOWN_ORDER"):
@@ -265,7 +283,7 @@ async def test_a_day_is_summed_by_instrument_and_connection() -> None:
     for number in range(count, 0, -1):
         made = Fill("o", "a" if number % 2 else "b", Decimal(102), Decimal(1), Decimal(0), BEGAN)
         judged = JudgedFill(made, "AAPL.XNAS", Side.BUY, number == 1, BEGAN - SECOND, BOOK)
-        executions.of_day.append(((NOON, number), judged))
+        executions.of_day.append(((NOON, number, 0), judged))
     summaries = QualitySummaries(executions, market)
     totals = await summaries.summarize(FillFilter())
     assert executions.pages == [FILLS_PER_TURN, 3, 0]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -119,7 +120,7 @@ class World:
 
 
 @asynccontextmanager
-async def running(store: FakeStore | None = None, **limits: int) -> AsyncIterator[World]:
+async def running(store: FakeStore | None = None, **limits: Any) -> AsyncIterator[World]:
     """Runs a pipeline over a store, as a process does."""
     store = store or FakeStore()
     book, risk, instruments, clock = Book(epoch="epoch"), FakeRiskPort(), FakeInstruments(), FakeClock()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from services.order.domain.adjusting import AdjustmentEvent, adjust
 from services.order.domain.events import (
     Ignored,
     apply,
+    fill_anew,
     fill_of,
     lose,
     place,
@@ -21,19 +24,64 @@ from services.order.domain.events import (
 from services.order.domain.instructions import Instructions
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_trades import Execution, Executions
 from services.order.domain.prices import average_price
 from services.order.domain.replacing import ReplaceRequest
-from services.order.domain.values import LIVE_STATUSES, ExecutionType, OrderStatus, OrderType, topic_of
-from services.order.domain.venue import VenueReport, VenueReportType
+from services.order.domain.values import (
+    ADJUSTMENTS,
+    LIVE_STATUSES,
+    ExecutionType,
+    OrderStatus,
+    OrderType,
+    RestatementReason,
+    topic_of,
+)
+from services.order.domain.venue import ADJUSTING, VenueAdjustment, VenueReport, VenueReportType
 from tests.fakes.orders import report, terms
 
 QUANTITY = 20
 
+
+def restatement(quantity: int | None, ticks: int | None) -> VenueReport:
+    """Returns the report of a venue that changes an order on its own."""
+    new, price = (None if each is None else Decimal(each) for each in (quantity, ticks))
+    told = VenueAdjustment(quantity=new, limit_price=price, reason=RestatementReason.MARKET_OPTION)
+    return report("o", VenueReportType.RESTATED, adjustment=told)
+
+
+@dataclass(frozen=True)
+class TradeReport:
+    """What a venue does to a trade, by the number of the trade."""
+
+    number: int
+    quantity: int
+    ticks: int
+    leaves: int | None
+
+    def of(self, executions: Executions) -> VenueReport | None:
+        trades = list(executions)
+        if not trades:
+            return None
+        trade = trades[self.number % len(trades)]
+        leaves = None if self.leaves is None else Decimal(self.leaves)
+        told = VenueAdjustment(trade.venue_execution_ids[-1], leaves)
+        if not self.quantity:
+            return report("o", VenueReportType.TRADE_CANCELED, adjustment=told)
+        corrected = report("o", VenueReportType.TRADE_CORRECTED, quantity=str(self.quantity), price=f"{self.ticks}.25")
+        corrected.adjustment = told
+        return corrected
+
+
 reports = st.one_of(
     st.builds(
         lambda type_, command: report("o", type_, command=command),
-        st.sampled_from([t for t in VenueReportType if t is not VenueReportType.TRADE]),
+        st.sampled_from([t for t in VenueReportType if t not in (VenueReportType.TRADE, *ADJUSTING)]),
         st.sampled_from((0, 0, 0, 2, 3, 4)),
+    ),
+    st.builds(
+        restatement,
+        st.none() | st.integers(1, 30),
+        st.none() | st.integers(1, 9),
     ),
     st.builds(
         lambda quantity, ticks: report("o", VenueReportType.TRADE, quantity=str(quantity), price=f"{ticks}.25"),
@@ -49,8 +97,7 @@ class OrderMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.log: list[OrderEvent] = []
-        self.inputs: list[VenueReport | ReplaceRequest | str] = []
-        self.ended: Order | None = None
+        self.inputs: list[VenueReport | ReplaceRequest | TradeReport | str] = []
 
     @initialize(stop=st.booleans())
     def order_is_placed(self, stop: bool) -> None:
@@ -67,9 +114,24 @@ class OrderMachine(RuleBasedStateMachine):
 
     @rule(told=reports)
     def venue_reports(self, told: VenueReport) -> None:
-        made = apply(self.order, told, len(self.log) + 1, 2)
         self.inputs.append(told)
+        made = reported(self.log, told)
         if not isinstance(made, Ignored):
+            self.log.append(made)
+
+    @rule(
+        told=st.builds(
+            TradeReport,
+            st.integers(0, 5),
+            st.sampled_from((0, 0, 3, 7)),
+            st.integers(1, 9),
+            st.sampled_from((None, 0, 2)),
+        )
+    )
+    def venue_adjusts_a_trade(self, told: TradeReport) -> None:
+        self.inputs.append(told)
+        made = adjusted(self.log, told)
+        if isinstance(made, OrderEvent):
             self.log.append(made)
 
     @rule()
@@ -111,9 +173,9 @@ class OrderMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_sum_of_fills_is_the_cumulative_quantity(self) -> None:
-        fills = [fill_of(made) for made in self.log if made.is_fill]
-        assert self.order.cumulative == sum(quantity for _, quantity in fills)
-        assert self.order.notional == sum(price * quantity for price, quantity in fills)
+        count = [trade for trade in executions_of(self.log) if not trade.canceled]
+        assert self.order.cumulative == sum(trade.quantity for trade in count)
+        assert self.order.notional == sum(trade.price * trade.quantity for trade in count)
 
     @invariant()
     def versions_and_sequences_have_no_gap(self) -> None:
@@ -121,11 +183,13 @@ class OrderMachine(RuleBasedStateMachine):
         assert [made.order.sequence for made in self.log] == list(range(1, len(self.log) + 1))
 
     @invariant()
-    def an_ended_order_never_changes(self) -> None:
-        if self.ended is not None:
-            assert self.order is self.ended
-        elif not self.order.live:
-            self.ended = self.order
+    def an_ended_order_changes_by_what_becomes_of_its_trades_alone(self) -> None:
+        trades_adjusted = False
+        for before, made in itertools.pairwise(self.log):
+            trades_adjusted = trades_adjusted or before.type in ADJUSTMENTS
+            if not before.order.live:
+                assert made.type in ADJUSTMENTS or (made.is_fill and trades_adjusted)
+                assert not made.order.live or made.type in ADJUSTMENTS
 
     @invariant()
     def status_says_what_has_traded(self) -> None:
@@ -145,6 +209,9 @@ class OrderMachine(RuleBasedStateMachine):
                 assert order.replacing is not None
             case OrderStatus.REJECTED:
                 assert not order.cumulative
+            case OrderStatus.CANCELED | OrderStatus.EXPIRED:
+                adjusted_since = any(made.type in ADJUSTMENTS for made in self.log)
+                assert order.cumulative < order.terms.quantity or not adjusted_since
             case _:
                 pass
 
@@ -153,12 +220,22 @@ class OrderMachine(RuleBasedStateMachine):
         order = self.order
         if order.replacing is not None:
             assert order.status in (OrderStatus.PENDING_REPLACE, OrderStatus.PENDING_CANCEL)
-            assert order.terms.quantity == order.replacing.original_quantity
+            since = self.log[order.replacing.sequence :]
+            if not any(made.type in (*ADJUSTMENTS, ExecutionType.RESTATED) for made in since):
+                assert order.terms.quantity == order.replacing.original_quantity
 
     @invariant()
-    def terms_change_by_a_replace_or_a_release_alone(self) -> None:
-        changing = (ExecutionType.REPLACED, ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM)
+    def terms_change_by_a_replace_a_release_or_the_venue_alone(self) -> None:
+        changing = (
+            ExecutionType.REPLACED,
+            ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM,
+            ExecutionType.RESTATED,
+        )
         for before, made in itertools.pairwise(self.log):
+            if made.type in ADJUSTMENTS:
+                # What was taken back and is not open again is no longer ordered.
+                assert made.order.terms.quantity <= before.order.terms.quantity or made.order.live
+                continue
             assert (made.order.terms is before.order.terms) == (made.type not in changing)
 
     @invariant()
@@ -190,12 +267,41 @@ class OrderMachine(RuleBasedStateMachine):
                     made = lose(log[-1].order, len(log) + 1, 2, "gone")
                 case ReplaceRequest():
                     made = request_replace(log[-1].order, told, len(log) + 1, 2)
+                case TradeReport():
+                    made = adjusted(log, told)
                 case _:
                     assert not isinstance(told, str)
-                    made = apply(log[-1].order, told, len(log) + 1, 2)
+                    made = reported(log, told)
             if isinstance(made, OrderEvent):
                 log.append(made)
         assert [state(made) for made in log] == [state(made) for made in self.log]
+
+
+def executions_of(log: list[OrderEvent]) -> Executions:
+    """Returns the trades of an order, told from the log alone; the venue's ids are the numbers of their entries."""
+    executions = Executions()
+    for number, made in enumerate(log, 1):
+        if isinstance(made, AdjustmentEvent):
+            executions.put(made.adjustment.after(str(number), str(number)))
+        elif made.is_fill:
+            price, quantity = fill_of(made)
+            executions.put(Execution(str(number), str(number), (str(number),), price, quantity))
+    return executions
+
+
+def reported(log: list[OrderEvent], told: VenueReport) -> OrderEvent | Ignored:
+    """Returns what a report does: a fill of an ended order counts when the venue has adjusted a trade of it."""
+    order, sequence = log[-1].order, len(log) + 1
+    if told.type is VenueReportType.TRADE and not order.live and executions_of(log).adjusted:
+        return fill_anew(order, told, sequence, 2)
+    return apply(order, told, sequence, 2)
+
+
+def adjusted(log: list[OrderEvent], told: TradeReport) -> OrderEvent | Ignored | None:
+    """Returns what the cancel or correction of a trade does; None when nothing has traded."""
+    executions = executions_of(log)
+    named = told.of(executions)
+    return None if named is None else adjust(log[-1].order, named, executions, len(log) + 1, 2)
 
 
 def state(made: OrderEvent) -> tuple[object, ...]:

@@ -15,6 +15,7 @@ from services.order.domain import refusals
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
 from services.order.domain.replacing import ReplaceRequest
+from services.order.domain.terms import OrderTerms
 from services.order.domain.values import ExecutionType, OrderStatus, Topic
 from services.order.domain.venue import VenueReportType as V
 from services.order.pipeline.ports import Decision
@@ -59,7 +60,7 @@ class ReplaceWorld:
 
 
 @asynccontextmanager
-async def replaceable(store: FakeStore | None = None) -> AsyncIterator[ReplaceWorld]:
+async def replaceable(store: FakeStore | None = None, ordered: OrderTerms | None = None) -> AsyncIterator[ReplaceWorld]:
     """Runs a pipeline, and brings an order of 100 to its venue."""
     async with running(store) as world:
         replacing = Replacing(
@@ -72,7 +73,7 @@ async def replaceable(store: FakeStore | None = None) -> AsyncIterator[ReplaceWo
             clock=world.clock,
         )
         asking = asyncio.create_task(replacing.run())
-        order = await world.place_one(terms(quantity="100"))
+        order = await world.place_one(ordered or terms(quantity="100"))
         await world.adopt()
         await world.tell(report(order, V.ACCEPTED, sequence=1))
         try:

@@ -55,7 +55,7 @@ class Stream:
 
     def take(self) -> bool:
         """Sends what is ready to the client; tells whether there was something."""
-        answers = self.commands.take()
+        answers = [CommandBatchResult.FromString(answer) for answer in self.commands.take()]
         self.answers += answers
         return bool(answers)
 

@@ -99,7 +99,7 @@ batches = st.lists(
 
 def apply(start: Books, parts: Sequence[Sequence[Fill]]) -> tuple[Books, Booked]:
     """Books batch after batch; returns the books afterwards and all changes."""
-    everything = Booked()
+    everything = Booked(NOW)
     for part in parts:
         booked = book(start, part, NOW)
         positions = {name: dict(held) for name, held in start.positions.items()}

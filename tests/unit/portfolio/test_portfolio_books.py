@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -38,13 +39,19 @@ class Log:
     """An order log of some fills, told in batches; it ends the follower when everything was told."""
 
     def __init__(
-        self, fills: Sequence[Fill], batch: int, store: FakePortfolioStore, losses: Sequence[Loss | None]
+        self,
+        fills: Sequence[Fill],
+        batch: int,
+        store: FakePortfolioStore,
+        losses: Sequence[Loss | None],
+        epoch: str = "e",
     ) -> None:
+        self._epoch = epoch
         self._fills, self._batch, self._store, self._losses = fills, batch, store, iter(losses)
         self.done = asyncio.Event()
 
     async def epoch(self) -> str:
-        return "e"
+        return self._epoch
 
     async def follow(self, cursor: Cursor) -> AsyncIterator[FillBatch]:
         rest = [fill for fill in self._fills if fill.sequence > cursor.sequence]
@@ -63,10 +70,10 @@ class Everything:
         return InstrumentTerms(name, "USD", Decimal(1))
 
 
-def fills(count: int) -> list[Fill]:
+def fills(count: int, log: str = "") -> list[Fill]:
     """Returns fills of three accounts."""
     return [
-        Fill(f"t{n}", f"a{n % 3}", "AAPL.XNAS", Side.BUY, Decimal(n), Decimal(1), Decimal(0), 2 * n, n)
+        Fill(f"{log}t{n}", f"{log}a{n % 3}", "AAPL.XNAS", Side.BUY, Decimal(n), Decimal(1), Decimal(0), 2 * n, n)
         for n in range(1, count + 1)
     ]
 
@@ -96,7 +103,67 @@ def test_wherever_the_store_is_lost_each_fill_is_booked_and_told_once(
     assert {name: a.balances for name, a in ledger.accounts.items()} == {
         name: a.balances for name, a in store.state.accounts.items()
     }
-    assert (ledger.cursor, ledger.as_of) == (Cursor("e", 2 * count), 2 * count)
+    assert (ledger.cursor(), ledger.as_of()) == (Cursor("e", 2 * count), 2 * count)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    st.integers(1, 7),
+    st.lists(st.sampled_from([None, *Loss]), max_size=12),
+)
+def test_the_logs_of_two_shards_are_booked_side_by_side(
+    counts: tuple[int, int], batch: int, losses: list[Loss | None]
+) -> None:
+    """Wherever the store is lost: each fill of either log is booked and told once, and each log has its own cursor."""
+
+    async def follow() -> tuple[Ledger, FakePortfolioStore, Told]:
+        store, told, ledger, clock = FakePortfolioStore(), Told(), Ledger(2), FakeClock()
+        books = Books(ledger, store, told, clock, UuidV7(clock))
+        logs = [
+            Log(fills(count, f"{shard}-"), batch, store, losses[shard::2], f"e{shard}")
+            for shard, count in enumerate(counts)
+        ]
+        keepers = [
+            Bookkeeper(books, store, log, Everything(), clock, backoff=Backoff(0, 0), shard=shard)
+            for shard, log in enumerate(logs)
+        ]
+        keeping = [asyncio.create_task(keeper.run()) for keeper in keepers]
+        await asyncio.wait_for(asyncio.gather(*(log.done.wait() for log in logs)), 20)
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
+        await books.settle()
+        return ledger, store, told
+
+    ledger, store, told = asyncio.run(follow())
+    assert told.sequences == list(range(1, sum(counts) + 1))
+    booked = [change.payload.decode() for change in store.log]
+    for shard, count in enumerate(counts):
+        assert [each for each in booked if each.startswith(f"{shard}-")] == [
+            f"{shard}-t{n}" for n in range(1, count + 1)
+        ]
+        assert ledger.cursor(shard) == store.state.cursors[shard] == Cursor(f"e{shard}", 2 * count)
+        assert ledger.as_of_shard(shard) == 2 * count
+    assert ledger.as_of() == 0
+    assert ledger.positions == store.state.positions
+
+
+async def test_a_fill_that_is_booked_already_is_left_out_and_the_rest_is_booked() -> None:
+    """The store refuses the whole; what it has is asked for, and the cursor goes past it."""
+    store, told, ledger, clock = FakePortfolioStore(), Told(), Ledger(), FakeClock()
+    books = Books(ledger, store, told, clock, UuidV7(clock))
+    first, second, third = fills(3)
+    again = replace(first, sequence=5)
+    log = Log([first, second, again, again, replace(third, sequence=6)], 2, store, ())
+    keeper = Bookkeeper(books, store, log, Everything(), clock, backoff=Backoff(0, 0))
+    keeping = asyncio.create_task(keeper.run())
+    await asyncio.wait_for(log.done.wait(), 20)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    assert [change.payload for change in store.log] == [b"t1", b"t2", b"t3"]
+    assert (keeper.booked, keeper.duplicates) == (3, 2)
+    assert ledger.cursor(0) == store.state.cursors[0] == Cursor("e", 6)
 
 
 async def test_an_account_whose_commit_is_in_doubt_is_there_after_all_or_not_at_all() -> None:

@@ -41,7 +41,7 @@ class World:
 
     def buy(self, *account_ids: str) -> None:
         """Books a share for each of some accounts."""
-        first = self.ledger.cursor.sequence + 1
+        first = self.ledger.cursor().sequence + 1
         fills = [
             Fill(f"t{n}", account_id, TERMS.name, Side.BUY, Decimal(10), Decimal(1), Decimal(0), n, n)
             for n, account_id in enumerate(account_ids, first)

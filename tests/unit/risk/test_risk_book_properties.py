@@ -15,7 +15,7 @@ from services.risk.domain.breach import Breach
 from services.risk.domain.exposure import Account
 from services.risk.domain.limits import FIRM, Limits, Parameters
 from services.risk.domain.market import Market
-from services.risk.domain.values import Change, Proposal, Settled, Side
+from services.risk.domain.values import Adjusted, Change, Proposal, Settled, Side
 from services.risk.pipeline.book import Book, Decision
 from services.risk.pipeline.ports import Changes, Kept
 from tests.fakes.clock import FakeClock
@@ -103,6 +103,7 @@ class BookMachine(RuleBasedStateMachine):
         self.store = FakeRiskStore()
         self.sequence = 0
         self.log: list[Settled] = []
+        self.adjusted = False
         self.book = self._fresh_book()
         self.book.cursor(0, "epoch")
         self.book.sync(0, ())
@@ -157,6 +158,26 @@ class BookMachine(RuleBasedStateMachine):
             order.after = max(order.after - quantity, Decimal(0)) if order.leaves else None
         settled = self._settled(order, quantity)
         self.naive.fills.append(settled)
+        self._book(settled)
+
+    @precondition(lambda self: self.naive.fills)
+    @rule(data=st.data(), quantity=st.sampled_from((0, 0, 5)), opens=st.booleans())
+    def adjust(self, data: st.DataObject, quantity: int, opens: bool) -> None:
+        """A fill that is canceled or corrected counts as if it had been made so, or never; its order may open again."""
+        number = data.draw(st.integers(0, len(self.naive.fills) - 1))
+        fill = self.naive.fills[number]
+        order = self.naive.orders[fill.order_id]
+        traded = Decimal(quantity) - fill.last_quantity
+        if order.leaves:
+            order.leaves = max(order.leaves - traded, Decimal(0))
+            if order.after is not None:
+                order.after = max(order.after - traded, Decimal(0)) if order.leaves else None
+        elif opens:
+            order.leaves = Decimal(2)
+        before = Adjusted(fill.day, fill.last_quantity, fill.last_price, fill.fee)
+        settled = self._settled(order, Decimal(quantity))._replace(before=before)
+        self.naive.fills[number : number + 1] = [fill._replace(last_quantity=Decimal(quantity))] if quantity else []
+        self.adjusted = True
         self._book(settled)
 
     @precondition(lambda self: any(order.committed and order.leaves for order in self.naive.orders.values()))
@@ -281,6 +302,8 @@ class BookMachine(RuleBasedStateMachine):
             assert (position, buys, sells) == (0, 0, 0)
             return
         assert (exposure.position, exposure.open_buy, exposure.open_sell) == (position, buys, sells)
+        if self.adjusted:
+            return  # What a venue takes back or corrects, nobody was asked about.
         # Nothing but fills moves the position, and it never leaves what reservations allowed.
         assert abs(exposure.position) <= SIZE
         assert exposure.most_long <= SIZE

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from services.kernel.decimals import ZERO
 from services.risk.domain.exposure import Account, Group, Reserved
 from services.risk.domain.market import Market
-from services.risk.domain.trading import OpenOrder, enlarging
+from services.risk.domain.reducing import OpenOrder
+from services.risk.domain.trading import enlarging
 from services.risk.domain.values import Settled, Side
 
 AAPL = Market("AAPL.XNAS", "USD", Decimal(1))

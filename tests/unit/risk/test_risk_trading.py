@@ -19,7 +19,8 @@ from ordermesh.risk.v1 import (
 )
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.kernel.errors import CodedError
-from services.risk.domain.trading import OpenOrder, enlarging
+from services.risk.domain.reducing import OpenOrder
+from services.risk.domain.trading import enlarging
 from services.risk.domain.values import Side
 from services.risk.pipeline.withdrawing import MOST_PER_MESSAGE
 from tests.fakes.broker_world import until

@@ -48,11 +48,13 @@ class ReducingMachine(RuleBasedStateMachine):
         self.book.cursor(0, "epoch")
         self.book.sync(0, ())
         self.open: dict[str, Open] = {}
+        self.named: set[str] = set()
         self.count = self.sequence = 0
 
     def _withdraw(self, withdrawal: Withdrawal) -> None:
         for order_id in withdrawal.order_ids:
-            assert not self.open[order_id].withdrawn or not self.settling, "named twice"
+            assert order_id not in self.named or not self.settling, "named twice on one stream"
+            self.named.add(order_id)
             self.open[order_id].withdrawn = True
 
     settling = False
@@ -121,6 +123,7 @@ class ReducingMachine(RuleBasedStateMachine):
             for each in self.open.values()
         ]
         self.book.sync(0, book_order)
+        self.named.clear()
         self.withdrawing.synced(0)
 
     @rule()

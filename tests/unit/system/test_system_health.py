@@ -9,6 +9,7 @@ import pytest
 
 from ordermesh.system.v1 import component_pb2, system_service_pb2
 from services.kernel.errors import CodedError, ErrorKind, unavailable
+from services.system.config import SystemSettings
 from services.system.domain.health import ORDER_PATH, Component, State, complaint
 from services.system.pipeline import Mesh
 from services.system.servicer import SystemServicer
@@ -110,6 +111,34 @@ async def test_readiness_is_the_order_paths() -> None:
     unready = SystemServicer(mesh(**{**well, "engine": FakeProbe(fails=True)}))
     with pytest.raises(CodedError):
         await unready.GetReadiness(system_service_pb2.GetReadinessRequest(), None)
+
+
+async def test_every_shard_of_the_order_service_counts() -> None:
+    """There are orders that need the second one: the mesh is not ready without it."""
+    well = {name: FakeProbe() for name in (*ORDER_PATH, "order-1")}
+    answer = await SystemServicer(mesh(**well)).GetReadiness(system_service_pb2.GetReadinessRequest(), None)
+    assert {component.name for component in answer.components} == {*ORDER_PATH, "order-1"}
+
+    unready = SystemServicer(mesh(**{**well, "order-1": FakeProbe(fails=True)}))
+    with pytest.raises(CodedError, match="order-1 is unreachable"):
+        await unready.GetReadiness(system_service_pb2.GetReadinessRequest(), None)
+
+
+def test_shards_are_asked_by_their_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of the list is the component `order` itself."""
+    for name in ("ENGINE", "ORDER", "RISK", "BROKER", "PORTFOLIO", "MARKETDATA"):
+        monkeypatch.setenv(f"ORDERMESH_{name}_ADDRESS", f"{name.lower()}:1")
+    monkeypatch.setenv("ORDERMESH_POSTGRES_URL", "postgresql://x")
+    monkeypatch.setenv("ORDERMESH_REDIS_URL", "redis://x")
+    assert "order-1" not in dict(SystemSettings.load().grpc_components())
+    monkeypatch.setenv("ORDERMESH_ORDER_SHARD_ADDRESSES", "order:1, order-b:2,order-c:3")
+    monkeypatch.setenv("ORDERMESH_ORDER_SHARD_METRICS_ADDRESSES", "order:4,order-b:5")
+    settings = SystemSettings.load()
+    found = dict(settings.grpc_components())
+    assert (found["order"], found["order-1"], found["order-2"]) == ("order:1", "order-b:2", "order-c:3")
+    assert [each for each in settings.metrics_endpoints() if each[0] == "order-1"] == [
+        ("order-1", "order-b:5", "/metrics")
+    ]
 
 
 async def test_metrics_are_one_text() -> None:

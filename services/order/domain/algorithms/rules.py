@@ -28,8 +28,8 @@ def check_algorithm(terms: OrderTerms, instructions: Instructions, algorithm: Al
         raise _mismatch("algorithm", "goes with market and limit orders alone, in no list")
     if terms.time_in_force is not TimeInForce.DAY:
         raise _mismatch("time_in_force", "must be DAY with an algorithm, which says itself when it ends")
-    if instructions.post_only or instructions.display_quantity is not None:
-        raise _mismatch("algorithm", "does not go with post_only or display_quantity")
+    if instructions.post_only or instructions.reduce_only or instructions.display_quantity is not None:
+        raise _mismatch("algorithm", "does not go with post_only, reduce_only or display_quantity")
     _check_time(algorithm, at_ns)
     _check_parameters(algorithm)
 

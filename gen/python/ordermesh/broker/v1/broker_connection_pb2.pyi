@@ -146,6 +146,7 @@ class AdapterCapabilities(_message.Message):
     TAKER_FEE_RATE_FIELD_NUMBER: _builtins.int
     TAKES_POST_ONLY_FIELD_NUMBER: _builtins.int
     TAKES_DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
+    ADJUSTS_TRADES_FIELD_NUMBER: _builtins.int
     adapter: _builtins.str
     """Kind of adapter."""
     deduplicates_commands: _builtins.bool
@@ -155,13 +156,15 @@ class AdapterCapabilities(_message.Message):
     tells_account: _builtins.bool
     """Whether open orders, positions and funds can be asked for."""
     replaces_orders: _builtins.bool
-    """Whether an open order's price and quantity can be changed in place."""
+    """Whether an open order's price, quantity and expiry can be changed in place."""
     taker_fee_rate: _builtins.str
     """Fee for taking liquidity, a part of the value traded: "0.0005" is five basis points."""
     takes_post_only: _builtins.bool
     """Whether orders may be post-only."""
     takes_display_quantity: _builtins.bool
     """Whether orders may show a part of their quantity at a time."""
+    adjusts_trades: _builtins.bool
+    """Whether trades can be canceled and corrected by the operator of the venue through the connection."""
     @_builtins.property
     def order_types(self) -> _containers.RepeatedScalarFieldContainer[_trading_pb2.OrderType.ValueType]:
         """Order types that it takes."""
@@ -198,10 +201,11 @@ class AdapterCapabilities(_message.Message):
         taker_fee_rate: _builtins.str = ...,
         takes_post_only: _builtins.bool = ...,
         takes_display_quantity: _builtins.bool = ...,
+        adjusts_trades: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "deduplicates_commands", b"deduplicates_commands", "environments", b"environments", "optional_credentials", b"optional_credentials", "order_types", b"order_types", "recovers_reports", b"recovers_reports", "replaces_orders", b"replaces_orders", "required_credentials", b"required_credentials", "taker_fee_rate", b"taker_fee_rate", "takes_display_quantity", b"takes_display_quantity", "takes_post_only", b"takes_post_only", "tells_account", b"tells_account", "times_in_force", b"times_in_force"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adapter", b"adapter", "adjusts_trades", b"adjusts_trades", "deduplicates_commands", b"deduplicates_commands", "environments", b"environments", "optional_credentials", b"optional_credentials", "order_types", b"order_types", "recovers_reports", b"recovers_reports", "replaces_orders", b"replaces_orders", "required_credentials", b"required_credentials", "taker_fee_rate", b"taker_fee_rate", "takes_display_quantity", b"takes_display_quantity", "takes_post_only", b"takes_post_only", "tells_account", b"tells_account", "times_in_force", b"times_in_force"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

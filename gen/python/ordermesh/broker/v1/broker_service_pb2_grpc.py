@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ordermesh.broker.v1 import broker_service_pb2 as ordermesh_dot_broker_dot_v1_dot_broker__service__pb2
+from ordermesh.broker.v1 import trade_adjustment_pb2 as ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2
 from ordermesh.broker.v1 import venue_account_pb2 as ordermesh_dot_broker_dot_v1_dot_venue__account__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -86,6 +87,16 @@ class BrokerServiceStub:
                 request_serializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueOrdersRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueOrdersResponse.FromString,
                 _registered_method=True)
+        self.BustTrade = channel.unary_unary(
+                '/ordermesh.broker.v1.BrokerService/BustTrade',
+                request_serializer=ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.BustTradeRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.BustTradeResponse.FromString,
+                _registered_method=True)
+        self.CorrectTrade = channel.unary_unary(
+                '/ordermesh.broker.v1.BrokerService/CorrectTrade',
+                request_serializer=ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.CorrectTradeRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.CorrectTradeResponse.FromString,
+                _registered_method=True)
 
 
 class BrokerServiceServicer:
@@ -165,6 +176,24 @@ class BrokerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BustTrade(self, request, context):
+        """Has the venue take a trade back, for both of its sides, as the operator of a simulated venue may. Orders, positions,
+        cash, limits and market data follow. The same again changes nothing. Fails with NOT_SUPPORTED_BY_ADAPTER when the
+        venue of the connection cannot be operated from here, as no live one can, and with UNKNOWN_TRADE when it does not
+        know the trade, or keeps it no longer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CorrectTrade(self, request, context):
+        """Has the venue give a trade another price, quantity or both, for both of its sides. Fails as BustTrade, and with
+        TRADE_CANCELED when the trade was taken back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BrokerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -217,6 +246,16 @@ def add_BrokerServiceServicer_to_server(servicer, server):
                     servicer.ListVenueOrders,
                     request_deserializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueOrdersRequest.FromString,
                     response_serializer=ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueOrdersResponse.SerializeToString,
+            ),
+            'BustTrade': grpc.unary_unary_rpc_method_handler(
+                    servicer.BustTrade,
+                    request_deserializer=ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.BustTradeRequest.FromString,
+                    response_serializer=ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.BustTradeResponse.SerializeToString,
+            ),
+            'CorrectTrade': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectTrade,
+                    request_deserializer=ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.CorrectTradeRequest.FromString,
+                    response_serializer=ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.CorrectTradeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -490,6 +529,60 @@ class BrokerService:
             '/ordermesh.broker.v1.BrokerService/ListVenueOrders',
             ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueOrdersRequest.SerializeToString,
             ordermesh_dot_broker_dot_v1_dot_venue__account__pb2.ListVenueOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BustTrade(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.broker.v1.BrokerService/BustTrade',
+            ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.BustTradeRequest.SerializeToString,
+            ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.BustTradeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectTrade(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.broker.v1.BrokerService/CorrectTrade',
+            ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.CorrectTradeRequest.SerializeToString,
+            ordermesh_dot_broker_dot_v1_dot_trade__adjustment__pb2.CorrectTradeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ordermesh.broker.v1 import broker_service_pb2 as _broker_service_pb2
+from ordermesh.broker.v1 import trade_adjustment_pb2 as _trade_adjustment_pb2
 from ordermesh.broker.v1 import venue_account_pb2 as _venue_account_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -60,6 +61,16 @@ class BrokerServiceStub:
     """
     ListVenueOrders: _grpc.UnaryUnaryMultiCallable[_venue_account_pb2.ListVenueOrdersRequest, _venue_account_pb2.ListVenueOrdersResponse]
     """Lists the orders of a connection that are open at the venue, by the venue's id."""
+    BustTrade: _grpc.UnaryUnaryMultiCallable[_trade_adjustment_pb2.BustTradeRequest, _trade_adjustment_pb2.BustTradeResponse]
+    """Has the venue take a trade back, for both of its sides, as the operator of a simulated venue may. Orders, positions,
+    cash, limits and market data follow. The same again changes nothing. Fails with NOT_SUPPORTED_BY_ADAPTER when the
+    venue of the connection cannot be operated from here, as no live one can, and with UNKNOWN_TRADE when it does not
+    know the trade, or keeps it no longer.
+    """
+    CorrectTrade: _grpc.UnaryUnaryMultiCallable[_trade_adjustment_pb2.CorrectTradeRequest, _trade_adjustment_pb2.CorrectTradeResponse]
+    """Has the venue give a trade another price, quantity or both, for both of its sides. Fails as BustTrade, and with
+    TRADE_CANCELED when the trade was taken back.
+    """
 
 @_typing.type_check_only
 class BrokerServiceAsyncStub(BrokerServiceStub):
@@ -92,6 +103,16 @@ class BrokerServiceAsyncStub(BrokerServiceStub):
     """
     ListVenueOrders: _aio.UnaryUnaryMultiCallable[_venue_account_pb2.ListVenueOrdersRequest, _venue_account_pb2.ListVenueOrdersResponse]  # type: ignore[assignment]
     """Lists the orders of a connection that are open at the venue, by the venue's id."""
+    BustTrade: _aio.UnaryUnaryMultiCallable[_trade_adjustment_pb2.BustTradeRequest, _trade_adjustment_pb2.BustTradeResponse]  # type: ignore[assignment]
+    """Has the venue take a trade back, for both of its sides, as the operator of a simulated venue may. Orders, positions,
+    cash, limits and market data follow. The same again changes nothing. Fails with NOT_SUPPORTED_BY_ADAPTER when the
+    venue of the connection cannot be operated from here, as no live one can, and with UNKNOWN_TRADE when it does not
+    know the trade, or keeps it no longer.
+    """
+    CorrectTrade: _aio.UnaryUnaryMultiCallable[_trade_adjustment_pb2.CorrectTradeRequest, _trade_adjustment_pb2.CorrectTradeResponse]  # type: ignore[assignment]
+    """Has the venue give a trade another price, quantity or both, for both of its sides. Fails as BustTrade, and with
+    TRADE_CANCELED when the trade was taken back.
+    """
 
 class BrokerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps the connections to brokers and venues, and tells what these know."""
@@ -181,5 +202,27 @@ class BrokerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_venue_account_pb2.ListVenueOrdersResponse, _abc.Awaitable[_venue_account_pb2.ListVenueOrdersResponse]]:
         """Lists the orders of a connection that are open at the venue, by the venue's id."""
+
+    @_abc_1.abstractmethod
+    def BustTrade(
+        self,
+        request: _trade_adjustment_pb2.BustTradeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trade_adjustment_pb2.BustTradeResponse, _abc.Awaitable[_trade_adjustment_pb2.BustTradeResponse]]:
+        """Has the venue take a trade back, for both of its sides, as the operator of a simulated venue may. Orders, positions,
+        cash, limits and market data follow. The same again changes nothing. Fails with NOT_SUPPORTED_BY_ADAPTER when the
+        venue of the connection cannot be operated from here, as no live one can, and with UNKNOWN_TRADE when it does not
+        know the trade, or keeps it no longer.
+        """
+
+    @_abc_1.abstractmethod
+    def CorrectTrade(
+        self,
+        request: _trade_adjustment_pb2.CorrectTradeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trade_adjustment_pb2.CorrectTradeResponse, _abc.Awaitable[_trade_adjustment_pb2.CorrectTradeResponse]]:
+        """Has the venue give a trade another price, quantity or both, for both of its sides. Fails as BustTrade, and with
+        TRADE_CANCELED when the trade was taken back.
+        """
 
 def add_BrokerServiceServicer_to_server(servicer: BrokerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

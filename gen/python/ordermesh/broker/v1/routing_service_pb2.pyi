@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordermesh.broker.v1 import venue_adjustment_pb2 as _venue_adjustment_pb2
 from ordermesh.broker.v1 import venue_instructions_pb2 as _venue_instructions_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
@@ -47,6 +48,12 @@ class _VenueReportTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Venue
     """Replaced: from here on the order has its new terms."""
     VENUE_REPORT_TYPE_TRIGGERED: _VenueReportType.ValueType  # 8
     """A stop or stop-limit order was released: it is a market or a limit order from here on."""
+    VENUE_REPORT_TYPE_TRADE_CANCELED: _VenueReportType.ValueType  # 9
+    """A trade was taken back (a bust)."""
+    VENUE_REPORT_TYPE_TRADE_CORRECTED: _VenueReportType.ValueType  # 10
+    """A trade has another price or quantity: the fields of the fill say which."""
+    VENUE_REPORT_TYPE_RESTATED: _VenueReportType.ValueType  # 11
+    """The venue has changed the order on its own."""
 
 class VenueReportType(_VenueReportType, metaclass=_VenueReportTypeEnumTypeWrapper):
     """What a venue says of an order."""
@@ -69,6 +76,12 @@ VENUE_REPORT_TYPE_REPLACED: VenueReportType.ValueType  # 7
 """Replaced: from here on the order has its new terms."""
 VENUE_REPORT_TYPE_TRIGGERED: VenueReportType.ValueType  # 8
 """A stop or stop-limit order was released: it is a market or a limit order from here on."""
+VENUE_REPORT_TYPE_TRADE_CANCELED: VenueReportType.ValueType  # 9
+"""A trade was taken back (a bust)."""
+VENUE_REPORT_TYPE_TRADE_CORRECTED: VenueReportType.ValueType  # 10
+"""A trade has another price or quantity: the fields of the fill say which."""
+VENUE_REPORT_TYPE_RESTATED: VenueReportType.ValueType  # 11
+"""The venue has changed the order on its own."""
 Global___VenueReportType: _TypeAlias = VenueReportType  # noqa: Y015
 
 @_typing.final
@@ -357,6 +370,7 @@ class ReplaceVenueOrder(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     STOP_PRICE_FIELD_NUMBER: _builtins.int
+    EXPIRE_AT_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order to replace."""
     venue_order_id: _builtins.str
@@ -369,6 +383,10 @@ class ReplaceVenueOrder(_message.Message):
     """Limit price from now on. Empty for a market or stop order."""
     stop_price: _builtins.str
     """Stop price from now on. Empty: as before."""
+    @_builtins.property
+    def expire_at(self) -> _timestamp_pb2.Timestamp:
+        """Expiry from now on, of a GTD order. Absent: as before."""
+
     def __init__(
         self,
         *,
@@ -378,10 +396,11 @@ class ReplaceVenueOrder(_message.Message):
         quantity: _builtins.str = ...,
         limit_price: _builtins.str = ...,
         stop_price: _builtins.str = ...,
+        expire_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "stop_price", b"stop_price", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "stop_price", b"stop_price", "venue_order_id", b"venue_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -437,6 +456,7 @@ class ConnectionOpened(_message.Message):
     LAST_REPORT_SEQUENCE_FIELD_NUMBER: _builtins.int
     DEDUPLICATES_COMMANDS_FIELD_NUMBER: _builtins.int
     OPENED_NUMBER_FIELD_NUMBER: _builtins.int
+    ORDER_TYPES_FIELD_NUMBER: _builtins.int
     connection_id: _builtins.str
     """Broker connection."""
     epoch: _builtins.str
@@ -449,6 +469,10 @@ class ConnectionOpened(_message.Message):
     """True if the venue ignores command sequences it has seen. False: ask QueryVenueOrders before sending again."""
     opened_number: _builtins.int
     """Counts the openings of the connection on this stream, from 1; ConnectionReady names it."""
+    @_builtins.property
+    def order_types(self) -> _containers.RepeatedScalarFieldContainer[_trading_pb2.OrderType.ValueType]:
+        """Order types that its venue takes; of others OrderService holds those that wait for a price."""
+
     def __init__(
         self,
         *,
@@ -458,10 +482,11 @@ class ConnectionOpened(_message.Message):
         last_report_sequence: _builtins.int = ...,
         deduplicates_commands: _builtins.bool = ...,
         opened_number: _builtins.int = ...,
+        order_types: _abc.Iterable[_trading_pb2.OrderType.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_id", b"connection_id", "deduplicates_commands", b"deduplicates_commands", "epoch", b"epoch", "last_command_sequence", b"last_command_sequence", "last_report_sequence", b"last_report_sequence", "opened_number", b"opened_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_id", b"connection_id", "deduplicates_commands", b"deduplicates_commands", "epoch", b"epoch", "last_command_sequence", b"last_command_sequence", "last_report_sequence", b"last_report_sequence", "opened_number", b"opened_number", "order_types", b"order_types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -537,6 +562,7 @@ class VenueReport(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     VENUE_TIME_FIELD_NUMBER: _builtins.int
     COMMAND_SEQUENCE_FIELD_NUMBER: _builtins.int
+    ADJUSTMENT_FIELD_NUMBER: _builtins.int
     connection_id: _builtins.str
     """Broker connection it came through."""
     sequence: _builtins.int
@@ -567,6 +593,10 @@ class VenueReport(_message.Message):
     def venue_time(self) -> _timestamp_pb2.Timestamp:
         """When the venue made it."""
 
+    @_builtins.property
+    def adjustment(self) -> _venue_adjustment_pb2.VenueAdjustment:
+        """What the venue has changed on its own. Absent unless TRADE_CANCELED, TRADE_CORRECTED or RESTATED."""
+
     def __init__(
         self,
         *,
@@ -584,10 +614,11 @@ class VenueReport(_message.Message):
         text: _builtins.str = ...,
         venue_time: _timestamp_pb2.Timestamp | None = ...,
         command_sequence: _builtins.int = ...,
+        adjustment: _venue_adjustment_pb2.VenueAdjustment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["venue_time", b"venue_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "venue_time", b"venue_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_sequence", b"command_sequence", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "fee", b"fee", "last_price", b"last_price", "last_quantity", b"last_quantity", "order_id", b"order_id", "reason", b"reason", "sequence", b"sequence", "text", b"text", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "venue_time", b"venue_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment", b"adjustment", "command_sequence", b"command_sequence", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "fee", b"fee", "last_price", b"last_price", "last_quantity", b"last_quantity", "order_id", b"order_id", "reason", b"reason", "sequence", b"sequence", "text", b"text", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "venue_time", b"venue_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

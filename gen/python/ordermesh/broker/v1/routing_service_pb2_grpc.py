@@ -58,8 +58,7 @@ class RoutingServiceServicer:
     """
 
     def Route(self, request_iterator, context):
-        """One stream for each shard of OrderService, begun by RouteOpen. BrokerService tells `opened` for each connection that
-        comes up, then its reports; OrderService answers with `ready` and what the venue has not seen, in its order.
+        """One stream for each shard: `opened` tells that a connection is up, `ready` answers it, and what the venue lacks follows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

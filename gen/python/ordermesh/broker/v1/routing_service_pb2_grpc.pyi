@@ -35,9 +35,7 @@ class RoutingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RoutingServiceAsyncStub: ...
     Route: _grpc.StreamStreamMultiCallable[_routing_service_pb2.RouteRequest, _routing_service_pb2.RouteResponse]
-    """One stream for each shard of OrderService, begun by RouteOpen. BrokerService tells `opened` for each connection that
-    comes up, then its reports; OrderService answers with `ready` and what the venue has not seen, in its order.
-    """
+    """One stream for each shard: `opened` tells that a connection is up, `ready` answers it, and what the venue lacks follows."""
     QueryVenueOrders: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.QueryVenueOrdersRequest, _routing_service_pb2.QueryVenueOrdersResponse]
     """Tells what the venue knows of some orders, for reconciliation."""
     QueryRoute: _grpc.UnaryUnaryMultiCallable[_route_query_pb2.QueryRouteRequest, _route_query_pb2.QueryRouteResponse]
@@ -49,9 +47,7 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Route: _aio.StreamStreamMultiCallable[_routing_service_pb2.RouteRequest, _routing_service_pb2.RouteResponse]  # type: ignore[assignment]
-    """One stream for each shard of OrderService, begun by RouteOpen. BrokerService tells `opened` for each connection that
-    comes up, then its reports; OrderService answers with `ready` and what the venue has not seen, in its order.
-    """
+    """One stream for each shard: `opened` tells that a connection is up, `ready` answers it, and what the venue lacks follows."""
     QueryVenueOrders: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.QueryVenueOrdersRequest, _routing_service_pb2.QueryVenueOrdersResponse]  # type: ignore[assignment]
     """Tells what the venue knows of some orders, for reconciliation."""
     QueryRoute: _aio.UnaryUnaryMultiCallable[_route_query_pb2.QueryRouteRequest, _route_query_pb2.QueryRouteResponse]  # type: ignore[assignment]
@@ -66,9 +62,7 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_routing_service_pb2.RouteRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_routing_service_pb2.RouteResponse], _abc.AsyncIterator[_routing_service_pb2.RouteResponse]]:
-        """One stream for each shard of OrderService, begun by RouteOpen. BrokerService tells `opened` for each connection that
-        comes up, then its reports; OrderService answers with `ready` and what the venue has not seen, in its order.
-        """
+        """One stream for each shard: `opened` tells that a connection is up, `ready` answers it, and what the venue lacks follows."""
 
     @_abc_1.abstractmethod
     def QueryVenueOrders(

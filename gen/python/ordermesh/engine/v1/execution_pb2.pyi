@@ -50,6 +50,12 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     """A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE,
     CANCELED); with nothing following it rests.
     """
+    EXECUTION_TYPE_TRADE_CANCELED: _ExecutionType.ValueType  # 15
+    """The operator has taken a trade of the order back (AdjustTrade). What is open of the order stays as it is: nothing is put
+    back into the book.
+    """
+    EXECUTION_TYPE_TRADE_CORRECTED: _ExecutionType.ValueType  # 16
+    """The operator has given a trade of the order another price or quantity. What is open of the order stays as it is."""
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper):
     """What an execution reports."""
@@ -80,6 +86,12 @@ EXECUTION_TYPE_TRIGGERED: ExecutionType.ValueType  # 10
 """A stop order was triggered: it is a market or a limit order from here on. What it does then follows (TRADE,
 CANCELED); with nothing following it rests.
 """
+EXECUTION_TYPE_TRADE_CANCELED: ExecutionType.ValueType  # 15
+"""The operator has taken a trade of the order back (AdjustTrade). What is open of the order stays as it is: nothing is put
+back into the book.
+"""
+EXECUTION_TYPE_TRADE_CORRECTED: ExecutionType.ValueType  # 16
+"""The operator has given a trade of the order another price or quantity. What is open of the order stays as it is."""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
 class _ExecutionReason:
@@ -141,7 +153,9 @@ class _ExecutionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Execu
     immediate-or-cancel.
     """
     EXECUTION_REASON_INVALID_EXPIRE_TIME: _ExecutionReason.ValueType  # 35
-    """Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
+    """Refused: a good-till-date order, or a replace of one, whose expire time is not after now, or an expire time with
+    another time in force.
+    """
     EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: _ExecutionReason.ValueType  # 36
     """Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
     EXECUTION_REASON_INVALID_STOP_PRICE: _ExecutionReason.ValueType  # 37
@@ -205,7 +219,9 @@ EXECUTION_REASON_INVALID_EXECUTION_INSTRUCTION: ExecutionReason.ValueType  # 34
 immediate-or-cancel.
 """
 EXECUTION_REASON_INVALID_EXPIRE_TIME: ExecutionReason.ValueType  # 35
-"""Refused: a good-till-date order whose expire time is not after now, or an expire time with another time in force."""
+"""Refused: a good-till-date order, or a replace of one, whose expire time is not after now, or an expire time with
+another time in force.
+"""
 EXECUTION_REASON_INVALID_DISPLAY_QUANTITY: ExecutionReason.ValueType  # 36
 """Refused: the display quantity is below zero or above the order's, or the order cannot rest."""
 EXECUTION_REASON_INVALID_STOP_PRICE: ExecutionReason.ValueType  # 37
@@ -270,6 +286,8 @@ class Execution(_message.Message):
     TIME_NS_FIELD_NUMBER: _builtins.int
     AFFECTED_ORDERS_FIELD_NUMBER: _builtins.int
     STOP_PRICE_TICKS_FIELD_NUMBER: _builtins.int
+    PREVIOUS_PRICE_TICKS_FIELD_NUMBER: _builtins.int
+    PREVIOUS_QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
     execution_sequence: _builtins.int
     """The participant's number for the execution: from 1, without gaps, the same after a restart."""
     command_sequence: _builtins.int
@@ -287,19 +305,23 @@ class Execution(_message.Message):
     side: _order_pb2.Side.ValueType
     """The order's side; unspecified where no order is meant."""
     price_ticks: _builtins.int
-    """The order's limit price in ticks afterwards; zero for a market order."""
+    """The order's limit price in ticks afterwards; zero for a market order, and for TRADE_CANCELED and TRADE_CORRECTED."""
     quantity_lots: _builtins.int
     """The order's total quantity in lots afterwards. While the order is live it equals cumulative plus leaves."""
     last_price_ticks: _builtins.int
-    """Price of this trade in ticks; zero when not a trade."""
+    """Price of this trade in ticks, of a corrected one the new one; zero when not a trade."""
     last_quantity_lots: _builtins.int
-    """Quantity of this trade in lots, or (CANCELED, REDUCED, EXPIRED) the lots taken off."""
+    """Quantity of this trade in lots, of a corrected one the new one, or (CANCELED, REDUCED, EXPIRED) the lots taken off."""
     cumulative_quantity_lots: _builtins.int
-    """Lots filled so far."""
+    """Lots filled so far. For TRADE_CANCELED and TRADE_CORRECTED of an order that is done zero, as is its status: the engine
+    keeps nothing of orders that are done.
+    """
     leaves_quantity_lots: _builtins.int
     """Lots still open; zero once the order is done."""
     trade_id: _builtins.int
-    """The trade, unique in the engine's epoch and the same for both sides; zero when not a trade."""
+    """The trade, unique in the engine's epoch and the same for both sides, and for what becomes of it later; zero when not a
+    trade.
+    """
     reason: Global___ExecutionReason.ValueType
     """Why, for what needs a reason."""
     liquidity: Global___Liquidity.ValueType
@@ -310,6 +332,10 @@ class Execution(_message.Message):
     """For MASS_CANCELED: how many orders were canceled."""
     stop_price_ticks: _builtins.int
     """The stop price in ticks of a stop order, also when it was triggered; zero for others."""
+    previous_price_ticks: _builtins.int
+    """Price in ticks that a trade had until it was taken back or corrected; zero for others."""
+    previous_quantity_lots: _builtins.int
+    """Quantity in lots that it had until then; zero for others."""
     def __init__(
         self,
         *,
@@ -333,10 +359,12 @@ class Execution(_message.Message):
         time_ns: _builtins.int = ...,
         affected_orders: _builtins.int = ...,
         stop_price_ticks: _builtins.int = ...,
+        previous_price_ticks: _builtins.int = ...,
+        previous_quantity_lots: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_orders", b"affected_orders", "command_sequence", b"command_sequence", "cumulative_quantity_lots", b"cumulative_quantity_lots", "execution_sequence", b"execution_sequence", "execution_type", b"execution_type", "instrument_id", b"instrument_id", "last_price_ticks", b"last_price_ticks", "last_quantity_lots", b"last_quantity_lots", "leaves_quantity_lots", b"leaves_quantity_lots", "liquidity", b"liquidity", "order_id", b"order_id", "order_status", b"order_status", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "reason", b"reason", "side", b"side", "stop_price_ticks", b"stop_price_ticks", "time_ns", b"time_ns", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected_orders", b"affected_orders", "command_sequence", b"command_sequence", "cumulative_quantity_lots", b"cumulative_quantity_lots", "execution_sequence", b"execution_sequence", "execution_type", b"execution_type", "instrument_id", b"instrument_id", "last_price_ticks", b"last_price_ticks", "last_quantity_lots", b"last_quantity_lots", "leaves_quantity_lots", b"leaves_quantity_lots", "liquidity", b"liquidity", "order_id", b"order_id", "order_status", b"order_status", "previous_price_ticks", b"previous_price_ticks", "previous_quantity_lots", b"previous_quantity_lots", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "reason", b"reason", "side", b"side", "stop_price_ticks", b"stop_price_ticks", "time_ns", b"time_ns", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -387,3 +387,69 @@ class UncrossAuctionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price_ticks) -> _WhichOneofReturnType__price_ticks | None: ...
 
 Global___UncrossAuctionResponse: _TypeAlias = UncrossAuctionResponse  # noqa: Y015
+
+@_typing.final
+class QueryAuctionRequest(_message.Message):
+    """Asks for an auction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_ID_FIELD_NUMBER: _builtins.int
+    instrument_id: _builtins.int
+    """The instrument."""
+    def __init__(
+        self,
+        *,
+        instrument_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument_id", b"instrument_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryAuctionRequest: _TypeAlias = QueryAuctionRequest  # noqa: Y015
+
+@_typing.final
+class QueryAuctionResponse(_message.Message):
+    """An auction as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PRICE_TICKS_FIELD_NUMBER: _builtins.int
+    VOLUME_LOTS_FIELD_NUMBER: _builtins.int
+    SURPLUS_LOTS_FIELD_NUMBER: _builtins.int
+    FEED_SEQUENCE_FIELD_NUMBER: _builtins.int
+    kind: _instrument_pb2.AuctionKind.ValueType
+    """What the call phase is for, also while it is halted; unspecified when there is none."""
+    status: _instrument_pb2.TradingStatus.ValueType
+    """How the instrument trades."""
+    price_ticks: _builtins.int
+    """The price at which the auction would trade now, in ticks; absent when nothing could be traded."""
+    volume_lots: _builtins.int
+    """Lots that would be traded now."""
+    surplus_lots: _builtins.int
+    """Lots that would be left at that price for want of another side: above zero to buy, below zero to sell."""
+    feed_sequence: _builtins.int
+    """The number of the instrument's last feed event."""
+    def __init__(
+        self,
+        *,
+        kind: _instrument_pb2.AuctionKind.ValueType = ...,
+        status: _instrument_pb2.TradingStatus.ValueType = ...,
+        price_ticks: _builtins.int | None = ...,
+        volume_lots: _builtins.int = ...,
+        surplus_lots: _builtins.int = ...,
+        feed_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_price_ticks", b"_price_ticks", "price_ticks", b"price_ticks"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_ticks", b"_price_ticks", "feed_sequence", b"feed_sequence", "kind", b"kind", "price_ticks", b"price_ticks", "status", b"status", "surplus_lots", b"surplus_lots", "volume_lots", b"volume_lots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__price_ticks: _TypeAlias = _typing.Literal["price_ticks"]  # noqa: Y015
+    _WhichOneofArgType__price_ticks: _TypeAlias = _typing.Literal["_price_ticks", b"_price_ticks"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_ticks) -> _WhichOneofReturnType__price_ticks | None: ...
+
+Global___QueryAuctionResponse: _TypeAlias = QueryAuctionResponse  # noqa: Y015

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ordermesh.engine.v1 import instrument_service_pb2 as ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2
+from ordermesh.engine.v1 import trade_adjustment_pb2 as ordermesh_dot_engine_dot_v1_dot_trade__adjustment__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -70,6 +71,16 @@ class InstrumentServiceStub:
                 '/ordermesh.engine.v1.InstrumentService/UncrossAuction',
                 request_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionResponse.FromString,
+                _registered_method=True)
+        self.QueryAuction = channel.unary_unary(
+                '/ordermesh.engine.v1.InstrumentService/QueryAuction',
+                request_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionResponse.FromString,
+                _registered_method=True)
+        self.AdjustTrade = channel.unary_unary(
+                '/ordermesh.engine.v1.InstrumentService/AdjustTrade',
+                request_serializer=ordermesh_dot_engine_dot_v1_dot_trade__adjustment__pb2.AdjustTradeRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_engine_dot_v1_dot_trade__adjustment__pb2.AdjustTradeResponse.FromString,
                 _registered_method=True)
 
 
@@ -139,6 +150,27 @@ class InstrumentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QueryAuction(self, request, context):
+        """Tells the auction that goes on, and what UncrossAuction would find now, without a reference price. NOT_FOUND when the
+        instrument is unknown.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustTrade(self, request, context):
+        """Takes a trade back, or corrects its price and quantity. Both sides are told, and the public feed. Orders, whether done
+        or open, get nothing back to trade, stop orders that it has triggered stay so, and the last price stays. The same again
+        changes nothing.
+
+        NOT_FOUND when there was no such trade, none of the participants named had a side of it, or an execution of it is no
+        longer kept; FAILED_PRECONDITION when it is to be corrected and was taken back; INVALID_ARGUMENT when price or
+        quantity lie outside what the instrument allows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InstrumentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -176,6 +208,16 @@ def add_InstrumentServiceServicer_to_server(servicer, server):
                     servicer.UncrossAuction,
                     request_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionRequest.FromString,
                     response_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionResponse.SerializeToString,
+            ),
+            'QueryAuction': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryAuction,
+                    request_deserializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionRequest.FromString,
+                    response_serializer=ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionResponse.SerializeToString,
+            ),
+            'AdjustTrade': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustTrade,
+                    request_deserializer=ordermesh_dot_engine_dot_v1_dot_trade__adjustment__pb2.AdjustTradeRequest.FromString,
+                    response_serializer=ordermesh_dot_engine_dot_v1_dot_trade__adjustment__pb2.AdjustTradeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -369,6 +411,60 @@ class InstrumentService:
             '/ordermesh.engine.v1.InstrumentService/UncrossAuction',
             ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionRequest.SerializeToString,
             ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.UncrossAuctionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryAuction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.engine.v1.InstrumentService/QueryAuction',
+            ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionRequest.SerializeToString,
+            ordermesh_dot_engine_dot_v1_dot_instrument__service__pb2.QueryAuctionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustTrade(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.engine.v1.InstrumentService/AdjustTrade',
+            ordermesh_dot_engine_dot_v1_dot_trade__adjustment__pb2.AdjustTradeRequest.SerializeToString,
+            ordermesh_dot_engine_dot_v1_dot_trade__adjustment__pb2.AdjustTradeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ordermesh.engine.v1 import instrument_service_pb2 as _instrument_service_pb2
+from ordermesh.engine.v1 import trade_adjustment_pb2 as _trade_adjustment_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -64,6 +65,19 @@ class InstrumentServiceStub:
     NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION when it is in no call phase or halted,
     INVALID_ARGUMENT when the reference price lies outside the instrument's band.
     """
+    QueryAuction: _grpc.UnaryUnaryMultiCallable[_instrument_service_pb2.QueryAuctionRequest, _instrument_service_pb2.QueryAuctionResponse]
+    """Tells the auction that goes on, and what UncrossAuction would find now, without a reference price. NOT_FOUND when the
+    instrument is unknown.
+    """
+    AdjustTrade: _grpc.UnaryUnaryMultiCallable[_trade_adjustment_pb2.AdjustTradeRequest, _trade_adjustment_pb2.AdjustTradeResponse]
+    """Takes a trade back, or corrects its price and quantity. Both sides are told, and the public feed. Orders, whether done
+    or open, get nothing back to trade, stop orders that it has triggered stay so, and the last price stays. The same again
+    changes nothing.
+
+    NOT_FOUND when there was no such trade, none of the participants named had a side of it, or an execution of it is no
+    longer kept; FAILED_PRECONDITION when it is to be corrected and was taken back; INVALID_ARGUMENT when price or
+    quantity lie outside what the instrument allows.
+    """
 
 @_typing.type_check_only
 class InstrumentServiceAsyncStub(InstrumentServiceStub):
@@ -100,6 +114,19 @@ class InstrumentServiceAsyncStub(InstrumentServiceStub):
 
     NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION when it is in no call phase or halted,
     INVALID_ARGUMENT when the reference price lies outside the instrument's band.
+    """
+    QueryAuction: _aio.UnaryUnaryMultiCallable[_instrument_service_pb2.QueryAuctionRequest, _instrument_service_pb2.QueryAuctionResponse]  # type: ignore[assignment]
+    """Tells the auction that goes on, and what UncrossAuction would find now, without a reference price. NOT_FOUND when the
+    instrument is unknown.
+    """
+    AdjustTrade: _aio.UnaryUnaryMultiCallable[_trade_adjustment_pb2.AdjustTradeRequest, _trade_adjustment_pb2.AdjustTradeResponse]  # type: ignore[assignment]
+    """Takes a trade back, or corrects its price and quantity. Both sides are told, and the public feed. Orders, whether done
+    or open, get nothing back to trade, stop orders that it has triggered stay so, and the last price stays. The same again
+    changes nothing.
+
+    NOT_FOUND when there was no such trade, none of the participants named had a side of it, or an execution of it is no
+    longer kept; FAILED_PRECONDITION when it is to be corrected and was taken back; INVALID_ARGUMENT when price or
+    quantity lie outside what the instrument allows.
     """
 
 class InstrumentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -176,6 +203,31 @@ class InstrumentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         NOT_FOUND when the instrument is unknown, FAILED_PRECONDITION when it is in no call phase or halted,
         INVALID_ARGUMENT when the reference price lies outside the instrument's band.
+        """
+
+    @_abc_1.abstractmethod
+    def QueryAuction(
+        self,
+        request: _instrument_service_pb2.QueryAuctionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_instrument_service_pb2.QueryAuctionResponse, _abc.Awaitable[_instrument_service_pb2.QueryAuctionResponse]]:
+        """Tells the auction that goes on, and what UncrossAuction would find now, without a reference price. NOT_FOUND when the
+        instrument is unknown.
+        """
+
+    @_abc_1.abstractmethod
+    def AdjustTrade(
+        self,
+        request: _trade_adjustment_pb2.AdjustTradeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trade_adjustment_pb2.AdjustTradeResponse, _abc.Awaitable[_trade_adjustment_pb2.AdjustTradeResponse]]:
+        """Takes a trade back, or corrects its price and quantity. Both sides are told, and the public feed. Orders, whether done
+        or open, get nothing back to trade, stop orders that it has triggered stay so, and the last price stays. The same again
+        changes nothing.
+
+        NOT_FOUND when there was no such trade, none of the participants named had a side of it, or an execution of it is no
+        longer kept; FAILED_PRECONDITION when it is to be corrected and was taken back; INVALID_ARGUMENT when price or
+        quantity lie outside what the instrument allows.
         """
 
 def add_InstrumentServiceServicer_to_server(servicer: InstrumentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

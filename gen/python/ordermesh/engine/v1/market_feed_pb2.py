@@ -26,7 +26,7 @@ from ordermesh.engine.v1 import instrument_pb2 as ordermesh_dot_engine_dot_v1_do
 from ordermesh.engine.v1 import order_pb2 as ordermesh_dot_engine_dot_v1_dot_order__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/engine/v1/market_feed.proto\x12\x13ordermesh.engine.v1\x1a$ordermesh/engine/v1/instrument.proto\x1a\x1fordermesh/engine/v1/order.proto\"L\n\tBookLevel\x12\x13\n\x0bprice_ticks\x18\x01 \x01(\x03\x12\x15\n\rquantity_lots\x18\x02 \x01(\x03\x12\x13\n\x0border_count\x18\x03 \x01(\r\"\xee\x01\n\tFeedEvent\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x15\n\rfeed_sequence\x18\x02 \x01(\x04\x12\x0f\n\x07time_ns\x18\x03 \x01(\x03\x12\x31\n\x05level\x18\x04 \x01(\x0b\x32 .ordermesh.engine.v1.LevelChangeH\x00\x12/\n\x05trade\x18\x05 \x01(\x0b\x32\x1e.ordermesh.engine.v1.FeedTradeH\x00\x12\x33\n\x06status\x18\x06 \x01(\x0b\x32!.ordermesh.engine.v1.StatusChangeH\x00\x42\t\n\x07\x63ontent\"w\n\x0bLevelChange\x12\'\n\x04side\x18\x01 \x01(\x0e\x32\x19.ordermesh.engine.v1.Side\x12\x13\n\x0bprice_ticks\x18\x02 \x01(\x03\x12\x15\n\rquantity_lots\x18\x03 \x01(\x03\x12\x13\n\x0border_count\x18\x04 \x01(\r\"|\n\tFeedTrade\x12\x10\n\x08trade_id\x18\x01 \x01(\x04\x12\x13\n\x0bprice_ticks\x18\x02 \x01(\x03\x12\x15\n\rquantity_lots\x18\x03 \x01(\x03\x12\x31\n\x0e\x61ggressor_side\x18\x04 \x01(\x0e\x32\x19.ordermesh.engine.v1.Side\"B\n\x0cStatusChange\x12\x32\n\x06status\x18\x01 \x01(\x0e\x32\".ordermesh.engine.v1.TradingStatus\"\xae\x02\n\x0c\x46\x65\x65\x64Snapshot\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x15\n\rfeed_sequence\x18\x02 \x01(\x04\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".ordermesh.engine.v1.TradingStatus\x12,\n\x04\x62ids\x18\x04 \x03(\x0b\x32\x1e.ordermesh.engine.v1.BookLevel\x12,\n\x04\x61sks\x18\x05 \x03(\x0b\x32\x1e.ordermesh.engine.v1.BookLevel\x12\x32\n\nlast_trade\x18\x06 \x01(\x0b\x32\x1e.ordermesh.engine.v1.FeedTrade\x12\x1a\n\x12last_trade_time_ns\x18\x07 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x08 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/engine/v1/market_feed.proto\x12\x13ordermesh.engine.v1\x1a$ordermesh/engine/v1/instrument.proto\x1a\x1fordermesh/engine/v1/order.proto\"L\n\tBookLevel\x12\x13\n\x0bprice_ticks\x18\x01 \x01(\x03\x12\x15\n\rquantity_lots\x18\x02 \x01(\x03\x12\x13\n\x0border_count\x18\x03 \x01(\r\"\xb4\x02\n\tFeedEvent\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x15\n\rfeed_sequence\x18\x02 \x01(\x04\x12\x0f\n\x07time_ns\x18\x03 \x01(\x03\x12\x31\n\x05level\x18\x04 \x01(\x0b\x32 .ordermesh.engine.v1.LevelChangeH\x00\x12/\n\x05trade\x18\x05 \x01(\x0b\x32\x1e.ordermesh.engine.v1.FeedTradeH\x00\x12\x33\n\x06status\x18\x06 \x01(\x0b\x32!.ordermesh.engine.v1.StatusChangeH\x00\x12\x44\n\x10trade_adjustment\x18\x0f \x01(\x0b\x32(.ordermesh.engine.v1.FeedTradeAdjustmentH\x00\x42\t\n\x07\x63ontent\"w\n\x0bLevelChange\x12\'\n\x04side\x18\x01 \x01(\x0e\x32\x19.ordermesh.engine.v1.Side\x12\x13\n\x0bprice_ticks\x18\x02 \x01(\x03\x12\x15\n\rquantity_lots\x18\x03 \x01(\x03\x12\x13\n\x0border_count\x18\x04 \x01(\r\"|\n\tFeedTrade\x12\x10\n\x08trade_id\x18\x01 \x01(\x04\x12\x13\n\x0bprice_ticks\x18\x02 \x01(\x03\x12\x15\n\rquantity_lots\x18\x03 \x01(\x03\x12\x31\n\x0e\x61ggressor_side\x18\x04 \x01(\x0e\x32\x19.ordermesh.engine.v1.Side\"S\n\x13\x46\x65\x65\x64TradeAdjustment\x12\x10\n\x08trade_id\x18\x01 \x01(\x04\x12\x13\n\x0bprice_ticks\x18\x02 \x01(\x03\x12\x15\n\rquantity_lots\x18\x03 \x01(\x03\"B\n\x0cStatusChange\x12\x32\n\x06status\x18\x01 \x01(\x0e\x32\".ordermesh.engine.v1.TradingStatus\"\xae\x02\n\x0c\x46\x65\x65\x64Snapshot\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x15\n\rfeed_sequence\x18\x02 \x01(\x04\x12\x32\n\x06status\x18\x03 \x01(\x0e\x32\".ordermesh.engine.v1.TradingStatus\x12,\n\x04\x62ids\x18\x04 \x03(\x0b\x32\x1e.ordermesh.engine.v1.BookLevel\x12,\n\x04\x61sks\x18\x05 \x03(\x0b\x32\x1e.ordermesh.engine.v1.BookLevel\x12\x32\n\nlast_trade\x18\x06 \x01(\x0b\x32\x1e.ordermesh.engine.v1.FeedTrade\x12\x1a\n\x12last_trade_time_ns\x18\x07 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x08 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,13 +36,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BOOKLEVEL']._serialized_start=133
   _globals['_BOOKLEVEL']._serialized_end=209
   _globals['_FEEDEVENT']._serialized_start=212
-  _globals['_FEEDEVENT']._serialized_end=450
-  _globals['_LEVELCHANGE']._serialized_start=452
-  _globals['_LEVELCHANGE']._serialized_end=571
-  _globals['_FEEDTRADE']._serialized_start=573
-  _globals['_FEEDTRADE']._serialized_end=697
-  _globals['_STATUSCHANGE']._serialized_start=699
-  _globals['_STATUSCHANGE']._serialized_end=765
-  _globals['_FEEDSNAPSHOT']._serialized_start=768
-  _globals['_FEEDSNAPSHOT']._serialized_end=1070
+  _globals['_FEEDEVENT']._serialized_end=520
+  _globals['_LEVELCHANGE']._serialized_start=522
+  _globals['_LEVELCHANGE']._serialized_end=641
+  _globals['_FEEDTRADE']._serialized_start=643
+  _globals['_FEEDTRADE']._serialized_end=767
+  _globals['_FEEDTRADEADJUSTMENT']._serialized_start=769
+  _globals['_FEEDTRADEADJUSTMENT']._serialized_end=852
+  _globals['_STATUSCHANGE']._serialized_start=854
+  _globals['_STATUSCHANGE']._serialized_end=920
+  _globals['_FEEDSNAPSHOT']._serialized_start=923
+  _globals['_FEEDSNAPSHOT']._serialized_end=1225
 # @@protoc_insertion_point(module_scope)

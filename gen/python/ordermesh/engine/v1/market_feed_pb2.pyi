@@ -62,6 +62,7 @@ class FeedEvent(_message.Message):
     LEVEL_FIELD_NUMBER: _builtins.int
     TRADE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    TRADE_ADJUSTMENT_FIELD_NUMBER: _builtins.int
     instrument_id: _builtins.int
     """The instrument."""
     feed_sequence: _builtins.int
@@ -80,6 +81,10 @@ class FeedEvent(_message.Message):
     def status(self) -> Global___StatusChange:
         """Trading was halted or resumed, an auction's call phase began or ended, or the instrument was defined."""
 
+    @_builtins.property
+    def trade_adjustment(self) -> Global___FeedTradeAdjustment:
+        """A trade was taken back or corrected."""
+
     def __init__(
         self,
         *,
@@ -89,12 +94,13 @@ class FeedEvent(_message.Message):
         level: Global___LevelChange | None = ...,
         trade: Global___FeedTrade | None = ...,
         status: Global___StatusChange | None = ...,
+        trade_adjustment: Global___FeedTradeAdjustment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "level", b"level", "status", b"status", "trade", b"trade"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "level", b"level", "status", b"status", "trade", b"trade", "trade_adjustment", b"trade_adjustment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "feed_sequence", b"feed_sequence", "instrument_id", b"instrument_id", "level", b"level", "status", b"status", "time_ns", b"time_ns", "trade", b"trade"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "feed_sequence", b"feed_sequence", "instrument_id", b"instrument_id", "level", b"level", "status", b"status", "time_ns", b"time_ns", "trade", b"trade", "trade_adjustment", b"trade_adjustment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["level", "trade", "status"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["level", "trade", "status", "trade_adjustment"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
@@ -169,6 +175,36 @@ class FeedTrade(_message.Message):
 Global___FeedTrade: _TypeAlias = FeedTrade  # noqa: Y015
 
 @_typing.final
+class FeedTradeAdjustment(_message.Message):
+    """A trade that was taken back or corrected, as the public sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRADE_ID_FIELD_NUMBER: _builtins.int
+    PRICE_TICKS_FIELD_NUMBER: _builtins.int
+    QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
+    trade_id: _builtins.int
+    """The trade, as it was told."""
+    price_ticks: _builtins.int
+    """Its price in ticks from now on; as before when it was taken back."""
+    quantity_lots: _builtins.int
+    """Its quantity in lots from now on; zero when it was taken back."""
+    def __init__(
+        self,
+        *,
+        trade_id: _builtins.int = ...,
+        price_ticks: _builtins.int = ...,
+        quantity_lots: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "trade_id", b"trade_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeedTradeAdjustment: _TypeAlias = FeedTradeAdjustment  # noqa: Y015
+
+@_typing.final
 class StatusChange(_message.Message):
     """A change of an instrument's trading status."""
 
@@ -224,7 +260,7 @@ class FeedSnapshot(_message.Message):
 
     @_builtins.property
     def last_trade(self) -> Global___FeedTrade:
-        """The last trade; absent when there has been none."""
+        """The last trade, as it was told; absent when there has been none. It stays the last when it is taken back or corrected."""
 
     def __init__(
         self,

@@ -409,11 +409,11 @@ Global___ReduceOrder: _TypeAlias = ReduceOrder  # noqa: Y015
 @_typing.final
 class ReplaceOrder(_message.Message):
     """Changes price and total quantity of an open order in one step. The order keeps its priority when the price is the
-    same, the quantity is not raised and nothing else changes (of an iceberg order what is hidden goes first); else it
-    goes to the back of its new level, and may trade on the way. Answered by REPLACED (then perhaps TRADE, CANCELED) or
-    by CANCEL_REJECTED. While trading is halted only a replace that keeps priority is accepted. A stop order that waits
-    keeps its place among those that wait when the stop price is the same and the quantity is not raised; it is triggered
-    at once if the last trade has reached the new stop price.
+    same, the quantity is not raised and nothing else but the expire time changes (of an iceberg order what is hidden
+    goes first); else it goes to the back of its new level, and may trade on the way. Answered by REPLACED (then perhaps
+    TRADE, CANCELED) or by CANCEL_REJECTED. While trading is halted only a replace that keeps priority is accepted. A stop
+    order that waits keeps its place among those that wait when the stop price is the same and the quantity is not raised;
+    it is triggered at once if the last trade has reached the new stop price.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -423,6 +423,7 @@ class ReplaceOrder(_message.Message):
     QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_LOTS_FIELD_NUMBER: _builtins.int
     STOP_PRICE_TICKS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_NS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.bytes
     """The order's id, as in NewOrder."""
     price_ticks: _builtins.int
@@ -435,6 +436,10 @@ class ReplaceOrder(_message.Message):
     """How many lots are shown at a time from now on, as in NewOrder; zero shows all. Absent: as before."""
     stop_price_ticks: _builtins.int
     """The new stop price in ticks, for an order that waits. Absent: as before."""
+    expire_time_ns: _builtins.int
+    """When a GOOD_TILL_DATE order expires from now on, as in NewOrder; others are refused with INVALID_EXPIRE_TIME. Absent:
+    as before. Alone it costs no priority.
+    """
     def __init__(
         self,
         *,
@@ -443,17 +448,22 @@ class ReplaceOrder(_message.Message):
         quantity_lots: _builtins.int = ...,
         display_quantity_lots: _builtins.int | None = ...,
         stop_price_ticks: _builtins.int | None = ...,
+        expire_time_ns: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_quantity_lots", b"_display_quantity_lots", "_stop_price_ticks", b"_stop_price_ticks", "display_quantity_lots", b"display_quantity_lots", "stop_price_ticks", b"stop_price_ticks"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_quantity_lots", b"_display_quantity_lots", "_expire_time_ns", b"_expire_time_ns", "_stop_price_ticks", b"_stop_price_ticks", "display_quantity_lots", b"display_quantity_lots", "expire_time_ns", b"expire_time_ns", "stop_price_ticks", b"stop_price_ticks"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_quantity_lots", b"_display_quantity_lots", "_stop_price_ticks", b"_stop_price_ticks", "display_quantity_lots", b"display_quantity_lots", "order_id", b"order_id", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "stop_price_ticks", b"stop_price_ticks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_quantity_lots", b"_display_quantity_lots", "_expire_time_ns", b"_expire_time_ns", "_stop_price_ticks", b"_stop_price_ticks", "display_quantity_lots", b"display_quantity_lots", "expire_time_ns", b"expire_time_ns", "order_id", b"order_id", "price_ticks", b"price_ticks", "quantity_lots", b"quantity_lots", "stop_price_ticks", b"stop_price_ticks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__display_quantity_lots: _TypeAlias = _typing.Literal["display_quantity_lots"]  # noqa: Y015
     _WhichOneofArgType__display_quantity_lots: _TypeAlias = _typing.Literal["_display_quantity_lots", b"_display_quantity_lots"]  # noqa: Y015
+    _WhichOneofReturnType__expire_time_ns: _TypeAlias = _typing.Literal["expire_time_ns"]  # noqa: Y015
+    _WhichOneofArgType__expire_time_ns: _TypeAlias = _typing.Literal["_expire_time_ns", b"_expire_time_ns"]  # noqa: Y015
     _WhichOneofReturnType__stop_price_ticks: _TypeAlias = _typing.Literal["stop_price_ticks"]  # noqa: Y015
     _WhichOneofArgType__stop_price_ticks: _TypeAlias = _typing.Literal["_stop_price_ticks", b"_stop_price_ticks"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__display_quantity_lots) -> _WhichOneofReturnType__display_quantity_lots | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expire_time_ns) -> _WhichOneofReturnType__expire_time_ns | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price_ticks) -> _WhichOneofReturnType__stop_price_ticks | None: ...
 

@@ -34,7 +34,7 @@ class ReadEventsRequest(_message.Message):
     limit: _builtins.int
     """Most events to answer, up to 10000. 0: 1000."""
     shard: _builtins.int
-    """Shard of the log. Absent means shard 0."""
+    """Shard of the log, which must be that of the server asked: it does not read those of others. Absent means shard 0."""
     @_builtins.property
     def topics(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.Topic.ValueType]:
         """Only of these topics. Empty: of all."""
@@ -64,10 +64,15 @@ class ReadEventsResponse(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    SHARD_COUNT_FIELD_NUMBER: _builtins.int
     epoch: _builtins.str
     """Incarnation of the log. A cursor of another epoch means nothing here."""
     last_sequence: _builtins.int
     """Last sequence that the log holds, of any topic."""
+    shard_count: _builtins.int
+    """How many shards the owner of the log has, each with a log of its own: a consumer that reads fewer misses events. 0: the
+    owner has no shards.
+    """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
         """The events, oldest first. Fewer than asked for: there are no more now."""
@@ -78,10 +83,11 @@ class ReadEventsResponse(_message.Message):
         events: _abc.Iterable[_event_pb2.Event] | None = ...,
         epoch: _builtins.str = ...,
         last_sequence: _builtins.int = ...,
+        shard_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "events", b"events", "last_sequence", b"last_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "events", b"events", "last_sequence", b"last_sequence", "shard_count", b"shard_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

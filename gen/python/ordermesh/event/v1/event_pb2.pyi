@@ -34,19 +34,21 @@ class _TopicEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Topic.ValueType
     """Never sent."""
     TOPIC_ORDER_PLACED: _Topic.ValueType  # 1
     """`order.placed`: an order was committed, accepted by the venue or rejected; a replace was asked for, done or refused;
-    a stop order was released.
+    a stop order was released; the venue restated an order.
     Payload: execution report.
     """
     TOPIC_ORDER_EXECUTED: _Topic.ValueType  # 2
-    """`order.executed`: an order traded. Payload: execution report."""
+    """`order.executed`: an order traded, or its venue canceled or corrected a trade. Payload: execution report."""
     TOPIC_ORDER_CANCELED: _Topic.ValueType  # 3
     """`order.canceled`: a cancel was asked for or refused, or the order ended without being filled. Payload: execution
     report.
     """
     TOPIC_TRADE_EXECUTED: _Topic.ValueType  # 4
-    """`trade.executed`: a fill. Payload: trade. It has the sequence of its `order.executed` event."""
+    """`trade.executed`: a fill, or a fill anew that its venue canceled or corrected (`adjustment_type`): of a `trade_id` what
+    came last holds. Payload: trade. It has the sequence of its `order.executed` event.
+    """
     TOPIC_POSITION_UPDATED: _Topic.ValueType  # 5
-    """`position.updated`: a fill was booked into a position. Payload: position change. Its sequence counts in the log of
+    """`position.updated`: a fill, or the cancel or correction of one, was booked into a position. Payload: position change. Its sequence counts in the log of
     positions.
     """
     TOPIC_MARKET_DATA_UPDATED: _Topic.ValueType  # 6
@@ -70,19 +72,21 @@ TOPIC_UNSPECIFIED: Topic.ValueType  # 0
 """Never sent."""
 TOPIC_ORDER_PLACED: Topic.ValueType  # 1
 """`order.placed`: an order was committed, accepted by the venue or rejected; a replace was asked for, done or refused;
-a stop order was released.
+a stop order was released; the venue restated an order.
 Payload: execution report.
 """
 TOPIC_ORDER_EXECUTED: Topic.ValueType  # 2
-"""`order.executed`: an order traded. Payload: execution report."""
+"""`order.executed`: an order traded, or its venue canceled or corrected a trade. Payload: execution report."""
 TOPIC_ORDER_CANCELED: Topic.ValueType  # 3
 """`order.canceled`: a cancel was asked for or refused, or the order ended without being filled. Payload: execution
 report.
 """
 TOPIC_TRADE_EXECUTED: Topic.ValueType  # 4
-"""`trade.executed`: a fill. Payload: trade. It has the sequence of its `order.executed` event."""
+"""`trade.executed`: a fill, or a fill anew that its venue canceled or corrected (`adjustment_type`): of a `trade_id` what
+came last holds. Payload: trade. It has the sequence of its `order.executed` event.
+"""
 TOPIC_POSITION_UPDATED: Topic.ValueType  # 5
-"""`position.updated`: a fill was booked into a position. Payload: position change. Its sequence counts in the log of
+"""`position.updated`: a fill, or the cancel or correction of one, was booked into a position. Payload: position change. Its sequence counts in the log of
 positions.
 """
 TOPIC_MARKET_DATA_UPDATED: Topic.ValueType  # 6

@@ -120,7 +120,7 @@ class UpdateInstrumentRequest(_message.Message):
     instrument: _builtins.str
     """Instrument, `SYMBOL.VENUE`."""
     status: _instrument_pb2.InstrumentStatus.ValueType
-    """Whether it shall trade."""
+    """Whether it shall trade: TRADING or HALTED. An auction that goes on goes on after a halt; it begins by BeginAuction."""
     expected_version: _builtins.int
     """Version that the caller has seen; with another one the call fails with VERSION_MISMATCH. 0: any."""
     def __init__(

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ordermesh/marketdata/v1/instrument.proto\x12\x17ordermesh.marketdata.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x03\n\nInstrument\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\r\n\x05venue\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x38\n\x0b\x61sset_class\x18\x05 \x01(\x0e\x32#.ordermesh.marketdata.v1.AssetClass\x12\x10\n\x08\x63urrency\x18\x06 \x01(\t\x12\x11\n\ttick_size\x18\x07 \x01(\t\x12\x10\n\x08lot_size\x18\x08 \x01(\t\x12\x14\n\x0cmin_quantity\x18\t \x01(\t\x12\x14\n\x0cmax_quantity\x18\n \x01(\t\x12\x1b\n\x13\x63ontract_multiplier\x18\x0b \x01(\t\x12\x1c\n\x14\x65ngine_instrument_id\x18\x0c \x01(\r\x12\x39\n\x06status\x18\r \x01(\x0e\x32).ordermesh.marketdata.v1.InstrumentStatus\x12\x0f\n\x07version\x18\x0e \x01(\r\x12.\n\nexpires_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x85\x01\n\nAssetClass\x12\x1b\n\x17\x41SSET_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41SSET_CLASS_EQUITY\x10\x01\x12\x16\n\x12\x41SSET_CLASS_CRYPTO\x10\x02\x12\x12\n\x0e\x41SSET_CLASS_FX\x10\x03\x12\x16\n\x12\x41SSET_CLASS_FUTURE\x10\x04*r\n\x10InstrumentStatus\x12!\n\x1dINSTRUMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19INSTRUMENT_STATUS_TRADING\x10\x01\x12\x1c\n\x18INSTRUMENT_STATUS_HALTED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ordermesh/marketdata/v1/instrument.proto\x12\x17ordermesh.marketdata.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x03\n\nInstrument\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\r\n\x05venue\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x38\n\x0b\x61sset_class\x18\x05 \x01(\x0e\x32#.ordermesh.marketdata.v1.AssetClass\x12\x10\n\x08\x63urrency\x18\x06 \x01(\t\x12\x11\n\ttick_size\x18\x07 \x01(\t\x12\x10\n\x08lot_size\x18\x08 \x01(\t\x12\x14\n\x0cmin_quantity\x18\t \x01(\t\x12\x14\n\x0cmax_quantity\x18\n \x01(\t\x12\x1b\n\x13\x63ontract_multiplier\x18\x0b \x01(\t\x12\x1c\n\x14\x65ngine_instrument_id\x18\x0c \x01(\r\x12\x39\n\x06status\x18\r \x01(\x0e\x32).ordermesh.marketdata.v1.InstrumentStatus\x12\x0f\n\x07version\x18\x0e \x01(\r\x12.\n\nexpires_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x85\x01\n\nAssetClass\x12\x1b\n\x17\x41SSET_CLASS_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41SSET_CLASS_EQUITY\x10\x01\x12\x16\n\x12\x41SSET_CLASS_CRYPTO\x10\x02\x12\x12\n\x0e\x41SSET_CLASS_FX\x10\x03\x12\x16\n\x12\x41SSET_CLASS_FUTURE\x10\x04*\x96\x01\n\x10InstrumentStatus\x12!\n\x1dINSTRUMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19INSTRUMENT_STATUS_TRADING\x10\x01\x12\x1c\n\x18INSTRUMENT_STATUS_HALTED\x10\x02\x12\"\n\x1eINSTRUMENT_STATUS_CALL_AUCTION\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ASSETCLASS']._serialized_start=578
   _globals['_ASSETCLASS']._serialized_end=711
-  _globals['_INSTRUMENTSTATUS']._serialized_start=713
-  _globals['_INSTRUMENTSTATUS']._serialized_end=827
+  _globals['_INSTRUMENTSTATUS']._serialized_start=714
+  _globals['_INSTRUMENTSTATUS']._serialized_end=864
   _globals['_INSTRUMENT']._serialized_start=103
   _globals['_INSTRUMENT']._serialized_end=575
 # @@protoc_insertion_point(module_scope)

@@ -62,6 +62,8 @@ class _InstrumentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Inst
     """Trades."""
     INSTRUMENT_STATUS_HALTED: _InstrumentStatus.ValueType  # 2
     """Halted: orders rest, nothing trades, cancels work."""
+    INSTRUMENT_STATUS_CALL_AUCTION: _InstrumentStatus.ValueType  # 3
+    """In an auction's call phase: orders collect, the book may be crossed, nothing trades before the auction ends."""
 
 class InstrumentStatus(_InstrumentStatus, metaclass=_InstrumentStatusEnumTypeWrapper):
     """Whether an instrument trades."""
@@ -72,6 +74,8 @@ INSTRUMENT_STATUS_TRADING: InstrumentStatus.ValueType  # 1
 """Trades."""
 INSTRUMENT_STATUS_HALTED: InstrumentStatus.ValueType  # 2
 """Halted: orders rest, nothing trades, cancels work."""
+INSTRUMENT_STATUS_CALL_AUCTION: InstrumentStatus.ValueType  # 3
+"""In an auction's call phase: orders collect, the book may be crossed, nothing trades before the auction ends."""
 Global___InstrumentStatus: _TypeAlias = InstrumentStatus  # noqa: Y015
 
 @_typing.final

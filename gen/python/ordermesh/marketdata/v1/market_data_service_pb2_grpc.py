@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from ordermesh.marketdata.v1 import auction_admin_pb2 as ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2
 from ordermesh.marketdata.v1 import book_access_pb2 as ordermesh_dot_marketdata_dot_v1_dot_book__access__pb2
 from ordermesh.marketdata.v1 import candle_access_pb2 as ordermesh_dot_marketdata_dot_v1_dot_candle__access__pb2
 from ordermesh.marketdata.v1 import instrument_admin_pb2 as ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2
@@ -60,6 +61,16 @@ class MarketDataServiceStub:
                 '/ordermesh.marketdata.v1.MarketDataService/UpdateInstrument',
                 request_serializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentResponse.FromString,
+                _registered_method=True)
+        self.BeginAuction = channel.unary_unary(
+                '/ordermesh.marketdata.v1.MarketDataService/BeginAuction',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.BeginAuctionRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.BeginAuctionResponse.FromString,
+                _registered_method=True)
+        self.UncrossAuction = channel.unary_unary(
+                '/ordermesh.marketdata.v1.MarketDataService/UncrossAuction',
+                request_serializer=ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.UncrossAuctionRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.UncrossAuctionResponse.FromString,
                 _registered_method=True)
         self.GetQuote = channel.unary_unary(
                 '/ordermesh.marketdata.v1.MarketDataService/GetQuote',
@@ -143,6 +154,24 @@ class MarketDataServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BeginAuction(self, request, context):
+        """Begins an auction's call phase, also of a halted instrument: orders collect without trading, and quotes tell what it would
+        come to. Again it changes nothing. Fails with AUCTION_PHASE_MISMATCH while an auction of the other kind goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UncrossAuction(self, request, context):
+        """Ends the call phase: all that can trade trades at one price, what is left of the orders that were for this auction only
+        expires with AUCTION_ENDED, the rest goes on to continuous trading. The price is the one at which most trades; of those
+        the one with the smallest surplus; of those the nearest to the reference price. Fails with AUCTION_PHASE_MISMATCH when
+        no auction goes on, as after this call, or when it is halted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetQuote(self, request, context):
         """Tells an instrument, its quote and its day. Fails with NO_MARKET_DATA while nothing is known of its market.
         """
@@ -196,8 +225,8 @@ class MarketDataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamTrades(self, request, context):
-        """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
-        missed.
+        """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER, all readers of an instrument with
+        INTERRUPTED when the venue's feed was lost for too long; ListMarketTrades tells what was missed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -233,6 +262,16 @@ def add_MarketDataServiceServicer_to_server(servicer, server):
                     servicer.UpdateInstrument,
                     request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentRequest.FromString,
                     response_serializer=ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentResponse.SerializeToString,
+            ),
+            'BeginAuction': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginAuction,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.BeginAuctionRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.BeginAuctionResponse.SerializeToString,
+            ),
+            'UncrossAuction': grpc.unary_unary_rpc_method_handler(
+                    servicer.UncrossAuction,
+                    request_deserializer=ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.UncrossAuctionRequest.FromString,
+                    response_serializer=ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.UncrossAuctionResponse.SerializeToString,
             ),
             'GetQuote': grpc.unary_unary_rpc_method_handler(
                     servicer.GetQuote,
@@ -390,6 +429,60 @@ class MarketDataService:
             '/ordermesh.marketdata.v1.MarketDataService/UpdateInstrument',
             ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentRequest.SerializeToString,
             ordermesh_dot_marketdata_dot_v1_dot_instrument__admin__pb2.UpdateInstrumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginAuction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/BeginAuction',
+            ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.BeginAuctionRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.BeginAuctionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UncrossAuction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.marketdata.v1.MarketDataService/UncrossAuction',
+            ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.UncrossAuctionRequest.SerializeToString,
+            ordermesh_dot_marketdata_dot_v1_dot_auction__admin__pb2.UncrossAuctionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ordermesh.marketdata.v1 import auction_admin_pb2 as _auction_admin_pb2
 from ordermesh.marketdata.v1 import book_access_pb2 as _book_access_pb2
 from ordermesh.marketdata.v1 import candle_access_pb2 as _candle_access_pb2
 from ordermesh.marketdata.v1 import instrument_admin_pb2 as _instrument_admin_pb2
@@ -51,6 +52,16 @@ class MarketDataServiceStub:
     """
     UpdateInstrument: _grpc.UnaryUnaryMultiCallable[_instrument_admin_pb2.UpdateInstrumentRequest, _instrument_admin_pb2.UpdateInstrumentResponse]
     """Halts or resumes trading in an instrument."""
+    BeginAuction: _grpc.UnaryUnaryMultiCallable[_auction_admin_pb2.BeginAuctionRequest, _auction_admin_pb2.BeginAuctionResponse]
+    """Begins an auction's call phase, also of a halted instrument: orders collect without trading, and quotes tell what it would
+    come to. Again it changes nothing. Fails with AUCTION_PHASE_MISMATCH while an auction of the other kind goes on.
+    """
+    UncrossAuction: _grpc.UnaryUnaryMultiCallable[_auction_admin_pb2.UncrossAuctionRequest, _auction_admin_pb2.UncrossAuctionResponse]
+    """Ends the call phase: all that can trade trades at one price, what is left of the orders that were for this auction only
+    expires with AUCTION_ENDED, the rest goes on to continuous trading. The price is the one at which most trades; of those
+    the one with the smallest surplus; of those the nearest to the reference price. Fails with AUCTION_PHASE_MISMATCH when
+    no auction goes on, as after this call, or when it is halted.
+    """
     GetQuote: _grpc.UnaryUnaryMultiCallable[_quote_query_pb2.GetQuoteRequest, _quote_query_pb2.GetQuoteResponse]
     """Tells an instrument, its quote and its day. Fails with NO_MARKET_DATA while nothing is known of its market."""
     ListQuotes: _grpc.UnaryUnaryMultiCallable[_quote_query_pb2.ListQuotesRequest, _quote_query_pb2.ListQuotesResponse]
@@ -72,8 +83,8 @@ class MarketDataServiceStub:
     levels whole and how many updates were folded into them.
     """
     StreamTrades: _grpc.UnaryStreamMultiCallable[_market_trade_access_pb2.StreamTradesRequest, _market_trade_access_pb2.StreamTradesResponse]
-    """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
-    missed.
+    """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER, all readers of an instrument with
+    INTERRUPTED when the venue's feed was lost for too long; ListMarketTrades tells what was missed.
     """
     StreamCandles: _grpc.UnaryStreamMultiCallable[_candle_access_pb2.StreamCandlesRequest, _candle_access_pb2.StreamCandlesResponse]
     """Streams candles: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
@@ -98,6 +109,16 @@ class MarketDataServiceAsyncStub(MarketDataServiceStub):
     """
     UpdateInstrument: _aio.UnaryUnaryMultiCallable[_instrument_admin_pb2.UpdateInstrumentRequest, _instrument_admin_pb2.UpdateInstrumentResponse]  # type: ignore[assignment]
     """Halts or resumes trading in an instrument."""
+    BeginAuction: _aio.UnaryUnaryMultiCallable[_auction_admin_pb2.BeginAuctionRequest, _auction_admin_pb2.BeginAuctionResponse]  # type: ignore[assignment]
+    """Begins an auction's call phase, also of a halted instrument: orders collect without trading, and quotes tell what it would
+    come to. Again it changes nothing. Fails with AUCTION_PHASE_MISMATCH while an auction of the other kind goes on.
+    """
+    UncrossAuction: _aio.UnaryUnaryMultiCallable[_auction_admin_pb2.UncrossAuctionRequest, _auction_admin_pb2.UncrossAuctionResponse]  # type: ignore[assignment]
+    """Ends the call phase: all that can trade trades at one price, what is left of the orders that were for this auction only
+    expires with AUCTION_ENDED, the rest goes on to continuous trading. The price is the one at which most trades; of those
+    the one with the smallest surplus; of those the nearest to the reference price. Fails with AUCTION_PHASE_MISMATCH when
+    no auction goes on, as after this call, or when it is halted.
+    """
     GetQuote: _aio.UnaryUnaryMultiCallable[_quote_query_pb2.GetQuoteRequest, _quote_query_pb2.GetQuoteResponse]  # type: ignore[assignment]
     """Tells an instrument, its quote and its day. Fails with NO_MARKET_DATA while nothing is known of its market."""
     ListQuotes: _aio.UnaryUnaryMultiCallable[_quote_query_pb2.ListQuotesRequest, _quote_query_pb2.ListQuotesResponse]  # type: ignore[assignment]
@@ -119,8 +140,8 @@ class MarketDataServiceAsyncStub(MarketDataServiceStub):
     levels whole and how many updates were folded into them.
     """
     StreamTrades: _aio.UnaryStreamMultiCallable[_market_trade_access_pb2.StreamTradesRequest, _market_trade_access_pb2.StreamTradesResponse]  # type: ignore[assignment]
-    """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
-    missed.
+    """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER, all readers of an instrument with
+    INTERRUPTED when the venue's feed was lost for too long; ListMarketTrades tells what was missed.
     """
     StreamCandles: _aio.UnaryStreamMultiCallable[_candle_access_pb2.StreamCandlesRequest, _candle_access_pb2.StreamCandlesResponse]  # type: ignore[assignment]
     """Streams candles: the newest of each instrument as a snapshot, then every change. A slow reader gets the newest state
@@ -166,6 +187,28 @@ class MarketDataServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_instrument_admin_pb2.UpdateInstrumentResponse, _abc.Awaitable[_instrument_admin_pb2.UpdateInstrumentResponse]]:
         """Halts or resumes trading in an instrument."""
+
+    @_abc_1.abstractmethod
+    def BeginAuction(
+        self,
+        request: _auction_admin_pb2.BeginAuctionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auction_admin_pb2.BeginAuctionResponse, _abc.Awaitable[_auction_admin_pb2.BeginAuctionResponse]]:
+        """Begins an auction's call phase, also of a halted instrument: orders collect without trading, and quotes tell what it would
+        come to. Again it changes nothing. Fails with AUCTION_PHASE_MISMATCH while an auction of the other kind goes on.
+        """
+
+    @_abc_1.abstractmethod
+    def UncrossAuction(
+        self,
+        request: _auction_admin_pb2.UncrossAuctionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auction_admin_pb2.UncrossAuctionResponse, _abc.Awaitable[_auction_admin_pb2.UncrossAuctionResponse]]:
+        """Ends the call phase: all that can trade trades at one price, what is left of the orders that were for this auction only
+        expires with AUCTION_ENDED, the rest goes on to continuous trading. The price is the one at which most trades; of those
+        the one with the smallest surplus; of those the nearest to the reference price. Fails with AUCTION_PHASE_MISMATCH when
+        no auction goes on, as after this call, or when it is halted.
+        """
 
     @_abc_1.abstractmethod
     def GetQuote(
@@ -235,8 +278,8 @@ class MarketDataServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _market_trade_access_pb2.StreamTradesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_trade_access_pb2.StreamTradesResponse], _abc.AsyncIterator[_market_trade_access_pb2.StreamTradesResponse]]:
-        """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER; ListMarketTrades tells what it
-        missed.
+        """Streams public trades, every one. A reader that is too slow is ended with SLOW_READER, all readers of an instrument with
+        INTERRUPTED when the venue's feed was lost for too long; ListMarketTrades tells what was missed.
         """
 
     @_abc_1.abstractmethod

@@ -29,7 +29,7 @@ from ordermesh.marketdata.v1 import market_trade_pb2 as ordermesh_dot_marketdata
 from ordermesh.type.v1 import stream_pb2 as ordermesh_dot_type_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1ordermesh/marketdata/v1/market_trade_access.proto\x12\x17ordermesh.marketdata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*ordermesh/marketdata/v1/market_trade.proto\x1a\x1eordermesh/type/v1/stream.proto\"\xf0\x01\n\x17ListMarketTradesRequest\x12H\n\ninstrument\x18\x01 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\x12(\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"i\n\x18ListMarketTradesResponse\x12\x34\n\x06trades\x18\x01 \x03(\x0b\x32$.ordermesh.marketdata.v1.MarketTrade\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xcc\x01\n\x13StreamTradesRequest\x12N\n\x0binstruments\x18\x01 \x03(\tB9\xbaH6\x92\x01\x33\x10\xe8\x07\".r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\x12\x1e\n\rrecent_trades\x18\x02 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x45\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\"\xae\x03\n\x14StreamTradesResponse\x12\x33\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x02 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12@\n\x08snapshot\x18\x03 \x01(\x0b\x32,.ordermesh.marketdata.v1.MarketTradeSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x04 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12<\n\x06update\x18\x05 \x01(\x0b\x32*.ordermesh.marketdata.v1.MarketTradeUpdateH\x00\x12\x31\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\"K\n\x13MarketTradeSnapshot\x12\x34\n\x06trades\x18\x01 \x03(\x0b\x32$.ordermesh.marketdata.v1.MarketTrade\"I\n\x11MarketTradeUpdate\x12\x34\n\x06trades\x18\x01 \x03(\x0b\x32$.ordermesh.marketdata.v1.MarketTradeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1ordermesh/marketdata/v1/market_trade_access.proto\x12\x17ordermesh.marketdata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a*ordermesh/marketdata/v1/market_trade.proto\x1a\x1eordermesh/type/v1/stream.proto\"\xf0\x01\n\x17ListMarketTradesRequest\x12H\n\ninstrument\x18\x01 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\x12(\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"}\n\x18ListMarketTradesResponse\x12\x34\n\x06trades\x18\x01 \x03(\x0b\x32$.ordermesh.marketdata.v1.MarketTrade\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\nrecovering\x18\x03 \x01(\x08\"\xcc\x01\n\x13StreamTradesRequest\x12N\n\x0binstruments\x18\x01 \x03(\tB9\xbaH6\x92\x01\x33\x10\xe8\x07\".r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\x12\x1e\n\rrecent_trades\x18\x02 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x45\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\"\xae\x03\n\x14StreamTradesResponse\x12\x33\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x02 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12@\n\x08snapshot\x18\x03 \x01(\x0b\x32,.ordermesh.marketdata.v1.MarketTradeSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x04 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12<\n\x06update\x18\x05 \x01(\x0b\x32*.ordermesh.marketdata.v1.MarketTradeUpdateH\x00\x12\x31\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\"K\n\x13MarketTradeSnapshot\x12\x34\n\x06trades\x18\x01 \x03(\x0b\x32$.ordermesh.marketdata.v1.MarketTrade\"I\n\x11MarketTradeUpdate\x12\x34\n\x06trades\x18\x01 \x03(\x0b\x32$.ordermesh.marketdata.v1.MarketTradeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,13 +51,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMARKETTRADESREQUEST']._serialized_start=249
   _globals['_LISTMARKETTRADESREQUEST']._serialized_end=489
   _globals['_LISTMARKETTRADESRESPONSE']._serialized_start=491
-  _globals['_LISTMARKETTRADESRESPONSE']._serialized_end=596
-  _globals['_STREAMTRADESREQUEST']._serialized_start=599
-  _globals['_STREAMTRADESREQUEST']._serialized_end=803
-  _globals['_STREAMTRADESRESPONSE']._serialized_start=806
-  _globals['_STREAMTRADESRESPONSE']._serialized_end=1236
-  _globals['_MARKETTRADESNAPSHOT']._serialized_start=1238
-  _globals['_MARKETTRADESNAPSHOT']._serialized_end=1313
-  _globals['_MARKETTRADEUPDATE']._serialized_start=1315
-  _globals['_MARKETTRADEUPDATE']._serialized_end=1388
+  _globals['_LISTMARKETTRADESRESPONSE']._serialized_end=616
+  _globals['_STREAMTRADESREQUEST']._serialized_start=619
+  _globals['_STREAMTRADESREQUEST']._serialized_end=823
+  _globals['_STREAMTRADESRESPONSE']._serialized_start=826
+  _globals['_STREAMTRADESRESPONSE']._serialized_end=1256
+  _globals['_MARKETTRADESNAPSHOT']._serialized_start=1258
+  _globals['_MARKETTRADESNAPSHOT']._serialized_end=1333
+  _globals['_MARKETTRADEUPDATE']._serialized_start=1335
+  _globals['_MARKETTRADEUPDATE']._serialized_end=1408
 # @@protoc_insertion_point(module_scope)

@@ -67,8 +67,11 @@ class ListMarketTradesResponse(_message.Message):
 
     TRADES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RECOVERING_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last."""
+    recovering: _builtins.bool
+    """Whether trades made before the last are still being recovered from the venue: they are not listed yet; ask again."""
     @_builtins.property
     def trades(self) -> _containers.RepeatedCompositeFieldContainer[_market_trade_pb2.MarketTrade]:
         """The trades, newest first."""
@@ -78,10 +81,11 @@ class ListMarketTradesResponse(_message.Message):
         *,
         trades: _abc.Iterable[_market_trade_pb2.MarketTrade] | None = ...,
         next_page_token: _builtins.str = ...,
+        recovering: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "trades", b"trades"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "recovering", b"recovering", "trades", b"trades"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

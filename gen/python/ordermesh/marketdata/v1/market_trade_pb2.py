@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ordermesh.type.v1 import trading_pb2 as ordermesh_dot_type_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ordermesh/marketdata/v1/market_trade.proto\x12\x17ordermesh.marketdata.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xd6\x01\n\x0bMarketTrade\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x10\n\x08trade_id\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\t\x12/\n\x0e\x61ggressor_side\x18\x05 \x01(\x0e\x32\x17.ordermesh.type.v1.Side\x12\x10\n\x08sequence\x18\x06 \x01(\x04\x12\r\n\x05\x65poch\x18\x07 \x01(\t\x12.\n\nvenue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ordermesh/marketdata/v1/market_trade.proto\x12\x17ordermesh.marketdata.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xe8\x01\n\x0bMarketTrade\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x10\n\x08trade_id\x18\x02 \x01(\t\x12\r\n\x05price\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\t\x12/\n\x0e\x61ggressor_side\x18\x05 \x01(\x0e\x32\x17.ordermesh.type.v1.Side\x12\x10\n\x08sequence\x18\x06 \x01(\x04\x12\r\n\x05\x65poch\x18\x07 \x01(\t\x12.\n\nvenue_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63\x61nceled\x18\t \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.marketdata.v1.mar
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MARKETTRADE']._serialized_start=138
-  _globals['_MARKETTRADE']._serialized_end=352
+  _globals['_MARKETTRADE']._serialized_end=370
 # @@protoc_insertion_point(module_scope)

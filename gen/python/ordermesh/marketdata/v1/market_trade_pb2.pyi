@@ -20,7 +20,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class MarketTrade(_message.Message):
-    """A trade as the public sees it."""
+    """A trade as the public sees it. One that the venue takes back or corrects is told anew on streams, under its `trade_id` and
+    `sequence`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -32,6 +34,7 @@ class MarketTrade(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     VENUE_TIME_FIELD_NUMBER: _builtins.int
+    CANCELED_FIELD_NUMBER: _builtins.int
     instrument: _builtins.str
     """Instrument, `SYMBOL.VENUE`."""
     trade_id: _builtins.str
@@ -46,6 +49,8 @@ class MarketTrade(_message.Message):
     """Sequence in the instrument's feed."""
     epoch: _builtins.str
     """Incarnation of the venue's feed that `sequence` counts in."""
+    canceled: _builtins.bool
+    """Whether the venue has taken it back. Then price and quantity are what they were, and it is in no candle and no quote."""
     @_builtins.property
     def venue_time(self) -> _timestamp_pb2.Timestamp:
         """When the venue made it."""
@@ -61,10 +66,11 @@ class MarketTrade(_message.Message):
         sequence: _builtins.int = ...,
         epoch: _builtins.str = ...,
         venue_time: _timestamp_pb2.Timestamp | None = ...,
+        canceled: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["venue_time", b"venue_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggressor_side", b"aggressor_side", "epoch", b"epoch", "instrument", b"instrument", "price", b"price", "quantity", b"quantity", "sequence", b"sequence", "trade_id", b"trade_id", "venue_time", b"venue_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggressor_side", b"aggressor_side", "canceled", b"canceled", "epoch", b"epoch", "instrument", b"instrument", "price", b"price", "quantity", b"quantity", "sequence", b"sequence", "trade_id", b"trade_id", "venue_time", b"venue_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -23,20 +23,21 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ordermesh.marketdata.v1 import auction_pb2 as ordermesh_dot_marketdata_dot_v1_dot_auction__pb2
 from ordermesh.marketdata.v1 import instrument_pb2 as ordermesh_dot_marketdata_dot_v1_dot_instrument__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ordermesh/marketdata/v1/quote.proto\x12\x17ordermesh.marketdata.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(ordermesh/marketdata/v1/instrument.proto\"\xe9\x02\n\x05Quote\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x11\n\tbid_price\x18\x02 \x01(\t\x12\x14\n\x0c\x62id_quantity\x18\x03 \x01(\t\x12\x11\n\task_price\x18\x04 \x01(\t\x12\x14\n\x0c\x61sk_quantity\x18\x05 \x01(\t\x12\x12\n\nlast_price\x18\x06 \x01(\t\x12\x15\n\rlast_quantity\x18\x07 \x01(\t\x12\x10\n\x08sequence\x18\x08 \x01(\x04\x12.\n\nvenue_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66olded\x18\n \x01(\r\x12\r\n\x05stale\x18\x0b \x01(\x08\x12\x39\n\x06status\x18\x0c \x01(\x0e\x32).ordermesh.marketdata.v1.InstrumentStatus\x12\x33\n\x0flast_trade_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x02\n\rDayStatistics\x12\'\n\x03\x64\x61y\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nopen_price\x18\x02 \x01(\t\x12\x12\n\nhigh_price\x18\x03 \x01(\t\x12\x11\n\tlow_price\x18\x04 \x01(\t\x12\x12\n\nlast_price\x18\x05 \x01(\t\x12\x1c\n\x14previous_close_price\x18\x06 \x01(\t\x12\x0e\n\x06\x63hange\x18\x07 \x01(\t\x12\x16\n\x0e\x63hange_percent\x18\x08 \x01(\t\x12\x0e\n\x06volume\x18\t \x01(\t\x12\x10\n\x08turnover\x18\n \x01(\t\x12\x13\n\x0btrade_count\x18\x0b \x01(\x04\"s\n\x06Ticker\x12-\n\x05quote\x18\x01 \x01(\x0b\x32\x1e.ordermesh.marketdata.v1.Quote\x12:\n\nstatistics\x18\x02 \x01(\x0b\x32&.ordermesh.marketdata.v1.DayStatisticsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ordermesh/marketdata/v1/quote.proto\x12\x17ordermesh.marketdata.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%ordermesh/marketdata/v1/auction.proto\x1a(ordermesh/marketdata/v1/instrument.proto\"\x9c\x03\n\x05Quote\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x11\n\tbid_price\x18\x02 \x01(\t\x12\x14\n\x0c\x62id_quantity\x18\x03 \x01(\t\x12\x11\n\task_price\x18\x04 \x01(\t\x12\x14\n\x0c\x61sk_quantity\x18\x05 \x01(\t\x12\x12\n\nlast_price\x18\x06 \x01(\t\x12\x15\n\rlast_quantity\x18\x07 \x01(\t\x12\x10\n\x08sequence\x18\x08 \x01(\x04\x12.\n\nvenue_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66olded\x18\n \x01(\r\x12\r\n\x05stale\x18\x0b \x01(\x08\x12\x39\n\x06status\x18\x0c \x01(\x0e\x32).ordermesh.marketdata.v1.InstrumentStatus\x12\x31\n\x07\x61uction\x18\r \x01(\x0b\x32 .ordermesh.marketdata.v1.Auction\x12\x33\n\x0flast_trade_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x02\n\rDayStatistics\x12\'\n\x03\x64\x61y\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nopen_price\x18\x02 \x01(\t\x12\x12\n\nhigh_price\x18\x03 \x01(\t\x12\x11\n\tlow_price\x18\x04 \x01(\t\x12\x12\n\nlast_price\x18\x05 \x01(\t\x12\x1c\n\x14previous_close_price\x18\x06 \x01(\t\x12\x0e\n\x06\x63hange\x18\x07 \x01(\t\x12\x16\n\x0e\x63hange_percent\x18\x08 \x01(\t\x12\x0e\n\x06volume\x18\t \x01(\t\x12\x10\n\x08turnover\x18\n \x01(\t\x12\x13\n\x0btrade_count\x18\x0b \x01(\x04\"s\n\x06Ticker\x12-\n\x05quote\x18\x01 \x01(\x0b\x32\x1e.ordermesh.marketdata.v1.Quote\x12:\n\nstatistics\x18\x02 \x01(\x0b\x32&.ordermesh.marketdata.v1.DayStatisticsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.marketdata.v1.quote_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_QUOTE']._serialized_start=140
-  _globals['_QUOTE']._serialized_end=501
-  _globals['_DAYSTATISTICS']._serialized_start=504
-  _globals['_DAYSTATISTICS']._serialized_end=764
-  _globals['_TICKER']._serialized_start=766
-  _globals['_TICKER']._serialized_end=881
+  _globals['_QUOTE']._serialized_start=179
+  _globals['_QUOTE']._serialized_end=591
+  _globals['_DAYSTATISTICS']._serialized_start=594
+  _globals['_DAYSTATISTICS']._serialized_end=854
+  _globals['_TICKER']._serialized_start=856
+  _globals['_TICKER']._serialized_end=971
 # @@protoc_insertion_point(module_scope)

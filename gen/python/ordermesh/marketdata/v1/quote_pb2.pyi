@@ -6,6 +6,7 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from ordermesh.marketdata.v1 import auction_pb2 as _auction_pb2
 from ordermesh.marketdata.v1 import instrument_pb2 as _instrument_pb2
 import builtins as _builtins
 import sys
@@ -36,15 +37,16 @@ class Quote(_message.Message):
     FOLDED_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    AUCTION_FIELD_NUMBER: _builtins.int
     LAST_TRADE_TIME_FIELD_NUMBER: _builtins.int
     instrument: _builtins.str
     """Instrument, `SYMBOL.VENUE`."""
     bid_price: _builtins.str
-    """Best bid. Empty while there is none."""
+    """Best bid. Empty while there is none, and while the book is crossed, as it may be in a call phase."""
     bid_quantity: _builtins.str
     """Quantity at the best bid. Empty while there is none."""
     ask_price: _builtins.str
-    """Best ask. Empty while there is none."""
+    """Best ask. Empty while there is none, and while the book is crossed."""
     ask_quantity: _builtins.str
     """Quantity at the best ask. Empty while there is none."""
     last_price: _builtins.str
@@ -62,6 +64,10 @@ class Quote(_message.Message):
     @_builtins.property
     def venue_time(self) -> _timestamp_pb2.Timestamp:
         """When the venue made it. Absent while the venue has told nothing but an empty book."""
+
+    @_builtins.property
+    def auction(self) -> _auction_pb2.Auction:
+        """The auction whose call phase goes on. Absent while there is none, and until the venue has told it."""
 
     @_builtins.property
     def last_trade_time(self) -> _timestamp_pb2.Timestamp:
@@ -82,11 +88,12 @@ class Quote(_message.Message):
         folded: _builtins.int = ...,
         stale: _builtins.bool = ...,
         status: _instrument_pb2.InstrumentStatus.ValueType = ...,
+        auction: _auction_pb2.Auction | None = ...,
         last_trade_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_trade_time", b"last_trade_time", "venue_time", b"venue_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["auction", b"auction", "last_trade_time", b"last_trade_time", "venue_time", b"venue_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "folded", b"folded", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_time", b"last_trade_time", "sequence", b"sequence", "stale", b"stale", "status", b"status", "venue_time", b"venue_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "auction", b"auction", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "folded", b"folded", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_time", b"last_trade_time", "sequence", b"sequence", "stale", b"stale", "status", b"status", "venue_time", b"venue_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

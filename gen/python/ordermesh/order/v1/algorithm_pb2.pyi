@@ -53,8 +53,8 @@ Global___ChildAggressiveness: _TypeAlias = ChildAggressiveness  # noqa: Y015
 @_typing.final
 class Algorithm(_message.Message):
     """Works an order over time (FIX TargetStrategy, tag 847): the order goes to no venue itself, it is the parent of child orders
-    that do. Market and limit orders with time in force DAY take one, without post-only and display quantity, in no list. The
-    parent lives until `end_time` at most, and then EXPIRED with what it has (ALGORITHM_ENDED). Time is cut into slices; what the
+    that do. Market and limit orders with time in force DAY take one, without post-only, reduce-only and display quantity, in no
+    list. The parent lives until `end_time` at most, and then EXPIRED with what it has (ALGORITHM_ENDED). Time is cut into slices; what the
     children of a slice have not filled is caught up in the next. Quantities are cut to lots, and the last slice takes the rest.
     """
 

@@ -105,7 +105,8 @@ Global___GetExecutionQualityResponse: _TypeAlias = GetExecutionQualityResponse  
 
 @_typing.final
 class ExecutionQuality(_message.Message):
-    """How well an order was executed. While the order lives these are its figures so far.
+    """How well an order was executed. While the order lives these are its figures so far. Those of a parent are about the fills of
+    its children, against the parent's own arrival and quantity.
 
     Signs: a cost is positive and a gain negative, for buys and sells alike. In the formulas s is 1 for a buy and -1 for a sell,
     F is `cumulative_quantity`, P = sum(price x quantity) / F is the exact average price, A is `arrival_mid_price`, M is

@@ -11,7 +11,10 @@ from ordermesh.order.v1 import algorithm_pb2 as _algorithm_pb2
 from ordermesh.order.v1 import arrival_quote_pb2 as _arrival_quote_pb2
 from ordermesh.order.v1 import order_pb2 as _order_pb2
 from ordermesh.order.v1 import order_replace_pb2 as _order_replace_pb2
+from ordermesh.order.v1 import trade_adjustment_pb2 as _trade_adjustment_pb2
+from ordermesh.order.v1 import trailing_stop_pb2 as _trailing_stop_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
+from ordermesh.type.v1 import restatement_pb2 as _restatement_pb2
 from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
 import builtins as _builtins
@@ -56,13 +59,19 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     EXECUTION_TYPE_REPLACE_REJECTED: _ExecutionType.ValueType  # 11
     """The replace was refused; the order is what it was before."""
     EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM: _ExecutionType.ValueType  # 12
-    """A stop or stop-limit order was released: it is a market or a limit order from here on."""
+    """An order that waited was released: it is a market or a limit order from here on."""
     EXECUTION_TYPE_SUSPENDED: _ExecutionType.ValueType  # 13
     """Held by OrderService, at no venue: it waits for its trigger, or for another order of its list."""
     EXECUTION_TYPE_ORDER_STATUS: _ExecutionType.ValueType  # 14
     """What its child orders have filled has changed its state. No fill of its own: the children's reports tell the fills."""
+    EXECUTION_TYPE_TRADE_CANCEL: _ExecutionType.ValueType  # 15
+    """The venue has taken a trade back (FIX H, a bust): quantity and average are what they are without it."""
+    EXECUTION_TYPE_TRADE_CORRECT: _ExecutionType.ValueType  # 16
+    """The venue has given a trade another price or quantity (FIX G)."""
     EXECUTION_TYPE_RESTATED: _ExecutionType.ValueType  # 17
-    """Its terms have changed without a request: they follow the market, or the other orders of its list."""
+    """Its terms have changed without a request (FIX D): the venue has changed them, and `restatement_reason` says why; or they
+    follow the market, or the other orders of its list.
+    """
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper):
     """What happened to an order (FIX tag 150), apart from the state it is in afterwards."""
@@ -92,13 +101,19 @@ EXECUTION_TYPE_REPLACED: ExecutionType.ValueType  # 10
 EXECUTION_TYPE_REPLACE_REJECTED: ExecutionType.ValueType  # 11
 """The replace was refused; the order is what it was before."""
 EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM: ExecutionType.ValueType  # 12
-"""A stop or stop-limit order was released: it is a market or a limit order from here on."""
+"""An order that waited was released: it is a market or a limit order from here on."""
 EXECUTION_TYPE_SUSPENDED: ExecutionType.ValueType  # 13
 """Held by OrderService, at no venue: it waits for its trigger, or for another order of its list."""
 EXECUTION_TYPE_ORDER_STATUS: ExecutionType.ValueType  # 14
 """What its child orders have filled has changed its state. No fill of its own: the children's reports tell the fills."""
+EXECUTION_TYPE_TRADE_CANCEL: ExecutionType.ValueType  # 15
+"""The venue has taken a trade back (FIX H, a bust): quantity and average are what they are without it."""
+EXECUTION_TYPE_TRADE_CORRECT: ExecutionType.ValueType  # 16
+"""The venue has given a trade another price or quantity (FIX G)."""
 EXECUTION_TYPE_RESTATED: ExecutionType.ValueType  # 17
-"""Its terms have changed without a request: they follow the market, or the other orders of its list."""
+"""Its terms have changed without a request (FIX D): the venue has changed them, and `restatement_reason` says why; or they
+follow the market, or the other orders of its list.
+"""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
 @_typing.final
@@ -185,12 +200,17 @@ class ExecutionReport(_message.Message):
     POST_ONLY_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     TRIGGERED_FIELD_NUMBER: _builtins.int
+    TRAILING_STOP_FIELD_NUMBER: _builtins.int
     PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     ORDER_LIST_ID_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     ALGORITHM_FIELD_NUMBER: _builtins.int
     LIST_ROLE_FIELD_NUMBER: _builtins.int
     ORDERED_QUANTITY_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
+    EXECUTION_REFERENCE_ID_FIELD_NUMBER: _builtins.int
+    RESTATEMENT_REASON_FIELD_NUMBER: _builtins.int
+    TRADE_ADJUSTMENT_FIELD_NUMBER: _builtins.int
     ARRIVAL_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """Our id of this report, a UUIDv7."""
@@ -221,9 +241,9 @@ class ExecutionReport(_message.Message):
     limit_price: _builtins.str
     """Limit price. Empty for a market or stop order."""
     last_price: _builtins.str
-    """Price of this fill. Empty unless a fill."""
+    """Price of this fill, or the one that it is corrected to. Empty unless a fill or the correction of one."""
     last_quantity: _builtins.str
-    """Quantity of this fill. Empty unless a fill."""
+    """Quantity of this fill, or the one that it is corrected to. Empty unless a fill or the correction of one."""
     cumulative_quantity: _builtins.str
     """Quantity traded so far."""
     leaves_quantity: _builtins.str
@@ -231,13 +251,13 @@ class ExecutionReport(_message.Message):
     average_price: _builtins.str
     """Average price of what has traded. Empty while nothing has."""
     fee: _builtins.str
-    """Fee of this fill, in the instrument's currency. Empty unless a fill."""
+    """Fee of this fill, in the instrument's currency. Empty unless a fill or the correction of one."""
     connection_id: _builtins.str
     """Broker connection. Empty until routed."""
     venue_order_id: _builtins.str
     """The venue's id of the order. Empty until the venue has answered."""
     venue_execution_id: _builtins.str
-    """The venue's id of this execution. Empty unless a fill."""
+    """The venue's id of this execution. Empty unless a fill, or the cancel or correction of one."""
     version: _builtins.int
     """Version of the order after the change."""
     reason: _error_pb2.ErrorReason.ValueType
@@ -245,13 +265,13 @@ class ExecutionReport(_message.Message):
     text: _builtins.str
     """The same in words."""
     stop_price: _builtins.str
-    """Price at which a stop or stop-limit order is released. Empty for others."""
+    """Price at which an order that waits is released. Empty for others, and for a trailing stop order before the first trade."""
     post_only: _builtins.bool
     """Whether it never takes."""
     display_quantity: _builtins.str
     """Iceberg: the most that the book shows of it at a time. Empty: all of it."""
     triggered: _builtins.bool
-    """Whether a stop or stop-limit order was released: from then on it is a market or a limit order."""
+    """Whether an order that waited was released: from then on it is a market or a limit order."""
     parent_order_id: _builtins.str
     """Order that this is a part of, sent to fill it. Empty for an order of its own."""
     order_list_id: _builtins.str
@@ -262,6 +282,14 @@ class ExecutionReport(_message.Message):
     """What it is in its list. Unspecified for an order in none."""
     ordered_quantity: _builtins.str
     """Quantity that an order of a list was ordered with; `quantity` follows what the others fill. Empty for an order in none."""
+    reduce_only: _builtins.bool
+    """Whether the order may only reduce the position."""
+    execution_reference_id: _builtins.str
+    """Our id of the report whose trade is canceled or corrected (FIX ExecRefID): that of the trade, or of its last correction.
+    Empty for others.
+    """
+    restatement_reason: _restatement_pb2.RestatementReason.ValueType
+    """Why the venue changed the order on its own. Unspecified unless RESTATED by a venue."""
     @_builtins.property
     def risk_breach(self) -> _risk_breach_pb2.RiskBreach:
         """The risk rule that refused it. Absent unless risk did."""
@@ -281,8 +309,16 @@ class ExecutionReport(_message.Message):
         """When a GTD order expires. Absent for others."""
 
     @_builtins.property
+    def trailing_stop(self) -> _trailing_stop_pb2.TrailingStop:
+        """How a trailing stop order follows the market. Absent for others."""
+
+    @_builtins.property
     def algorithm(self) -> _algorithm_pb2.Algorithm:
         """How it is worked through child orders. Absent for an order that goes to a venue."""
+
+    @_builtins.property
+    def trade_adjustment(self) -> _trade_adjustment_pb2.TradeAdjustment:
+        """What a cancel or correction of a trade replaces. Absent for others."""
 
     @_builtins.property
     def arrival(self) -> _arrival_quote_pb2.ArrivalQuote:
@@ -325,17 +361,22 @@ class ExecutionReport(_message.Message):
         post_only: _builtins.bool = ...,
         display_quantity: _builtins.str = ...,
         triggered: _builtins.bool = ...,
+        trailing_stop: _trailing_stop_pb2.TrailingStop | None = ...,
         parent_order_id: _builtins.str = ...,
         order_list_id: _builtins.str = ...,
         strategy_id: _builtins.str = ...,
         algorithm: _algorithm_pb2.Algorithm | None = ...,
         list_role: _order_pb2.OrderListRole.ValueType = ...,
         ordered_quantity: _builtins.str = ...,
+        reduce_only: _builtins.bool = ...,
+        execution_reference_id: _builtins.str = ...,
+        restatement_reason: _restatement_pb2.RestatementReason.ValueType = ...,
+        trade_adjustment: _trade_adjustment_pb2.TradeAdjustment | None = ...,
         arrival: _arrival_quote_pb2.ArrivalQuote | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "arrival", b"arrival", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "arrival", b"arrival", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "algorithm", b"algorithm", "arrival", b"arrival", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "algorithm", b"algorithm", "arrival", b"arrival", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_reference_id", b"execution_reference_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "restatement_reason", b"restatement_reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,10 +27,11 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from ordermesh.order.v1 import algorithm_pb2 as ordermesh_dot_order_dot_v1_dot_algorithm__pb2
 from ordermesh.order.v1 import order_pb2 as ordermesh_dot_order_dot_v1_dot_order__pb2
+from ordermesh.order.v1 import trailing_stop_pb2 as ordermesh_dot_order_dot_v1_dot_trailing__stop__pb2
 from ordermesh.type.v1 import trading_pb2 as ordermesh_dot_type_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordermesh/order/v1/order_entry.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\"ordermesh/order/v1/algorithm.proto\x1a\x1eordermesh/order/v1/order.proto\x1a\x1fordermesh/type/v1/trading.proto\"\x92\x08\n\x11PlaceOrderRequest\x12\x30\n\x0f\x63lient_order_id\x18\x01 \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xc8\x01\x01\x12>\n\naccount_id\x18\x02 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12H\n\ninstrument\x18\x03 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\x12\x32\n\x04side\x18\x04 \x01(\x0e\x32\x17.ordermesh.type.v1.SideB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x37\n\x04type\x18\x05 \x01(\x0e\x32\x1c.ordermesh.type.v1.OrderTypeB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x42\n\rtime_in_force\x18\x06 \x01(\x0e\x32\x1e.ordermesh.type.v1.TimeInForceB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x63\n\x08quantity\x18\x07 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\x12\x66\n\x0blimit_price\x18\x08 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12;\n\rconnection_id\x18\t \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12\x65\n\nstop_price\x18\n \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12?\n\texpire_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n\"\x06\x08\x84\xfa\x85\xae\"2\x00\x12\x11\n\tpost_only\x18\x0c \x01(\x08\x12\x30\n\talgorithm\x18\x0f \x01(\x0b\x32\x1d.ordermesh.order.v1.Algorithm\x12,\n\x0bstrategy_id\x18\x12 \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xd8\x01\x01\x12k\n\x10\x64isplay_quantity\x18\r \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\">\n\x12PlaceOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.Order\"X\n\x12PlaceOrdersRequest\x12\x42\n\x06orders\x18\x01 \x03(\x0b\x32%.ordermesh.order.v1.PlaceOrderRequestB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"n\n\x10PlaceOrderResult\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.OrderH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"L\n\x13PlaceOrdersResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.ordermesh.order.v1.PlaceOrderResult\"3\n\x12\x43\x61ncelOrderRequest\x12\x1d\n\x08order_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"?\n\x13\x43\x61ncelOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.Order\"\xaf\x03\n\x13ReplaceOrderRequest\x12\x1d\n\x08order_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12+\n\nreplace_id\x18\x02 \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xc8\x01\x01\x12\x63\n\x08quantity\x18\x03 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12\x66\n\x0blimit_price\x18\x04 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12\x18\n\x10\x65xpected_version\x18\x05 \x01(\r\x12\x65\n\nstop_price\x18\x06 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\"@\n\x14ReplaceOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.Order\"\xa5\x02\n\x16\x43\x61ncelAllOrdersRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12/\n\x04side\x18\x03 \x01(\x0e\x32\x17.ordermesh.type.v1.SideB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\rorder_list_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12,\n\x0bstrategy_id\x18\x05 \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xd8\x01\x01\";\n\x17\x43\x61ncelAllOrdersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\x12\x11\n\torder_ids\x18\x02 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordermesh/order/v1/order_entry.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\"ordermesh/order/v1/algorithm.proto\x1a\x1eordermesh/order/v1/order.proto\x1a&ordermesh/order/v1/trailing_stop.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xe0\x08\n\x11PlaceOrderRequest\x12\x30\n\x0f\x63lient_order_id\x18\x01 \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xc8\x01\x01\x12>\n\naccount_id\x18\x02 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12H\n\ninstrument\x18\x03 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xc8\x01\x01\x12\x32\n\x04side\x18\x04 \x01(\x0e\x32\x17.ordermesh.type.v1.SideB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x37\n\x04type\x18\x05 \x01(\x0e\x32\x1c.ordermesh.type.v1.OrderTypeB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x42\n\rtime_in_force\x18\x06 \x01(\x0e\x32\x1e.ordermesh.type.v1.TimeInForceB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x63\n\x08quantity\x18\x07 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xc8\x01\x01\x12\x66\n\x0blimit_price\x18\x08 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12;\n\rconnection_id\x18\t \x01(\tB$\xbaH!r\x1c\x32\x1a^[a-z0-9][a-z0-9_-]{0,62}$\xd8\x01\x01\x12\x65\n\nstop_price\x18\n \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12?\n\texpire_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n\"\x06\x08\x84\xfa\x85\xae\"2\x00\x12\x37\n\rtrailing_stop\x18\x0e \x01(\x0b\x32 .ordermesh.order.v1.TrailingStop\x12\x11\n\tpost_only\x18\x0c \x01(\x08\x12\x30\n\talgorithm\x18\x0f \x01(\x0b\x32\x1d.ordermesh.order.v1.Algorithm\x12,\n\x0bstrategy_id\x18\x12 \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xd8\x01\x01\x12k\n\x10\x64isplay_quantity\x18\r \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12\x13\n\x0breduce_only\x18\x10 \x01(\x08\">\n\x12PlaceOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.Order\"X\n\x12PlaceOrdersRequest\x12\x42\n\x06orders\x18\x01 \x03(\x0b\x32%.ordermesh.order.v1.PlaceOrderRequestB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"n\n\x10PlaceOrderResult\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.OrderH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"L\n\x13PlaceOrdersResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.ordermesh.order.v1.PlaceOrderResult\"3\n\x12\x43\x61ncelOrderRequest\x12\x1d\n\x08order_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"?\n\x13\x43\x61ncelOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.Order\"\xa9\x04\n\x13ReplaceOrderRequest\x12\x1d\n\x08order_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\x12+\n\nreplace_id\x18\x02 \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xc8\x01\x01\x12\x63\n\x08quantity\x18\x03 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12\x66\n\x0blimit_price\x18\x04 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12\x18\n\x10\x65xpected_version\x18\x05 \x01(\r\x12\x65\n\nstop_price\x18\x06 \x01(\tBQ\xbaHNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\xd8\x01\x01\x12?\n\texpire_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n\"\x06\x08\x84\xfa\x85\xae\"2\x00\x12\x37\n\rtrailing_stop\x18\x08 \x01(\x0b\x32 .ordermesh.order.v1.TrailingStop\"@\n\x14ReplaceOrderResponse\x12(\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.Order\"\xa5\x02\n\x16\x43\x61ncelAllOrdersRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12/\n\x04side\x18\x03 \x01(\x0e\x32\x17.ordermesh.type.v1.SideB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\"\n\rorder_list_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12,\n\x0bstrategy_id\x18\x05 \x01(\tB\x17\xbaH\x14r\x0f\x32\r^[!-~]{1,64}$\xd8\x01\x01\";\n\x17\x43\x61ncelAllOrdersResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\r\x12\x11\n\torder_ids\x18\x02 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -77,6 +78,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLACEORDERREQUEST'].fields_by_name['limit_price']._serialized_options = b'\272HNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\330\001\001'
   _globals['_REPLACEORDERREQUEST'].fields_by_name['stop_price']._loaded_options = None
   _globals['_REPLACEORDERREQUEST'].fields_by_name['stop_price']._serialized_options = b'\272HNrI2G^(?:[1-9][0-9]{0,17}(?:\\.[0-9]{1,12})?|0\\.[0-9]{0,11}[1-9][0-9]{0,11})$\330\001\001'
+  _globals['_REPLACEORDERREQUEST'].fields_by_name['expire_at']._loaded_options = None
+  _globals['_REPLACEORDERREQUEST'].fields_by_name['expire_at']._serialized_options = b'\272H\r\262\001\n\"\006\010\204\372\205\256\"2\000'
   _globals['_CANCELALLORDERSREQUEST'].fields_by_name['account_id']._loaded_options = None
   _globals['_CANCELALLORDERSREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\310\001\001'
   _globals['_CANCELALLORDERSREQUEST'].fields_by_name['instrument']._loaded_options = None
@@ -87,26 +90,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELALLORDERSREQUEST'].fields_by_name['order_list_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_CANCELALLORDERSREQUEST'].fields_by_name['strategy_id']._loaded_options = None
   _globals['_CANCELALLORDERSREQUEST'].fields_by_name['strategy_id']._serialized_options = b'\272H\024r\0172\r^[!-~]{1,64}$\330\001\001'
-  _globals['_PLACEORDERREQUEST']._serialized_start=249
-  _globals['_PLACEORDERREQUEST']._serialized_end=1291
-  _globals['_PLACEORDERRESPONSE']._serialized_start=1293
-  _globals['_PLACEORDERRESPONSE']._serialized_end=1355
-  _globals['_PLACEORDERSREQUEST']._serialized_start=1357
-  _globals['_PLACEORDERSREQUEST']._serialized_end=1445
-  _globals['_PLACEORDERRESULT']._serialized_start=1447
-  _globals['_PLACEORDERRESULT']._serialized_end=1557
-  _globals['_PLACEORDERSRESPONSE']._serialized_start=1559
-  _globals['_PLACEORDERSRESPONSE']._serialized_end=1635
-  _globals['_CANCELORDERREQUEST']._serialized_start=1637
-  _globals['_CANCELORDERREQUEST']._serialized_end=1688
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1690
-  _globals['_CANCELORDERRESPONSE']._serialized_end=1753
-  _globals['_REPLACEORDERREQUEST']._serialized_start=1756
-  _globals['_REPLACEORDERREQUEST']._serialized_end=2187
-  _globals['_REPLACEORDERRESPONSE']._serialized_start=2189
-  _globals['_REPLACEORDERRESPONSE']._serialized_end=2253
-  _globals['_CANCELALLORDERSREQUEST']._serialized_start=2256
-  _globals['_CANCELALLORDERSREQUEST']._serialized_end=2549
-  _globals['_CANCELALLORDERSRESPONSE']._serialized_start=2551
-  _globals['_CANCELALLORDERSRESPONSE']._serialized_end=2610
+  _globals['_PLACEORDERREQUEST']._serialized_start=289
+  _globals['_PLACEORDERREQUEST']._serialized_end=1409
+  _globals['_PLACEORDERRESPONSE']._serialized_start=1411
+  _globals['_PLACEORDERRESPONSE']._serialized_end=1473
+  _globals['_PLACEORDERSREQUEST']._serialized_start=1475
+  _globals['_PLACEORDERSREQUEST']._serialized_end=1563
+  _globals['_PLACEORDERRESULT']._serialized_start=1565
+  _globals['_PLACEORDERRESULT']._serialized_end=1675
+  _globals['_PLACEORDERSRESPONSE']._serialized_start=1677
+  _globals['_PLACEORDERSRESPONSE']._serialized_end=1753
+  _globals['_CANCELORDERREQUEST']._serialized_start=1755
+  _globals['_CANCELORDERREQUEST']._serialized_end=1806
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1808
+  _globals['_CANCELORDERRESPONSE']._serialized_end=1871
+  _globals['_REPLACEORDERREQUEST']._serialized_start=1874
+  _globals['_REPLACEORDERREQUEST']._serialized_end=2427
+  _globals['_REPLACEORDERRESPONSE']._serialized_start=2429
+  _globals['_REPLACEORDERRESPONSE']._serialized_end=2493
+  _globals['_CANCELALLORDERSREQUEST']._serialized_start=2496
+  _globals['_CANCELALLORDERSREQUEST']._serialized_end=2789
+  _globals['_CANCELALLORDERSRESPONSE']._serialized_start=2791
+  _globals['_CANCELALLORDERSRESPONSE']._serialized_end=2850
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
 from ordermesh.order.v1 import algorithm_pb2 as _algorithm_pb2
 from ordermesh.order.v1 import order_pb2 as _order_pb2
+from ordermesh.order.v1 import trailing_stop_pb2 as _trailing_stop_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
 import builtins as _builtins
 import sys
@@ -40,10 +41,12 @@ class PlaceOrderRequest(_message.Message):
     CONNECTION_ID_FIELD_NUMBER: _builtins.int
     STOP_PRICE_FIELD_NUMBER: _builtins.int
     EXPIRE_AT_FIELD_NUMBER: _builtins.int
+    TRAILING_STOP_FIELD_NUMBER: _builtins.int
     POST_ONLY_FIELD_NUMBER: _builtins.int
     ALGORITHM_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     client_order_id: _builtins.str
     """The caller's id, unique in the account forever: 1 to 64 visible ASCII characters."""
     account_id: _builtins.str
@@ -55,20 +58,23 @@ class PlaceOrderRequest(_message.Message):
     type: _trading_pb2.OrderType.ValueType
     """How its price is set."""
     time_in_force: _trading_pb2.TimeInForce.ValueType
-    """How long it lives. A market order takes IOC or FOK, with an algorithm DAY. A stop order takes any: IOC and FOK speak of the
-    time after its trigger and let it wait until canceled, the others also of the time that it waits.
+    """How long it lives. A market order takes IOC, FOK, AT_THE_OPENING or AT_THE_CLOSE, with an
+    algorithm DAY. An order that waits for a price takes
+    any but these last two: IOC and FOK speak of the time after its trigger and let it wait until canceled, the others also
+    of the time that it waits.
     """
     quantity: _builtins.str
     """Quantity, a positive decimal, a multiple of the instrument's lot."""
     limit_price: _builtins.str
-    """Worst price to trade at, a positive decimal, a multiple of the instrument's tick. For limit and stop-limit orders
-    only.
+    """Worst price to trade at, a positive decimal, a multiple of the instrument's tick. For limit, stop-limit and
+    limit-if-touched orders only.
     """
     connection_id: _builtins.str
     """Broker connection to use. Empty: the account's own, else the simulation."""
     stop_price: _builtins.str
-    """Price at which a stop or stop-limit order is released, a positive decimal, a multiple of the instrument's tick. One that
-    the last trade has reached already releases it at once. For these types only.
+    """Price at which a stop or stop-limit order is released, or that a market-if-touched or limit-if-touched order waits for:
+    a positive decimal, a multiple of the instrument's tick. One that the last trade has reached already releases it at once.
+    For a trailing stop order the one to begin with, and optional. For these types only.
     """
     post_only: _builtins.bool
     """Never takes: an order that would trade at once is refused instead. For limit orders that may rest (DAY, GTC, GTD) only."""
@@ -78,12 +84,20 @@ class PlaceOrderRequest(_message.Message):
     """
     display_quantity: _builtins.str
     """Iceberg: the most that the book shows of it at a time, a positive decimal less than the quantity, a multiple of the
-    instrument's lot; what is shown next stands at the back of its price level. Empty: all of it is shown. For limit and
-    stop-limit orders that may rest (DAY, GTC, GTD) only.
+    instrument's lot; what is shown next stands at the back of its price level. Empty: all of it is shown. For limit,
+    stop-limit and limit-if-touched orders that may rest (DAY, GTC, GTD) only.
+    """
+    reduce_only: _builtins.bool
+    """Only reduces the position: refused when it and all open orders of its side together are more than the position that they
+    close, and canceled when the position has become smaller than the open reduce-only orders, the newest first.
     """
     @_builtins.property
     def expire_at(self) -> _timestamp_pb2.Timestamp:
         """When a GTD order expires, in the future: it does not trade then or later. For GTD only."""
+
+    @_builtins.property
+    def trailing_stop(self) -> _trailing_stop_pb2.TrailingStop:
+        """How a trailing stop order follows the market; it begins with the last trade known. For that type only."""
 
     @_builtins.property
     def algorithm(self) -> _algorithm_pb2.Algorithm:
@@ -105,14 +119,16 @@ class PlaceOrderRequest(_message.Message):
         connection_id: _builtins.str = ...,
         stop_price: _builtins.str = ...,
         expire_at: _timestamp_pb2.Timestamp | None = ...,
+        trailing_stop: _trailing_stop_pb2.TrailingStop | None = ...,
         post_only: _builtins.bool = ...,
         algorithm: _algorithm_pb2.Algorithm | None = ...,
         strategy_id: _builtins.str = ...,
         display_quantity: _builtins.str = ...,
+        reduce_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "expire_at", b"expire_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "expire_at", b"expire_at", "trailing_stop", b"trailing_stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "algorithm", b"algorithm", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "limit_price", b"limit_price", "post_only", b"post_only", "quantity", b"quantity", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "time_in_force", b"time_in_force", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "algorithm", b"algorithm", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "limit_price", b"limit_price", "post_only", b"post_only", "quantity", b"quantity", "reduce_only", b"reduce_only", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "time_in_force", b"time_in_force", "trailing_stop", b"trailing_stop", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -282,6 +298,8 @@ class ReplaceOrderRequest(_message.Message):
     LIMIT_PRICE_FIELD_NUMBER: _builtins.int
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     STOP_PRICE_FIELD_NUMBER: _builtins.int
+    EXPIRE_AT_FIELD_NUMBER: _builtins.int
+    TRAILING_STOP_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order."""
     replace_id: _builtins.str
@@ -292,14 +310,24 @@ class ReplaceOrderRequest(_message.Message):
     """
     limit_price: _builtins.str
     """New limit price, a positive decimal, a multiple of the instrument's tick. Empty: not to be changed. At least one of
-    quantity, limit price and stop price must be given.
+    quantity, limit price, stop price, expiry and trailing stop must be given.
     """
     expected_version: _builtins.int
     """Version that the order must still have; every change of it counts, a fill too. 0: any."""
     stop_price: _builtins.str
-    """New stop price, a positive decimal, a multiple of the instrument's tick, for an order that waits. Empty: not to be
-    changed. Expiry, display quantity and post-only stay what they are.
+    """New stop price, a positive decimal, a multiple of the instrument's tick, for an order that waits and does not follow the
+    market. Empty: not to be changed. Display quantity, post-only and reduce-only stay what they are.
     """
+    @_builtins.property
+    def expire_at(self) -> _timestamp_pb2.Timestamp:
+        """New expiry of a GTD order, in the future. Absent: not to be changed. The order keeps its place when nothing else changes."""
+
+    @_builtins.property
+    def trailing_stop(self) -> _trailing_stop_pb2.TrailingStop:
+        """New distance of a trailing stop order that waits: its stop price becomes that of the trade that it follows, even when that
+        is further from the market. Absent: not to be changed.
+        """
+
     def __init__(
         self,
         *,
@@ -309,10 +337,12 @@ class ReplaceOrderRequest(_message.Message):
         limit_price: _builtins.str = ...,
         expected_version: _builtins.int = ...,
         stop_price: _builtins.str = ...,
+        expire_at: _timestamp_pb2.Timestamp | None = ...,
+        trailing_stop: _trailing_stop_pb2.TrailingStop | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "trailing_stop", b"trailing_stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace_id", b"replace_id", "stop_price", b"stop_price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_version", b"expected_version", "expire_at", b"expire_at", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace_id", b"replace_id", "stop_price", b"stop_price", "trailing_stop", b"trailing_stop"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ordermesh.order.v1 import algorithm_pb2 as _algorithm_pb2
 from ordermesh.order.v1 import order_replace_pb2 as _order_replace_pb2
+from ordermesh.order.v1 import trailing_stop_pb2 as _trailing_stop_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
 from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
 from ordermesh.type.v1 import trading_pb2 as _trading_pb2
@@ -107,10 +108,35 @@ ORDER_LIST_ROLE_EXIT: OrderListRole.ValueType  # 3
 """Waits for the entry, and takes the quantity that it has filled."""
 Global___OrderListRole: _TypeAlias = OrderListRole  # noqa: Y015
 
+class _TradeAdjustmentType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TradeAdjustmentTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradeAdjustmentType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRADE_ADJUSTMENT_TYPE_UNSPECIFIED: _TradeAdjustmentType.ValueType  # 0
+    """Nothing: the trade stands as it was made."""
+    TRADE_ADJUSTMENT_TYPE_CANCELED: _TradeAdjustmentType.ValueType  # 1
+    """Taken back (a bust): the trade counts no more."""
+    TRADE_ADJUSTMENT_TYPE_CORRECTED: _TradeAdjustmentType.ValueType  # 2
+    """Given another price or quantity: the trade counts with these."""
+
+class TradeAdjustmentType(_TradeAdjustmentType, metaclass=_TradeAdjustmentTypeEnumTypeWrapper):
+    """What a venue has done to a trade after it was made."""
+
+TRADE_ADJUSTMENT_TYPE_UNSPECIFIED: TradeAdjustmentType.ValueType  # 0
+"""Nothing: the trade stands as it was made."""
+TRADE_ADJUSTMENT_TYPE_CANCELED: TradeAdjustmentType.ValueType  # 1
+"""Taken back (a bust): the trade counts no more."""
+TRADE_ADJUSTMENT_TYPE_CORRECTED: TradeAdjustmentType.ValueType  # 2
+"""Given another price or quantity: the trade counts with these."""
+Global___TradeAdjustmentType: _TypeAlias = TradeAdjustmentType  # noqa: Y015
+
 @_typing.final
 class Order(_message.Message):
     """An order. Live while its status is one of the first three, PENDING_CANCEL, PENDING_REPLACE or SUSPENDED, and then
-    quantity = cumulative_quantity + leaves_quantity; once ended, leaves_quantity is "0".
+    quantity = cumulative_quantity + leaves_quantity; once ended, leaves_quantity is "0". An order that has ended changes when
+    the venue cancels or corrects one of its trades, and never else.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -143,12 +169,14 @@ class Order(_message.Message):
     POST_ONLY_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     TRIGGERED_FIELD_NUMBER: _builtins.int
+    TRAILING_STOP_FIELD_NUMBER: _builtins.int
     PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     ORDER_LIST_ID_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     ALGORITHM_FIELD_NUMBER: _builtins.int
     LIST_ROLE_FIELD_NUMBER: _builtins.int
     ORDERED_QUANTITY_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id, a UUIDv7."""
     client_order_id: _builtins.str
@@ -164,7 +192,9 @@ class Order(_message.Message):
     time_in_force: _trading_pb2.TimeInForce.ValueType
     """How long it lives."""
     quantity: _builtins.str
-    """Quantity ordered, a decimal in units of the instrument. A replace to less than what has traded leaves what has traded."""
+    """Quantity ordered, a decimal in units of the instrument. A replace to less than what has traded leaves what has traded.
+    The venue may restate it, and takes off it what it took back of a trade and does not open again.
+    """
     limit_price: _builtins.str
     """Worst price to trade at, a decimal in the instrument's currency. Empty for a market or stop order."""
     order_status: Global___OrderStatus.ValueType
@@ -190,13 +220,15 @@ class Order(_message.Message):
     text: _builtins.str
     """The same in words. Empty when there is nothing to say."""
     stop_price: _builtins.str
-    """Price at which a stop or stop-limit order is released. Empty for others."""
+    """Price at which an order that waits is released: a stop or stop-limit order, one that waits to be touched, and a trailing
+    stop order, whose own follows the market and is empty before the first trade. Empty for others.
+    """
     post_only: _builtins.bool
     """Whether it never takes."""
     display_quantity: _builtins.str
     """Iceberg: the most that the book shows of it at a time. Empty: all of it."""
     triggered: _builtins.bool
-    """Whether a stop or stop-limit order was released: from then on it is a market or a limit order."""
+    """Whether an order that waited was released: from then on it is a market or a limit order."""
     parent_order_id: _builtins.str
     """Order that this is a part of, sent to fill it. Empty for an order of its own."""
     order_list_id: _builtins.str
@@ -207,6 +239,8 @@ class Order(_message.Message):
     """What it is in its list. Unspecified for an order in none."""
     ordered_quantity: _builtins.str
     """Quantity that an order of a list was ordered with; `quantity` follows what the others fill. Empty for an order in none."""
+    reduce_only: _builtins.bool
+    """Whether it may only reduce the position."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was committed."""
@@ -226,6 +260,10 @@ class Order(_message.Message):
     @_builtins.property
     def expire_at(self) -> _timestamp_pb2.Timestamp:
         """When a GTD order expires. Absent for others."""
+
+    @_builtins.property
+    def trailing_stop(self) -> _trailing_stop_pb2.TrailingStop:
+        """How a trailing stop order follows the market. Absent for others."""
 
     @_builtins.property
     def algorithm(self) -> _algorithm_pb2.Algorithm:
@@ -262,16 +300,18 @@ class Order(_message.Message):
         post_only: _builtins.bool = ...,
         display_quantity: _builtins.str = ...,
         triggered: _builtins.bool = ...,
+        trailing_stop: _trailing_stop_pb2.TrailingStop | None = ...,
         parent_order_id: _builtins.str = ...,
         order_list_id: _builtins.str = ...,
         strategy_id: _builtins.str = ...,
         algorithm: _algorithm_pb2.Algorithm | None = ...,
         list_role: Global___OrderListRole.ValueType = ...,
         ordered_quantity: _builtins.str = ...,
+        reduce_only: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "created_at", b"created_at", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "created_at", b"created_at", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "trailing_stop", b"trailing_stop", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "algorithm", b"algorithm", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "algorithm", b"algorithm", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "expire_at", b"expire_at", "instrument", b"instrument", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -279,7 +319,9 @@ Global___Order: _TypeAlias = Order  # noqa: Y015
 
 @_typing.final
 class Trade(_message.Message):
-    """A fill of an order."""
+    """A fill of an order. The venue may cancel or correct it at any time, also when the order has long ended: then it is told
+    anew under the same `trade_id`, and what was told last is what holds.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -296,6 +338,8 @@ class Trade(_message.Message):
     VENUE_EXECUTION_ID_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     EXECUTED_AT_FIELD_NUMBER: _builtins.int
+    ADJUSTMENT_TYPE_FIELD_NUMBER: _builtins.int
+    ADJUSTED_BY_EXECUTION_ID_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.str
     """Our id of the fill, a UUIDv7; the execution id of its report."""
     order_id: _builtins.str
@@ -309,17 +353,21 @@ class Trade(_message.Message):
     side: _trading_pb2.Side.ValueType
     """Bought or sold."""
     price: _builtins.str
-    """Price of the fill."""
+    """Price of the fill; of a corrected one as it is now, of a canceled one as it was."""
     quantity: _builtins.str
-    """Quantity of the fill."""
+    """Quantity of the fill; of a corrected one as it is now, of a canceled one as it was."""
     fee: _builtins.str
-    """Fee charged, in the instrument's currency; negative for a rebate."""
+    """Fee charged, in the instrument's currency; negative for a rebate. Of a corrected or canceled fill likewise."""
     connection_id: _builtins.str
     """Broker connection that it came through."""
     venue_execution_id: _builtins.str
     """The venue's id of the execution."""
     sequence: _builtins.int
     """Sequence in the log."""
+    adjustment_type: Global___TradeAdjustmentType.ValueType
+    """What the venue has done to it since. A canceled fill is in no sum."""
+    adjusted_by_execution_id: _builtins.str
+    """Execution id of the report that said so last. Empty: it stands as it was made."""
     @_builtins.property
     def executed_at(self) -> _timestamp_pb2.Timestamp:
         """When the venue matched it."""
@@ -340,10 +388,12 @@ class Trade(_message.Message):
         venue_execution_id: _builtins.str = ...,
         sequence: _builtins.int = ...,
         executed_at: _timestamp_pb2.Timestamp | None = ...,
+        adjustment_type: Global___TradeAdjustmentType.ValueType = ...,
+        adjusted_by_execution_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["executed_at", b"executed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "executed_at", b"executed_at", "fee", b"fee", "instrument", b"instrument", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "sequence", b"sequence", "side", b"side", "trade_id", b"trade_id", "venue_execution_id", b"venue_execution_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "adjusted_by_execution_id", b"adjusted_by_execution_id", "adjustment_type", b"adjustment_type", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "executed_at", b"executed_at", "fee", b"fee", "instrument", b"instrument", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "sequence", b"sequence", "side", b"side", "trade_id", b"trade_id", "venue_execution_id", b"venue_execution_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

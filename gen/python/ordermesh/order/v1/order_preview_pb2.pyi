@@ -227,11 +227,15 @@ class CostEstimate(_message.Message):
     currency: _builtins.str
     """Currency of prices and money."""
     fill_quantity: _builtins.str
-    """Quantity that would fill at once: the sum of `taken`. "0" for a fill-or-kill order that would not fill in full."""
+    """Quantity that would fill at once: the sum of `taken`. "0" for a fill-or-kill order that would not fill in full, for one
+    that waits for its stop price or its auction, and in an auction's call phase.
+    """
     remaining_quantity: _builtins.str
     """What is left: quantity - fill_quantity."""
     remaining_rests: _builtins.bool
-    """Whether what is left would wait, in the book or for its stop price. False: nothing is left, or it would be canceled."""
+    """Whether what is left would wait, in the book, for its stop price or for its auction. False: nothing is left, or it would
+    be canceled.
+    """
     average_price: _builtins.str
     """Average price of the fill: sum(price x quantity) / fill_quantity, exact up to 12 digits after the point, else rounded half
     to even to 12. Empty when nothing would fill.
@@ -333,7 +337,7 @@ class RoutingPreview(_message.Message):
     state_text: _builtins.str
     """Why it cannot. Empty when it can."""
     supported: _builtins.bool
-    """Whether the adapter takes orders of this type and time in force."""
+    """Whether the adapter takes orders of this type and time in force: of one that waits here, what it is once released."""
     def __init__(
         self,
         *,

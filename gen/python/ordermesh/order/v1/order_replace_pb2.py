@@ -22,17 +22,19 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ordermesh.order.v1 import trailing_stop_pb2 as ordermesh_dot_order_dot_v1_dot_trailing__stop__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&ordermesh/order/v1/order_replace.proto\x12\x12ordermesh.order.v1\"\x80\x02\n\x0cOrderReplace\x12\x12\n\nreplace_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\x13\n\x0blimit_price\x18\x03 \x01(\t\x12\x19\n\x11original_quantity\x18\x04 \x01(\t\x12\x1c\n\x14original_limit_price\x18\x05 \x01(\t\x12\x39\n\x0ereplace_status\x18\x06 \x01(\x0e\x32!.ordermesh.order.v1.ReplaceStatus\x12\x10\n\x08sequence\x18\x07 \x01(\x04\x12\x12\n\nstop_price\x18\x08 \x01(\t\x12\x1b\n\x13original_stop_price\x18\t \x01(\t*\x85\x01\n\rReplaceStatus\x12\x1e\n\x1aREPLACE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16REPLACE_STATUS_PENDING\x10\x01\x12\x1b\n\x17REPLACE_STATUS_REPLACED\x10\x02\x12\x1b\n\x17REPLACE_STATUS_REJECTED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&ordermesh/order/v1/order_replace.proto\x12\x12ordermesh.order.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&ordermesh/order/v1/trailing_stop.proto\"\xe2\x03\n\x0cOrderReplace\x12\x12\n\nreplace_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\t\x12\x13\n\x0blimit_price\x18\x03 \x01(\t\x12\x19\n\x11original_quantity\x18\x04 \x01(\t\x12\x1c\n\x14original_limit_price\x18\x05 \x01(\t\x12\x39\n\x0ereplace_status\x18\x06 \x01(\x0e\x32!.ordermesh.order.v1.ReplaceStatus\x12\x10\n\x08sequence\x18\x07 \x01(\x04\x12\x12\n\nstop_price\x18\x08 \x01(\t\x12\x1b\n\x13original_stop_price\x18\t \x01(\t\x12-\n\texpire_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12original_expire_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\rtrailing_stop\x18\x0c \x01(\x0b\x32 .ordermesh.order.v1.TrailingStop\x12@\n\x16original_trailing_stop\x18\r \x01(\x0b\x32 .ordermesh.order.v1.TrailingStop*\x85\x01\n\rReplaceStatus\x12\x1e\n\x1aREPLACE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16REPLACE_STATUS_PENDING\x10\x01\x12\x1b\n\x17REPLACE_STATUS_REPLACED\x10\x02\x12\x1b\n\x17REPLACE_STATUS_REJECTED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.order.v1.order_replace_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPLACESTATUS']._serialized_start=322
-  _globals['_REPLACESTATUS']._serialized_end=455
-  _globals['_ORDERREPLACE']._serialized_start=63
-  _globals['_ORDERREPLACE']._serialized_end=319
+  _globals['_REPLACESTATUS']._serialized_start=621
+  _globals['_REPLACESTATUS']._serialized_end=754
+  _globals['_ORDERREPLACE']._serialized_start=136
+  _globals['_ORDERREPLACE']._serialized_end=618
 # @@protoc_insertion_point(module_scope)

@@ -5,7 +5,9 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordermesh.order.v1 import trailing_stop_pb2 as _trailing_stop_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -62,6 +64,10 @@ class OrderReplace(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     STOP_PRICE_FIELD_NUMBER: _builtins.int
     ORIGINAL_STOP_PRICE_FIELD_NUMBER: _builtins.int
+    EXPIRE_AT_FIELD_NUMBER: _builtins.int
+    ORIGINAL_EXPIRE_AT_FIELD_NUMBER: _builtins.int
+    TRAILING_STOP_FIELD_NUMBER: _builtins.int
+    ORIGINAL_TRAILING_STOP_FIELD_NUMBER: _builtins.int
     replace_id: _builtins.str
     """The caller's id of the request, unique among the replaces of the order forever."""
     quantity: _builtins.str
@@ -80,6 +86,22 @@ class OrderReplace(_message.Message):
     """New stop price. Empty: not to be changed."""
     original_stop_price: _builtins.str
     """Stop price of the order when the replace was asked for. Empty for an order without one."""
+    @_builtins.property
+    def expire_at(self) -> _timestamp_pb2.Timestamp:
+        """New expiry. Absent: not to be changed."""
+
+    @_builtins.property
+    def original_expire_at(self) -> _timestamp_pb2.Timestamp:
+        """Expiry of the order when the replace was asked for. Absent for an order without one."""
+
+    @_builtins.property
+    def trailing_stop(self) -> _trailing_stop_pb2.TrailingStop:
+        """New distance of a trailing stop order. Absent: not to be changed."""
+
+    @_builtins.property
+    def original_trailing_stop(self) -> _trailing_stop_pb2.TrailingStop:
+        """How the order followed the market when the replace was asked for. Absent for an order that does not."""
+
     def __init__(
         self,
         *,
@@ -92,10 +114,14 @@ class OrderReplace(_message.Message):
         sequence: _builtins.int = ...,
         stop_price: _builtins.str = ...,
         original_stop_price: _builtins.str = ...,
+        expire_at: _timestamp_pb2.Timestamp | None = ...,
+        original_expire_at: _timestamp_pb2.Timestamp | None = ...,
+        trailing_stop: _trailing_stop_pb2.TrailingStop | None = ...,
+        original_trailing_stop: _trailing_stop_pb2.TrailingStop | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "original_expire_at", b"original_expire_at", "original_trailing_stop", b"original_trailing_stop", "trailing_stop", b"trailing_stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_price", b"limit_price", "original_limit_price", b"original_limit_price", "original_quantity", b"original_quantity", "original_stop_price", b"original_stop_price", "quantity", b"quantity", "replace_id", b"replace_id", "replace_status", b"replace_status", "sequence", b"sequence", "stop_price", b"stop_price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_at", b"expire_at", "limit_price", b"limit_price", "original_expire_at", b"original_expire_at", "original_limit_price", b"original_limit_price", "original_quantity", b"original_quantity", "original_stop_price", b"original_stop_price", "original_trailing_stop", b"original_trailing_stop", "quantity", b"quantity", "replace_id", b"replace_id", "replace_status", b"replace_status", "sequence", b"sequence", "stop_price", b"stop_price", "trailing_stop", b"trailing_stop"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

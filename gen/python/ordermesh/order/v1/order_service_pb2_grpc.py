@@ -37,6 +37,11 @@ if _version_not_supported:
 class OrderServiceStub:
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     def __init__(self, channel):
@@ -155,6 +160,11 @@ class OrderServiceStub:
 class OrderServiceServicer:
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     def PlaceOrder(self, request, context):
@@ -454,6 +464,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
 class OrderService:
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     @staticmethod

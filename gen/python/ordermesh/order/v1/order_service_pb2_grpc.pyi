@@ -38,6 +38,11 @@ GRPC_VERSION: str
 class OrderServiceStub:
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     @_typing.overload
@@ -132,6 +137,11 @@ class OrderServiceStub:
 class OrderServiceAsyncStub(OrderServiceStub):
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -222,6 +232,11 @@ class OrderServiceAsyncStub(OrderServiceStub):
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Places, replaces, cancels and tells orders. An order that was answered with success is committed: it survives any crash and
     reaches its venue exactly once.
+
+    There may be several shards of it, each with some of the accounts and an order log of its own. Any of them takes any call, and
+    passes it on where it must. Sequences, `as_of` among them, count in the log of the shard that owns the account or the order
+    of the call. `as_of` is 0 in a list that names neither where there are several shards: no one sequence could tell. A call
+    through the gateway that names its account in the header `x-ordermesh-account` goes to that shard at once.
     """
 
     @_abc_1.abstractmethod

@@ -52,6 +52,8 @@ class _ReconciliationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Re
     """The venue reports on an order that is not live here, and the store could not be asked about it. The report was not
     booked.
     """
+    RECONCILIATION_KIND_ADJUSTMENT_NOT_BOOKED: _ReconciliationKind.ValueType  # 15
+    """The venue cancels or corrects a trade that is not of the log, or corrects one that it has canceled. It was not booked."""
 
 class ReconciliationKind(_ReconciliationKind, metaclass=_ReconciliationKindEnumTypeWrapper):
     """What was found when a venue was held against the order log."""
@@ -82,6 +84,8 @@ RECONCILIATION_KIND_REPORT_NOT_LOOKED_INTO: ReconciliationKind.ValueType  # 11
 """The venue reports on an order that is not live here, and the store could not be asked about it. The report was not
 booked.
 """
+RECONCILIATION_KIND_ADJUSTMENT_NOT_BOOKED: ReconciliationKind.ValueType  # 15
+"""The venue cancels or corrects a trade that is not of the log, or corrects one that it has canceled. It was not booked."""
 Global___ReconciliationKind: _TypeAlias = ReconciliationKind  # noqa: Y015
 
 @_typing.final
@@ -101,6 +105,7 @@ class Reconciliation(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     REPORT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    SHARD_FIELD_NUMBER: _builtins.int
     reconciliation_id: _builtins.str
     """Id of the record, a UUIDv7."""
     kind: Global___ReconciliationKind.ValueType
@@ -117,6 +122,8 @@ class Reconciliation(_message.Message):
     """Sequence that the order log had reached then."""
     report_sequence: _builtins.int
     """Sequence of the report concerned among those of the connection. 0 when it is not about one report."""
+    shard: _builtins.int
+    """Shard of OrderService whose log was held against the venue, and in whose log `sequence` counts."""
     @_builtins.property
     def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Our ids of the orders concerned, at most 100; more stand in further records. Empty when none is concerned, or none is
@@ -145,10 +152,11 @@ class Reconciliation(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         sequence: _builtins.int = ...,
         report_sequence: _builtins.int = ...,
+        shard: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_id", b"connection_id", "count", b"count", "decided", b"decided", "found", b"found", "kind", b"kind", "order_ids", b"order_ids", "reconciliation_id", b"reconciliation_id", "report_sequence", b"report_sequence", "sequence", b"sequence", "time", b"time", "venue_order_ids", b"venue_order_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_id", b"connection_id", "count", b"count", "decided", b"decided", "found", b"found", "kind", b"kind", "order_ids", b"order_ids", "reconciliation_id", b"reconciliation_id", "report_sequence", b"report_sequence", "sequence", b"sequence", "shard", b"shard", "time", b"time", "venue_order_ids", b"venue_order_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -209,7 +217,9 @@ class ListReconciliationsResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last."""
     waiting: _builtins.int
-    """Records that are made and not stored yet, because the store does not answer: they are missing in the list and will come."""
+    """Records that are made and not stored yet, because the store does not answer: they are missing in the list and will come.
+    Of all shards that answer.
+    """
     @_builtins.property
     def reconciliations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reconciliation]:
         """The records, newest first."""

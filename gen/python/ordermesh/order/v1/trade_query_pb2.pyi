@@ -72,7 +72,7 @@ Global___GetTradeResponse: _TypeAlias = GetTradeResponse  # noqa: Y015
 
 @_typing.final
 class SummarizeTradesRequest(_message.Message):
-    """Which fills to sum up."""
+    """Which fills to sum up. Those that were canceled are left out, corrected ones count as they are now."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -32,8 +32,9 @@ if _version_not_supported:
 
 class PortfolioServiceStub:
     """Keeps accounts, what they hold and what it is worth. Positions and cash follow the order log: every fill is booked
-    exactly once, and `as_of` says how far. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a
-    portfolio with UNKNOWN_PORTFOLIO.
+    exactly once, and `as_of` says how far; where OrderService has several shards, in the log of the account's shard, and 0 in a
+    list of all accounts. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a portfolio with
+    UNKNOWN_PORTFOLIO.
     """
 
     def __init__(self, channel):
@@ -126,8 +127,9 @@ class PortfolioServiceStub:
 
 class PortfolioServiceServicer:
     """Keeps accounts, what they hold and what it is worth. Positions and cash follow the order log: every fill is booked
-    exactly once, and `as_of` says how far. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a
-    portfolio with UNKNOWN_PORTFOLIO.
+    exactly once, and `as_of` says how far; where OrderService has several shards, in the log of the account's shard, and 0 in a
+    list of all accounts. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a portfolio with
+    UNKNOWN_PORTFOLIO.
     """
 
     def CreateAccount(self, request, context):
@@ -338,8 +340,9 @@ def add_PortfolioServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PortfolioService:
     """Keeps accounts, what they hold and what it is worth. Positions and cash follow the order log: every fill is booked
-    exactly once, and `as_of` says how far. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a
-    portfolio with UNKNOWN_PORTFOLIO.
+    exactly once, and `as_of` says how far; where OrderService has several shards, in the log of the account's shard, and 0 in a
+    list of all accounts. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a portfolio with
+    UNKNOWN_PORTFOLIO.
     """
 
     @staticmethod

@@ -33,8 +33,9 @@ GRPC_VERSION: str
 
 class PortfolioServiceStub:
     """Keeps accounts, what they hold and what it is worth. Positions and cash follow the order log: every fill is booked
-    exactly once, and `as_of` says how far. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a
-    portfolio with UNKNOWN_PORTFOLIO.
+    exactly once, and `as_of` says how far; where OrderService has several shards, in the log of the account's shard, and 0 in a
+    list of all accounts. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a portfolio with
+    UNKNOWN_PORTFOLIO.
     """
 
     @_typing.overload
@@ -82,8 +83,9 @@ class PortfolioServiceStub:
 @_typing.type_check_only
 class PortfolioServiceAsyncStub(PortfolioServiceStub):
     """Keeps accounts, what they hold and what it is worth. Positions and cash follow the order log: every fill is booked
-    exactly once, and `as_of` says how far. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a
-    portfolio with UNKNOWN_PORTFOLIO.
+    exactly once, and `as_of` says how far; where OrderService has several shards, in the log of the account's shard, and 0 in a
+    list of all accounts. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a portfolio with
+    UNKNOWN_PORTFOLIO.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -127,8 +129,9 @@ class PortfolioServiceAsyncStub(PortfolioServiceStub):
 
 class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps accounts, what they hold and what it is worth. Positions and cash follow the order log: every fill is booked
-    exactly once, and `as_of` says how far. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a
-    portfolio with UNKNOWN_PORTFOLIO.
+    exactly once, and `as_of` says how far; where OrderService has several shards, in the log of the account's shard, and 0 in a
+    list of all accounts. An account that does not exist is answered with NOT_FOUND and UNKNOWN_ACCOUNT, a portfolio with
+    UNKNOWN_PORTFOLIO.
     """
 
     @_abc_1.abstractmethod

@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/portfolio/v1/position.proto\x12\x16ordermesh.portfolio.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\rPositionValue\x12\r\n\x05price\x18\x01 \x01(\t\x12\x39\n\x0cprice_source\x18\x02 \x01(\x0e\x32#.ordermesh.portfolio.v1.PriceSource\x12\r\n\x05stale\x18\x03 \x01(\x08\x12\x14\n\x0cmarket_value\x18\x04 \x01(\t\x12\x19\n\x11unrealised_profit\x18\x05 \x01(\t\x12.\n\nprice_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc2\x03\n\x08Position\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x12\n\ninstrument\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x1b\n\x13\x63ontract_multiplier\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\t\x12\x14\n\x0c\x61verage_cost\x18\x06 \x01(\t\x12\x0c\n\x04\x63ost\x18\x07 \x01(\t\x12\x17\n\x0frealised_profit\x18\x08 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\t \x01(\t\x12\x17\n\x0f\x62ought_quantity\x18\n \x01(\t\x12\x15\n\rsold_quantity\x18\x0b \x01(\t\x12\x13\n\x0btrade_count\x18\x0c \x01(\x04\x12\x16\n\x0eorder_sequence\x18\r \x01(\x04\x12\x10\n\x08sequence\x18\x0e \x01(\x04\x12-\n\topened_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x05value\x18\x11 \x01(\x0b\x32%.ordermesh.portfolio.v1.PositionValue\"\xb4\x01\n\x0ePositionChange\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x32\n\x08position\x18\x02 \x01(\x0b\x32 .ordermesh.portfolio.v1.Position\x12\x10\n\x08trade_id\x18\x03 \x01(\t\x12\x16\n\x0eorder_sequence\x18\x04 \x01(\x04\x12\x17\n\x0frealised_profit\x18\x05 \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\x06 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x07 \x01(\t*X\n\x0bPriceSource\x12\x1c\n\x18PRICE_SOURCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PRICE_SOURCE_MID\x10\x01\x12\x15\n\x11PRICE_SOURCE_LAST\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/portfolio/v1/position.proto\x12\x16ordermesh.portfolio.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\rPositionValue\x12\r\n\x05price\x18\x01 \x01(\t\x12\x39\n\x0cprice_source\x18\x02 \x01(\x0e\x32#.ordermesh.portfolio.v1.PriceSource\x12\r\n\x05stale\x18\x03 \x01(\x08\x12\x14\n\x0cmarket_value\x18\x04 \x01(\t\x12\x19\n\x11unrealised_profit\x18\x05 \x01(\t\x12.\n\nprice_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc2\x03\n\x08Position\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x12\n\ninstrument\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x1b\n\x13\x63ontract_multiplier\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\t\x12\x14\n\x0c\x61verage_cost\x18\x06 \x01(\t\x12\x0c\n\x04\x63ost\x18\x07 \x01(\t\x12\x17\n\x0frealised_profit\x18\x08 \x01(\t\x12\x0c\n\x04\x66\x65\x65s\x18\t \x01(\t\x12\x17\n\x0f\x62ought_quantity\x18\n \x01(\t\x12\x15\n\rsold_quantity\x18\x0b \x01(\t\x12\x13\n\x0btrade_count\x18\x0c \x01(\x04\x12\x16\n\x0eorder_sequence\x18\r \x01(\x04\x12\x10\n\x08sequence\x18\x0e \x01(\x04\x12-\n\topened_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x05value\x18\x11 \x01(\x0b\x32%.ordermesh.portfolio.v1.PositionValue\"\xd6\x01\n\x0ePositionChange\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x32\n\x08position\x18\x02 \x01(\x0b\x32 .ordermesh.portfolio.v1.Position\x12\x10\n\x08trade_id\x18\x03 \x01(\t\x12\x16\n\x0eorder_sequence\x18\x04 \x01(\x04\x12\x17\n\x0frealised_profit\x18\x05 \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\x06 \x01(\t\x12\x0c\n\x04\x63\x61sh\x18\x07 \x01(\t\x12 \n\x18\x61\x64justed_by_execution_id\x18\x08 \x01(\t*X\n\x0bPriceSource\x12\x1c\n\x18PRICE_SOURCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PRICE_SOURCE_MID\x10\x01\x12\x15\n\x11PRICE_SOURCE_LAST\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.portfolio.v1.position_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PRICESOURCE']._serialized_start=938
-  _globals['_PRICESOURCE']._serialized_end=1026
+  _globals['_PRICESOURCE']._serialized_start=972
+  _globals['_PRICESOURCE']._serialized_end=1060
   _globals['_POSITIONVALUE']._serialized_start=99
   _globals['_POSITIONVALUE']._serialized_end=300
   _globals['_POSITION']._serialized_start=303
   _globals['_POSITION']._serialized_end=753
   _globals['_POSITIONCHANGE']._serialized_start=756
-  _globals['_POSITIONCHANGE']._serialized_end=936
+  _globals['_POSITIONCHANGE']._serialized_end=970
 # @@protoc_insertion_point(module_scope)

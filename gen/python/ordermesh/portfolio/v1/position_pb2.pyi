@@ -136,9 +136,9 @@ class Position(_message.Message):
     sold_quantity: _builtins.str
     """Quantity sold since the first fill."""
     trade_count: _builtins.int
-    """Number of fills."""
+    """Number of fills, those left out that were canceled."""
     order_sequence: _builtins.int
-    """Sequence in the order log of the last fill booked here."""
+    """Sequence in the order log of the last fill, or cancel or correction of one, booked here."""
     sequence: _builtins.int
     """Sequence in the log of positions of the last change."""
     @_builtins.property
@@ -184,7 +184,10 @@ Global___Position: _TypeAlias = Position  # noqa: Y015
 
 @_typing.final
 class PositionChange(_message.Message):
-    """One booking: a fill that changed a position, and the state after it. An entry of the log of positions."""
+    """One booking: a fill that changed a position, or the cancel or correction of one, and the state after it. An entry of the
+    log of positions. A cancel or correction makes the position what it would be had the fill never been made, or been made
+    as corrected, in its place among the others.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -195,18 +198,21 @@ class PositionChange(_message.Message):
     REALISED_PROFIT_FIELD_NUMBER: _builtins.int
     FEE_FIELD_NUMBER: _builtins.int
     CASH_FIELD_NUMBER: _builtins.int
+    ADJUSTED_BY_EXECUTION_ID_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Sequence in the log of positions, without gaps."""
     trade_id: _builtins.str
     """Fill that was booked."""
     order_sequence: _builtins.int
-    """Sequence of that fill in the order log."""
+    """Sequence in the order log of what was booked: of that fill, or of its cancel or correction."""
     realised_profit: _builtins.str
-    """Profit that this fill realised, before its fee. "0" unless it reduced the position."""
+    """Profit that this booking realised, before fees. "0" unless it reduced the position, or canceled or corrected a fill."""
     fee: _builtins.str
-    """Fee of this fill."""
+    """Fee of this fill; of a cancel or correction the difference that it makes."""
     cash: _builtins.str
     """Cash of the account in the instrument's currency afterwards."""
+    adjusted_by_execution_id: _builtins.str
+    """Execution id of the report that canceled or corrected the fill. Empty: the fill itself was booked."""
     @_builtins.property
     def position(self) -> Global___Position:
         """The position afterwards."""
@@ -221,10 +227,11 @@ class PositionChange(_message.Message):
         realised_profit: _builtins.str = ...,
         fee: _builtins.str = ...,
         cash: _builtins.str = ...,
+        adjusted_by_execution_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cash", b"cash", "fee", b"fee", "order_sequence", b"order_sequence", "position", b"position", "realised_profit", b"realised_profit", "sequence", b"sequence", "trade_id", b"trade_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjusted_by_execution_id", b"adjusted_by_execution_id", "cash", b"cash", "fee", b"fee", "order_sequence", b"order_sequence", "position", b"position", "realised_profit", b"realised_profit", "sequence", b"sequence", "trade_id", b"trade_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

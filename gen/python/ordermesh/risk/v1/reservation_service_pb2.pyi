@@ -47,7 +47,9 @@ class ReserveRequest(_message.Message):
 
     @_builtins.property
     def settle(self) -> Global___Settlement:
-        """What was committed since: fills, ends and decided replaces of orders, in the order of the log."""
+        """What was committed since: fills, what became of them later, ends, restatements and decided replaces of orders, in
+        the order of the log.
+        """
 
     @_builtins.property
     def release(self) -> Global___ReservationRelease:
@@ -114,6 +116,7 @@ class Reservation(_message.Message):
     REPLACE_FIELD_NUMBER: _builtins.int
     STOP_PRICE_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """Our id of the order."""
     account_id: _builtins.str
@@ -134,6 +137,8 @@ class Reservation(_message.Message):
     """Orders of one group, instrument and side share what they may trade, so that the largest of them counts alone: the legs
     of a list, a parent and its children. Empty: in no group.
     """
+    reduce_only: _builtins.bool
+    """Whether the order may only reduce the position."""
     @_builtins.property
     def replace(self) -> Global___ReplaceReservation:
         """New terms of an open order, whose replace is on its way or asked for. Absent: none. In a batch it is these that are
@@ -153,10 +158,11 @@ class Reservation(_message.Message):
         replace: Global___ReplaceReservation | None = ...,
         stop_price: _builtins.str = ...,
         group_id: _builtins.str = ...,
+        reduce_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["replace", b"replace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "group_id", b"group_id", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "replace", b"replace", "side", b"side", "stop_price", b"stop_price", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "group_id", b"group_id", "instrument", b"instrument", "limit_price", b"limit_price", "order_id", b"order_id", "quantity", b"quantity", "reduce_only", b"reduce_only", "replace", b"replace", "side", b"side", "stop_price", b"stop_price", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -270,7 +276,9 @@ class Settlement(_message.Message):
     """Last sequence of the log that was looked at; what is not in `reports` does not concern risk."""
     @_builtins.property
     def reports(self) -> _containers.RepeatedCompositeFieldContainer[_execution_report_pb2.ExecutionReport]:
-        """Fills, and reports that ended an order or decided a replace, in the order of the log."""
+        """Fills and their cancels and corrections, and reports that ended or restated an order or decided a replace, in the order of
+        the log.
+        """
 
     def __init__(
         self,
@@ -406,9 +414,10 @@ Global___ReservationDecisions: _TypeAlias = ReservationDecisions  # noqa: Y015
 
 @_typing.final
 class OrderWithdrawal(_message.Message):
-    """Orders that may not stay open because a kill switch was set: OrderService asks for their cancel, and does not commit those
-    that it has not yet committed. Said once for each order when the switch is set, and on a new stream for all that it
-    concerns, after the sync. Orders that have ended meanwhile do not matter.
+    """Orders that may not stay open, because a kill switch was set or because a position is less than the reduce-only orders of
+    its side: OrderService asks for their cancel, and does not commit those that it has not yet committed. Said once for each
+    order when that happens, and on a new stream for all that it concerns, after the sync. Orders that have ended meanwhile do
+    not matter.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -417,7 +426,7 @@ class OrderWithdrawal(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     reason: _error_pb2.ErrorReason.ValueType
-    """TRADING_HALTED or TRADING_REDUCING."""
+    """TRADING_HALTED, TRADING_REDUCING or REDUCE_ONLY."""
     text: _builtins.str
     """Why, in words."""
     @_builtins.property

@@ -59,7 +59,9 @@ class Component(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     LATENCY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name: `order`, `risk`, `broker`, `portfolio`, `marketdata`, `market`, `engine`, `postgres` or `redis`."""
+    """Name: `order`, `risk`, `broker`, `portfolio`, `marketdata`, `market`, `engine`, `postgres` or `redis`. Further shards of
+    OrderService are `order-1` and so on.
+    """
     state: Global___ComponentState.ValueType
     """Whether it does its work."""
     text: _builtins.str

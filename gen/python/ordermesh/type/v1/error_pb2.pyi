@@ -152,6 +152,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The quantity of an order follows its list, and cannot be replaced."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 126
     """A fault of the service; the message carries the id under which it was logged."""
+    ERROR_REASON_TRAILING_STOP_MISMATCH: _ErrorReason.ValueType  # 130
+    """A trailing stop order without its distance, or another order with one."""
+    ERROR_REASON_AUCTION_CALL_PHASE: _ErrorReason.ValueType  # 140
+    """The instrument is in an auction's call phase, in which orders collect: none is taken that trades at once or not at all."""
+    ERROR_REASON_AUCTION_ENDED: _ErrorReason.ValueType  # 141
+    """The auction that the order was for is over; what did not trade in it expired."""
+    ERROR_REASON_AUCTION_PHASE_MISMATCH: _ErrorReason.ValueType  # 142
+    """The instrument's phase is another than the change needs: no auction goes on, another one does, or it is halted."""
+    ERROR_REASON_REDUCE_ONLY: _ErrorReason.ValueType  # 143
+    """A reduce-only order that would do more than reduce the position, or for which the position has become too small; the
+    detail `RiskBreach` says how much may be open.
+    """
+    ERROR_REASON_TRADE_CANCELED: _ErrorReason.ValueType  # 145
+    """The venue has canceled the trade: it cannot be corrected. As an order's reason: the venue has taken back quantity of the
+    filled order, and does not open it again.
+    """
+    ERROR_REASON_SHARD_MISMATCH: _ErrorReason.ValueType  # 155
+    """A shard of OrderService passed a call on to one that does not own its account: the shards are told different things
+    about one another. Or a reader of the order logs knows of another number of shards than there is.
+    """
     ERROR_REASON_ALGORITHM_MISMATCH: _ErrorReason.ValueType  # 135
     """An algorithm that does not go with the rest of its order, or whose parameters do not go with each other."""
     ERROR_REASON_ALGORITHM_TIME_MISMATCH: _ErrorReason.ValueType  # 136
@@ -302,6 +322,26 @@ ERROR_REASON_QUANTITY_FOLLOWS_LIST: ErrorReason.ValueType  # 163
 """The quantity of an order follows its list, and cannot be replaced."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 126
 """A fault of the service; the message carries the id under which it was logged."""
+ERROR_REASON_TRAILING_STOP_MISMATCH: ErrorReason.ValueType  # 130
+"""A trailing stop order without its distance, or another order with one."""
+ERROR_REASON_AUCTION_CALL_PHASE: ErrorReason.ValueType  # 140
+"""The instrument is in an auction's call phase, in which orders collect: none is taken that trades at once or not at all."""
+ERROR_REASON_AUCTION_ENDED: ErrorReason.ValueType  # 141
+"""The auction that the order was for is over; what did not trade in it expired."""
+ERROR_REASON_AUCTION_PHASE_MISMATCH: ErrorReason.ValueType  # 142
+"""The instrument's phase is another than the change needs: no auction goes on, another one does, or it is halted."""
+ERROR_REASON_REDUCE_ONLY: ErrorReason.ValueType  # 143
+"""A reduce-only order that would do more than reduce the position, or for which the position has become too small; the
+detail `RiskBreach` says how much may be open.
+"""
+ERROR_REASON_TRADE_CANCELED: ErrorReason.ValueType  # 145
+"""The venue has canceled the trade: it cannot be corrected. As an order's reason: the venue has taken back quantity of the
+filled order, and does not open it again.
+"""
+ERROR_REASON_SHARD_MISMATCH: ErrorReason.ValueType  # 155
+"""A shard of OrderService passed a call on to one that does not own its account: the shards are told different things
+about one another. Or a reader of the order logs knows of another number of shards than there is.
+"""
 ERROR_REASON_ALGORITHM_MISMATCH: ErrorReason.ValueType  # 135
 """An algorithm that does not go with the rest of its order, or whose parameters do not go with each other."""
 ERROR_REASON_ALGORITHM_TIME_MISMATCH: ErrorReason.ValueType  # 136

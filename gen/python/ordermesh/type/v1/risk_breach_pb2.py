@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ordermesh/type/v1/risk_breach.proto\x12\x11ordermesh.type.v1\"t\n\nRiskBreach\x12)\n\x04rule\x18\x01 \x01(\x0e\x32\x1b.ordermesh.type.v1.RiskRule\x12\r\n\x05limit\x18\x02 \x01(\t\x12\x10\n\x08observed\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t*\x99\x03\n\x08RiskRule\x12\x19\n\x15RISK_RULE_UNSPECIFIED\x10\x00\x12\x1c\n\x18RISK_RULE_MAX_ORDER_SIZE\x10\x01\x12\x1f\n\x1bRISK_RULE_MAX_POSITION_SIZE\x10\x02\x12\x1d\n\x19RISK_RULE_MAX_ORDER_VALUE\x10\x03\x12 \n\x1cRISK_RULE_MAX_POSITION_VALUE\x10\x04\x12\x18\n\x14RISK_RULE_PRICE_BAND\x10\x05\x12\x1c\n\x18RISK_RULE_MAX_DAILY_LOSS\x10\x06\x12\x1e\n\x1aRISK_RULE_MAX_DAILY_TRADES\x10\x07\x12\x1e\n\x1aRISK_RULE_MAX_DAILY_VOLUME\x10\x08\x12\x1d\n\x19RISK_RULE_CIRCUIT_BREAKER\x10\t\x12\x1d\n\x19RISK_RULE_REFERENCE_PRICE\x10\n\x12\x1c\n\x18RISK_RULE_TRADING_HALTED\x10\x0b\x12\x1e\n\x1aRISK_RULE_TRADING_REDUCING\x10\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ordermesh/type/v1/risk_breach.proto\x12\x11ordermesh.type.v1\"t\n\nRiskBreach\x12)\n\x04rule\x18\x01 \x01(\x0e\x32\x1b.ordermesh.type.v1.RiskRule\x12\r\n\x05limit\x18\x02 \x01(\t\x12\x10\n\x08observed\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t*\xb4\x03\n\x08RiskRule\x12\x19\n\x15RISK_RULE_UNSPECIFIED\x10\x00\x12\x1c\n\x18RISK_RULE_MAX_ORDER_SIZE\x10\x01\x12\x1f\n\x1bRISK_RULE_MAX_POSITION_SIZE\x10\x02\x12\x1d\n\x19RISK_RULE_MAX_ORDER_VALUE\x10\x03\x12 \n\x1cRISK_RULE_MAX_POSITION_VALUE\x10\x04\x12\x18\n\x14RISK_RULE_PRICE_BAND\x10\x05\x12\x1c\n\x18RISK_RULE_MAX_DAILY_LOSS\x10\x06\x12\x1e\n\x1aRISK_RULE_MAX_DAILY_TRADES\x10\x07\x12\x1e\n\x1aRISK_RULE_MAX_DAILY_VOLUME\x10\x08\x12\x1d\n\x19RISK_RULE_CIRCUIT_BREAKER\x10\t\x12\x1d\n\x19RISK_RULE_REFERENCE_PRICE\x10\n\x12\x1c\n\x18RISK_RULE_TRADING_HALTED\x10\x0b\x12\x1e\n\x1aRISK_RULE_TRADING_REDUCING\x10\x0c\x12\x19\n\x15RISK_RULE_REDUCE_ONLY\x10\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.type.v1.risk_brea
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RISKRULE']._serialized_start=177
-  _globals['_RISKRULE']._serialized_end=586
+  _globals['_RISKRULE']._serialized_end=613
   _globals['_RISKBREACH']._serialized_start=58
   _globals['_RISKBREACH']._serialized_end=174
 # @@protoc_insertion_point(module_scope)

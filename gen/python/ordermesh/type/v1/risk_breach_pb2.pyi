@@ -53,6 +53,8 @@ class _RiskRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskRule.Val
     """Trading is reducing. The limit is the size of the position on the side that reduces it, 0 on the other; observed are
     all open orders of the order's side, itself included. Both are empty when the order was on its way in already.
     """
+    RISK_RULE_REDUCE_ONLY: _RiskRule.ValueType  # 13
+    """The order is reduce-only. Limit and observed as for TRADING_REDUCING."""
 
 class RiskRule(_RiskRule, metaclass=_RiskRuleEnumTypeWrapper):
     """A rule that an order is checked against before it is committed."""
@@ -87,6 +89,8 @@ RISK_RULE_TRADING_REDUCING: RiskRule.ValueType  # 12
 """Trading is reducing. The limit is the size of the position on the side that reduces it, 0 on the other; observed are
 all open orders of the order's side, itself included. Both are empty when the order was on its way in already.
 """
+RISK_RULE_REDUCE_ONLY: RiskRule.ValueType  # 13
+"""The order is reduce-only. Limit and observed as for TRADING_REDUCING."""
 Global___RiskRule: _TypeAlias = RiskRule  # noqa: Y015
 
 @_typing.final

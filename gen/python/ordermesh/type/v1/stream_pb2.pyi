@@ -31,6 +31,8 @@ class _GoingAwayReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Going
     """The server is draining; connect again."""
     GOING_AWAY_REASON_SLOW_READER: _GoingAwayReason.ValueType  # 2
     """The reader was too slow for a stream that may lose nothing; connect again with the resume token."""
+    GOING_AWAY_REASON_INTERRUPTED: _GoingAwayReason.ValueType  # 3
+    """Something was missed at the source of a stream that may lose nothing; connect again, and ask for what was missed."""
 
 class GoingAwayReason(_GoingAwayReason, metaclass=_GoingAwayReasonEnumTypeWrapper):
     """Why the server ends a stream by itself."""
@@ -41,6 +43,8 @@ GOING_AWAY_REASON_DRAINING: GoingAwayReason.ValueType  # 1
 """The server is draining; connect again."""
 GOING_AWAY_REASON_SLOW_READER: GoingAwayReason.ValueType  # 2
 """The reader was too slow for a stream that may lose nothing; connect again with the resume token."""
+GOING_AWAY_REASON_INTERRUPTED: GoingAwayReason.ValueType  # 3
+"""Something was missed at the source of a stream that may lose nothing; connect again, and ask for what was missed."""
 Global___GoingAwayReason: _TypeAlias = GoingAwayReason  # noqa: Y015
 
 @_typing.final

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fordermesh/type/v1/trading.proto\x12\x11ordermesh.type.v1*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02*\x84\x01\n\tOrderType\x12\x1a\n\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11ORDER_TYPE_MARKET\x10\x01\x12\x14\n\x10ORDER_TYPE_LIMIT\x10\x02\x12\x13\n\x0fORDER_TYPE_STOP\x10\x03\x12\x19\n\x15ORDER_TYPE_STOP_LIMIT\x10\x04*\x9f\x01\n\x0bTimeInForce\x12\x1d\n\x19TIME_IN_FORCE_UNSPECIFIED\x10\x00\x12\x15\n\x11TIME_IN_FORCE_DAY\x10\x01\x12\x15\n\x11TIME_IN_FORCE_GTC\x10\x02\x12\x15\n\x11TIME_IN_FORCE_IOC\x10\x03\x12\x15\n\x11TIME_IN_FORCE_FOK\x10\x04\x12\x15\n\x11TIME_IN_FORCE_GTD\x10\x05*\\\n\x0b\x45nvironment\x12\x1b\n\x17\x45NVIRONMENT_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45NVIRONMENT_SIMULATION\x10\x01\x12\x14\n\x10\x45NVIRONMENT_LIVE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fordermesh/type/v1/trading.proto\x12\x11ordermesh.type.v1*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02*\xe5\x01\n\tOrderType\x12\x1a\n\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11ORDER_TYPE_MARKET\x10\x01\x12\x14\n\x10ORDER_TYPE_LIMIT\x10\x02\x12\x13\n\x0fORDER_TYPE_STOP\x10\x03\x12\x19\n\x15ORDER_TYPE_STOP_LIMIT\x10\x04\x12\x1c\n\x18ORDER_TYPE_TRAILING_STOP\x10\x05\x12 \n\x1cORDER_TYPE_MARKET_IF_TOUCHED\x10\x07\x12\x1f\n\x1bORDER_TYPE_LIMIT_IF_TOUCHED\x10\x08*\xe1\x01\n\x0bTimeInForce\x12\x1d\n\x19TIME_IN_FORCE_UNSPECIFIED\x10\x00\x12\x15\n\x11TIME_IN_FORCE_DAY\x10\x01\x12\x15\n\x11TIME_IN_FORCE_GTC\x10\x02\x12\x15\n\x11TIME_IN_FORCE_IOC\x10\x03\x12\x15\n\x11TIME_IN_FORCE_FOK\x10\x04\x12\x15\n\x11TIME_IN_FORCE_GTD\x10\x05\x12 \n\x1cTIME_IN_FORCE_AT_THE_OPENING\x10\x06\x12\x1e\n\x1aTIME_IN_FORCE_AT_THE_CLOSE\x10\x07*\\\n\x0b\x45nvironment\x12\x1b\n\x17\x45NVIRONMENT_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x45NVIRONMENT_SIMULATION\x10\x01\x12\x14\n\x10\x45NVIRONMENT_LIVE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIDE']._serialized_start=54
   _globals['_SIDE']._serialized_end=111
   _globals['_ORDERTYPE']._serialized_start=114
-  _globals['_ORDERTYPE']._serialized_end=246
-  _globals['_TIMEINFORCE']._serialized_start=249
-  _globals['_TIMEINFORCE']._serialized_end=408
-  _globals['_ENVIRONMENT']._serialized_start=410
-  _globals['_ENVIRONMENT']._serialized_end=502
+  _globals['_ORDERTYPE']._serialized_end=343
+  _globals['_TIMEINFORCE']._serialized_start=346
+  _globals['_TIMEINFORCE']._serialized_end=571
+  _globals['_ENVIRONMENT']._serialized_start=573
+  _globals['_ENVIRONMENT']._serialized_end=665
 # @@protoc_insertion_point(module_scope)

@@ -53,11 +53,19 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     ORDER_TYPE_LIMIT: _OrderType.ValueType  # 2
     """Trades at `limit_price` or better."""
     ORDER_TYPE_STOP: _OrderType.ValueType  # 3
-    """Waits at the venue, unseen, until a trade is at `stop_price` or beyond it (for a buy order at or above, for a sell
-    order at or below); then it is a market order.
+    """Waits, unseen, until a trade is at `stop_price` or beyond it (for a buy order at or above, for a sell order at or below);
+    then it is a market order. It waits at its venue, or here when that takes no stop orders.
     """
     ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
     """As STOP, but then it is a limit order."""
+    ORDER_TYPE_TRAILING_STOP: _OrderType.ValueType  # 5
+    """A STOP whose stop price follows the market at a distance, as `trailing_stop` says. It waits here."""
+    ORDER_TYPE_MARKET_IF_TOUCHED: _OrderType.ValueType  # 7
+    """Waits here until a trade touches `stop_price` (for a buy order at or below, for a sell order at or above: the mirror of a
+    STOP); then it is a market order. As a take-profit it sells above, or buys back below the market.
+    """
+    ORDER_TYPE_LIMIT_IF_TOUCHED: _OrderType.ValueType  # 8
+    """As MARKET_IF_TOUCHED, but then it is a limit order."""
 
 class OrderType(_OrderType, metaclass=_OrderTypeEnumTypeWrapper):
     """How the price of an order is set (FIX tag 40)."""
@@ -69,11 +77,19 @@ ORDER_TYPE_MARKET: OrderType.ValueType  # 1
 ORDER_TYPE_LIMIT: OrderType.ValueType  # 2
 """Trades at `limit_price` or better."""
 ORDER_TYPE_STOP: OrderType.ValueType  # 3
-"""Waits at the venue, unseen, until a trade is at `stop_price` or beyond it (for a buy order at or above, for a sell
-order at or below); then it is a market order.
+"""Waits, unseen, until a trade is at `stop_price` or beyond it (for a buy order at or above, for a sell order at or below);
+then it is a market order. It waits at its venue, or here when that takes no stop orders.
 """
 ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
 """As STOP, but then it is a limit order."""
+ORDER_TYPE_TRAILING_STOP: OrderType.ValueType  # 5
+"""A STOP whose stop price follows the market at a distance, as `trailing_stop` says. It waits here."""
+ORDER_TYPE_MARKET_IF_TOUCHED: OrderType.ValueType  # 7
+"""Waits here until a trade touches `stop_price` (for a buy order at or below, for a sell order at or above: the mirror of a
+STOP); then it is a market order. As a take-profit it sells above, or buys back below the market.
+"""
+ORDER_TYPE_LIMIT_IF_TOUCHED: OrderType.ValueType  # 8
+"""As MARKET_IF_TOUCHED, but then it is a limit order."""
 Global___OrderType: _TypeAlias = OrderType  # noqa: Y015
 
 class _TimeInForce:
@@ -94,6 +110,12 @@ class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInFor
     """Trades at once in full or not at all."""
     TIME_IN_FORCE_GTD: _TimeInForce.ValueType  # 5
     """Until `expire_at`, or until canceled before."""
+    TIME_IN_FORCE_AT_THE_OPENING: _TimeInForce.ValueType  # 6
+    """Waits at the venue, unseen, for the instrument's next opening auction and trades in it only; what is left expires with
+    it. One that comes after the open waits for the next.
+    """
+    TIME_IN_FORCE_AT_THE_CLOSE: _TimeInForce.ValueType  # 7
+    """As AT_THE_OPENING, for the closing auction."""
 
 class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
     """How long an order lives (FIX tag 59)."""
@@ -110,6 +132,12 @@ TIME_IN_FORCE_FOK: TimeInForce.ValueType  # 4
 """Trades at once in full or not at all."""
 TIME_IN_FORCE_GTD: TimeInForce.ValueType  # 5
 """Until `expire_at`, or until canceled before."""
+TIME_IN_FORCE_AT_THE_OPENING: TimeInForce.ValueType  # 6
+"""Waits at the venue, unseen, for the instrument's next opening auction and trades in it only; what is left expires with
+it. One that comes after the open waits for the next.
+"""
+TIME_IN_FORCE_AT_THE_CLOSE: TimeInForce.ValueType  # 7
+"""As AT_THE_OPENING, for the closing auction."""
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
 
 class _Environment:

@@ -56,7 +56,12 @@ using Interests = std::vector<Interest>;
 struct Equilibrium {
   Price price = 0;
   Quantity volume = 0;  // zero: nothing can be traded, and there is no price
+  Quantity surplus = 0;  // what cannot trade at the price for want of another side: above zero to buy, below to sell
 };
+
+// What of a side takes part in an auction.
+[[nodiscard]] Interests interests_of(const RestingOrders& resting, const AuctionOrders& waiting, AuctionKind kind,
+                                     Side side);
 
 // The price at which most can be traded; of those the one with the smallest surplus; of those the one nearest to the
 // reference price, and of two equally near the lower. Candidates are the limits and the reference price. Without a

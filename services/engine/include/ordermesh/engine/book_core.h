@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "ordermesh/engine/auction.h"
@@ -153,7 +154,7 @@ class BookCore {
   }
 
   // Whether an order keeps its place with new terms: among those that wait the limit price and what will be shown do
-  // not matter.
+  // not matter. Nowhere does the expire time.
   static bool keeps_place(const Order& order, Price price, Quantity leaves, const Amendment& amendment) noexcept {
     if (leaves > order.leaves) {
       return false;
@@ -164,10 +165,14 @@ class BookCore {
     return price == order.price && amendment.display.value_or(order.terms.display) == order.terms.display;
   }
 
-  static void amend(Order& order, const Amendment& amendment) noexcept {
+  void amend(Order& order, const Amendment& amendment) {
     order.terms.stop_price = amendment.stop_price.value_or(order.terms.stop_price);
     order.terms.display = amendment.display.value_or(order.terms.display);
     order.iceberg = order.terms.display > 0;
+    if (amendment.expire_time) {
+      const Nanoseconds before = std::exchange(order.terms.expire_time, *amendment.expire_time);
+      handler().on_expire_time(order, before);
+    }
   }
 
   // Enters an order again that has left its place and is known by its id.

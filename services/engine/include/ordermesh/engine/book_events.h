@@ -23,6 +23,8 @@ class BookEvents {
   void on_reduced(const Order& /*order*/, Reason /*reason*/, Quantity /*removed*/) {}
   // The order has new terms; with `leaves` zero it is done, for it was filled beyond its new quantity.
   void on_replaced(const Order& /*order*/) {}
+  // A good-till-date order has another expire time from here on; before it was `before`.
+  void on_expire_time(const Order& /*order*/, Nanoseconds /*before*/) {}
   // A stop order's price was reached: it is a market or a limit order now, and matching comes next.
   void on_triggered(const Order& /*order*/) {}
   // A level has new totals (zero: gone), of what is displayed. Told once per level and step, after the trades that

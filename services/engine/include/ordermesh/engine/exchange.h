@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ namespace ordermesh::engine {
 // Does no I/O, reads no clock, and is not thread-safe.
 class Exchange {
  public:
+
   struct Settings {
     // How much is kept to be asked for again. Settings, because they change nothing that happens.
     std::size_t executions_kept = 262'144;  // per participant
@@ -55,6 +57,9 @@ class Exchange {
   [[nodiscard]] const std::vector<FeedEvent>& fresh_feed() const noexcept { return reporter_.fresh_feed; }
   void forget_news();
 
+  // A trade as it was made, to be adjusted; none when there was no such trade, or an execution of it is no longer kept.
+  [[nodiscard]] std::optional<AdjustTrade> find_trade(std::uint64_t trade_id) const;
+
   // A participant's open orders, oldest first.
   [[nodiscard]] std::vector<OpenOrder> open_orders(ParticipantIndex participant) const;
 
@@ -75,6 +80,7 @@ class Exchange {
   Result expire_due_orders();
   Result begin_auction(InstrumentId instrument, AuctionKind kind);
   Result uncross_auction(const UncrossAuction& uncross);
+  Result adjust_trade(const AdjustTrade& adjust);
   Result take(const ParticipantCommand& command);
 
   void enter(const Command& command);
@@ -89,10 +95,12 @@ class Exchange {
 
   void save_participants(const BlockSink& sink) const;
   void save_markets(const BlockSink& sink) const;
+  void save_adjusted_trades(const BlockSink& sink) const;
   void load_participant(ByteReader& reader);
   void load_executions(ByteReader& reader, bool with_stop_price);
   void load_market(ByteReader& reader, bool with_call);
   void load_orders(ByteReader& reader, bool with_terms);
+  void load_adjusted_trades(ByteReader& reader);
   Market& add_market(const Instrument& instrument);
 
   Settings settings_;
@@ -100,6 +108,13 @@ class Exchange {
   std::map<InstrumentId, std::unique_ptr<Market>> markets_;
   std::map<std::string, InstrumentId, std::less<>> instruments_by_symbol_;
   std::map<std::string, ParticipantIndex, std::less<>> participants_by_name_;
+  // What trades are now that were adjusted: quantity zero, taken back.
+  struct AdjustedTrade {
+    Price price = 0;
+    Quantity quantity = 0;
+    friend bool operator==(const AdjustedTrade&, const AdjustedTrade&) = default;
+  };
+  std::map<std::uint64_t, AdjustedTrade> adjusted_trades_;
   OrderId last_order_id_ = 0;
   Market* loading_ = nullptr;  // the market that the next block of orders belongs to
 };

@@ -23,6 +23,7 @@ class Matching {
   [[nodiscard]] RestingOrders& resting() noexcept { return resting_; }
   [[nodiscard]] const RestingOrders& resting() const noexcept { return resting_; }
   [[nodiscard]] TradedPrices& traded() noexcept { return traded_; }
+  [[nodiscard]] const TradedPrices& traded() const noexcept { return traded_; }
 
   // Trades an order in no level with what it may trade with.
   [[gnu::always_inline]] void match(Order& taker) {

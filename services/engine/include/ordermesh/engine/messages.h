@@ -1,6 +1,7 @@
 // What goes into the exchange (transactions) and what comes out of it (executions and feed events), as plain values.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -87,9 +88,31 @@ struct UncrossAuction {
   friend bool operator==(const UncrossAuction&, const UncrossAuction&) = default;
 };
 
+// One of the two orders of a trade.
+struct TradeSide {
+  ParticipantIndex participant = 0;
+  ClientOrderId order_id;
+  OrderId venue_order_id = 0;
+  Side side = Side::kUnspecified;
+  Liquidity liquidity = Liquidity::kUnspecified;
+  friend bool operator==(const TradeSide&, const TradeSide&) = default;
+};
+// Takes a trade back or corrects it. It says all there is to say of the trade: how many executions are kept to look it up
+// in is a setting, and a replay must not depend on one.
+struct AdjustTrade {
+  std::uint64_t trade_id = 0;
+  InstrumentId instrument = 0;
+  Price price = 0;  // as it was made
+  Quantity quantity = 0;
+  std::array<TradeSide, 2> sides;
+  Price new_price = 0;
+  Quantity new_quantity = 0;  // zero: it is taken back
+  friend bool operator==(const AdjustTrade&, const AdjustTrade&) = default;
+};
+
 using Transaction =
     std::variant<DefineInstrument, RegisterParticipant, ParticipantCommand, SetStatus, ExpireDayOrders, AdvanceTime,
-                 BeginAuction, UncrossAuction>;
+                 BeginAuction, UncrossAuction, AdjustTrade>;
 
 // What became of a transaction.
 enum class Outcome : std::uint8_t {
@@ -100,15 +123,18 @@ enum class Outcome : std::uint8_t {
   kTooMany,             // no room for another instrument or participant
   kOtherPhase,          // an auction goes on already, or none does, or it is halted
   kPriceOutOfBand,
+  kQuantityOutOfRange,
+  kTradeCanceled,  // a trade that was taken back cannot be corrected
 };
 
 struct Result {
   Outcome outcome = Outcome::kDone;
-  std::uint32_t count = 0;  // instruments changed, orders expired; the index, for a participant
+  std::uint32_t count = 0;  // instruments or trades changed, orders expired; the index, for a participant
   Price price = 0;          // of an auction
   Quantity volume = 0;      // traded in an auction; zero: there was no price
 };
 
+// Of a trade that was taken back or corrected, price and quantity are those that it had until then.
 struct Execution {
   std::uint64_t sequence = 0;
   std::uint64_t command_sequence = 0;
@@ -135,7 +161,7 @@ struct Execution {
   friend bool operator==(const Execution&, const Execution&) = default;
 };
 
-enum class FeedKind : std::uint8_t { kLevel = 1, kTrade = 2, kStatus = 3 };
+enum class FeedKind : std::uint8_t { kLevel = 1, kTrade = 2, kStatus = 3, kTradeAdjustment = 15 };
 
 struct FeedEvent {
   std::uint64_t sequence = 0;

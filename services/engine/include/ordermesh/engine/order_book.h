@@ -81,6 +81,14 @@ class OrderBook : private BookCore<Handler> {
     return found;
   }
 
+  // What uncross() would find now.
+  [[nodiscard]] Equilibrium indicative() const {
+    const auto interests = [&](Side side) { return interests_of(resting(), auction_, call_, side); };
+    const TradedPrices& traded = matching_.traded();
+    const auto reference = traded.any() ? std::optional<Price>(traded.last()) : std::nullopt;
+    return find_equilibrium(interests(Side::kBuy), interests(Side::kSell), reference);
+  }
+
   // Enters the stop orders that the auction's price, or the last one before it, has reached.
   void continue_trading() {
     matching_.traded().look_at_last();
@@ -182,6 +190,16 @@ class OrderBook : private BookCore<Handler> {
       release_stops();
     }
     return Reason::kNone;
+  }
+
+  // Takes note that an open order has traded so much more (or less) than it seemed. What is left of it stays, so that it is
+  // its total quantity that changes. nullptr when it is not open.
+  const Order* adjust_filled(OrderId id, Quantity by) noexcept {
+    Order* order = resting().find(id);
+    if (order != nullptr) {
+      order->cumulative += by;
+    }
+    return order;
   }
 
   // Calls visit(price, level) from the best price on, until it returns false.

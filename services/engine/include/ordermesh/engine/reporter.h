@@ -69,6 +69,7 @@ class Reporter : public BookEvents {
   void on_canceled(const Order& order, Reason reason, Quantity removed);
   void on_reduced(const Order& order, Reason reason, Quantity removed);
   void on_replaced(const Order& order);
+  void on_expire_time(const Order& order, Nanoseconds before);
   void on_triggered(const Order& order);
   void on_level(Side side, Price price, Quantity quantity, std::uint32_t orders);
 
@@ -82,6 +83,10 @@ class Reporter : public BookEvents {
   void mass_canceled(std::uint32_t orders, InstrumentId instrument);
   // The status of the cause's market is new.
   void status_changed();
+  // A trade, told until now with the price and quantity that `adjust` has as made, is to be told with new ones, or (zero) as
+  // taken back: to one of its sides, whose order is nullptr when it is done; and to the public.
+  void trade_adjusted(const AdjustTrade& adjust, const TradeSide& side, const Order* order);
+  void trade_adjusted(const AdjustTrade& adjust);
 
  private:
   [[nodiscard]] Execution describe(const Order& order, ExecutionType type, Reason reason) const;

@@ -69,6 +69,8 @@ enum class ExecutionType : std::uint8_t {
   kExpired = 8,
   kMassCanceled = 9,
   kTriggered = 10,
+  kTradeCanceled = 15,
+  kTradeCorrected = 16,
 };
 
 enum class Reason : std::uint8_t {
@@ -160,6 +162,7 @@ struct Terms {
 struct Amendment {
   std::optional<Quantity> display = std::nullopt;  // zero: all of it is shown
   std::optional<Price> stop_price = std::nullopt;  // only for an order that waits for it
+  std::optional<Nanoseconds> expire_time = std::nullopt;  // only for a good-till-date order
 
   friend constexpr bool operator==(const Amendment&, const Amendment&) = default;
 };

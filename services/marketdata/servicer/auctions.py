@@ -1,0 +1,45 @@
+"""BeginAuction and UncrossAuction."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from ordermesh.marketdata.v1 import auction_admin_pb2 as api
+from ordermesh.marketdata.v1 import instrument_pb2
+from services.kernel.decimals import parse_positive
+from services.marketdata.domain.auction import AuctionKind
+from services.marketdata.domain.scale import scales_of
+from services.marketdata.pipeline.catalogue import Catalogue
+from services.marketdata.servicer.render import instrument_message
+
+
+class AuctionMethods:
+    """The methods of MarketDataService that run auctions."""
+
+    _catalogue: Catalogue
+
+    async def BeginAuction(self, request: api.BeginAuctionRequest, context: Any) -> api.BeginAuctionResponse:
+        """Begins a call phase."""
+        instrument, begun = await self._catalogue.begin_auction(request.instrument, AuctionKind(request.kind))
+        message = instrument_message(instrument)
+        # The feed says so in a moment.
+        message.status = instrument_pb2.INSTRUMENT_STATUS_CALL_AUCTION
+        return api.BeginAuctionResponse(instrument=message, begun=begun)
+
+    async def UncrossAuction(self, request: api.UncrossAuctionRequest, context: Any) -> api.UncrossAuctionResponse:
+        """Ends a call phase."""
+        instrument, found = await self._catalogue.uncross_auction(request.instrument, _price(request.reference_price))
+        scales = scales_of(instrument.terms)
+        return api.UncrossAuctionResponse(
+            instrument=instrument_message(instrument),
+            price="" if found.price is None else scales.prices.text(found.price),
+            quantity=scales.quantities.text(found.quantity),
+        )
+
+
+def _price(text: str) -> Decimal | None:
+    if not text:
+        return None
+    # Zeros at the end are taken off.
+    return parse_positive(text.rstrip("0").rstrip(".") if "." in text else text, "reference_price")

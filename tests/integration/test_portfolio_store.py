@@ -1,0 +1,98 @@
+"""Bookings in a real Postgres: one statement that takes effect as a whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from services.kernel.identifiers import UuidV7
+from services.portfolio.domain import booking
+from services.portfolio.domain.account import account_of_fill
+from services.portfolio.domain.fill import Fill, InstrumentTerms
+from services.portfolio.domain.values import Side
+from services.portfolio.pipeline.ports import AlreadyBookedError, Commit, Cursor, State
+from services.portfolio.store.portfolio_store import PortfolioStore
+from services.storage.database import KEYED, Database, PoolOptions
+from services.storage.migrations import migrate
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+EPOCH = str(uuid4())
+TERMS = {name: InstrumentTerms(name, "USD", Decimal(1)) for name in ("AAPL.XNAS", "MSFT.XNAS")}
+IDS = UuidV7()
+
+
+@pytest_asyncio.fixture
+async def store(postgres_url: str) -> AsyncIterator[PortfolioStore]:
+    """An empty schema."""
+    await migrate(postgres_url, "portfolio")
+    keyed = PoolOptions(settings=KEYED)
+    async with Database(postgres_url, "portfolio") as database, Database(postgres_url, "portfolio", keyed) as bookings:
+        made = PortfolioStore(database, bookings)
+        await made.load()
+        yield made
+
+
+def fill(sequence: int, account_id: str = "demo", instrument: str = "AAPL.XNAS", trade_id: str = "") -> Fill:
+    """Returns a purchase of one for its sequence in money."""
+    price = Decimal(sequence)
+    return Fill(
+        trade_id or IDS.new_id(), account_id, instrument, Side.BUY, price, Decimal(1), Decimal(0), sequence, sequence
+    )
+
+
+def commit_of(state: State, fills: Sequence[Fill], before: Cursor | None = None) -> Commit:
+    """Returns the commit that books fills into a state."""
+    missing = {each.account_id for each in fills} - state.accounts.keys()
+    opened = [account_of_fill(account_id).open(IDS.new_id(), NOW) for account_id in sorted(missing)]
+    accounts = {**state.accounts, **{account.account_id: account for account, _ in opened}}
+    booked = booking.book(booking.Books(accounts, state.positions, TERMS, state.sequence), fills, NOW)
+    return Commit(opened, booked, before or state.cursors.get(0, Cursor()), Cursor(EPOCH, fills[-1].sequence))
+
+
+async def test_what_is_booked_is_what_is_loaded(store: PortfolioStore) -> None:
+    """Accounts opened on the way, positions in several instruments, cash, the cursor and the log."""
+    fills = [fill(1), fill(2, "other"), fill(3, instrument="MSFT.XNAS"), fill(5)]
+    first = commit_of(await store.load(), fills[:2])
+    second_of = {**first.booked.accounts}
+    told = await store.commit(first)
+    told += await store.commit(second := commit_of(await store.load(), fills[2:]))
+    state = await store.load()
+    assert state.cursors == {0: Cursor(EPOCH, 5)}
+    assert (state.sequence, [change.sequence for change in told]) == (4, [1, 2, 3, 4])
+    assert state.accounts == {**second_of, **second.booked.accounts}
+    assert {(a, i): p for a, held in state.positions.items() for i, p in held.items()} == {
+        **first.booked.positions,
+        **second.booked.positions,
+    }
+    assert state.accounts["demo"].balances["USD"].amount == -9
+    assert await store.changes_after(0, 10) == told
+
+
+@pytest.mark.parametrize("before", [Cursor(), Cursor(EPOCH, 0), Cursor(EPOCH, 2), Cursor(str(uuid4()), 1)])
+async def test_nothing_is_booked_when_the_cursor_is_elsewhere(store: PortfolioStore, before: Cursor) -> None:
+    """Another process has booked, or the books in memory are of another time."""
+    await store.commit(commit_of(await store.load(), [fill(1)]))
+    state = await store.load()
+    with pytest.raises(RuntimeError, match="another process"):
+        await store.commit(commit_of(state, [fill(3), fill(4, "stranger")], before))
+    assert await store.load() == state
+    assert len(await store.changes_after(0, 10)) == 1
+
+
+async def test_nothing_is_booked_with_a_fill_that_is_booked(store: PortfolioStore) -> None:
+    """The whole is refused, its accounts to open with it; the fill that is there is told when asked for."""
+    once = fill(1)
+    await store.commit(commit_of(await store.load(), [once]))
+    state = await store.load()
+    again, new = fill(3, trade_id=once.trade_id), fill(2, "stranger")
+    with pytest.raises(AlreadyBookedError):
+        await store.commit(commit_of(state, [new, again]))
+    assert await store.load() == state
+    assert await store.booked_among(EPOCH, [once.trade_id, new.trade_id]) == {once.trade_id}
+    await store.commit(commit_of(state, [new]))
+    assert (await store.load()).cursors == {0: Cursor(EPOCH, 2)}
