@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from typing import NamedTuple
 
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc
 from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.errors import CodedError
-from services.kernel.identifiers import Identifiers, UuidV7
+from services.kernel.identifiers import UuidV7
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
 from services.order.domain.algorithms.routing_record import RoutingRecord
@@ -128,7 +127,10 @@ async def main(service: Service[OrderSettings]) -> None:
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
     )
-    relay = _relay(service, BusLog(book, history))
+    redis = connect(settings.redis_url.get_secret_value())
+    service.on_close(redis.aclose)
+    relay_options = RelayOptions(interval_seconds=settings.relay_interval_seconds)
+    relay = Relay(redis, BusLog(book, history), TOPIC_OF_NAME, shard=settings.shard, options=relay_options)
     for listener in (broker, risk, streams, Publishing(relay, book.epoch), reconciling):
         writer.listen(listener)
     placing = Placing(
@@ -145,8 +147,8 @@ async def main(service: Service[OrderSettings]) -> None:
         most_waiting=settings.most_waiting_orders,
     )
     listing = Listing(database)
-    worked = _worked(
-        service, book, writer, placing, listing, instruments=instruments, quotes=quotes, identifiers=identifiers
+    plans, planner = _work(
+        service, identifiers, book, writer, placing, listing, metrics, instruments=instruments, quotes=quotes
     )
     previewing = Previewing(
         book,
@@ -158,12 +160,11 @@ async def main(service: Service[OrderSettings]) -> None:
         ),
         depths=MarketDepths(channels.to(settings.marketdata_address)),
         routes=Routing(channels.to(settings.broker_address)),
-        plans=worked.plans,
-        rounds=worked.planner,
+        plans=plans,
+        rounds=planner,
         clock=service.clock,
     )
-    orders = Orders(book, writer, store)
-    list_store = PostgresLists(database)
+    orders, list_store = Orders(book, writer, store), PostgresLists(database)
     order_lists = OrderLists(placing, writer, store, list_store, orders, instruments=instruments, clock=service.clock)
     leases = Leases(orders, PostgresLeases(database, settings.shard))
     await leases.start()
@@ -181,8 +182,6 @@ async def main(service: Service[OrderSettings]) -> None:
     metrics.live.set_function(lambda: len(book.live))
     metrics.waiting.set_function(lambda: placing.in_flight)
     _hold(service, book, writer, metrics, instruments)
-    metrics.algorithms.set_function(lambda: len(worked.algorithms))
-    _work(service, writer, worked)
 
     public_market = PublicMarket(channels.to(settings.marketdata_address))
     executions = LoggedExecutions(database, listing)
@@ -231,13 +230,50 @@ async def main(service: Service[OrderSettings]) -> None:
     )
 
 
-def _relay(service: Service[OrderSettings], log: BusLog) -> Relay:
-    """Returns what brings the log to the bus."""
-    settings = service.settings
-    redis = connect(settings.redis_url.get_secret_value())
-    service.on_close(redis.aclose)
-    options = RelayOptions(interval_seconds=settings.relay_interval_seconds)
-    return Relay(redis, log, TOPIC_OF_NAME, shard=settings.shard, options=options)
+def _work(  # noqa: PLR0917 - each is a part that it wires
+    service: Service[OrderSettings],
+    identifiers: UuidV7,
+    book: Book,
+    writer: Writer,
+    placing: Placing,
+    listing: Listing,
+    metrics: Metrics,
+    *,
+    instruments: InstrumentCatalogue,
+    quotes: QuoteBoard,
+) -> tuple[AlgorithmPlans, RoutePlanner]:
+    """Works orders by their algorithms, and returns what makes the plans for that."""
+    bars = MarketBars(service.channels.to(service.settings.marketdata_address))
+    volumes, plans, clock = VolumeBoard(bars), AlgorithmPlans(bars, quotes), service.clock
+    channels, settings, record = service.channels, service.settings, RoutingRecord()
+    planner = RoutePlanner(
+        instruments,
+        MarketDepths(channels.to(settings.marketdata_address)),
+        Routing(channels.to(settings.broker_address)),
+        bars,
+        record=record,
+        clock=clock,
+    )
+    algorithms = Algorithms(
+        book,
+        writer,
+        placing,
+        instruments=instruments,
+        quotes=quotes,
+        volumes=volumes,
+        router=Router(planner, writer, record=record, quotes=quotes, clock=clock, identifiers=identifiers),
+        clock=clock,
+        identifiers=identifiers,
+    )
+    algorithms.start()
+    writer.listen(algorithms)
+    metrics.algorithms.set_function(lambda: len(algorithms))
+    preparing = AlgorithmPreparing(algorithms, plans, listing, writer, instruments=instruments, clock=clock)
+    service.spawn("algorithms", algorithms.run())
+    service.spawn("routing", algorithms.plan_rounds())
+    service.spawn("algorithm preparing", preparing.run())
+    service.spawn("volumes", volumes.run(clock.now_ns))
+    return plans, planner
 
 
 def _passing_on(
@@ -267,65 +303,6 @@ def _hold(
     service.spawn("expiries", expiries.run())
     service.spawn("triggers", triggers.run())
     service.spawn("trades", follower.run())
-
-
-class _Worked(NamedTuple):
-    """What works orders over time."""
-
-    algorithms: Algorithms
-    preparing: AlgorithmPreparing
-    plans: AlgorithmPlans
-    planner: RoutePlanner
-    volumes: VolumeBoard
-
-
-def _worked(
-    service: Service[OrderSettings],
-    book: Book,
-    writer: Writer,
-    placing: Placing,
-    listing: Listing,
-    *,
-    instruments: InstrumentCatalogue,
-    quotes: QuoteBoard,
-    identifiers: Identifiers,
-) -> _Worked:
-    """Wires what works orders over time and over venues."""
-    bars = MarketBars(service.channels.to(service.settings.marketdata_address))
-    volumes, plans, clock = VolumeBoard(bars), AlgorithmPlans(bars, quotes), service.clock
-    channels, settings, record = service.channels, service.settings, RoutingRecord()
-    planner = RoutePlanner(
-        instruments,
-        MarketDepths(channels.to(settings.marketdata_address)),
-        Routing(channels.to(settings.broker_address)),
-        bars,
-        record=record,
-        clock=clock,
-    )
-    algorithms = Algorithms(
-        book,
-        writer,
-        placing,
-        instruments=instruments,
-        quotes=quotes,
-        volumes=volumes,
-        router=Router(planner, writer, record=record, quotes=quotes, clock=clock, identifiers=identifiers),
-        clock=clock,
-        identifiers=identifiers,
-    )
-    preparing = AlgorithmPreparing(algorithms, plans, listing, writer, instruments=instruments, clock=clock)
-    return _Worked(algorithms, preparing, plans, planner, volumes)
-
-
-def _work(service: Service[OrderSettings], writer: Writer, worked: _Worked) -> None:
-    """Lets it work."""
-    algorithms = worked.algorithms
-    writer.listen(algorithms)
-    algorithms.start()
-    service.spawn("algorithms", algorithms.run())
-    service.spawn("routing", algorithms.plan_rounds())
-    service.spawn("algorithm preparing", worked.preparing.run())
-    service.spawn("volumes", worked.volumes.run(service.clock.now_ns))
 
 
 async def _start(store: PostgresStore, timeout_seconds: float) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -30,7 +29,7 @@ from services.order.pipeline.algorithm_work import AlgorithmWork
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.placing import Placing
-from services.order.pipeline.ports import Instruments, Quotes
+from services.order.pipeline.ports import Instruments, MarketVolumes, Quotes
 from services.order.pipeline.routing import Round, Router
 from services.order.pipeline.tickets import Outcome
 from services.order.pipeline.writer import Writer
@@ -49,22 +48,6 @@ _NOT_NOW: Final = frozenset(
     }
 )
 """Errors that say nothing of the child itself: it is sent again later, under the next number."""
-
-
-class MarketVolumes(Protocol):
-    """Follows what markets trade."""
-
-    def watch(self, instrument: str, since_ns: int) -> None:
-        """Follows the volume of an instrument since a time, until as many say that they need it no more."""
-        ...
-
-    def unwatch(self, instrument: str, since_ns: int) -> None:
-        """Says that the volume is needed no more."""
-        ...
-
-    def volume(self, instrument: str, since_ns: int) -> Decimal | None:
-        """Returns the newest that is known of a volume that is watched; None while nothing is."""
-        ...
 
 
 class Algorithms:

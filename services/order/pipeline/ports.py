@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from services.order.domain.breach import RiskBreach
@@ -185,6 +186,22 @@ class Quotes(Protocol):
 
     def quote(self, instrument: str) -> Quote | None:
         """Returns the newest quote of an instrument at once, stale or not; None while none is known."""
+        ...
+
+
+class MarketVolumes(Protocol):
+    """Follows what markets trade."""
+
+    def watch(self, instrument: str, since_ns: int) -> None:
+        """Follows the volume of an instrument since a time, until as many say that they need it no more."""
+        ...
+
+    def unwatch(self, instrument: str, since_ns: int) -> None:
+        """Says that the volume is needed no more."""
+        ...
+
+    def volume(self, instrument: str, since_ns: int) -> Decimal | None:
+        """Returns the newest that is known of a volume that is watched; None while nothing is."""
         ...
 
 

@@ -55,7 +55,7 @@ class RoutePlanner:
         """Returns the listings that an order may be routed to now."""
         now_ns = self._clock.now_ns()
         listings = self._listings.listings(terms.instrument)
-        trading = [each for each in listings if each.trades_at(now_ns)]
+        trading = [each for each in listings if each.trades_at(now_ns) and not each.collecting]
         return [each for each in trading if not strategy.venues or each.venue in strategy.venues]
 
     async def plan(
