@@ -82,18 +82,7 @@ def _linked(record: ListRecord, terms: OrderTerms, role: ListRole) -> OrderTerms
     links = Links(record.order_list_id, role, strategy_id=strategy_id, ordered=terms.quantity)
     # The same order alone, or in another list, is another request.
     told = f"{record.client_order_list_id}|{terms.client_order_id}|{role:d}|{record.contingency_type:d}|".encode()
-    return OrderTerms(
-        order_id=terms.order_id,
-        client_order_id=terms.client_order_id,
-        account_id=terms.account_id,
-        instrument=terms.instrument,
-        side=terms.side,
-        type=terms.type,
-        time_in_force=terms.time_in_force,
-        quantity=terms.quantity,
-        limit_price=terms.limit_price,
-        connection_id=terms.connection_id,
-        received_at_ns=terms.received_at_ns,
+    return terms.changed(
         instructions=changed(instructions, links=links),
         fingerprint=blake2b(told + terms.fingerprint, digest_size=FINGERPRINT_BYTES).digest(),
     )

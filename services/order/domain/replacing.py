@@ -169,7 +169,7 @@ def trailing_of(terms: OrderTerms) -> TrailingStop | None:
 
 def with_instructions(terms: OrderTerms, instructions: Instructions) -> OrderTerms:
     """Returns terms with other instructions."""
-    return _changed(terms, terms.quantity, terms.limit_price, instructions)
+    return terms.changed(instructions=instructions)
 
 
 def with_distance(terms: OrderTerms, trailing: TrailingStop, tick_size: Decimal) -> OrderTerms:
@@ -188,7 +188,7 @@ def with_distance(terms: OrderTerms, trailing: TrailingStop, tick_size: Decimal)
 
 def with_quantity(terms: OrderTerms, quantity: Decimal) -> OrderTerms:
     """Returns terms with another quantity."""
-    return _changed(terms, quantity, terms.limit_price, terms.instructions)
+    return terms.changed(quantity=quantity)
 
 
 def with_terms(
@@ -207,47 +207,25 @@ def with_terms(
         instructions = (instructions or Instructions()).with_stop_price(stop_price)
     if expire_at_ns is not None:
         instructions = (instructions or Instructions()).with_expiry(expire_at_ns)
-    return _changed(terms, quantity, limit_price, instructions)
+    return terms.changed(quantity=quantity, limit_price=limit_price, instructions=instructions)
 
 
 def working_by(terms: OrderTerms, algorithm: Algorithm) -> OrderTerms:
     """Returns terms with another state of their algorithm."""
     instructions = (terms.instructions or Instructions()).working_by(algorithm)
-    return _changed(terms, terms.quantity, terms.limit_price, instructions)
+    return terms.changed(instructions=instructions)
 
 
 def released(terms: OrderTerms) -> OrderTerms:
     """Returns the terms of a stop order that was released."""
     instructions = None if terms.instructions is None else terms.instructions.released()
-    return _changed(terms, terms.quantity, terms.limit_price, instructions)
+    return terms.changed(instructions=instructions)
 
 
 def as_released(terms: OrderTerms, type_: OrderType, time_in_force: TimeInForce) -> OrderTerms:
     """Returns the terms of an order that was released, as a venue that has not held it is told them."""
     instructions = None if terms.instructions is None else terms.instructions.for_venue()
-    after = _changed(terms, terms.quantity, terms.limit_price, instructions)
-    after.type, after.time_in_force = type_, time_in_force
-    return after
-
-
-def _changed(
-    terms: OrderTerms, quantity: Decimal, limit_price: Decimal | None, instructions: Instructions | None
-) -> OrderTerms:
-    return OrderTerms(
-        order_id=terms.order_id,
-        client_order_id=terms.client_order_id,
-        account_id=terms.account_id,
-        instrument=terms.instrument,
-        side=terms.side,
-        type=terms.type,
-        time_in_force=terms.time_in_force,
-        quantity=quantity,
-        limit_price=limit_price,
-        connection_id=terms.connection_id,
-        fingerprint=terms.fingerprint,
-        received_at_ns=terms.received_at_ns,
-        instructions=instructions,
-    )
+    return terms.changed(instructions=instructions, type=type_, time_in_force=time_in_force)
 
 
 def asked_terms(request: ReplaceRequest, terms: OrderTerms) -> OrderTerms:

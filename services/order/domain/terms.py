@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from decimal import Decimal
 from hashlib import blake2b
+from typing import Any
 
 from services.kernel.decimals import format_decimal
 from services.order.domain.instructions import Instructions
@@ -81,6 +83,17 @@ class OrderTerms:
         self.fingerprint = fingerprint or fingerprint_of(self)
         self.received_at_ns = received_at_ns
         self.encoded: bytes | None = None
+
+    def changed(self, **fields: Any) -> OrderTerms:
+        """Returns terms with other values of some attributes.
+
+        The digest stays that of the request that placed the order unless it is given too.
+        """
+        after = copy(self)
+        after.encoded = None
+        for name, value in fields.items():
+            setattr(after, name, value)
+        return after
 
     @property
     def group_id(self) -> str:
