@@ -1,7 +1,7 @@
 """Fills the tables of OrderService with a past: real rows, copied by SQL under new ids.
 
-The copies stand before the beginning of the log, at sequences below 1, so that nobody who follows it reads them as news.
-Their tables and indexes are as large as after as many real orders. Their payloads still name the orders copied;
+The copies stand before the beginning of the log, at sequences below 1, so that nobody who follows it reads them as
+news. Their tables and indexes are as large as after as many real orders. Their payloads still name the orders copied;
 nothing in a measurement reads them.
 """
 
@@ -13,29 +13,32 @@ import asyncpg
 
 _PREPARE: Final = """
     create unlogged table if not exists orders.bench_source as
-        select o.*, row_number() over (order by order_id) as number from orders.orders o where not live
+        select o.*, row_number() over (order by order_id) as number from orders.orders o where not live;
+    create or replace function orders.bench_copy(order_id uuid, round bigint) returns uuid immutable language sql as $$
+        select (left(order_id::text, 15) || substr(md5(order_id::text || round), 1, 3) || '-8'
+            || substr(md5(order_id::text || round), 4, 3) || '-' || substr(md5(order_id::text || round), 7, 12))::uuid
+    $$
 """
-_SPAN: Final = "select (select count(*) from orders.bench_source), (select max(sequence) from orders.events)"
+_SOURCE: Final = "select count(*) from orders.bench_source"
+_SPAN: Final = "select max(sequence) from orders.events"
 _COUNT: Final = "select count(*) from orders.orders"
-_ID: Final = """
-    (left(s.order_id::text, 15) || substr(md5(s.order_id::text || $1::bigint), 1, 3) || '-8'
-     || substr(md5(s.order_id::text || $1::bigint), 4, 3) || '-'
-     || substr(md5(s.order_id::text || $1::bigint), 7, 12))::uuid
-"""
-_ORDERS: Final = f"""
+_ORDERS: Final = """
     insert into orders.orders (order_id, shard, account_id, client_order_id, fingerprint, instrument, created_at,
         placed_sequence, live, status, accepted, notional, cancel_sequence, sequence)
-    select {_ID}, shard, account_id, client_order_id || '-' || $1::bigint, fingerprint, instrument,
-        created_at - $1::bigint * interval '1 hour', placed_sequence - $1::bigint * $2::bigint, live, status, accepted,
-        notional, cancel_sequence, sequence - $1::bigint * $2::bigint
-    from orders.bench_source s where number <= $3::bigint
+    select orders.bench_copy(order_id, round), shard, account_id, client_order_id || '-' || round, fingerprint,
+        instrument, created_at - round * interval '1 hour', placed_sequence - round * span, live, status, accepted,
+        notional, cancel_sequence, sequence - round * span
+    from orders.bench_source, (select $1::bigint as round, $2::bigint as span) as moved
+    where number <= $3::bigint
 """
-_EVENTS: Final = f"""
+_EVENTS: Final = """
     insert into orders.events
-    select e.shard, e.sequence - $1::bigint * $2::bigint, e.previous_sequence - $1::bigint * $2::bigint, e.topic,
-        e.account_id, e.account_sequence - $1::bigint * $2::bigint, {_ID}, e.instrument, e.type,
-        e.at - $1::bigint * interval '1 hour', e.executed_at - $1::bigint * interval '1 hour', e.payload
-    from orders.bench_source s join orders.events e on e.order_id = s.order_id where s.number <= $3::bigint
+    select e.shard, e.sequence - round * span, e.previous_sequence - round * span, e.topic, e.account_id,
+        e.account_sequence - round * span, orders.bench_copy(e.order_id, round), e.instrument, e.type,
+        e.at - round * interval '1 hour', e.executed_at - round * interval '1 hour', e.payload
+    from orders.bench_source s join orders.events e on e.order_id = s.order_id,
+        (select $1::bigint as round, $2::bigint as span) as moved
+    where s.number <= $3::bigint
 """
 
 
@@ -55,7 +58,7 @@ class Past:
         connection = await asyncpg.connect(self._url)
         try:
             await connection.execute(_PREPARE)
-            source, span = await connection.fetchrow(_SPAN)
+            source, span = await connection.fetchval(_SOURCE), await connection.fetchval(_SPAN)
             if not source:
                 raise ValueError("there is no ended order to copy")
             while (missing := orders - await connection.fetchval(_COUNT)) > 0:

@@ -12,7 +12,7 @@ import grpc
 from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tests.bench.order_load import Load, order
-from tests.bench.usage import usage_of
+from tests.fixtures.usage import usage_of
 
 _MOST_SECONDS = 300.0
 _AGAIN_SECONDS = 0.02
