@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,9 @@ def _acknowledgement(paced: dict[str, float], yardstick: Yardstick | None) -> li
 
 
 @asynccontextmanager
-async def bench_mesh(work: Path) -> AsyncIterator[Mesh]:
+async def bench_mesh(work: Path, settings: Mapping[str, str] | None = None) -> AsyncIterator[Mesh]:
     """Runs a mesh with accounts whose limits are out of the way."""
-    async with running_mesh(work / "mesh", WITHOUT_AGENTS) as mesh:
+    async with running_mesh(work / "mesh", WITHOUT_AGENTS, settings) as mesh:
         async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as rest:
             for account in ACCOUNTS:
                 await _open(rest, account)
