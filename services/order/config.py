@@ -29,7 +29,7 @@ class OrderSettings(StoreSettings, BusSettings):
     """How long to wait, at the start, for Postgres and for another writer of the shard to be gone."""
     instrument_refresh_seconds: float = Field(default=2.0, gt=0, le=3600)
     """How often instruments are read again, for their halts."""
-    most_waiting_orders: int = Field(default=20_000, ge=1)
+    most_waiting_orders: int = Field(default=5_000, ge=1)
     """Orders taken in and not committed yet; more are answered with OVERLOADED."""
     most_orders_per_check: int = Field(default=512, ge=1, le=10_000)
     """Orders in one message to RiskService."""

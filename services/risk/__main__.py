@@ -61,6 +61,7 @@ async def main(service: Service[RiskSettings]) -> None:
 
     book_store = PostgresBookStore(database)
     kept = await book_store.load()
+    listed.remember(each.account_id for each in kept.exposures)
     await quoted.require({each.instrument for each in kept.exposures})
     book.restore(kept, quoted.all)
     keeper = Keeper(book, breakers, trading, book_store, settings.save_interval_seconds)

@@ -1,10 +1,12 @@
 """`make bench`: measures what matters, beside the yardstick and bare servers in the same run, and keeps the figures.
 
-`python -m tests.bench [orders] [engine] [quotes]` measures those parts, or all.
+`python -m tests.bench [orders] [engine] [quotes] [scaling] [overload]` measures those parts; the first three when none
+is named. Scaling fills a database and takes minutes; flags set its sizes.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 import tempfile
@@ -15,15 +17,18 @@ from rich.console import Console
 
 from tests.bench.engine import measure_engine
 from tests.bench.order_path import measure_order_path
+from tests.bench.overload import measure_overload
 from tests.bench.quotes import fan_out, quote_latency
 from tests.bench.report import Figure, Skipped, keep, show
+from tests.bench.scaling import Sizes, add_sizes, measure_scaling, sizes_of
 from tests.bench.yardstick import VARIABLE, Yardstick, run_yardstick, yardstick_program
 
-PARTS = ("orders", "engine", "quotes")
+USUAL = ("orders", "engine", "quotes")
+PARTS = (*USUAL, "scaling", "overload")
 RESULTS = Path("bench-results")
 
 
-async def measure(parts: Sequence[str], work: Path, console: Console) -> list[Figure | Skipped]:
+async def measure(parts: Sequence[str], work: Path, console: Console, sizes: Sizes) -> list[Figure | Skipped]:
     """Returns the figures of some parts."""
     results: list[Figure | Skipped] = []
     if "orders" in parts:
@@ -36,6 +41,12 @@ async def measure(parts: Sequence[str], work: Path, console: Console) -> list[Fi
     if "quotes" in parts:
         console.print("quotes …")
         results += await _quotes(work)
+    if "scaling" in parts:
+        console.print("how cost grows …")
+        results += await measure_scaling(work / "scaling", sizes, console)
+    if "overload" in parts:
+        console.print("too much at once …")
+        results += await measure_overload(work / "overload")
     return results
 
 
@@ -75,13 +86,17 @@ async def _quotes(work: Path) -> list[Figure]:
 def main(arguments: Sequence[str]) -> int:
     """Measures, prints the table and keeps the figures."""
     console = Console(width=160 if not sys.stdout.isatty() else None)
-    unknown = set(arguments) - set(PARTS)
+    parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    add_sizes(parser)
+    chosen = parser.parse_args(arguments)
+    unknown = set(chosen.parts) - set(PARTS)
     if unknown:
         console.print(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
         return 2
     with tempfile.TemporaryDirectory(prefix="ordermesh-bench-") as name:
         work = Path(name)
-        results = asyncio.run(measure(arguments or PARTS, work, console))
+        results = asyncio.run(measure(chosen.parts or USUAL, work, console, sizes_of(chosen)))
     show(results, console)
     console.print(f"kept in {keep(results, RESULTS)}")
     return 0

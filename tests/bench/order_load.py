@@ -32,6 +32,7 @@ class Load:
         in_flight: Requests that are open at once.
         rate: Orders a second; 0 for as fast as they are taken.
         streams: Whether the accounts' order streams are read, until all orders have ended.
+        resting: Whether all buy, so that none trades.
     """
 
     orders: int = 20_000
@@ -42,6 +43,7 @@ class Load:
     in_flight: int = 8
     rate: float = 0.0
     streams: bool = True
+    resting: bool = False
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ def order(load: Load, run: str, number: int) -> order_entry_pb2.PlaceOrderReques
         account_id=load.accounts[number % len(load.accounts)],
         instrument=load.instrument,
         # An account is always on one side: two of its own orders would not trade, and one of them would never end.
-        side=1 + number % 2,  # type: ignore[arg-type]
+        side=1 if load.resting else 1 + number % 2,  # type: ignore[arg-type]
         type=2,  # type: ignore[arg-type]
         time_in_force=2,  # type: ignore[arg-type]
         quantity="100",

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,11 @@ async def measure_order_path(work: Path, yardstick: Yardstick | None, orders: in
         orders: Orders of the run at full speed.
     """
     bare = await asyncio.to_thread(echo)
-    async with _mesh(work) as mesh:
-        await _load(mesh, "trade", orders=2_000)
-        full = await _load(mesh, "trade", orders=orders)
-        paced = await _load(mesh, "trade-paced", orders=5_000, rate=500)
-        unary = await _load(mesh, "unary", orders=10_000, in_flight=CALLERS)
+    async with bench_mesh(work) as mesh:
+        await run_load(mesh, "trade", orders=2_000)
+        full = await run_load(mesh, "trade", orders=orders)
+        paced = await run_load(mesh, "trade-paced", orders=5_000, rate=500)
+        unary = await run_load(mesh, "unary", orders=10_000, in_flight=CALLERS)
         rest = await _rest(mesh, orders=10_000)
     return [
         _durable(full, yardstick),
@@ -102,9 +102,9 @@ def _acknowledgement(paced: dict[str, float], yardstick: Yardstick | None) -> li
 
 
 @asynccontextmanager
-async def _mesh(work: Path) -> AsyncIterator[Mesh]:
+async def bench_mesh(work: Path, settings: Mapping[str, str] | None = None) -> AsyncIterator[Mesh]:
     """Runs a mesh with accounts whose limits are out of the way."""
-    async with running_mesh(work / "mesh", WITHOUT_AGENTS) as mesh:
+    async with running_mesh(work / "mesh", WITHOUT_AGENTS, settings) as mesh:
         async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as rest:
             for account in ACCOUNTS:
                 await _open(rest, account)
@@ -122,12 +122,24 @@ async def _open(rest: httpx.AsyncClient, account: str) -> None:
     limited.raise_for_status()
 
 
-async def _load(mesh: Mesh, kind: str, *, orders: int, in_flight: int = 8, rate: float = 0.0) -> dict[str, float]:
-    """Runs a load in a process of its own and returns its figures."""
+async def run_load(
+    mesh: Mesh, kind: str, *flags: str, orders: int, in_flight: int = 8, rate: float = 0.0
+) -> dict[str, float]:
+    """Runs a load in a process of its own and returns its figures.
+
+    Args:
+        mesh: Where it goes.
+        kind: Which load of `tests.bench.orders`.
+        *flags: What else that program is told.
+        orders: How many.
+        in_flight: Requests that are open at once.
+        rate: Orders a second; 0 for as fast as they are taken.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.bench.orders", mesh.address("order"), kind, "--orders", str(orders)),
         *("--in-flight", str(in_flight), "--rate", str(rate), "--accounts", ",".join(ACCOUNTS)),
+        *flags,
         stdout=asyncio.subprocess.PIPE,
     )
     output = (await process.communicate())[0]

@@ -168,8 +168,12 @@ def main() -> None:
     parser.add_argument("--instrument", default="AAPL.XNAS")
     parser.add_argument("--price", default="187.25")
     parser.add_argument("--accounts", default="")
+    parser.add_argument("--account-count", type=int, default=0, help="use bench-0, bench-1, ... instead")
     parser.add_argument("--no-streams", action="store_true")
+    parser.add_argument("--resting", action="store_true", help="all buy, so that none trades")
     chosen = parser.parse_args()
+    if chosen.account_count:
+        chosen.accounts = ",".join(f"bench-{number}" for number in range(chosen.account_count))
     load = Load(
         orders=chosen.orders,
         batch=chosen.batch,
@@ -178,6 +182,7 @@ def main() -> None:
         instrument=chosen.instrument,
         price=chosen.price,
         streams=not chosen.no_streams,
+        resting=chosen.resting,
         **({"accounts": tuple(chosen.accounts.split(","))} if chosen.accounts else {}),
     )
     outcome = uvloop.run(KINDS[chosen.kind](chosen.address, load))

@@ -52,6 +52,8 @@ class FakeStore:
     commits: list[int] = field(default_factory=list)
     gate: asyncio.Event | None = None
     unreadable: bool = False
+    finds: list[int] = field(default_factory=list)
+    find_gate: asyncio.Event | None = None
 
     def encode(self, draft: Draft) -> None:
         for entry in draft.entries:
@@ -87,6 +89,9 @@ class FakeStore:
         return len(self.entries)
 
     async def find(self, keys: Collection[Key]) -> Mapping[Key, Order]:
+        self.finds.append(len(keys))
+        if self.find_gate is not None:
+            await self.find_gate.wait()
         await asyncio.sleep(0)
         known = self._keys()
         return {key: known[key] for key in keys if key in known}

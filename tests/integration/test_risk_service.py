@@ -217,6 +217,20 @@ async def test_portfolio_that_is_away_fails_closed(world: World) -> None:
     assert unknown.reason == error_pb2.ERROR_REASON_RISK_UNAVAILABLE
 
 
+async def test_accounts_that_have_traded_are_known_after_a_restart(world: World) -> None:
+    """Nobody is asked for them: with PortfolioService away their orders are checked, those of others are refused."""
+    async with world.running() as running, ReserveClient(running.channel) as stream:
+        await stream.sync()
+        await stream.settle(fill(1, 1, world.clock))
+        await saved(world, 1)
+    await world.portfolio_side.aclose()
+    async with world.running() as running, ReserveClient(running.channel) as stream:
+        await stream.sync(sequence=1)
+        await until(lambda: world.market.readers)
+        assert (await stream.one(2)).reason == ACCEPTED
+        assert (await stream.one(3, account_id="other")).reason == error_pb2.ERROR_REASON_RISK_UNAVAILABLE
+
+
 async def test_concurrent_updates_of_one_version_have_one_winner(world: World) -> None:
     """Of many updates that name the same version one succeeds."""
     async with world.running() as running:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from services.kernel.clock import Clock
@@ -11,11 +10,13 @@ from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain import refusals, rules
 from services.order.domain.held import kept_here
+from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.beginning import beginning, room_at_parent
 from services.order.pipeline.book import Book, Key
 from services.order.pipeline.entries import Draft
+from services.order.pipeline.looking import Looking
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.ports import Decision, EveryType, Instruments, Quotes, Risk, Store, VenueTypes
 from services.order.pipeline.tickets import Outcome, Placement, Ticket
@@ -46,6 +47,7 @@ class Placing:
         self._quotes = quotes
         self._most_per_batch, self._most_waiting = most_per_batch, most_waiting
         self._in_flight: dict[Key, Placement] = {}
+        self._looking = Looking(store, instruments)
         self._waiting: Drain[Placement] = Drain()
 
     @property
@@ -63,7 +65,7 @@ class Placing:
         ticket = Ticket(len(orders))
         doubtful = [(terms, index) for index, terms in enumerate(orders) if not self._enter(terms, ticket, index)]
         if doubtful:
-            await asyncio.gather(*(self._look_closer(terms, ticket, index) for terms, index in doubtful))
+            await self._look_closer(doubtful, ticket)
         return await ticket.wait()
 
     def check_room(self, count: int) -> None:
@@ -73,8 +75,9 @@ class Placing:
             CodedError: OVERLOADED or STORE_UNAVAILABLE.
         """
         self._writer.check_available()
-        if len(self._in_flight) + count > self._most_waiting:
-            raise refusals.overloaded(len(self._in_flight))
+        waiting = len(self._in_flight) + self._looking.waiting
+        if waiting + count > self._most_waiting:
+            raise refusals.overloaded(waiting)
 
     def as_held(self, terms: OrderTerms) -> OrderTerms:
         """Returns the terms of an order as it is placed: to wait here, when its venue does not let it wait there."""
@@ -136,22 +139,24 @@ class Placing:
             return True
         return False
 
-    async def _look_closer(self, terms: OrderTerms, ticket: Ticket, index: int) -> None:
-        """Answers an order that is not allowed now; but a repeated one gets its first answer all the same."""
+    async def _look_closer(self, doubtful: Sequence[tuple[OrderTerms, int]], ticket: Ticket) -> None:
+        """Answers orders that are not allowed now; but a repeated one gets its first answer all the same."""
+        found = await self._looking.look([terms for terms, _ in doubtful])
+        for (terms, index), told in zip(doubtful, found, strict=True):
+            if isinstance(told, Order):
+                ticket.settle(index, refusals.outcome(told, terms))
+            elif not self._known(terms, ticket, index):
+                self._judge(terms, told, ticket, index)
+
+    def _judge(self, terms: OrderTerms, instrument: Instrument | CodedError, ticket: Ticket, index: int) -> None:
         try:
-            key = (terms.account_id, terms.client_order_id)
-            if (order := (await self._store.find([key])).get(key)) is not None:
-                ticket.settle(index, refusals.outcome(order, terms))
-                return
-            instrument = await self._instruments.find(terms.instrument)
-            if instrument is None:
-                raise rules.unknown_instrument(terms.instrument)
+            if isinstance(instrument, CodedError):
+                raise instrument
             rules.check(terms, instrument, self._clock.now_ns())
         except CodedError as error:
             self._metrics.refused(error.reason)
             ticket.settle(index, error)
-            return
-        if not self._known(terms, ticket, index):
+        else:
             self._queue(terms, ticket, index)
 
     def _placement(self, terms: OrderTerms, ticket: Ticket, index: int) -> Placement:

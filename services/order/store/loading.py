@@ -19,6 +19,8 @@ ORDER_SELECT: Final = """
     select o.fingerprint, o.notional, o.accepted, o.placed_sequence, o.cancel_sequence, o.created_at, e.payload
     from orders o join events e on e.shard = o.shard and e.sequence = o.sequence
 """
+_ORDERS_AT_ONCE: Final = 5_000
+"""Live orders that are read at once: all of them with their reports would double what the process needs for ever."""
 _EPOCH: Final = """
     with made as (insert into logs (shard) values ($1) on conflict do nothing returning epoch)
     select epoch from made union all select epoch from logs where shard = $1
@@ -71,7 +73,10 @@ async def load(connection: Connection, book: Book) -> None:
     for topic in Topic:
         book.topics[topic] = await connection.fetchval(_LAST_OF_TOPIC, shard, topic) or 0
     book.cursors = {name: (epoch, sequence) for name, epoch, sequence in await connection.fetch(_CURSORS, shard)}
-    book.load(order_of_row(row) for row in await connection.fetch(_LIVE, shard))
+    async with connection.transaction(readonly=True):
+        rows = await connection.cursor(_LIVE, shard)
+        while part := await rows.fetch(_ORDERS_AT_ONCE):
+            book.load(map(order_of_row, part))
     if book.groups:
         book.load_ended(order_of_row(row) for row in await connection.fetch(_OF_LISTS, list(book.groups)))
     accounts = {order.terms.account_id for order in book.live.values()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 from ordermesh.portfolio.v1 import account_admin_pb2, portfolio_service_pb2_grpc
@@ -26,6 +27,10 @@ class PortfolioAccounts:
     def known(self, account_id: str) -> bool:
         """Tells whether an account is known to be there."""
         return account_id in self._known
+
+    def remember(self, account_ids: Iterable[str]) -> None:
+        """Takes accounts for there that were before, so that a restart does not ask for each of them again."""
+        self._known.update(account_ids)
 
     async def find(self, account_id: str) -> Standing:
         """Asks for an account that is not known.

@@ -358,6 +358,20 @@ async def test_more_than_may_wait_is_refused() -> None:
         assert len(world.store.entries) == 2
 
 
+async def test_orders_that_are_looked_into_count_as_waiting_and_are_looked_up_together() -> None:
+    """A flood of what the rules do not allow fills neither memory nor the store: one look-up a call, or OVERLOADED."""
+    async with running(most_waiting=3) as world:
+        world.store.find_gate = asyncio.Event()
+        waiting = asyncio.create_task(world.place(terms(limit_price="187.001"), terms(limit_price="187.001")))
+        await settled(lambda: world.store.finds == [2])
+        with pytest.raises(CodedError, match="OVERLOADED"):
+            await world.place(terms(), terms())
+        world.store.find_gate.set()
+        assert all(isinstance(outcome, CodedError) for outcome in await waiting)
+        assert len(await world.place(terms(), terms())) == 2
+        assert world.store.finds == [2]
+
+
 async def test_an_order_whose_caller_went_away_before_the_check_is_dropped(world: World) -> None:
     """Nobody was told anything, so nothing needs to be done; the id stays free."""
     world.risk.gate = asyncio.Event()
