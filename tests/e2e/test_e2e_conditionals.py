@@ -102,7 +102,8 @@ async def test_a_trailing_stop_follows_the_market_and_sells_behind_it(mesh: Mesh
         instrument = await new_instrument(maker)
         await maker.place(BUY, instrument, "5", "48")
         await trades_at(maker, taker, instrument, "50")
-        waiting = await someone.place(SELL, instrument, "5", trailing_stop=TrailingStop(percent="10"), **TRAILING)
+        trail = TrailingStop(percent="10")
+        waiting = await someone.place_when_priced(SELL, instrument, "5", trailing_stop=trail, **TRAILING)
         for price, stop in (("50", "45"), ("60", "54")):
             await trades_at(maker, taker, instrument, price)
             await until(someone, waiting.order_id, partial(has_stop_price, stop))

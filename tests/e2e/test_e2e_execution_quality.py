@@ -65,6 +65,8 @@ async def test_a_market_order_from_arrival_to_impact(mesh: Mesh, rest: httpx.Asy
         preview = await buyer.orders.PreviewOrder(order_preview_pb2.PreviewOrderRequest(order=request))
         order = (await buyer.orders.PlaceOrder(request)).order
         filled = await buyer.reports.until(order.order_id, ORDER_STATUS_FILLED)
+        # What is left is offered at 20.30: the next order must find that quote.
+        await arrived(buyer, instrument, "19.9", "20.3")
         other = await buyer.place(BUY, instrument, "1", "20.3", time_in_force=IOC)
         later = await buyer.reports.until(other.order_id, ORDER_STATUS_FILLED)
         seconds = later.times.venue_at.seconds - filled.times.venue_at.seconds + 1

@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from deploy.embedded.mesh import Mesh
-from ordermesh.order.v1 import execution_report_pb2, order_entry_pb2, order_pb2, order_query_pb2, order_stream_pb2
+from ordermesh.order.v1 import execution_report_pb2, order_entry_pb2, order_query_pb2, order_stream_pb2
 from ordermesh.order.v1.execution_report_pb2 import (
     EXECUTION_TYPE_CANCELED,
     EXECUTION_TYPE_NEW,
@@ -31,7 +31,7 @@ from ordermesh.order.v1.order_pb2 import (
     ORDER_STATUS_REJECTED,
 )
 from ordermesh.type.v1 import risk_breach_pb2
-from tests.fixtures.trader import BUY, FOK, IOC, SELL, Trader, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, FOK, IOC, SELL, Trader, new_instrument, trader
 
 Detail = TypeVar("Detail", bound=Message)
 
@@ -184,17 +184,7 @@ async def test_a_market_order_takes_what_is_offered(mesh: Mesh) -> None:
         instrument = await new_instrument(maker)
         resting = await maker.place(SELL, instrument, "5", "20")
         await maker.reports.until(resting.order_id, ORDER_STATUS_NEW)
-
-        async def attempt() -> order_pb2.Order | None:
-            try:
-                return await taker.place(BUY, instrument, "2")
-            except grpc.aio.AioRpcError as error:
-                if reason_of(error) != "NO_REFERENCE_PRICE":
-                    raise
-                return None
-
-        order = await eventually(attempt, lambda placed: placed is not None)
-        assert order is not None
+        order = await taker.place_when_priced(BUY, instrument, "2")
         filled = await taker.reports.until(order.order_id, ORDER_STATUS_FILLED)
         assert filled.average_price == "20"
 

@@ -159,12 +159,14 @@ def _traded(order: Order, report: VenueReport, sequence: int, at_ns: int) -> Ord
 def fill_anew(order: Order, report: VenueReport, sequence: int, at_ns: int) -> OrderEvent:
     """Returns the event of a fill of an order that has ended and of which the venue has adjusted trades.
 
-    It makes anew what it took back (FIX 5.0, J.1.b): the order has traded more, and stays ended.
+    It makes anew what it took back (FIX 5.0, J.1.b): the order has traded more, and stays ended. REJECTED says that
+    nothing has traded: such an order is CANCELED from then on.
     """
     made = _fill(order, report, sequence, at_ns)
     after = made.order
     if after.live:
-        after.live, after.status = False, order.status
+        rejected = order.status is OrderStatus.REJECTED
+        after.live, after.status = False, OrderStatus.CANCELED if rejected else order.status
         after.reason, after.text = order.reason, order.text
     return made
 
