@@ -309,7 +309,7 @@ def test_unsolicited_cancel(pending: str) -> None:
 
 
 def test_a_rejected_order_that_trades_after_all_was_canceled() -> None:
-    """REJECTED says that nothing has traded: a fill made anew after a bust leaves the order CANCELED with what it has."""
+    """REJECTED says that nothing has traded: a fill made anew after a bust leaves the order CANCELED with it."""
     life = Life("100").accept().trade("A", "10", "5").bust("B", "A").told(V.REJECTED)
     assert life.order.status is S.REJECTED
     life.trade("C", "10", "5")
