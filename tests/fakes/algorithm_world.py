@@ -123,6 +123,7 @@ class Venue:
     open: dict[str, Order] = field(default_factory=dict)
     seen: list[OrderTerms] = field(default_factory=list)
     reports: list[VenueReport] = field(default_factory=list)
+    history: list[VenueReport] = field(default_factory=list)
     sequence: int = 0
 
     def hear(self, entry: Entry) -> None:
@@ -184,19 +185,23 @@ class Venue:
         text: str = "",
     ) -> None:
         self.sequence += 1
-        self.reports.append(
-            VenueReport(
-                "simulation",
-                self.sequence,
-                type_,
-                order_id,
-                last_quantity=quantity,
-                last_price=price,
-                cumulative_quantity=self.filled[order_id] if quantity else None,
-                reason=reason,
-                text=text,
-            )
+        report = VenueReport(
+            "simulation",
+            self.sequence,
+            type_,
+            order_id,
+            last_quantity=quantity,
+            last_price=price,
+            cumulative_quantity=self.filled[order_id] if quantity else None,
+            reason=reason,
+            text=text,
         )
+        self.reports.append(report)
+        self.history.append(report)
+
+    def tell_after(self, sequence: int) -> None:
+        """Tells anew what a process that begins has not consumed."""
+        self.reports = [report for report in self.history if report.sequence > sequence]
 
 
 @dataclass
@@ -228,6 +233,7 @@ class AlgorithmWorld:
         self.book.load_accounts({"demo": 0, "nobody": 0})
         self.store.cursors.setdefault("simulation", ("e", 0))
         self.store.load(self.book)
+        self.venue.tell_after(self.store.cursors["simulation"][1])
         self.metrics = Metrics(CollectorRegistry())
         self.writer = Writer(self.book, self.store, self.clock, self.identifiers, self.metrics, retry_seconds=0)
         self.placing = Placing(
@@ -300,8 +306,7 @@ class AlgorithmWorld:
 
     async def through(self) -> None:
         """Waits until what was queued has been committed, and lets the venue answer."""
-        with suppress(CodedError):
-            await self.orders.cancel_all(CancelFilter("nobody"))
+        await self._queue_is_empty()
         while self.told < len(self.store.entries) or self.venue.reports:
             for entry in self.store.entries[self.told :]:
                 self.venue.hear(entry)
@@ -310,8 +315,17 @@ class AlgorithmWorld:
             self.writer.put(
                 VenueReports("simulation", "e", reports, self.metrics, on_gap=_no_gap, investigate=lambda strays: None)
             )
-            with suppress(CodedError):
-                await self.orders.cancel_all(CancelFilter("nobody"))
+            await self._queue_is_empty()
+
+    async def _queue_is_empty(self) -> None:
+        """Waits until the writer has come to what is queued last; one that has died tells why."""
+        asked, writing = asyncio.ensure_future(self.orders.cancel_all(CancelFilter("nobody"))), self._tasks[0]
+        await asyncio.wait({asked, writing}, return_when=asyncio.FIRST_COMPLETED)
+        if writing.done():
+            asked.cancel()
+            writing.result()
+        with suppress(CodedError):
+            await asked
 
     async def turn(self) -> None:
         """Lets algorithms, the writer and the venue do what is to be done now."""
