@@ -69,6 +69,29 @@ async def test_commands_sent_again_are_ignored_and_counted(channel: grpc.aio.Cha
     assert (progress.ignored_commands, progress.last_command_sequence) == (5, 6)
 
 
+async def test_batches_take_effect_in_the_order_in_which_they_were_sent(channel: grpc.aio.Channel) -> None:
+    """Many small batches, while executions are written back from other threads: not one overtakes the one before.
+
+    One that did would make the engine ignore the commands that it overtook, as ones that it has taken.
+    """
+    count = 5_000
+    trader = await Trader(channel, "one").open()
+    told = ignored = 0
+
+    async def follow() -> None:
+        nonlocal told, ignored
+        while told + ignored < count:
+            message = await trader.read()
+            told += len(message.batch.executions)
+            ignored = max(ignored, message.progress.ignored_commands)
+
+    following = asyncio.create_task(follow())
+    for sequence in range(1, count + 1):
+        await trader.send(new_order(sequence, BUY if sequence % 2 else SELL, 1, 100 if sequence % 2 else 200))
+    await following
+    assert (told, ignored) == (count, 0)
+
+
 async def test_every_command_is_answered(channel: grpc.aio.Channel) -> None:
     """Reduce, replace, cancel, mass cancel and a refusal each yield their execution."""
     trader = await Trader(channel, "one").open()

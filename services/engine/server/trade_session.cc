@@ -159,12 +159,17 @@ void TradeSession::take_batch(const pb::CommandBatch& batch) {
   }
   {
     const std::lock_guard guard(mutex_);
-    reading_ = false;
     ++batches_;
   }
   if (!matcher_.post(std::move(task))) {
     end(stopping(), true);
     return;
+  }
+  {
+    // Only now: a write that is done on another thread reads on too, and the next batch must not be posted before this one,
+    // whose commands would then be ignored as ones that were taken.
+    const std::lock_guard guard(mutex_);
+    reading_ = false;
   }
   read_on();
 }
