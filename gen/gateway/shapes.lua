@@ -772,6 +772,7 @@ shapes.enums["ordermesh.order.v1.ReconciliationKind"] = {
   ["RECONCILIATION_KIND_FILL_AFTER_END"] = 10,
   ["RECONCILIATION_KIND_REPORT_NOT_LOOKED_INTO"] = 11,
   ["RECONCILIATION_KIND_ADJUSTMENT_NOT_BOOKED"] = 15,
+  ["RECONCILIATION_KIND_PASSED_OVER_BY_VENUE"] = 16,
 }
 shapes.enums["ordermesh.risk.v1.RiskAlertKind"] = {
   ["RISK_ALERT_KIND_UNSPECIFIED"] = 0,

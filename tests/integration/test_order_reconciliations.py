@@ -11,7 +11,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.broker.v1 import routing_service_pb2 as routing
 from ordermesh.order.v1 import reconciliation_pb2 as api
-from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED, ORDER_STATUS_NEW
+from ordermesh.order.v1.order_pb2 import (
+    ORDER_STATUS_CANCELED,
+    ORDER_STATUS_FILLED,
+    ORDER_STATUS_NEW,
+    ORDER_STATUS_PENDING_NEW,
+)
+from ordermesh.type.v1 import error_pb2
 from services.kernel.errors import CodedError
 from tests.fakes.order_peers import Peers, rest
 from tests.fakes.order_world import Client, eventually, ready, serving
@@ -60,6 +66,33 @@ async def test_every_opening_leaves_a_record(client: Client, peers: Peers) -> No
     assert second.time.ToNanoseconds() >= first.time.ToNanoseconds()
     assert second.reconciliation_id > first.reconciliation_id
     assert second.decided
+
+
+async def test_an_order_that_its_venue_has_passed_over_is_ended(client: Client, peers: Peers) -> None:
+    """Its command was lost on the way and later ones were taken: the next opening cancels it, and says so."""
+    venue = peers.broker.venue
+    venue.react = rest
+    taken = await client.place()
+    await client.until(taken.order_id, ORDER_STATUS_NEW)
+    lost_from = venue.last_command
+    apply = venue.apply
+    venue.apply = lambda command: []  # type: ignore[method-assign]  # what is lost on the way
+    lost = await client.place()
+    venue.last_command = lost.sequence
+    venue.apply = apply  # type: ignore[method-assign]  # from here on nothing is lost
+    later = await client.place()
+    await client.until(later.order_id, ORDER_STATUS_NEW)
+    assert lost_from < lost.sequence < venue.last_command
+    assert (await client.order(lost.order_id)).order_status == ORDER_STATUS_PENDING_NEW
+    peers.broker.disconnect()
+    peers.broker.connect()
+    ended = await client.until(lost.order_id, ORDER_STATUS_CANCELED)
+    assert ended.reason == error_pb2.ERROR_REASON_VENUE_UNAVAILABLE
+    kinds = [api.RECONCILIATION_KIND_PASSED_OVER_BY_VENUE]
+    (record,) = await until(client, lambda records: len(records) == 1, kinds=kinds)
+    assert list(record.order_ids) == [lost.order_id]
+    for order in (taken, later):
+        assert (await client.order(order.order_id)).order_status == ORDER_STATUS_NEW
 
 
 async def test_what_differs_is_told_by_order(client: Client, peers: Peers) -> None:

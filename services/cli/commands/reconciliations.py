@@ -44,6 +44,7 @@ class Kind(StrEnum):
     FILL_AFTER_END = "fill-after-end"
     REPORT_NOT_LOOKED_INTO = "report-not-looked-into"
     ADJUSTMENT_NOT_BOOKED = "adjustment-not-booked"
+    PASSED_OVER_BY_VENUE = "passed-over-by-venue"
 
 
 def reconciliations(

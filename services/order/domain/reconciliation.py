@@ -21,6 +21,7 @@ class ReconciliationKind(IntEnum):
     FILL_AFTER_END = 10
     REPORT_NOT_LOOKED_INTO = 11
     ADJUSTMENT_NOT_BOOKED = 15
+    PASSED_OVER_BY_VENUE = 16
 
 
 @dataclass(frozen=True, slots=True)

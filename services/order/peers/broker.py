@@ -33,7 +33,7 @@ from services.order.peers.venue_types import VenueTypes
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.reconciling import Reconciling, VenueOrders
-from services.order.pipeline.reports import AdoptEpoch, VenueReports
+from services.order.pipeline.reports import AdoptEpoch, EndPassedOver, VenueReports
 from services.order.pipeline.writer import Writer
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -189,8 +189,18 @@ class BrokerRoute:
 
     async def _reconcile(self, opened: ConnectionOpened) -> None:
         known = await self._reconciling.compare(opened.connection_id, opened.last_report_sequence, self.venue_orders)
-        if not opened.deduplicates_commands and known is not None:
+        if opened.deduplicates_commands:
+            await self._end_passed_over(opened)
+        elif known is not None:
             self._send_outstanding(opened, known)
+
+    async def _end_passed_over(self, opened: ConnectionOpened) -> None:
+        """Ends what the venue can never take, now that all that it reported before it opened is consumed."""
+        done = asyncio.Event()
+        work = EndPassedOver(opened.connection_id, opened.last_command_sequence, done.set)
+        self._writer.put(work)
+        await done.wait()
+        self._reconciling.passed_over(opened.connection_id, work.ended)
 
     def _send_outstanding(self, opened: ConnectionOpened, known: frozenset[str]) -> None:
         """Says that the opening was noticed, and sends what the venue has not seen; without a pause in between."""

@@ -197,6 +197,22 @@ class Draft:
         orders = (self.orders.get(key, order) for key, order in self._book.live.items())
         return [order for order in orders if order.live and order.connection_id == connection_id]
 
+    def unanswered_at(self, connection_id: str, last_command: int) -> list[Order]:
+        """Returns the live orders that a connection's venue never answered, and whose commands are not above one.
+
+        Orders that named no connection are its own only while it is the only one that was ever open.
+        """
+        mine = {connection_id} if self._book.cursors.keys() - {connection_id} else {connection_id, ""}
+        orders = (self.orders.get(key, order) for key, order in self._book.live.items())
+        return [
+            order
+            for order in orders
+            if order.live
+            and not order.accepted
+            and 0 < order.placed_sequence <= last_command
+            and order.connection_id in mine
+        ]
+
     def group(self, group_id: str) -> dict[str, Order]:
         """Returns the orders of a group as they stand now, by id."""
         members = {id_: self.orders.get(id_, order) for id_, order in self._book.group(group_id).items()}

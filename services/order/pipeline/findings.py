@@ -72,6 +72,14 @@ def lost_by_venue(connection_id: str, order_ids: Sequence[str]) -> Finding:
     return Finding(kind, connection_id, found, decided, len(order_ids), order_ids=tuple(order_ids))
 
 
+def passed_over(connection_id: str, order_ids: Sequence[str]) -> Finding:
+    """A venue has taken later commands and never those of some orders."""
+    found = f"the venue has taken later commands, and never {_number(len(order_ids), 'order')}"
+    decided = "canceled, with the reason VENUE_UNAVAILABLE: it would ignore them from now on"
+    kind = ReconciliationKind.PASSED_OVER_BY_VENUE
+    return Finding(kind, connection_id, found, decided, len(order_ids), order_ids=tuple(order_ids))
+
+
 def report_of_unknown_order(report: VenueReport) -> Finding:
     """A venue reports on an order that is not of the log."""
     found = f"{_told(report)} of an order that is not of this log"

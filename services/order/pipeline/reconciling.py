@@ -89,6 +89,17 @@ class Reconciling:
         for order_id in order_ids[:_MOST_TOLD]:
             _log.error("the venue has lost the order; it is canceled", connection=connection_id, order_id=order_id)
 
+    def passed_over(self, connection_id: str, order_ids: Sequence[str]) -> None:
+        """Takes note of orders that ended because their venue has taken later commands and never theirs."""
+        if not order_ids:
+            return
+        self.metrics.found("passed_over_by_venue", len(order_ids))
+        self._records.add(findings.passed_over(connection_id, order_ids))
+        for order_id in order_ids[:_MOST_TOLD]:
+            _log.error(
+                "the venue has passed the order over; it is canceled", connection=connection_id, order_id=order_id
+            )
+
     def resent(self, connection_id: str, order_ids: Sequence[str]) -> None:
         """Takes note of commands sent again, by the order of each."""
         self.metrics.found("commands_resent", len(order_ids))

@@ -20,6 +20,7 @@ from services.order.pipeline.metrics import Metrics
 _log = structlog.stdlib.get_logger(__name__)
 
 LOST_TEXT = "the venue has lost its history and does not know the order any more"
+PASSED_OVER_TEXT = "the venue has taken later commands and never the order"
 
 
 class Kept:
@@ -210,4 +211,31 @@ class AdoptEpoch(Kept):
 
     def committed(self) -> None:
         """Goes on with the connection."""
+        self._done()
+
+
+class EndPassedOver(Kept):
+    """Ends orders that a venue will never take: its reports up to later commands are consumed, and it took others.
+
+    Attributes:
+        ended: Orders that were ended.
+    """
+
+    weight = 1
+
+    def __init__(self, connection_id: str, last_command: int, done: Callable[[], None]) -> None:
+        self._connection_id, self._last_command, self._done = connection_id, last_command, done
+        self.ended: list[str] = []
+
+    def prepare(self, draft: Draft, identifiers: Identifiers) -> None:
+        """Ends what the venue should have taken by its count of commands, and has never answered."""
+        self.ended = []
+        for order in draft.unanswered_at(self._connection_id, self._last_command):
+            event = lose(order, draft.next_sequence, draft.at_ns, PASSED_OVER_TEXT)
+            if event is not None:
+                draft.append(event, identifiers.new_id())
+                self.ended.append(order.terms.order_id)
+
+    def committed(self) -> None:
+        """Goes on with the comparison."""
         self._done()

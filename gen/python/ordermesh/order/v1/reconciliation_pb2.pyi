@@ -54,6 +54,8 @@ class _ReconciliationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Re
     """
     RECONCILIATION_KIND_ADJUSTMENT_NOT_BOOKED: _ReconciliationKind.ValueType  # 15
     """The venue cancels or corrects a trade that is not of the log, or corrects one that it has canceled. It was not booked."""
+    RECONCILIATION_KIND_PASSED_OVER_BY_VENUE: _ReconciliationKind.ValueType  # 16
+    """The venue has taken later commands and never these orders, which it would ignore from now on. They were canceled."""
 
 class ReconciliationKind(_ReconciliationKind, metaclass=_ReconciliationKindEnumTypeWrapper):
     """What was found when a venue was held against the order log."""
@@ -86,6 +88,8 @@ booked.
 """
 RECONCILIATION_KIND_ADJUSTMENT_NOT_BOOKED: ReconciliationKind.ValueType  # 15
 """The venue cancels or corrects a trade that is not of the log, or corrects one that it has canceled. It was not booked."""
+RECONCILIATION_KIND_PASSED_OVER_BY_VENUE: ReconciliationKind.ValueType  # 16
+"""The venue has taken later commands and never these orders, which it would ignore from now on. They were canceled."""
 Global___ReconciliationKind: _TypeAlias = ReconciliationKind  # noqa: Y015
 
 @_typing.final
