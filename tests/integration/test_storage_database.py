@@ -74,6 +74,18 @@ async def test_migrations_run_once_however_many_start_together(postgres_url: str
     assert tables == []
 
 
+async def test_a_version_that_came_since_is_run(postgres_url: str, tmp_path: Path) -> None:
+    """A schema that is at an older version is brought to the newest one, and one that is at it is left alone."""
+    folder = write_versions(tmp_path / "versions")
+    await migrate(postgres_url, "note", schema="notes", folder=folder)
+    await migrate(postgres_url, "note", schema="notes", folder=folder)
+    third = SECOND.replace("0002", "0003").replace("0001", "0002").replace("(1,", "(2,").format(last="")
+    (folder / "0003_third.py").write_text(third)
+    await migrate(postgres_url, "note", schema="notes", folder=folder)
+    async with Database(postgres_url, "notes") as database:
+        assert await rows(database) == [1, 2]
+
+
 async def test_a_failed_migration_leaves_nothing(postgres_url: str, tmp_path: Path) -> None:
     """All migrations of a start are one transaction: when one fails, the schema is what it was."""
     folder = write_versions(tmp_path / "versions", 'op.execute("select no_such_function()")')
