@@ -221,6 +221,7 @@ class AlgorithmWorld:
     venue: Venue = field(default_factory=Venue)
     identifiers: CountingIdentifiers = field(default_factory=CountingIdentifiers)
     told: int = 0
+    most_waiting: int = 20_000
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def quote(self, bid: str = "10.00", ask: str = "10.02", *, stale: bool = False) -> None:
@@ -245,6 +246,7 @@ class AlgorithmWorld:
             quotes=self.quotes,
             clock=self.clock,
             metrics=self.metrics,
+            most_waiting=self.most_waiting,
         )
         self.planner = RoutePlanner(
             self.instruments, self.depths, self.routes, self.history, record=self.record, clock=self.clock

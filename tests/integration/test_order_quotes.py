@@ -140,6 +140,17 @@ async def test_the_last_trade_of_a_time(market: FakePublicMarket, channel: Chann
     assert await public.last_trade(AAPL, 0, 9_000) == Mark(Decimal(12), 2_401)
 
 
+async def test_trades_that_were_taken_back_do_not_count(market: FakePublicMarket, channel: Channel) -> None:
+    """Neither as the last one, however many they are, nor in the sum."""
+    market.trades = [trade(str(10 + number), "1", number * 1_000) for number in range(40)]
+    for canceled in market.trades[5:]:
+        canceled.canceled = True
+    public = PublicMarket(channel)
+    assert await public.last_trade(AAPL, 0, 90_000) == Mark(Decimal(14), 4_000)
+    assert await public.last_trade(AAPL, 5_000, 90_000) is None
+    assert await public.traded(AAPL, 3_000, 90_000) == Traded(Decimal(13 + 14), Decimal(2), 2, 3_000, 90_000)
+
+
 async def test_what_was_traded_is_summed_over_all_pages(market: FakePublicMarket, channel: Channel) -> None:
     """Exactly the trades of the time."""
     market.trades = [trade(str(10 + number), "2", number * 1_000) for number in range(10)]

@@ -96,7 +96,7 @@ def adjust(
 
 
 def adjust_parent(parent: Order, quantity: Decimal, notional: Decimal, sequence: int, at_ns: int) -> OrderEvent:
-    """Returns the event of a parent, live or ended, when a trade of one of its child orders was canceled or corrected.
+    """Returns the event of a parent, live or ended, when its venue has changed what one of its child orders has traded.
 
     Args:
         parent: The parent.
@@ -108,8 +108,11 @@ def adjust_parent(parent: Order, quantity: Decimal, notional: Decimal, sequence:
     cumulative = parent.cumulative + quantity
     after = _after(parent, cumulative, None, sequence, at_ns)
     after.cumulative, after.notional = cumulative, parent.notional + notional
-    if after.live and after.status not in CHANGING:
-        after.status = after.resting_status
+    if after.live:
+        # Why it is to end stays with it until it has.
+        after.reason, after.text = parent.reason, parent.text
+        if after.status not in CHANGING:
+            after.status = after.resting_status
     return OrderEvent(ExecutionType.ORDER_STATUS, after, None, after.reason, after.text)
 
 

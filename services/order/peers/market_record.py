@@ -22,7 +22,8 @@ MOST_TRADES: Final = 5_000
 _MOST_CANDLES: Final = 4_000
 _PAGE_SIZE: Final = 1_000
 _NEAR: Final = 20
-"""Trades that are looked through for the last one: bounds of a list are whole microseconds, times are not."""
+"""Trades that are asked for at a time for the last one that counts: some of a page may not. Bounds of a list are whole
+microseconds, times are not; and a trade that its venue has taken back is still listed."""
 _MICROSECOND: Final = 1_000
 _SECOND: Final = 1_000_000_000
 
@@ -55,15 +56,13 @@ class PublicMarket:
         return known
 
     async def last_trade(self, instrument: str, begin_ns: int, end_ns: int) -> Mark | None:
-        """Returns the last public trade from one time to another, both inclusive; None when there was none.
+        """Returns the last public trade from one time to another, both inclusive; None when there was none that counts.
 
         Raises:
             CodedError: SERVICE_UNAVAILABLE, STORE_UNAVAILABLE.
         """
-        request = _trades(instrument, begin_ns, end_ns, _NEAR)
-        for trade in (await self._stub.ListMarketTrades(request)).trades:
-            if begin_ns <= (at_ns := nanoseconds(trade.venue_time)) <= end_ns:
-                return Mark(Decimal(trade.price), at_ns)
+        async for trade in self._each_trade(instrument, begin_ns, end_ns, _NEAR):
+            return Mark(Decimal(trade.price), nanoseconds(trade.venue_time))
         return None
 
     async def traded(self, instrument: str, begin_ns: int, end_ns: int) -> Traded | None:
@@ -85,13 +84,14 @@ class PublicMarket:
         return await self._of_candles(instrument, begin_ns, end_ns)
 
     async def _each_trade(
-        self, instrument: str, begin_ns: int, end_ns: int
+        self, instrument: str, begin_ns: int, end_ns: int, page_size: int = _PAGE_SIZE
     ) -> AsyncIterator[market_trade_pb2.MarketTrade]:
-        request = _trades(instrument, begin_ns, end_ns, _PAGE_SIZE)
+        """Yields the trades that count, newest first."""
+        request = _trades(instrument, begin_ns, end_ns, page_size)
         while True:
             response = await self._stub.ListMarketTrades(request)
             for trade in response.trades:
-                if begin_ns <= nanoseconds(trade.venue_time) <= end_ns:
+                if begin_ns <= nanoseconds(trade.venue_time) <= end_ns and not trade.canceled:
                     yield trade
             if not response.next_page_token:
                 return

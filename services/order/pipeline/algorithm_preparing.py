@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import structlog
@@ -20,6 +21,7 @@ from services.order.pipeline.writer import Writer
 _log = structlog.stdlib.get_logger(__name__)
 
 _AGAIN_NS: Final = SECOND_NS
+_MOST_AT_A_TIME: Final = 32
 _LOOKED_THROUGH: Final = 100
 """Newest children among which the highest number is looked for: they may have come in another order than they began."""
 
@@ -43,8 +45,9 @@ class AlgorithmPreparing:
     async def run(self) -> None:
         """Prepares for ever."""
         while True:
-            for run in await self._algorithms.waiting.take(1):
-                await self.prepare(run)
+            runs = await self._algorithms.waiting.take(_MOST_AT_A_TIME)
+            # Side by side: after a restart all of them wait, each for an answer or two.
+            await asyncio.gather(*map(self.prepare, runs))
 
     async def prepare(self, run: Run) -> None:
         """Fetches what an order lacks; what cannot be had now is asked for again."""

@@ -38,7 +38,6 @@ class Run:
         algorithm: How it is worked.
         start_ns: When it begins.
         number: Number of its newest child; None until it is looked up.
-        due_ns: When it is to be decided on next; None: something must happen first.
         not_before_ns: No child is sent before.
         rejections: Children that were rejected one after the other, the newest ones.
         rejected: Why the newest was.
@@ -52,7 +51,6 @@ class Run:
         "_pause_ns",
         "_schedule",
         "algorithm",
-        "due_ns",
         "instrument",
         "not_before_ns",
         "number",
@@ -73,7 +71,6 @@ class Run:
         self.start_ns = algorithm.begins_at_ns(parent.created_at_ns)
         # One that begins now has no children; how many others have had is in the store.
         self.number: int | None = 0 if begins else None
-        self.due_ns: int | None = None
         self.not_before_ns = 0
         self.rejections, self.rejected = 0, ""
         self.preparing = self.watching = False

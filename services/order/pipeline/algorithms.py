@@ -6,7 +6,6 @@ was lost is made again, one that was carried out is not repeated, and a restart 
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,6 +23,7 @@ from services.order.domain.family import OUT_OF_TIME
 from services.order.domain.instruments import Instrument
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
+from services.order.pipeline.agenda import Agenda
 from services.order.pipeline.algorithm_runs import GAVE_UP, Run
 from services.order.pipeline.algorithm_work import AlgorithmWork
 from services.order.pipeline.book import Book
@@ -37,6 +37,9 @@ from services.order.pipeline.writer import Writer
 _log = structlog.stdlib.get_logger(__name__)
 
 _LATER_NS: Final = SECOND_NS // 2
+_MOST_AT_A_TIME: Final = 100
+"""Orders that are decided on together. All that are due at one moment could be more children than are taken in at once:
+then none would be, now and at every later attempt."""
 _NOT_NOW: Final = frozenset(
     {
         "DUPLICATE_CLIENT_ORDER_ID",
@@ -71,7 +74,7 @@ class Algorithms:
         self._instruments, self._quotes, self._volumes = instruments, quotes, volumes
         self._clock, self._identifiers = clock, identifiers
         self._runs: dict[str, Run] = {}
-        self._looks: list[tuple[int, str]] = []
+        self._agenda = Agenda()
         self._wakeup = Wakeup()
         self.waiting: Drain[Run] = Drain()
 
@@ -100,10 +103,12 @@ class Algorithms:
                 self.look(run, now_ns)
 
     def look(self, run: Run, at_ns: int) -> None:
-        """Has an order decided on at a time, or earlier if that was asked for before."""
-        if run.due_ns is None or at_ns < run.due_ns:
-            run.due_ns = at_ns
-            heapq.heappush(self._looks, (at_ns, run.parent_order_id))
+        """Has an order decided on at a time, or earlier if that was asked for before, unless it has ended."""
+        if self._runs.get(run.parent_order_id) is not run:
+            return
+        due_ns = self._agenda.due_ns(run.parent_order_id)
+        if due_ns is None or at_ns < due_ns:
+            self._agenda.put(run.parent_order_id, at_ns)
             self._wakeup.call()
 
     async def plan_rounds(self) -> None:
@@ -122,13 +127,14 @@ class Algorithms:
         """Decides for ever."""
         while True:
             await self.step()
-            wait_ns = self._looks[0][0] - self._clock.now_ns() if self._looks else None
-            await self._wakeup.wait(None if wait_ns is None else max(0.0, wait_ns / SECOND_NS))
+            next_ns = self._agenda.next_ns
+            await self._wakeup.wait(None if next_ns is None else max(0.0, (next_ns - self._clock.now_ns()) / SECOND_NS))
 
     async def step(self) -> None:
-        """Decides on what is due now, and returns once the children that it sends are committed or refused."""
+        """Decides on some of what is due now, and returns once the children that it sends are committed or refused."""
         now_ns, work = self._clock.now_ns(), AlgorithmWork()
-        decided = [(run, self._decide(run, now_ns, work)) for run in self._due(now_ns)]
+        due = [self._runs[order_id] for order_id in self._agenda.take(now_ns, _MOST_AT_A_TIME)]
+        decided = [(run, self._decide(run, now_ns, work)) for run in due]
         children = [(run, terms) for run, each in decided for terms in each]
         if work:
             self._writer.put(work)
@@ -154,18 +160,9 @@ class Algorithms:
 
     def _drop(self, run: Run) -> None:
         del self._runs[run.parent_order_id]
+        self._agenda.drop(run.parent_order_id)
         if run.watching:
             self._volumes.unwatch(run.instrument, run.start_ns)
-
-    def _due(self, now_ns: int) -> Sequence[Run]:
-        due: dict[str, Run] = {}
-        while self._looks and self._looks[0][0] <= now_ns:
-            at_ns, order_id = heapq.heappop(self._looks)
-            run = self._runs.get(order_id)
-            if run is not None and run.due_ns == at_ns:
-                run.due_ns = None
-                due[order_id] = run
-        return list(due.values())
 
     def _decide(self, run: Run, now_ns: int, work: AlgorithmWork) -> Sequence[OrderTerms]:
         """Decides on one order: adds its changes to the work, and returns the children to be sent."""

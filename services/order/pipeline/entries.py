@@ -118,6 +118,7 @@ class Draft:
     __slots__ = (
         "_book",
         "_histories",
+        "_members",
         "accounts",
         "at_ns",
         "cursors",
@@ -153,6 +154,8 @@ class Draft:
         self.topics = list(book.topics)
         self.lists: list[ListRecord] = []
         self.grouped: list[Entry] = []
+        # By group, in the order in which they changed: a draft of many groups would be gone through for each of them.
+        self._members: dict[str, dict[str, None]] = {}
         self.instructed: list[Entry] = []
 
     @property
@@ -216,10 +219,8 @@ class Draft:
     def group(self, group_id: str) -> dict[str, Order]:
         """Returns the orders of a group as they stand now, by id."""
         members = {id_: self.orders.get(id_, order) for id_, order in self._book.group(group_id).items()}
-        for entry in self.grouped:
-            terms = entry.order.terms
-            if terms.group_id == group_id:
-                members[terms.order_id] = self.orders[terms.order_id]
+        for order_id in self._members.get(group_id, ()):
+            members[order_id] = self.orders[order_id]
         return members
 
     def cursor(self, connection_id: str) -> tuple[str, int]:
@@ -252,8 +253,9 @@ class Draft:
         self.entries.append(entry)
         if order.terms.instructions is not None:
             self.instructed.append(entry)
-            if order.terms.group_id:
+            if group_id := order.terms.group_id:
                 self.grouped.append(entry)
+                self._members.setdefault(group_id, {})[order.terms.order_id] = None
         return entry
 
 

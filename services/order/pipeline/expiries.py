@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 from typing import Final
 
 from services.kernel.clock import Clock
 from services.kernel.drain import Wakeup
 from services.order.domain.conditions import expires_at_ns
 from services.order.domain.order import Order
+from services.order.pipeline.agenda import Agenda
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.trigger_work import ExpireOrders
@@ -17,7 +17,6 @@ from services.order.pipeline.writer import Writer
 _LONGEST_SLEEP_SECONDS: Final = 1.0
 """The clock is looked at as often: it may be set, and a sleep does not notice."""
 _PER_WORK: Final = 500
-_SLACK: Final = 64
 
 
 class Expiries:
@@ -25,12 +24,11 @@ class Expiries:
 
     def __init__(self, book: Book, writer: Writer, clock: Clock) -> None:
         self._book, self._writer, self._clock = book, writer, clock
-        self._due: dict[str, int] = {}
-        self._heap: list[tuple[int, str]] = []
+        self._agenda = Agenda()
         self._wakeup = Wakeup()
 
     def __len__(self) -> int:
-        return len(self._due)
+        return len(self._agenda)
 
     def start(self) -> None:
         """Takes in the orders that were loaded; those that are due are ended before anything else is done to them."""
@@ -53,12 +51,7 @@ class Expiries:
     def expire(self) -> None:
         """Ends what is due now."""
         now_ns = self._clock.now_ns()
-        due: list[str] = []
-        while self._heap and self._heap[0][0] <= now_ns:
-            until, order_id = heapq.heappop(self._heap)
-            if self._due.get(order_id) == until:
-                del self._due[order_id]
-                due.append(order_id)
+        due = self._agenda.take(now_ns)
         for first in range(0, len(due), _PER_WORK):
             self._writer.put(ExpireOrders(due[first : first + _PER_WORK], now_ns))
 
@@ -66,16 +59,13 @@ class Expiries:
         order_id = order.terms.order_id
         until = expires_at_ns(order) if order.held else None
         if until is None:
-            self._due.pop(order_id, None)
-        elif self._due.get(order_id) != until:
-            self._due[order_id] = until
-            heapq.heappush(self._heap, (until, order_id))
+            self._agenda.drop(order_id)
+        elif self._agenda.due_ns(order_id) != until:
+            self._agenda.put(order_id, until)
             self._wakeup.call()
-        if len(self._heap) > 2 * len(self._due) + _SLACK:
-            self._heap = [(until, order_id) for order_id, until in self._due.items()]
-            heapq.heapify(self._heap)
 
     def _seconds(self) -> float | None:
-        if not self._heap:
+        next_ns = self._agenda.next_ns
+        if next_ns is None:
             return None
-        return min(max(self._heap[0][0] - self._clock.now_ns(), 0) / 1e9, _LONGEST_SLEEP_SECONDS)
+        return min(max(next_ns - self._clock.now_ns(), 0) / 1e9, _LONGEST_SLEEP_SECONDS)

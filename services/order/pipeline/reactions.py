@@ -73,15 +73,12 @@ class Reactions:
             if not entry.event.is_fill:
                 adjusted.add(parent_order_id)
         for parent_order_id, (quantity, notional) in traded.items():
-            if parent_order_id in adjusted:
-                _roll_back(draft, parent_order_id, quantity, notional, identifiers)
-                continue
-            parent = draft.order(parent_order_id)
+            parent = None if parent_order_id in adjusted else draft.order(parent_order_id)
             event = parent and held.progress(parent, quantity, notional, draft.next_sequence, draft.at_ns)
             if event:
                 draft.append(event, identifiers.new_id())
             else:
-                _log.error("a child order has traded for a parent that has ended", parent_order_id=parent_order_id)
+                _adjust_parent(draft, parent_order_id, quantity, notional, identifiers)
 
 
 def _difference(event: OrderEvent) -> tuple[Decimal, Decimal] | None:
@@ -95,10 +92,13 @@ def _difference(event: OrderEvent) -> tuple[Decimal, Decimal] | None:
     return None
 
 
-def _roll_back(
+def _adjust_parent(
     draft: Draft, parent_order_id: str, quantity: Decimal, notional: Decimal, identifiers: Identifiers
 ) -> None:
-    """Lets a parent follow what its venue has done to trades of its children; all of them may have ended long ago."""
+    """Lets a parent follow what its children have traded once it or they may have ended, perhaps long ago.
+
+    A trade was canceled or corrected, or made anew, or filled beyond what the parent had left.
+    """
     history = draft.history(parent_order_id)
     if history is None:
         return  # It is looked up now, and the draft prepared again.

@@ -21,9 +21,11 @@ from services.order.wire_quotes import arrival_of
 from services.storage.database import Database
 
 _BEGINNINGS: Final = """
-    select e.payload from orders o join events e on e.shard = o.shard and e.sequence = o.placed_sequence
-    where o.order_id = any($1::uuid[])
+    select e.payload from unnest($1::uuid[]) as wanted (order_id) cross join lateral (
+        select payload from events where order_id = wanted.order_id order by sequence limit 1
+    ) e
 """
+"""By the first entry, not by that of the command that places it: held orders get that later, parents never."""
 _FILLS: Final = """
     select sequence, payload from events
     where order_id = $1 and sequence > $2 and sequence <= $3 and executed_at is not null

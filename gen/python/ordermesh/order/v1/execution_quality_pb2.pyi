@@ -382,7 +382,8 @@ Global___MarketImpact: _TypeAlias = MarketImpact  # noqa: Y015
 
 @_typing.final
 class MarketComparison(_message.Message):
-    """All that was traded in the instrument from the order's arrival to its end (while it lives, to now), its own fills included.
+    """All that was traded in the instrument from the order's arrival to its end (while it lives, to now), its own fills included,
+    and trades that the venue has taken back left out.
     From the public trades; where these are more than 5,000, or not kept any longer, from the candles that the time touches.
     """
 
