@@ -283,6 +283,10 @@ class FakeVenue:
         if filled or ended:
             del self.open[order_id]
 
+    def told(self) -> list[str]:
+        """Returns the ids of the orders that it was told to place, warm-ups included."""
+        return [command.new_order.order_id for command in self.commands if command.HasField("new_order")]
+
     def lose_history(self) -> None:
         self.epoch = str(uuid.uuid4())
         self.last_command = 0

@@ -96,14 +96,18 @@ class Client:
 
 
 async def ready(client: Client, peers: Peers, account_id: str = "warm-up") -> None:
-    """Waits until orders are taken and routed, which the health of the service does not tell."""
+    """Waits until orders are taken and routed, which the health of the service does not tell.
+
+    What was placed for it is at the venue then, so that what a test counts there is its own.
+    """
 
     async def goes_through() -> bool:
         try:
-            await client.orders.PlaceOrder(request(account_id=account_id))
+            placed = await client.orders.PlaceOrder(request(account_id=account_id))
         except CodedError as error:
             return error.reason == "RISK_LIMIT_EXCEEDED"
-        return peers.broker.ready
+        await eventually(lambda: peers.broker.ready and placed.order.order_id in peers.broker.venue.told())
+        return True
 
     await eventually(goes_through)
 

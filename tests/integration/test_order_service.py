@@ -23,7 +23,7 @@ from ordermesh.order.v1.order_pb2 import (
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.status import from_status
-from tests.fakes.order_peers import Peers, ignore, refuse, rest
+from tests.fakes.order_peers import Peers, refuse, rest
 from tests.fakes.order_world import Client, eventually, ready, request, serving
 
 
@@ -409,10 +409,11 @@ async def test_an_order_of_an_account_is_numbered_on_over_a_restart(
     postgres_url: str, redis_url: str, peers: Peers
 ) -> None:
     """Sequences, ids and epoch go on where they were; what was placed before is found and not placed again."""
-    peers.broker.venue.react = ignore
+    peers.broker.venue.react = rest
     async with serving(postgres_url, redis_url, peers) as client:
         await ready(client, peers)
         first = await client.place("c-1")
+        await client.until(first.order_id, ORDER_STATUS_NEW)
         epoch = (await client.events.ReadEvents(event_log_service_pb2.ReadEventsRequest())).epoch
     async with serving(postgres_url, redis_url, peers) as client:
         await ready(client, peers)
@@ -422,8 +423,8 @@ async def test_an_order_of_an_account_is_numbered_on_over_a_restart(
         assert again.order_id == first.order_id
         assert [order.order_id for order in await client.all_orders()].index(first.order_id) > 0
         assert read.epoch == epoch
-        (report,) = await client.history(second.order_id)
-        assert report.account_sequence == 2
+        report = (await client.history(second.order_id))[0]
+        assert report.account_sequence == 3
 
 
 async def test_a_second_writer_of_a_shard_does_not_start(postgres_url: str, redis_url: str, peers: Peers) -> None:

@@ -101,7 +101,7 @@ async def test_a_batch_is_placed_where_its_accounts_are_and_lists_hold_all(shard
     for result in answer.results:
         await other.until(result.order.order_id, FILLED)
 
-    listed = [order for order in await other.all_orders() if order.client_order_id.startswith("b")]
+    listed = [order for order in await other.all_orders() if order.account_id in ACCOUNTS]
     assert sorted(order.order_id for order in listed) == sorted(result.order.order_id for result in answer.results)
     trades, token = [], ""
     while True:
