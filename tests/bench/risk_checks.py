@@ -24,7 +24,8 @@ from services.risk.pipeline.reserving import Reserving, ShardStream, Sync
 from services.risk.pipeline.withdrawing import Withdrawing
 from services.risk.servicer.reservation import _decisions, _message
 from tests.fakes.clock import FakeClock
-from tests.fakes.risk_world import FakeAccounts, FakeMarkets, FakeRiskStore, fill, reservation
+from tests.fakes.reserve_client import fill, reservation
+from tests.fakes.risk_store import FakeAccounts, FakeMarkets, FakeRiskStore
 
 BATCH = 250
 ACCOUNTS = 50

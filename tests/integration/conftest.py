@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.fakes.order_peers import Peers, rest
+from tests.fakes.order_peers import Peers
+from tests.fakes.order_venue import rest
 from tests.fakes.order_world import Client, ready, serving
 
 

@@ -15,7 +15,9 @@ from ordermesh.broker.v1 import routing_service_pb2 as routing
 from ordermesh.order.v1 import execution_quality_pb2, execution_quality_summary_pb2, order_entry_pb2
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_FILLED, ORDER_STATUS_PARTIALLY_FILLED
 from services.kernel.errors import CodedError
-from tests.fakes.order_peers import Peers, accept, ignore, refuse
+from tests.fakes.order_peers import Peers
+from tests.fakes.order_risk import accept, refuse
+from tests.fakes.order_venue import ignore
 from tests.fakes.order_world import Client, eventually, ready, request, serving
 from tests.fakes.public_market import trade
 

@@ -23,7 +23,8 @@ from ordermesh.order.v1.order_pb2 import (
 from services.kernel.errors import CodedError
 from services.mesh.service import TaskDiedError
 from services.mesh.status import from_status
-from tests.fakes.order_peers import CONNECTION, Peers, ignore, rest
+from tests.fakes.order_peers import Peers
+from tests.fakes.order_venue import CONNECTION, ignore, rest
 from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, request, serving
 
 

@@ -15,7 +15,9 @@ from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED, ORDER_STATUS_PENDI
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2
 from services.kernel.errors import CodedError
 from services.mesh.status import from_status
-from tests.fakes.order_peers import Peers, instrument, refuse
+from tests.fakes.order_market_data import instrument
+from tests.fakes.order_peers import Peers
+from tests.fakes.order_risk import refuse
 from tests.fakes.order_world import Client, eventually, ready, request, serving
 
 

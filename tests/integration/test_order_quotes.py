@@ -16,7 +16,7 @@ from services.mesh.client import Channel
 from services.order.domain.executions import Mark, Traded
 from services.order.peers.market_record import MOST_TRADES, PublicMarket
 from services.order.peers.quotes import QuoteBoard
-from tests.fakes.order_peers import instrument
+from tests.fakes.order_market_data import instrument
 from tests.fakes.order_world import eventually
 from tests.fakes.public_market import FakePublicMarket, candle, trade
 from tests.fixtures.serving import serving

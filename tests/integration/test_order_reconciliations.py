@@ -19,7 +19,8 @@ from ordermesh.order.v1.order_pb2 import (
 )
 from ordermesh.type.v1 import error_pb2
 from services.kernel.errors import CodedError
-from tests.fakes.order_peers import Peers, rest
+from tests.fakes.order_peers import Peers
+from tests.fakes.order_venue import rest
 from tests.fakes.order_world import Client, eventually, ready, serving
 
 Record = api.Reconciliation

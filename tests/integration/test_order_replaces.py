@@ -28,7 +28,9 @@ from ordermesh.order.v1.order_pb2 import (
 from ordermesh.order.v1.order_replace_pb2 import REPLACE_STATUS_REJECTED, REPLACE_STATUS_REPLACED
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2
 from services.kernel.errors import CodedError, ErrorKind
-from tests.fakes.order_peers import Peers, do_replace, ignore_replace, refuse, refuse_replace
+from tests.fakes.order_peers import Peers
+from tests.fakes.order_risk import refuse
+from tests.fakes.order_venue import do_replace, ignore_replace, refuse_replace
 from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, serving
 
 pytestmark = pytest.mark.usefixtures("resting_peers")

@@ -21,8 +21,10 @@ from ordermesh.order.v1 import (
 )
 from ordermesh.type.v1 import risk_breach_pb2, stream_pb2
 from services.kernel.errors import CodedError
-from tests.fakes.order_peers import Peers, refuse, rest
+from tests.fakes.order_peers import Peers
+from tests.fakes.order_risk import refuse
 from tests.fakes.order_shards import ShardedOrders, account_of, sharded
+from tests.fakes.order_venue import rest
 from tests.fakes.order_world import Client, eventually, request, serving
 from tests.fakes.trade_client import TradeClient, canceling_all, placing
 

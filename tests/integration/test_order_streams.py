@@ -14,7 +14,8 @@ from ordermesh.type.v1 import stream_pb2
 from services.kernel.errors import CodedError
 from services.mesh.streams import resume_tokens
 from services.mesh.tokens import filters_of
-from tests.fakes.order_peers import Peers, fill
+from tests.fakes.order_peers import Peers
+from tests.fakes.order_venue import fill
 from tests.fakes.order_world import Client, eventually, ready, serving
 
 pytestmark = pytest.mark.usefixtures("resting_peers")

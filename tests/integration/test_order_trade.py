@@ -21,7 +21,8 @@ from ordermesh.order.v1.trade_stream_pb2 import Command, CommandBatch, CommandRe
 from ordermesh.type.v1 import stream_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.status import from_status
-from tests.fakes.order_peers import Peers, fill
+from tests.fakes.order_peers import Peers
+from tests.fakes.order_venue import fill
 from tests.fakes.order_world import Client, eventually, ready, request, serving
 from tests.fakes.trade_client import TradeClient, canceling, canceling_all, placing, replacing
 

@@ -12,7 +12,8 @@ from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_NEW
 from ordermesh.risk.v1 import reservation_service_pb2 as reserving
 from ordermesh.type.v1 import error_pb2
 from services.kernel.errors import CodedError
-from tests.fakes.order_peers import Peers, accept
+from tests.fakes.order_peers import Peers
+from tests.fakes.order_risk import accept
 from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready
 
 HALTED = error_pb2.ERROR_REASON_TRADING_HALTED

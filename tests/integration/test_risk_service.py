@@ -35,7 +35,7 @@ from tests.fakes.broker_world import until
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import serving
 from tests.fakes.market_data import FakeMarketData
-from tests.fakes.risk_world import ReserveClient, fill, reservation
+from tests.fakes.reserve_client import ReserveClient, fill, reservation
 from tests.fixtures.services import RunningService, running_service
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED

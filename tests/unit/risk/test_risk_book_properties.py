@@ -19,7 +19,7 @@ from services.risk.domain.values import Adjusted, Change, Proposal, Settled, Sid
 from services.risk.pipeline.book import Book, Decision
 from services.risk.pipeline.ports import Changes, Kept
 from tests.fakes.clock import FakeClock
-from tests.fakes.risk_world import FakeRiskStore
+from tests.fakes.risk_store import FakeRiskStore
 
 ACCOUNTS = ("a", "b")
 INSTRUMENTS = ("X.TEST", "Y.TEST")

@@ -15,7 +15,8 @@ from ordermesh.risk.v1 import circuit_breaker_pb2, risk_alert_pb2, risk_paramete
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, stream_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from services.risk.domain.alert import AlertKind
-from tests.fakes.risk_world import RiskWorld, fill, reservation, risk_world
+from tests.fakes.reserve_client import fill, reservation
+from tests.fakes.risk_world import RiskWorld, risk_world
 
 OPEN = circuit_breaker_pb2.CIRCUIT_BREAKER_STATE_OPEN
 CLOSED = circuit_breaker_pb2.CIRCUIT_BREAKER_STATE_CLOSED

@@ -5,7 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from services.risk.metrics import RiskMetrics
-from tests.fakes.risk_world import fill, reservation, risk_world
+from tests.fakes.reserve_client import fill, reservation
+from tests.fakes.risk_world import risk_world
 
 
 async def test_decisions_and_state_are_measured() -> None:

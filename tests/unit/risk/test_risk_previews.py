@@ -12,7 +12,8 @@ from ordermesh.risk.v1 import reservation_service_pb2, reservation_service_pb2_g
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.kernel.errors import CodedError
 from services.risk.domain.trading import KillSwitch, TradingState
-from tests.fakes.risk_world import RiskWorld, fill, reservation, risk_world
+from tests.fakes.reserve_client import fill, reservation
+from tests.fakes.risk_world import RiskWorld, risk_world
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED
 EXCEEDED = error_pb2.ERROR_REASON_RISK_LIMIT_EXCEEDED

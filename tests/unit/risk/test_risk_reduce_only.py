@@ -20,7 +20,8 @@ from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.risk.domain.reducing import OpenOrder, exceeding
 from services.risk.domain.values import Side
 from tests.fakes.broker_world import until
-from tests.fakes.risk_world import RiskWorld, ended, fill, reservation, risk_world
+from tests.fakes.reserve_client import ended, fill, reservation
+from tests.fakes.risk_world import RiskWorld, risk_world
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED
 REDUCE_ONLY = error_pb2.ERROR_REASON_REDUCE_ONLY

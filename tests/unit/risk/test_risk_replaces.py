@@ -14,7 +14,8 @@ from ordermesh.risk.v1 import reservation_service_pb2
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.risk.domain.limits import Parameters
 from tests.fakes.broker_world import until
-from tests.fakes.risk_world import ReserveClient, RiskWorld, ended, fill, reservation, risk_world
+from tests.fakes.reserve_client import ReserveClient, ended, fill, reservation
+from tests.fakes.risk_world import RiskWorld, risk_world
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED
 EXCEEDED = error_pb2.ERROR_REASON_RISK_LIMIT_EXCEEDED

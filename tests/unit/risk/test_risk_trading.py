@@ -25,7 +25,9 @@ from services.risk.domain.values import Side
 from services.risk.pipeline.withdrawing import MOST_PER_MESSAGE
 from tests.fakes.broker_world import until
 from tests.fakes.clock import FakeClock
-from tests.fakes.risk_world import FakeRiskStore, RiskWorld, ended, fill, reservation, risk_world
+from tests.fakes.reserve_client import ended, fill, reservation
+from tests.fakes.risk_store import FakeRiskStore
+from tests.fakes.risk_world import RiskWorld, risk_world
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED
 HALTED = error_pb2.ERROR_REASON_TRADING_HALTED
