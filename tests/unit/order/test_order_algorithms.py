@@ -1,4 +1,4 @@
-"""Orders that are worked: what their children are, through cancels, replaces, rejections, crashes and a lost store."""
+"""Orders that are worked: what their children are, through cancels, rejections, crashes and a lost store."""
 
 from __future__ import annotations
 
@@ -8,32 +8,17 @@ from decimal import Decimal
 
 import pytest
 
-from services.kernel.errors import unavailable
 from services.order.domain import refusals
-from services.order.domain.algorithms.deciding import Child
-from services.order.domain.algorithms.estimates import Bar
-from services.order.domain.algorithms.schedules import DAY_NS
-from services.order.domain.algorithms.terms import (
-    Aggressiveness,
-    Algorithm,
-    Participation,
-    Shortfall,
-    Strategy,
-    Twap,
-    Vwap,
-)
-from services.order.domain.order import Order
-from services.order.domain.replacing import ReplaceRequest
-from services.order.domain.values import ExecutionType, OrderStatus, OrderType, TimeInForce
+from services.order.domain.algorithms.terms import Aggressiveness
+from services.order.domain.values import OrderStatus, OrderType, TimeInForce
 from services.order.domain.venue import VenueReportType
 from services.order.pipeline.algorithm_runs import MOST_REJECTIONS
 from services.order.pipeline.ports import Decision
 from services.order.pipeline.withdrawing import Withdrawal, WithdrawOrders
+from tests.fakes.algorithm_orders import TWAP, lasting
 from tests.fakes.algorithm_world import SECOND_NS, AlgorithmWorld, algorithm_world, worked
 from tests.fakes.order_store import Fault, lost_after, lost_before
 from tests.fakes.orders import AAPL
-
-AT_ONCE = Aggressiveness.AGGRESSIVE
 
 
 @pytest.fixture
@@ -41,17 +26,6 @@ async def world() -> AsyncIterator[AlgorithmWorld]:
     """A market of 10.00 to 10.02 with all the liquidity there is."""
     async with algorithm_world() as running:
         yield running
-
-
-def lasting(
-    world: AlgorithmWorld, strategy: Strategy, seconds: float = 8, how: Aggressiveness = AT_ONCE, **more: object
-) -> Algorithm:
-    """Returns an algorithm that ends after some seconds."""
-    end_ns = world.clock.now_ns() + int(seconds * SECOND_NS)
-    return Algorithm(strategy, end_ns, aggressiveness=how, **more)  # type: ignore[arg-type]  # as each test says
-
-
-TWAP = Twap(2 * SECOND_NS)
 
 
 async def test_a_twap_is_done_slice_by_slice(world: AlgorithmWorld) -> None:
@@ -232,166 +206,6 @@ async def test_children_that_risk_rejects_count_alike(world: AlgorithmWorld) -> 
     assert run.rejections == 0
 
 
-async def test_participation_follows_the_volume(world: AlgorithmWorld) -> None:
-    """A tenth of what trades, its own part of it; at the end the rest is left undone."""
-    asked = lasting(world, Participation(Decimal("0.1"), min_child=Decimal(5), max_child=Decimal(8)), 30)
-    parent = await world.place(worked(asked))
-    await world.advance(2)
-    assert not world.children(parent)
-    world.volumes.traded = Decimal(40)
-    await world.advance(2)
-    assert not world.children(parent)
-    world.volumes.traded = Decimal(200)
-    await world.advance(3)
-    assert [child.terms.quantity for child in world.children(parent)] == [8, 8]
-    world.volumes.traded = Decimal(210)
-    await world.advance(24)
-    ended = world.order(parent)
-    assert (ended.status, ended.cumulative) == (OrderStatus.EXPIRED, 21)
-    assert not world.volumes.watched
-
-
-async def test_no_algorithm_is_more_of_the_market_than_it_may(world: AlgorithmWorld) -> None:
-    """A TWAP that may be a fifth of the volume waits for the volume."""
-    parent = await world.place(worked(lasting(world, TWAP, max_participation=Decimal("0.2"))))
-    await world.advance(1)
-    assert not world.children(parent)
-    world.volumes.traded = Decimal(50)
-    await world.advance(1)
-    assert world.order(parent).cumulative == 10
-
-
-async def test_a_plan_is_made_once_and_stands_in_the_log(world: AlgorithmWorld) -> None:
-    """A VWAP waits for its history, goes by it, and after a restart by the log, whatever the history says then."""
-    start_ns = world.clock.now_ns()
-    world.history.error = unavailable("SERVICE_UNAVAILABLE", "away")
-    parent = await world.place(worked(lasting(world, Vwap(2, 2 * SECOND_NS))))
-    await world.advance(1)
-    assert not world.children(parent)
-    world.history.error = None
-    world.history.known = [
-        Bar(start_ns - DAY_NS + k * SECOND_NS, Decimal(10), Decimal(40 if k < 2 else 10)) for k in range(8)
-    ]
-    await world.advance(2.75)
-    planned = world.order(parent).terms.instructions
-    assert planned is not None
-    assert planned.algorithm is not None
-    assert planned.algorithm.plan is not None
-    assert sum(planned.algorithm.plan.expected_volumes) == 140
-    restated = [e for e in world.store.entries if e.event.type is ExecutionType.RESTATED]
-    assert len(restated) == 1
-    assert world.order(parent).cumulative == 71
-    await world.crash()
-    world.history.known = []
-    await world.start()
-    await world.advance(4)
-    assert world.order(parent).status is OrderStatus.FILLED
-    assert len([e for e in world.store.entries if e.event.type is ExecutionType.RESTATED]) == 1
-
-
-async def test_implementation_shortfall_begins_fast(world: AlgorithmWorld) -> None:
-    """A trader who minds risk much does most at once; one who minds none does it evenly."""
-    done = []
-    for risk_aversion in ("1000000", "0"):
-        strategy = Shortfall(
-            Decimal(risk_aversion), Decimal(1), Decimal("0.001"), Decimal(0), Decimal(0), 2 * SECOND_NS
-        )
-        parent = await world.place(worked(lasting(world, strategy)))
-        await world.advance(1)
-        done.append(world.order(parent).cumulative)
-        await world.advance(7)
-        assert world.order(parent).status is OrderStatus.FILLED
-    assert done[0] > 40
-    assert done[1] == 25
-
-
-async def test_a_replace_takes_effect_once_no_child_is_in_its_way(world: AlgorithmWorld) -> None:
-    """A lower limit calls back the children above it first; what they fill until then has the terms that they had."""
-    parent = await world.place(worked(lasting(world, TWAP, how=Aggressiveness.PASSIVE), limit_price="10.05"))
-    await world.advance(1)
-    (child,) = world.children(parent)
-    world.venue.deaf = True
-    replacing = ReplaceRequest(parent.terms.order_id, "r-1", None, Decimal("9.99"))
-    pending = await world.replacing.replace(replacing)
-    assert pending.status is OrderStatus.PENDING_REPLACE
-    await world.advance(3)
-    assert world.order(parent).terms.limit_price == Decimal("10.05")
-    world.venue.fill(child.terms.order_id, Decimal(5), Decimal(10))
-    world.venue.deaf = False
-    world.venue.end(child.terms.order_id, VenueReportType.CANCELED)
-    await world.advance(1)
-    after = world.order(parent)
-    assert (after.status, after.terms.limit_price) == (OrderStatus.PARTIALLY_FILLED, Decimal("9.99"))
-    assert {c.terms.limit_price for c in world.children(parent) if c.live} == {Decimal("9.99")}
-    again = await world.replacing.replace(replacing)
-    assert again.version == after.version
-
-
-async def test_a_replace_that_nothing_stands_in_the_way_of_is_done_at_once(world: AlgorithmWorld) -> None:
-    """More quantity needs no child to go: it is done in the transaction that asks, and scheduled from the new whole."""
-    parent = await world.place(worked(lasting(world, TWAP)))
-    await world.advance(1)
-    await world.replacing.replace(ReplaceRequest(parent.terms.order_id, "r-1", Decimal(200), None))
-    after = world.order(parent)
-    assert (after.status, after.terms.quantity) == (OrderStatus.PARTIALLY_FILLED, 200)
-    await world.advance(1.5)
-    assert world.order(parent).cumulative == 100
-    await world.advance(5)
-    assert world.order(parent).status is OrderStatus.FILLED
-
-
-async def test_a_replace_below_what_is_under_way_waits_for_the_children(world: AlgorithmWorld) -> None:
-    """25 rest and 20 are wanted: the child goes first, and no more than 20 are ever done."""
-    parent = await world.place(worked(lasting(world, TWAP, how=Aggressiveness.PASSIVE)))
-    await world.advance(0.5)
-    await world.replacing.replace(ReplaceRequest(parent.terms.order_id, "r-1", Decimal(20), None))
-    await world.advance(2)
-    assert world.order(parent).terms.quantity == 20
-    assert sum(c.leaves for c in world.children(parent)) == 10
-
-
-async def test_a_replace_to_no_more_than_it_has_fills_it(world: AlgorithmWorld) -> None:
-    """50 are done and 30 are wanted: FILLED with 50."""
-    parent = await world.place(worked(lasting(world, TWAP)))
-    await world.advance(2.5)
-    await world.replacing.replace(ReplaceRequest(parent.terms.order_id, "r-1", Decimal(30), None))
-    after = world.order(parent)
-    assert (after.status, after.terms.quantity) == (OrderStatus.FILLED, 50)
-    assert not len(world.algorithms)
-
-
-async def test_a_child_is_not_replaced_by_itself(world: AlgorithmWorld) -> None:
-    """Its terms are its parent's business; it may be canceled, and what it leaves is sent again."""
-    parent = await world.place(worked(lasting(world, TWAP, how=Aggressiveness.PASSIVE)))
-    await world.advance(0.5)
-    (child,) = world.children(parent)
-    with pytest.raises(Exception, match="is a child of") as caught:
-        await world.replacing.replace(ReplaceRequest(child.terms.order_id, "r-1", Decimal(99), None))
-    assert getattr(caught.value, "reason", "") == "PARENT_ORDER_MISMATCH"
-    await world.orders.cancel(child.terms.order_id)
-    await world.advance(0.5)
-    assert [c.leaves for c in world.children(parent)] == [0, 25]
-
-
-@pytest.mark.parametrize("change", ["cancel", "replace"])
-async def test_a_child_on_its_way_meets_a_parent_that_has_changed(world: AlgorithmWorld, change: str) -> None:
-    """A child that was sent before the parent changed is refused in its transaction, and its reservation is let go."""
-    parent = await world.place(worked(lasting(world, TWAP)))
-    ordered = world.order(parent)
-    (run,) = world.algorithms._runs.values()
-    sent = run.child_terms(ordered, _child(Decimal(60)), world.identifiers.new_id(), world.clock.now_ns())
-    if change == "cancel":
-        await world.orders.cancel(parent.terms.order_id)
-    else:
-        await world.replacing.replace(ReplaceRequest(parent.terms.order_id, "r-1", Decimal(50), None))
-    (outcome,) = await world.placing.place([sent])
-    assert isinstance(outcome, Order)
-    assert (outcome.status, outcome.reason) == (OrderStatus.REJECTED, "PARENT_ORDER_MISMATCH")
-    assert sent.order_id not in world.risk.reserved
-    await world.through()
-    assert sent.order_id not in world.venue.filled
-
-
 @pytest.mark.parametrize("commits", [0, 1, 2])
 @pytest.mark.parametrize("fault", [lost_before, lost_after])
 async def test_a_lost_transaction_neither_loses_nor_doubles_a_child(
@@ -431,7 +245,3 @@ async def test_it_begins_when_it_was_asked_to(world: AlgorithmWorld) -> None:
     assert not world.children(parent)
     await world.advance(1)
     assert world.order(parent).cumulative == 50
-
-
-def _child(quantity: Decimal) -> Child:
-    return Child(quantity, OrderType.MARKET, TimeInForce.IOC, None)

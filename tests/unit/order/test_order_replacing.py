@@ -20,9 +20,9 @@ from services.order.domain.values import ExecutionType, OrderStatus, Topic
 from services.order.domain.venue import VenueReportType as V
 from services.order.pipeline.ports import Decision
 from services.order.pipeline.replacing import RefusedByRiskError, Replacing
+from tests.fakes.order_pipeline import REFUSAL, World, running, settled
 from tests.fakes.order_store import FakeStore, lost_after, lost_before, refused
 from tests.fakes.orders import report, terms
-from tests.unit.order.test_order_pipeline import REFUSAL, World, running, settled
 
 
 @dataclass

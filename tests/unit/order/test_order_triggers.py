@@ -1,167 +1,22 @@
-"""Held orders in the pipeline: watched by what the log says, released by the market, ended by their time."""
+"""Held orders in the pipeline: watched by what the log says, released by the market."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
-
-from prometheus_client import CollectorRegistry
 
 from services.kernel.clock import to_ns
 from services.order.domain.instructions import Instructions
-from services.order.domain.links import Links, ListRole
-from services.order.domain.market_trade import MarketTrade
-from services.order.domain.order import Order
-from services.order.domain.replacing import ReplaceRequest
-from services.order.domain.terms import OrderTerms
 from services.order.domain.trailing import TrailingStop
-from services.order.domain.values import ExecutionType, OrderStatus, OrderType, Side, TimeInForce
-from services.order.domain.venue import VenueReport, VenueReportType
-from services.order.pipeline.book import Book
-from services.order.pipeline.expiries import Expiries
-from services.order.pipeline.metrics import RELEASE_SECONDS, Metrics
-from services.order.pipeline.orders import Orders
-from services.order.pipeline.placing import Placing
-from services.order.pipeline.replacing import ReplaceOrder
-from services.order.pipeline.reports import VenueReports
-from services.order.pipeline.triggers import Triggers
-from services.order.pipeline.work import CancelFilter
-from services.order.pipeline.writer import Writer
+from services.order.domain.values import ExecutionType, OrderStatus, OrderType
+from services.order.pipeline.metrics import RELEASE_SECONDS
 from tests.fakes.clock import FakeClock
-from tests.fakes.order_quotes import FakeQuotes
-from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore, lost_after, lost_before, refused
-from tests.fakes.orders import AAPL, CountingIdentifiers, report, terms
+from tests.fakes.order_store import FakeStore, lost_after, lost_before, refused
+from tests.fakes.orders import AAPL, terms
+from tests.fakes.trigger_desk import OnlySimple, desk, stop, trailing
 
-SUSPENDED, PENDING_NEW, EXPIRED = OrderStatus.SUSPENDED, OrderStatus.PENDING_NEW, OrderStatus.EXPIRED
+SUSPENDED, PENDING_NEW = OrderStatus.SUSPENDED, OrderStatus.PENDING_NEW
 RELEASED, RESTATED = ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM, ExecutionType.RESTATED
-LIST_ID = "22222222-0000-7000-8000-000000000001"
-
-
-@dataclass
-class FakeFeed:
-    """Remembers which instruments are followed."""
-
-    followed: list[str] = field(default_factory=list)
-
-    def follow(self, instrument: str) -> None:
-        self.followed.append(instrument)
-
-    def leave(self, instrument: str) -> None:
-        self.followed.remove(instrument)
-
-
-class OnlySimple:
-    """A venue that takes market and limit orders."""
-
-    def takes(self, connection_id: str, type_: OrderType) -> bool:
-        return type_ in (OrderType.MARKET, OrderType.LIMIT)
-
-
-class Desk:
-    """A pipeline with the market beside it."""
-
-    def __init__(self, store: FakeStore, clock: FakeClock, **options: Any) -> None:
-        self.store, self.clock = store, clock
-        self.book, self.registry = Book(epoch="epoch"), CollectorRegistry()
-        self.book.load_accounts({"nobody": 0, "demo": 0})
-        store.load(self.book)
-        metrics = Metrics(self.registry)
-        self.writer = Writer(self.book, store, clock, CountingIdentifiers(), metrics, retry_seconds=0)
-        self.placing = Placing(
-            self.book,
-            self.writer,
-            store,
-            risk=FakeRiskPort(),
-            instruments=FakeInstruments(),
-            quotes=FakeQuotes(),
-            clock=clock,
-            metrics=metrics,
-            **options,
-        )
-        self.orders, self.feed, self.metrics = Orders(self.book, self.writer, store), FakeFeed(), metrics
-        self.expiries = Expiries(self.book, self.writer, clock)
-        self.triggers = Triggers(self.book, self.writer, clock, metrics, follow_seconds=0)
-        self.writer.listen(self.expiries)
-        self.writer.listen(self.triggers)
-        self.number = 0
-
-    async def place(self, *orders: OrderTerms) -> None:
-        for outcome in await self.placing.place(orders):
-            assert isinstance(outcome, Order), outcome
-
-    def made(self, *prices: str) -> list[MarketTrade]:
-        """Returns trades that were made just now."""
-        first = self.number + 1
-        self.number += len(prices)
-        return [MarketTrade("e", n, Decimal(p), self.clock.now_ns()) for n, p in enumerate(prices, first)]
-
-    async def trade(self, *prices: str) -> None:
-        """Lets the market trade."""
-        self.triggers.traded(AAPL.name, self.made(*prices))
-        await self.through()
-
-    async def begin(self, *prices: str) -> None:
-        """Brings the watch of the instrument up to date."""
-        self.triggers.caught_up(AAPL.name, self.made(*prices), AAPL.tick_size)
-        await self.through()
-
-    async def replace(self, order_id: str, **changes: Any) -> None:
-        work = ReplaceOrder(ReplaceRequest(order_id, "r", None, None, **changes))
-        self.writer.put(work)
-        await work.future
-        assert work.refusal is None
-
-    async def tell(self, *reports: VenueReport) -> None:
-        """Lets the venue speak."""
-        work = VenueReports("simulation", "", reports, self.metrics, on_gap=lambda *_: None, investigate=lambda _: None)
-        self.writer.put(work)
-        await self.through()
-
-    async def through(self) -> None:
-        """Waits until what was queued, and what follows from it, is committed."""
-        for _ in range(3):
-            await self.orders.cancel_all(CancelFilter("nobody"))
-
-    def types(self, order_id: str) -> list[ExecutionType]:
-        return [e.event.type for e in self.store.entries if e.order.terms.order_id == order_id]
-
-    def status(self, order_id: str) -> OrderStatus:
-        return self.store.orders[order_id].status
-
-
-@asynccontextmanager
-async def desk(store: FakeStore | None = None, clock: FakeClock | None = None, **options: Any) -> AsyncIterator[Desk]:
-    """Runs a desk, as a process does."""
-    made = Desk(store or FakeStore(), clock or FakeClock(), **options)
-    made.expiries.start()
-    made.triggers.start(made.feed)
-    runs: Iterable[Any] = (made.writer.run(), made.placing.run(), made.triggers.run(), made.expiries.run())
-    tasks = [asyncio.create_task(run) for run in runs]
-    try:
-        yield made
-    finally:
-        for task in tasks:
-            task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(each, asyncio.CancelledError) for each in ended), ended
-
-
-def stop(price: str = "95", **changes: Any) -> OrderTerms:
-    """Returns a sell order to be touched at a price or, by default, stopped at it."""
-    fields: dict[str, Any] = {"type": OrderType.STOP, "side": Side.SELL, "limit_price": None} | changes
-    return terms(instructions=Instructions(Decimal(price), held_here=True), **fields)
-
-
-def trailing(**distance: Any) -> OrderTerms:
-    """Returns a trailing stop order to sell."""
-    how = TrailingStop(**distance)
-    return terms(
-        type=OrderType.TRAILING_STOP, side=Side.SELL, limit_price=None, instructions=Instructions(trailing=how)
-    )
 
 
 async def test_an_order_waits_and_is_released_by_a_trade() -> None:
@@ -282,49 +137,6 @@ async def test_a_release_survives_a_store_that_fails() -> None:
             assert world.types(order.order_id) == [ExecutionType.SUSPENDED, RELEASED]
 
 
-async def test_time_ends_what_waits() -> None:
-    """GTD at its time, DAY at midnight UTC, each with its reason; the others go on."""
-    clock = FakeClock()
-    minute = 60 * 10**9
-    dated = terms(
-        type=OrderType.MARKET_IF_TOUCHED,
-        limit_price=None,
-        time_in_force=TimeInForce.GTD,
-        instructions=Instructions(Decimal(90), expire_at_ns=clock.now_ns() + minute),
-    )
-    daily, ever = stop(time_in_force=TimeInForce.DAY), stop()
-    async with desk(clock=clock) as world:
-        await world.place(dated, daily, ever)
-        clock.advance_ns(minute - 1)
-        world.expiries.expire()
-        await world.through()
-        assert world.status(dated.order_id) is SUSPENDED
-        clock.advance_ns(1)
-        world.expiries.expire()
-        await world.through()
-        assert (world.status(dated.order_id), world.status(daily.order_id)) == (EXPIRED, SUSPENDED)
-        clock.advance_ns(24 * 60 * minute)
-        world.expiries.expire()
-        await world.through()
-        assert [world.status(each.order_id) for each in (daily, ever)] == [EXPIRED, SUSPENDED]
-        reasons = [world.store.orders[each.order_id].reason for each in (dated, daily)]
-        assert reasons == ["EXPIRE_AT_REACHED", "TRADING_DAY_ENDED"]
-        assert len(world.expiries) == 0
-
-
-async def test_what_expired_while_the_process_was_down_does_not_trade() -> None:
-    """Its end comes before the trades that were missed; what did not expire meets them."""
-    store, clock = FakeStore(), FakeClock()
-    dated, ever, late = stop(time_in_force=TimeInForce.DAY), stop(), stop("90")
-    async with desk(store, clock) as world:
-        await world.place(dated, ever, late)
-    clock.advance_ns(24 * 3_600 * 10**9)
-    async with desk(store, clock) as world:
-        assert world.triggers.held == 3
-        await world.begin("96", "94", "97")
-        assert [world.status(each.order_id) for each in (dated, ever, late)] == [EXPIRED, PENDING_NEW, SUSPENDED]
-
-
 async def test_a_process_that_dies_before_the_commit_decides_the_same_again() -> None:
     """The trade that reached the price is among those that the next process is told, and released once."""
     store, clock = FakeStore(), FakeClock()
@@ -341,54 +153,6 @@ async def test_a_process_that_dies_before_the_commit_decides_the_same_again() ->
     async with desk(store, clock) as world:
         await world.begin("96", "94", "97")
         assert world.types(order.order_id) == [ExecutionType.SUSPENDED, RELEASED]
-
-
-def listed(role: ListRole, type_: OrderType, side: Side, price: str) -> OrderTerms:
-    """Returns an order of a list."""
-    conditional = type_ is not OrderType.LIMIT
-    links = Links(LIST_ID, role, ordered=Decimal(100))
-    return terms(
-        side=side,
-        type=type_,
-        limit_price=None if conditional else price,
-        instructions=Instructions(Decimal(price) if conditional else None, links=links),
-    )
-
-
-async def test_an_exit_is_watched_from_its_entrys_first_fill_on() -> None:
-    """Trades before that do not reach it; then the take-profit at the venue leaves before the stop-loss goes there."""
-    async with desk() as world:
-        entry = listed(ListRole.ENTRY, OrderType.LIMIT, Side.BUY, "100")
-        profit = listed(ListRole.EXIT, OrderType.LIMIT, Side.SELL, "110")
-        loss = listed(ListRole.EXIT, OrderType.STOP, Side.SELL, "95")
-        await world.place(entry, profit, loss)
-        assert (world.triggers.held, world.triggers.watched) == (2, 0)
-        await world.tell(
-            report(entry.order_id, VenueReportType.TRADE, quantity="100", price="100", sequence=0),
-        )
-        assert world.status(profit.order_id) is PENDING_NEW
-        assert world.triggers.watched == 1
-        await world.begin("100")
-        await world.trade("94")
-        triggered = world.store.orders[loss.order_id]
-        assert triggered.terms.instructions is not None
-        assert (triggered.status, triggered.terms.instructions.triggered) == (SUSPENDED, True)
-        assert world.status(profit.order_id) is OrderStatus.PENDING_CANCEL
-        await world.tell(report(profit.order_id, VenueReportType.CANCELED, sequence=0))
-        assert world.status(loss.order_id) is PENDING_NEW
-        assert world.types(loss.order_id).count(RELEASED) == 1
-
-
-async def test_an_entry_that_waits_to_be_touched_is_sent_when_it_is() -> None:
-    """It is in a list and shares its quantity with nobody."""
-    async with desk() as world:
-        entry = listed(ListRole.ENTRY, OrderType.MARKET_IF_TOUCHED, Side.BUY, "100")
-        loss = listed(ListRole.EXIT, OrderType.STOP, Side.SELL, "95")
-        await world.place(entry, loss)
-        await world.begin("101")
-        assert world.triggers.watched == 1
-        await world.trade("100")
-        assert (world.status(entry.order_id), world.status(loss.order_id)) == (PENDING_NEW, SUSPENDED)
 
 
 async def test_orders_that_wait_while_trades_may_be_missing_are_decided_afterwards() -> None:

@@ -7,9 +7,9 @@ import asyncio
 from services.order.domain.order import Order
 from services.order.domain.values import ExecutionType, OrderStatus
 from services.order.pipeline.withdrawing import Withdrawal, Withdrawing
+from tests.fakes.order_pipeline import World, running
 from tests.fakes.order_store import FakeStore, lost_after, lost_before, refused
 from tests.fakes.orders import terms
-from tests.unit.order.test_order_pipeline import World, running
 
 
 def named(*order_ids: str) -> Withdrawal:
