@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
-import time
 
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc
 from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
-from services.kernel.errors import CodedError
 from services.kernel.identifiers import UuidV7
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
@@ -65,12 +62,12 @@ from services.order.store.postgres import PostgresStore
 from services.order.store.reconciliations import PostgresReconciliations
 from services.order.store.replaces import Replaces
 from services.order.store.shards import OrderOwners, enter
+from services.order.store.starting import start
 from services.order.wire_events import TOPIC_OF_NAME
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 
 SCHEMA = "orders"
-_RETRY_SECONDS = 0.2
 _ALLOCATIONS_PER_COLLECTION = 50_000
 
 
@@ -86,7 +83,7 @@ async def main(service: Service[OrderSettings]) -> None:
     service.on_close(log.close)
     book = Book(settings.shard, most_remembered=settings.most_remembered_orders)
     store = PostgresStore(database, log, book)
-    await _start(store, settings.start_timeout_seconds)
+    await start(store, settings.start_timeout_seconds)
     # A clock that was set back while no process ran would put new orders among those of before.
     identifiers = UuidV7(service.clock, after_ns=book.at_ns)
 
@@ -303,30 +300,6 @@ def _hold(
     service.spawn("expiries", expiries.run())
     service.spawn("triggers", triggers.run())
     service.spawn("trades", follower.run())
-
-
-async def _start(store: PostgresStore, timeout_seconds: float) -> None:
-    """Becomes the writer; the one before may still be finishing."""
-    give_up_at = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            await _load(store)
-        except CodedError:
-            if time.monotonic() > give_up_at:
-                raise
-            await asyncio.sleep(_RETRY_SECONDS)
-        else:
-            return
-
-
-async def _load(store: PostgresStore) -> None:
-    """Loads with the collector at rest, and lets it never look at what was loaded."""
-    gc.disable()
-    try:
-        await store.start()
-        gc.freeze()
-    finally:
-        gc.enable()
 
 
 if __name__ == "__main__":
