@@ -23,9 +23,8 @@ E = TypeVar("E", bound=IntEnum)
 
 _PREFIX = "ERROR_REASON_"
 
-NUMBER_OF_REASON: dict[str, int] = {
-    value.name.removeprefix(_PREFIX) if value.number else "": value.number
-    for value in error_pb2.ErrorReason.DESCRIPTOR.values
+NUMBER_OF_REASON: dict[str, error_pb2.ErrorReason.ValueType] = {
+    name.removeprefix(_PREFIX) if number else "": number for name, number in error_pb2.ErrorReason.items()
 }
 """Numbers of error reasons by name without prefix; the empty name is "none"."""
 REASON_OF_NUMBER: dict[int, str] = {number: name for name, number in NUMBER_OF_REASON.items()}
@@ -65,7 +64,7 @@ def nanoseconds(at: Timestamp) -> int:
     return at.seconds * _BILLION + at.nanos
 
 
-def reason_number(reason: str) -> int:
+def reason_number(reason: str) -> error_pb2.ErrorReason.ValueType:
     """Returns the number of a reason; one that the contract does not know is an internal one."""
     return NUMBER_OF_REASON.get(reason, error_pb2.ERROR_REASON_INTERNAL)
 
@@ -83,7 +82,7 @@ def decimal_or_none(text: str) -> Decimal | None:
 def breach_message(breach: RiskBreach) -> risk_breach_pb2.RiskBreach:
     """Returns the message of a breach."""
     return risk_breach_pb2.RiskBreach(
-        rule=breach.rule,  # type: ignore[arg-type]
+        rule=risk_breach_pb2.RiskRule.ValueType(breach.rule),
         limit=breach.limit,
         observed=breach.observed,
         unit=breach.unit,
@@ -104,12 +103,12 @@ def order_message(order: Order) -> order_pb2.Order:
         client_order_id=terms.client_order_id,
         account_id=terms.account_id,
         instrument=terms.instrument,
-        side=terms.side,  # type: ignore[arg-type]
-        type=terms.type,  # type: ignore[arg-type]
-        time_in_force=terms.time_in_force,  # type: ignore[arg-type]
+        side=terms.side,  # type: ignore[arg-type]  # the number as it is: this path is hot
+        type=terms.type,  # type: ignore[arg-type]  # the number as it is: this path is hot
+        time_in_force=terms.time_in_force,  # type: ignore[arg-type]  # the number as it is: this path is hot
         quantity=format_decimal(terms.quantity),
         limit_price=decimal_text(terms.limit_price),
-        order_status=order.status,  # type: ignore[arg-type]
+        order_status=order.status,  # type: ignore[arg-type]  # the number as it is: this path is hot
         cumulative_quantity=format_decimal(order.cumulative),
         leaves_quantity=format_decimal(order.leaves),
         connection_id=order.connection_id,
@@ -123,7 +122,7 @@ def order_message(order: Order) -> order_pb2.Order:
     if order.cumulative:
         message.average_price = decimal_text(order.average)
     if order.reason:
-        message.reason = reason_number(order.reason)  # type: ignore[assignment]
+        message.reason = reason_number(order.reason)
         message.text = order.text
     if order.breach is not None:
         message.risk_breach.CopyFrom(breach_message(order.breach))

@@ -8,6 +8,7 @@ from decimal import Decimal
 from ordermesh.order.v1 import execution_report_pb2, order_pb2
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from ordermesh.order.v1.trade_adjustment_pb2 import TradeAdjustment
+from ordermesh.type.v1 import restatement_pb2
 from services.kernel.decimals import ZERO, format_decimal
 from services.order.domain.adjusting import AdjustmentEvent
 from services.order.domain.order_event import OrderEvent
@@ -22,7 +23,8 @@ def add_adjustment(message: ExecutionReport, event: OrderEvent) -> None:
     if report is None or report.adjustment is None:
         return
     if event.type is ExecutionType.RESTATED:
-        message.restatement_reason = report.adjustment.reason or RestatementReason.OTHER  # type: ignore[assignment]
+        told = report.adjustment.reason or RestatementReason.OTHER
+        message.restatement_reason = restatement_pb2.RestatementReason.ValueType(told)
     if not isinstance(event, AdjustmentEvent):
         return
     adjustment = event.adjustment

@@ -29,7 +29,7 @@ def algorithm_message(algorithm: Algorithm) -> algorithm_pb2.Algorithm:
     """Returns the message of an algorithm."""
     message = algorithm_pb2.Algorithm(
         end_time=_timestamp(algorithm.end_at_ns),
-        child_aggressiveness=algorithm.aggressiveness.value,  # type: ignore[arg-type]  # the stubs know enum members alone
+        child_aggressiveness=algorithm_pb2.ChildAggressiveness.ValueType(algorithm.aggressiveness),
         max_participation=_text(algorithm.max_participation),
         cross_at_end=algorithm.cross_at_end,
     )

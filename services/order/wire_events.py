@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from ordermesh.event.v1.event_pb2 import Event
+from ordermesh.event.v1.event_pb2 import Topic as TopicNumber
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from services.order.domain.values import Topic
 from services.order.pipeline.entries import Entry, LoggedEntry
@@ -58,7 +59,8 @@ class EventEncoder:
         known = self._heads.get(topic)
         if known is not None and known[0] == at_ns:
             return known[1]
-        head = Event(epoch=self._epoch, topic=topic, time=timestamp(at_ns)).SerializeToString()  # type: ignore[arg-type]
+        event = Event(epoch=self._epoch, topic=TopicNumber.ValueType(topic), time=timestamp(at_ns))
+        head = event.SerializeToString()
         self._heads[topic] = (at_ns, head)
         return head
 

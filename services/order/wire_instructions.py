@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.broker.v1.venue_instructions_pb2 import VenueInstructions
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
-from ordermesh.order.v1.order_pb2 import Order
+from ordermesh.order.v1.order_pb2 import Order, OrderListRole
 from services.kernel.decimals import format_decimal
 from services.order.domain.instructions import Instructions
 from services.order.domain.links import Links, ListRole
@@ -76,7 +76,7 @@ def _add_links(message: Order | ExecutionReport, links: Links) -> None:
     message.order_list_id = links.order_list_id
     message.strategy_id = links.strategy_id
     if links.role is not None:
-        message.list_role = links.role.value  # type: ignore[assignment]  # the stubs know enum members alone
+        message.list_role = OrderListRole.ValueType(links.role)
     if links.ordered is not None:
         message.ordered_quantity = format_decimal(links.ordered)
 

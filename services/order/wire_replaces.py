@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from ordermesh.order.v1 import order_replace_pb2
 from ordermesh.order.v1.order_replace_pb2 import OrderReplace
 from services.kernel.decimals import format_decimal
 from services.order.domain.replacing import Replace, ReplaceStatus
@@ -22,7 +23,7 @@ def replace_message(replace: Replace) -> OrderReplace:
         limit_price=_text(replace.limit_price),
         original_quantity=format_decimal(replace.original_quantity),
         original_limit_price=_text(replace.original_limit_price),
-        replace_status=replace.status,  # type: ignore[arg-type]
+        replace_status=order_replace_pb2.ReplaceStatus.ValueType(replace.status),
         sequence=replace.sequence,
         stop_price=_text(replace.stop_price),
         original_stop_price=_text(replace.original_stop_price),

@@ -36,9 +36,9 @@ def place_command(order: Order) -> VenueCommand:
             order_id=terms.order_id,
             account_id=terms.account_id,
             instrument=terms.instrument,
-            side=terms.side,  # type: ignore[arg-type]
-            type=terms.type,  # type: ignore[arg-type]
-            time_in_force=terms.time_in_force,  # type: ignore[arg-type]
+            side=terms.side,  # type: ignore[arg-type]  # the number as it is: this path is hot
+            type=terms.type,  # type: ignore[arg-type]  # the number as it is: this path is hot
+            time_in_force=terms.time_in_force,  # type: ignore[arg-type]  # the number as it is: this path is hot
             quantity=format_decimal(terms.quantity),
             limit_price=decimal_text(terms.limit_price),
             instructions=None if instructions is None else venue_instructions(instructions),

@@ -109,7 +109,7 @@ def list_message(told: OrderList) -> order_list_pb2.OrderList:
         order_list_id=record.order_list_id,
         client_order_list_id=record.client_order_list_id,
         account_id=record.account_id,
-        contingency_type=record.contingency_type.value,  # type: ignore[arg-type]  # the stubs know enum members alone
+        contingency_type=order_list_pb2.ContingencyType.ValueType(record.contingency_type),
         orders=map(order_message, told.orders),
         live=told.live,
         created_at=timestamp(record.created_at_ns),

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from google.rpc.status_pb2 import Status
 
+from ordermesh.broker.v1 import broker_connection_pb2
 from ordermesh.order.v1 import algorithm_pb2, order_entry_pb2, order_preview_pb2
 from services.kernel.clock import Clock
 from services.kernel.decimals import format_decimal
@@ -92,7 +93,7 @@ def _result(preview: Preview) -> order_entry_pb2.PlaceOrderResult:
 def _risk(decision: Decision, as_of: int) -> order_preview_pb2.RiskPreview:
     return order_preview_pb2.RiskPreview(
         accepted=not decision.reason,
-        reason=reason_number(decision.reason),  # type: ignore[arg-type]
+        reason=reason_number(decision.reason),
         risk_breach=None if decision.breach is None else breach_message(decision.breach),
         text=decision.text,
         as_of=as_of,
@@ -130,7 +131,7 @@ def _route(route: Route) -> order_preview_pb2.RoutingPreview:
         connection_id=route.connection_id,
         display_name=route.display_name,
         adapter=route.adapter,
-        state=route.state,  # type: ignore[arg-type]
+        state=broker_connection_pb2.ConnectionState.ValueType(route.state),
         state_text=route.state_text,
         supported=route.supported,
     )

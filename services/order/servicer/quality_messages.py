@@ -8,6 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from ordermesh.order.v1 import execution_quality_pb2 as quality
 from ordermesh.order.v1.execution_quality_summary_pb2 import ExecutionQualitySummary
+from ordermesh.type.v1 import trading_pb2
 from services.kernel.decimals import EXACT, format_decimal
 from services.order.domain import execution_quality as figures
 from services.order.domain.execution_summary import QualityTotal
@@ -30,7 +31,7 @@ def quality_message(judged: Judgement) -> quality.ExecutionQuality:
         order_id=terms.order_id,
         account_id=terms.account_id,
         instrument=terms.instrument,
-        side=terms.side,  # type: ignore[arg-type]
+        side=trading_pb2.Side.ValueType(terms.side),
         currency=judged.currency,
         contract_multiplier=decimal_text(benchmark.multiplier),
         quantity=format_decimal(benchmark.quantity),

@@ -40,7 +40,7 @@ def _message(record: Reconciliation) -> reconciliation_pb2.Reconciliation:
     finding = record.finding
     return reconciliation_pb2.Reconciliation(
         reconciliation_id=record.reconciliation_id,
-        kind=finding.kind,  # type: ignore[arg-type]
+        kind=reconciliation_pb2.ReconciliationKind.ValueType(finding.kind),
         connection_id=finding.connection_id,
         order_ids=finding.order_ids,
         venue_order_ids=finding.venue_order_ids,

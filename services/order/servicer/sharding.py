@@ -122,7 +122,7 @@ class ShardInterceptor:
             async def place(shard: int, indexes: Sequence[int]) -> Sequence[PlaceOrderResult]:
                 part = PlaceOrdersRequest(orders=[request.orders[index] for index in indexes])
                 try:
-                    return (await self._answer(shard, method, handler, part, context)).results  # type: ignore[no-any-return]
+                    return (await self._answer(shard, method, handler, part, context)).results  # type: ignore[no-any-return]  # a handler's answer is Any
                 except CodedError as error:
                     # What the other shards did stands: each order is told what became of it.
                     return [PlaceOrderResult(error=to_status(error))] * len(indexes)

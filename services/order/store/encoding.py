@@ -38,9 +38,9 @@ def _of_terms(terms: OrderTerms) -> bytes:
         client_order_id=terms.client_order_id,
         account_id=terms.account_id,
         instrument=terms.instrument,
-        side=terms.side,  # type: ignore[arg-type]
-        type=terms.type,  # type: ignore[arg-type]
-        time_in_force=terms.time_in_force,  # type: ignore[arg-type]
+        side=terms.side,  # type: ignore[arg-type]  # the number as it is: this path is hot
+        type=terms.type,  # type: ignore[arg-type]  # the number as it is: this path is hot
+        time_in_force=terms.time_in_force,  # type: ignore[arg-type]  # the number as it is: this path is hot
         quantity=format_decimal(terms.quantity),
         limit_price=decimal_text(terms.limit_price),
     )
@@ -59,8 +59,8 @@ def _of_event(entry: Entry) -> bytes:
         execution_id=entry.execution_id,
         sequence=entry.sequence,
         account_sequence=entry.account_sequence,
-        execution_type=event.type,  # type: ignore[arg-type]
-        order_status=order.status,  # type: ignore[arg-type]
+        execution_type=event.type,  # type: ignore[arg-type]  # the number as it is: this path is hot
+        order_status=order.status,  # type: ignore[arg-type]  # the number as it is: this path is hot
         cumulative_quantity=format_decimal(order.cumulative),
         leaves_quantity=format_decimal(order.leaves),
         connection_id=order.connection_id,
@@ -72,7 +72,7 @@ def _of_event(entry: Entry) -> bytes:
     if event.report is not None:
         _add_report(message, event)
     if event.reason or event.text:
-        message.reason = reason_number(event.reason)  # type: ignore[assignment]
+        message.reason = reason_number(event.reason)
         message.text = event.text
     if order.breach is not None:
         message.risk_breach.CopyFrom(breach_message(order.breach))
