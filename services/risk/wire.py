@@ -19,9 +19,9 @@ from services.risk.domain.limits import Limits, Parameters
 from services.risk.domain.trading import KillSwitch
 
 _PREFIX: Final = "ERROR_REASON_"
-REASON: Final = {
-    value.name.removeprefix(_PREFIX): value.number for value in error_pb2.ErrorReason.DESCRIPTOR.values
-} | {"": 0}
+REASON: Final[dict[str, error_pb2.ErrorReason.ValueType]] = {
+    name.removeprefix(_PREFIX): number for name, number in error_pb2.ErrorReason.items()
+} | {"": error_pb2.ERROR_REASON_UNSPECIFIED}
 _NAME: Final = {number: name for name, number in REASON.items()}
 
 DECIMALS: Final = (
@@ -41,7 +41,7 @@ OTHERS: Final = ("max_daily_trades", "circuit_breaker_enabled", "circuit_breaker
 def breach_to_proto(breach: Breach) -> risk_breach_pb2.RiskBreach:
     """Returns a breach."""
     return risk_breach_pb2.RiskBreach(
-        rule=breach.rule.value,  # type: ignore[arg-type]
+        rule=risk_breach_pb2.RiskRule.ValueType(breach.rule),
         limit=breach.limit,
         observed=breach.observed,
         unit=breach.unit,
@@ -61,15 +61,15 @@ def alert_to_proto(alert: Alert) -> risk_alert_pb2.RiskAlert:
         sequence=alert.sequence,
         account_id=alert.account_id,
         instrument=alert.instrument,
-        kind=alert.kind.value,  # type: ignore[arg-type]
-        severity=alert.severity.value,  # type: ignore[arg-type]
+        kind=risk_alert_pb2.RiskAlertKind.ValueType(alert.kind),
+        severity=risk_alert_pb2.RiskAlertSeverity.ValueType(alert.severity),
         breach=breach_to_proto(alert.breach) if alert.breach is not None else None,
-        reason=REASON[alert.reason],  # type: ignore[arg-type]
+        reason=REASON[alert.reason],
         order_id=alert.order_id,
         occurrences=alert.occurrences,
         text=alert.text,
         time=timestamp(to_ns(alert.at)),
-        trading_state=alert.trading_state,  # type: ignore[arg-type]
+        trading_state=trading_state_pb2.TradingState.ValueType(alert.trading_state),
     )
 
 
@@ -114,7 +114,7 @@ def switch_to_proto(switch: KillSwitch) -> trading_state_pb2.KillSwitch:
     """Returns a kill switch."""
     return trading_state_pb2.KillSwitch(
         account_id=switch.account_id,
-        state=switch.state.value,  # type: ignore[arg-type]
+        state=trading_state_pb2.TradingState.ValueType(switch.state),
         cancel_open_orders=switch.cancels,
         text=switch.text,
         changed_at=_time(switch.changed_at),

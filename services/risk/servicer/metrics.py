@@ -8,6 +8,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.risk.v1 import risk_metrics_pb2
+from ordermesh.type.v1 import risk_breach_pb2
 from services.kernel.decimals import ZERO, format_decimal
 from services.risk.domain.exposure import Exposure
 from services.risk.domain.uses import LimitUse
@@ -59,7 +60,7 @@ def _exposure(name: str, exposure: Exposure) -> risk_metrics_pb2.InstrumentExpos
 def _use(use: LimitUse) -> risk_metrics_pb2.LimitUse:
     percent = (use.used * _HUNDRED / use.limit).quantize(_PLACES) if use.limit else ZERO
     return risk_metrics_pb2.LimitUse(
-        rule=use.rule.value,  # type: ignore[arg-type]
+        rule=risk_breach_pb2.RiskRule.ValueType(use.rule),
         instrument=use.instrument,
         limit=format_decimal(use.limit),
         used=format_decimal(use.used),

@@ -235,7 +235,7 @@ def _decisions(answer: Answer) -> reservation_service_pb2.ReserveResponse:
 
 def _decision(decision: Decision) -> reservation_service_pb2.ReservationDecision:
     return reservation_service_pb2.ReservationDecision(
-        reason=REASON[decision.reason],  # type: ignore[arg-type]
+        reason=REASON[decision.reason],
         breach=breach_to_proto(decision.breach) if decision.breach is not None else None,
         text=decision.text,
     )
@@ -245,7 +245,7 @@ def _withdrawal(withdrawal: Withdrawal) -> reservation_service_pb2.ReserveRespon
     return reservation_service_pb2.ReserveResponse(
         withdraw=reservation_service_pb2.OrderWithdrawal(
             order_ids=withdrawal.order_ids,
-            reason=REASON[withdrawal.reason],  # type: ignore[arg-type]
+            reason=REASON[withdrawal.reason],
             text=withdrawal.text,
         )
     )

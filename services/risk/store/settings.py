@@ -131,4 +131,4 @@ class PostgresSettingsStore:
 
 def _breaker(account_id: str, is_open: bool, cause: bytes | None, *rest: object) -> Breaker:
     told = breach_from_proto(risk_breach_pb2.RiskBreach.FromString(cause)) if cause is not None else None
-    return Breaker(account_id, is_open, told, *rest)  # type: ignore[arg-type]
+    return Breaker(account_id, is_open, told, *rest)  # type: ignore[arg-type]  # the row's other columns, in this order
