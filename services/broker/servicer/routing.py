@@ -16,7 +16,7 @@ from ordermesh.broker.v1 import (
     venue_adjustment_pb2,
     venue_instructions_pb2,
 )
-from ordermesh.type.v1 import error_pb2
+from ordermesh.type.v1 import error_pb2, restatement_pb2, trading_pb2
 from services.broker.domain.messages import (
     Adjustment,
     CancelOrder,
@@ -189,7 +189,7 @@ def _news(item: Opened | Down) -> routing_service_pb2.RouteResponse:
         last_report_sequence=item.position.last_report_sequence,
         deduplicates_commands=item.deduplicates_commands,
         opened_number=item.number,
-        order_types=item.order_types,  # type: ignore[arg-type]
+        order_types=map(trading_pb2.OrderType.ValueType, item.order_types),
     )
     return routing_service_pb2.RouteResponse(opened=opened)
 
@@ -221,7 +221,7 @@ def _adjustment(told: Adjustment) -> venue_adjustment_pb2.VenueAdjustment:
         leaves_quantity=told.leaves_quantity,
         quantity=told.quantity,
         limit_price=told.limit_price,
-        restatement_reason=told.reason,  # type: ignore[arg-type]
+        restatement_reason=restatement_pb2.RestatementReason.ValueType(told.reason),
     )
 
 
@@ -231,12 +231,12 @@ def venue_order_to_proto(order: VenueOrder) -> routing_service_pb2.VenueOrder:
         order_id=order.order_id,
         venue_order_id=order.venue_order_id,
         instrument=order.instrument,
-        side=order.side.value,  # type: ignore[arg-type]
+        side=trading_pb2.Side.ValueType(order.side),
         limit_price=order.limit_price,
         quantity=order.quantity,
         cumulative_quantity=order.cumulative_quantity,
         leaves_quantity=order.leaves_quantity,
-        terms=venue_instructions_pb2.VenueOrderTerms(type=order.order_type.value),  # type: ignore[arg-type]
+        terms=venue_instructions_pb2.VenueOrderTerms(type=trading_pb2.OrderType.ValueType(order.order_type)),
     )
     if order.instructions is not None:
         _add_instructions(message.terms.instructions, order.instructions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ordermesh.broker.v1 import broker_connection_pb2
+from ordermesh.type.v1 import trading_pb2
 from services.broker.domain.capabilities import Capabilities
 from services.broker.domain.connection import Connection
 from services.broker.pipeline.connections import Connections
@@ -32,7 +33,7 @@ class Telling:
             connection_id=connection.connection_id,
             display_name=connection.display_name,
             adapter=connection.adapter,
-            environment=connection.environment.value,  # type: ignore[arg-type]
+            environment=trading_pb2.Environment.ValueType(connection.environment),
             enabled=connection.enabled,
             default_account_ids=connection.default_account_ids,
             credential_names=connection.credential_names,
@@ -60,9 +61,9 @@ def capabilities_to_proto(told: Capabilities) -> broker_connection_pb2.AdapterCa
     """Returns what an adapter can do."""
     return broker_connection_pb2.AdapterCapabilities(
         adapter=told.adapter,
-        order_types=sorted(told.order_types),  # type: ignore[arg-type]
-        times_in_force=sorted(told.times_in_force),  # type: ignore[arg-type]
-        environments=sorted(told.environments),  # type: ignore[arg-type]
+        order_types=map(trading_pb2.OrderType.ValueType, sorted(told.order_types)),
+        times_in_force=map(trading_pb2.TimeInForce.ValueType, sorted(told.times_in_force)),
+        environments=map(trading_pb2.Environment.ValueType, sorted(told.environments)),
         deduplicates_commands=told.deduplicates_commands,
         recovers_reports=told.recovers_reports,
         tells_account=told.tells_account,

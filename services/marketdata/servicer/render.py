@@ -29,6 +29,7 @@ INTERVAL_OF_CONTRACT = {
     candle_pb2.CANDLE_INTERVAL_1D: Interval.DAY,
 }
 _CONTRACT_OF_INTERVAL = {interval: value for value, interval in INTERVAL_OF_CONTRACT.items() if value}
+_STATUS = instrument_pb2.InstrumentStatus.ValueType
 _SIDES = {
     Aggressor.UNKNOWN: trading_pb2.SIDE_UNSPECIFIED,
     Aggressor.BUY: trading_pb2.SIDE_BUY,
@@ -45,7 +46,7 @@ def instrument_message(instrument: Instrument, market: Market | None = None) -> 
         symbol=terms.name.symbol,
         venue=terms.name.venue,
         description=terms.description,
-        asset_class=int(terms.asset_class),  # type: ignore[arg-type]
+        asset_class=instrument_pb2.AssetClass.ValueType(terms.asset_class),
         currency=terms.currency,
         tick_size=format_decimal(terms.tick_size),
         lot_size=format_decimal(terms.lot_size),
@@ -53,7 +54,7 @@ def instrument_message(instrument: Instrument, market: Market | None = None) -> 
         max_quantity=format_decimal(terms.max_quantity),
         contract_multiplier=format_decimal(terms.contract_multiplier),
         engine_instrument_id=instrument.number,
-        status=int(status),  # type: ignore[arg-type]
+        status=_STATUS(status),
         version=instrument.version,
     )
     message.updated_at.FromDatetime(instrument.updated_at)
@@ -77,7 +78,7 @@ def quote_message(market: Market) -> quote_pb2.Quote:
         sequence=market.sequence,
         venue_time=_time_or_none(market.time_ns),
         stale=stale,
-        status=int(status),  # type: ignore[arg-type]
+        status=_STATUS(status),
         auction=None if auction is None else auction_message(auction, market.scales),
         last_trade_time=_time_or_none(last.time_ns) if last else None,
     )
@@ -87,7 +88,7 @@ def auction_message(auction: Auction, scales: Scales) -> auction_pb2.Auction:
     """Returns an auction in its call phase."""
     surplus = auction.surplus
     return auction_pb2.Auction(
-        kind=int(auction.kind),  # type: ignore[arg-type]
+        kind=auction_pb2.AuctionKind.ValueType(auction.kind),
         indicative_price="" if auction.price is None else scales.prices.text(auction.price),
         indicative_quantity=scales.quantities.text(auction.quantity),
         surplus_quantity=scales.quantities.text(abs(surplus)),

@@ -74,9 +74,9 @@ class TimePages:
 
     def __init__(self, request: Timed) -> None:
         """Raises CodedError: INVALID_PAGE_TOKEN or INVALID_FIELD."""
-        self._tokens = PageTokens(filters_of(request))  # type: ignore[arg-type]
+        self._tokens = PageTokens(filters_of(request))  # type: ignore[arg-type]  # a protocol cannot say that it is a message
         position = self._tokens.read(request.page_token, _POSITION_PARTS)
-        since, until = span(request)  # type: ignore[arg-type]
+        since, until = span(request)  # type: ignore[arg-type]  # as above
         self.page = Page(
             limit=request.page_size or DEFAULT_PAGE_SIZE,
             since=since,

@@ -56,7 +56,7 @@ class InstrumentTable:
             row = made or await connection.fetchrow(
                 f"select {_COLUMNS} from instrument where name = $1", str(terms.name)
             )
-            assert row is not None, "it was there a moment ago, and instruments are never removed"  # noqa: S101
+            assert row is not None, "it was there a moment ago, and instruments are never removed"  # noqa: S101 - narrows the type
             await connection.execute(
                 "insert into feed_cursor (instrument, position) values ($1, 0) on conflict do nothing", row["number"]
             )
