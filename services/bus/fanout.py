@@ -51,7 +51,7 @@ class Reader(Generic[K, V]):
     def take(self) -> list[Latest[K, V]]:
         """Returns the newest value of every key that changed since the last time, without waiting."""
         pending, self._pending = self._pending, {}
-        return [Latest(key, entry[0], entry[1]) for key, entry in pending.items()]  # type: ignore[arg-type]
+        return [Latest(key, entry[0], entry[1]) for key, entry in pending.items()]  # type: ignore[arg-type]  # a value and a number, as `_offer` puts them
 
     def close(self) -> None:
         """Ends the reading."""
@@ -64,7 +64,7 @@ class Reader(Generic[K, V]):
             self._wakeup.call()
         else:
             entry[0] = value
-            entry[1] += 1  # type: ignore[operator]
+            entry[1] += 1  # type: ignore[operator]  # the second is always the number
 
 
 class Fanout(Generic[K, V]):

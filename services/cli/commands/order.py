@@ -23,7 +23,7 @@ def on_side(side: place.Side) -> Callable[..., None]:
 
     signature = inspect.signature(place.order, eval_str=True)
     words = [word for name, word in signature.parameters.items() if name != "side"]
-    command.__signature__ = signature.replace(parameters=words)  # type: ignore[attr-defined]
+    command.__signature__ = signature.replace(parameters=words)  # type: ignore[attr-defined]  # inspect reads it, typeshed leaves it out
     return command
 
 
