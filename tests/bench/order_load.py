@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ordermesh.order.v1 import order_entry_pb2, order_pb2
+from ordermesh.type.v1 import trading_pb2
 
 ENDED = frozenset(
     {
@@ -96,9 +97,9 @@ def order(load: Load, run: str, number: int) -> order_entry_pb2.PlaceOrderReques
         account_id=load.accounts[number % len(load.accounts)],
         instrument=load.instrument,
         # An account is always on one side: two of its own orders would not trade, and one of them would never end.
-        side=1 if load.resting else 1 + number % 2,  # type: ignore[arg-type]
-        type=2,  # type: ignore[arg-type]
-        time_in_force=2,  # type: ignore[arg-type]
+        side=trading_pb2.SIDE_BUY if load.resting or number % 2 == 0 else trading_pb2.SIDE_SELL,
+        type=trading_pb2.ORDER_TYPE_LIMIT,
+        time_in_force=trading_pb2.TIME_IN_FORCE_GTC,
         quantity="100",
         limit_price=load.price,
     )

@@ -61,7 +61,7 @@ class FakeEventLog:
 
     def _event(self, sequence: int, topic: str) -> event_pb2.Event:
         previous, self._last[topic] = self._last.get(topic, 0), sequence
-        number = event_pb2.Topic.Name(TOPIC_OF_NAME[topic])  # type: ignore[arg-type]
+        number = event_pb2.Topic.Name(event_pb2.Topic.ValueType(TOPIC_OF_NAME[topic]))
         return event_pb2.Event(
             epoch=self.identity, sequence=sequence, previous_sequence=previous, topic=event_pb2.Topic.Value(number)
         )

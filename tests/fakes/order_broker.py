@@ -11,7 +11,7 @@ import grpc
 
 from ordermesh.broker.v1 import broker_connection_pb2, route_query_pb2, routing_service_pb2_grpc
 from ordermesh.broker.v1 import routing_service_pb2 as routing
-from ordermesh.type.v1 import error_pb2
+from ordermesh.type.v1 import error_pb2, trading_pb2
 from tests.fakes.order_venue import CONNECTION, FakeVenue
 
 
@@ -64,8 +64,8 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
         return route_query_pb2.QueryRouteResponse(
             connection=broker_connection_pb2.BrokerConnection(connection_id=CONNECTION, adapter="fake", state=state),
             capabilities=broker_connection_pb2.AdapterCapabilities(
-                order_types=[1, 2],  # type: ignore[list-item]
-                times_in_force=[1, 2, 3, 4],  # type: ignore[list-item]
+                order_types=map(trading_pb2.OrderType.ValueType, (1, 2)),
+                times_in_force=map(trading_pb2.TimeInForce.ValueType, (1, 2, 3, 4)),
                 taker_fee_rate="0.001",
             ),
         )
@@ -102,7 +102,7 @@ class FakeBroker(routing_service_pb2_grpc.RoutingServiceServicer):
             last_report_sequence=len(self.venue.reports),
             deduplicates_commands=self.deduplicates,
             opened_number=self._opened,
-            order_types=self.order_types,  # type: ignore[arg-type]
+            order_types=map(trading_pb2.OrderType.ValueType, self.order_types),
         )
         if self._outbox is not None:
             self._outbox.put_nowait(routing.RouteResponse(opened=opened))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -142,10 +142,10 @@ async def running(store: FakeStore | None = None, **limits: Any) -> AsyncIterato
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def settled(condition: object, *, turns: int = 500) -> None:
+async def settled(condition: Callable[[], object], *, turns: int = 500) -> None:
     """Lets other tasks run until a condition holds."""
     for _ in range(turns):
-        if condition():  # type: ignore[operator]
+        if condition():
             return
         await asyncio.sleep(0)
     raise AssertionError("the condition never held")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ordermesh.event.v1 import event_log_service_pb2
+from ordermesh.marketdata.v1 import instrument_pb2
 from ordermesh.order.v1 import order_entry_pb2, order_query_pb2
 from ordermesh.order.v1.order_pb2 import (
     ORDER_STATUS_CANCELED,
@@ -179,7 +180,7 @@ async def test_cancel_all_of_an_account(client: Client, peers: Peers) -> None:
 async def test_a_halt_is_noticed_and_its_end_too(client: Client, peers: Peers) -> None:
     """Orders are refused with INSTRUMENT_NOT_TRADING while the instrument does not trade."""
     halted = peers.market_data.instruments["AAPL.XNAS"]
-    halted.status = 2  # type: ignore[assignment]
+    halted.status = instrument_pb2.INSTRUMENT_STATUS_HALTED
 
     async def refused() -> bool:
         try:
@@ -189,7 +190,7 @@ async def test_a_halt_is_noticed_and_its_end_too(client: Client, peers: Peers) -
         return False
 
     await eventually(refused)
-    halted.status = 1  # type: ignore[assignment]
+    halted.status = instrument_pb2.INSTRUMENT_STATUS_TRADING
 
     async def taken() -> bool:
         return not await refused()

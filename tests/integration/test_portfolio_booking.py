@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from ordermesh.event.v1 import event_log_service_pb2, event_pb2
 from ordermesh.portfolio.v1 import account_admin_pb2, portfolio_query_pb2, position_pb2, position_query_pb2
+from ordermesh.type.v1 import trading_pb2
 from services.bus.connection import connect
 from services.bus.consumer import Consumer
 from services.bus.topics import stream_key
@@ -216,7 +217,9 @@ async def test_postgres_may_die_and_come_back(tmp_path: Path, own_postgres: OwnP
         await world.orders.fill("demo", AAPL, "1", "10")
         with pytest.raises(CodedError) as refused:
             await running.stub.CreateAccount(
-                account_admin_pb2.CreateAccountRequest(account_id="late", environment=1)  # type: ignore[arg-type]
+                account_admin_pb2.CreateAccountRequest(
+                    account_id="late", environment=trading_pb2.ENVIRONMENT_SIMULATION
+                )
             )
         assert refused.value.reason == "STORE_UNAVAILABLE"
         await own_postgres.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -121,13 +121,13 @@ async def test_group_commit_into_the_log_is_gapless(database: Database) -> None:
     """Many submitters at once get each its own sequence; the log holds all of them without a gap, in few commits."""
     batches: list[int] = []
 
-    async def commit(items: list[str]) -> list[int]:
+    async def commit(items: Sequence[str]) -> list[int]:
         first = sum(batches) + 1
         await append(database, *(entry(first + n) for n in range(len(items))))
         batches.append(len(items))
         return list(range(first, first + len(items)))
 
-    committer: GroupCommitter[str, int] = GroupCommitter(commit)  # type: ignore[arg-type]
+    committer: GroupCommitter[str, int] = GroupCommitter(commit)
     running = asyncio.create_task(committer.run())
     sequences = await asyncio.gather(*(committer.submit(f"{n}") for n in range(500)))
     committer.close()

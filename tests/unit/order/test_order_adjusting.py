@@ -28,7 +28,7 @@ from services.order.pipeline.writer import Writer
 from tests.fakes.clock import FakeClock
 from tests.fakes.order_findings import FakeFindings
 from tests.fakes.order_quotes import FakeQuotes
-from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore, lost_after, lost_before, refused
+from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore, Fault, lost_after, lost_before, refused
 from tests.fakes.orders import CountingIdentifiers, report, terms
 
 BUST, CORRECT, TRADE = VenueReportType.TRADE_CANCELED, VenueReportType.TRADE_CORRECTED, VenueReportType.TRADE
@@ -183,11 +183,11 @@ async def test_an_order_that_its_venue_opens_again_is_live(world: World) -> None
 
 
 @pytest.mark.parametrize("fault", [refused, lost_before, lost_after])
-async def test_a_bust_is_booked_once_wherever_the_store_is_lost(world: World, fault: object) -> None:
+async def test_a_bust_is_booked_once_wherever_the_store_is_lost(world: World, fault: Fault) -> None:
     """It is kept until it is committed, and not booked again when it was."""
     order = await world.place()
     await world.tell(fill(order, 1))
-    world.store.faults = [fault]  # type: ignore[list-item]
+    world.store.faults = [fault]
     await world.tell(bust(order, 2, "x-1"))
     assert types(world.store) == [ExecutionType.TRADE, ExecutionType.TRADE_CANCEL]
     assert world.book.cursors["simulation"] == ("e", 2)

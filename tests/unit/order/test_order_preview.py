@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from services.order.domain.preview import BeyondDepthError, Depth, Level, estima
 from services.order.domain.values import OrderType, Side, TimeInForce
 from tests.fakes.orders import terms
 
-MARKET = {"type": OrderType.MARKET, "time_in_force": TimeInForce.IOC, "limit_price": None}
+MARKET: dict[str, Any] = {"type": OrderType.MARKET, "time_in_force": TimeInForce.IOC, "limit_price": None}
 
 
 def levels(*pairs: str) -> tuple[Level, ...]:
@@ -35,7 +36,7 @@ BOOK = depth(levels("50@99", "70@98"), levels("10@101", "20@102", "30@105"))
 
 def test_a_market_order_walks_the_depth() -> None:
     """25 take 10 at 101 and 15 at 102; spread and slippage are held against the middle, 100."""
-    cost = estimate(terms(quantity="25", **MARKET), BOOK)  # type: ignore[arg-type]
+    cost = estimate(terms(quantity="25", **MARKET), BOOK)
     assert (cost.filled, cost.remaining, cost.rests, cost.worst) == (25, 0, False, 102)
     assert cost.notional == 10 * 101 + 15 * 102
     assert cost.average == Decimal("101.6")
@@ -48,7 +49,7 @@ def test_a_market_order_walks_the_depth() -> None:
 
 def test_a_sale_walks_the_bids() -> None:
     """The fee is taken from what comes in; costs against the middle are positive for a sale too."""
-    cost = estimate(terms(quantity="60", side=Side.SELL, **MARKET), BOOK)  # type: ignore[arg-type]
+    cost = estimate(terms(quantity="60", side=Side.SELL, **MARKET), BOOK)
     assert (cost.notional, cost.worst) == (50 * 99 + 10 * 98, 98)
     assert (cost.spread_cost, cost.slippage) == (60, 6000 - 5930)
     assert cost.net(Side.SELL, Decimal("0.01")) == Decimal("5870.7")
@@ -56,7 +57,7 @@ def test_a_sale_walks_the_bids() -> None:
 
 def test_a_market_order_tells_what_is_left() -> None:
     """All 60 of the asks fill; of 100, 40 are left and are canceled."""
-    cost = estimate(terms(quantity="100", **MARKET), BOOK)  # type: ignore[arg-type]
+    cost = estimate(terms(quantity="100", **MARKET), BOOK)
     assert (cost.filled, cost.remaining, cost.rests, cost.worst) == (60, 40, False, 105)
 
 
@@ -79,7 +80,7 @@ def test_a_limit_order_goes_as_far_as_its_limit(time_in_force: TimeInForce, fill
 
 def test_the_multiplier_counts_in_all_money() -> None:
     """A future of 50 units: value, spread cost and slippage are fifty times those of one."""
-    cost = estimate(terms(quantity="25", **MARKET), depth(BOOK.bids, BOOK.asks, multiplier="50"))  # type: ignore[arg-type]
+    cost = estimate(terms(quantity="25", **MARKET), depth(BOOK.bids, BOOK.asks, multiplier="50"))
     assert (cost.notional, cost.spread_cost, cost.slippage) == (2540 * 50, 25 * 50, 40 * 50)
     assert cost.average == Decimal("101.6")
 
@@ -97,8 +98,8 @@ def test_what_lies_beyond_the_levels_told_is_not_guessed() -> None:
     """A side that has as many levels as were asked for may go on: no estimate. Within the limit price it is known."""
     book = depth(BOOK.bids, BOOK.asks, most=3)
     with pytest.raises(BeyondDepthError):
-        estimate(terms(quantity="61", **MARKET), book)  # type: ignore[arg-type]
-    assert estimate(terms(quantity="60", **MARKET), book).filled == 60  # type: ignore[arg-type]
+        estimate(terms(quantity="61", **MARKET), book)
+    assert estimate(terms(quantity="60", **MARKET), book).filled == 60
     assert estimate(terms(quantity="61", limit_price="104"), book).filled == 30
 
 
@@ -139,7 +140,7 @@ def test_own_orders_in_the_way_are_told() -> None:
         place(terms(side=Side.BUY, quantity="100", limit_price="90"), 3, 1).order,
         place(terms(side=Side.SELL, quantity="100", limit_price="102", instrument="MSFT.XNAS"), 4, 1).order,
     ]
-    assert estimate(terms(quantity="25", **MARKET), BOOK, own).own_opposite == 7  # type: ignore[arg-type]
+    assert estimate(terms(quantity="25", **MARKET), BOOK, own).own_opposite == 7
     assert estimate(terms(quantity="1", limit_price="50"), BOOK, own).own_opposite == 0
 
 

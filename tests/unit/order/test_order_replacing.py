@@ -21,7 +21,7 @@ from services.order.domain.venue import VenueReportType as V
 from services.order.pipeline.ports import Decision
 from services.order.pipeline.replacing import RefusedByRiskError, Replacing
 from tests.fakes.order_pipeline import REFUSAL, World, running, settled
-from tests.fakes.order_store import FakeStore, lost_after, lost_before, refused
+from tests.fakes.order_store import FakeStore, Fault, lost_after, lost_before, refused
 from tests.fakes.orders import report, terms
 
 
@@ -52,7 +52,7 @@ class ReplaceWorld:
     async def tell(self, kind: V, **fields: str) -> Order | None:
         """Lets the venue report; returns the order if it is still live."""
         self.told += 1
-        await self.world.tell(report(self.order, kind, sequence=self.told, **fields))  # type: ignore[arg-type]
+        await self.world.tell(report(self.order, kind, sequence=self.told, **fields))  # type: ignore[arg-type]  # as each test says
         return self.world.book.live.get(self.order.terms.order_id)
 
     def types(self) -> list[ExecutionType]:
@@ -278,9 +278,9 @@ async def test_without_risk_a_replace_is_refused(at: ReplaceWorld, how: str) -> 
 
 
 @pytest.mark.parametrize("fault", [refused, lost_before])
-async def test_a_transaction_that_was_not_made_leaves_nothing(at: ReplaceWorld, fault: object) -> None:
+async def test_a_transaction_that_was_not_made_leaves_nothing(at: ReplaceWorld, fault: Fault) -> None:
     """STORE_UNAVAILABLE; the hold is let go, and the same request goes through later."""
-    at.world.store.faults.append(fault)  # type: ignore[arg-type]
+    at.world.store.faults.append(fault)
     with pytest.raises(CodedError, match="STORE_UNAVAILABLE"):
         await at.replace()
     await settled(lambda: at.world.writer.available and not at.world.risk.replacing)

@@ -12,7 +12,7 @@ from services.order.domain.values import OrderStatus
 from services.order.domain.venue import VenueReportType
 from services.order.pipeline.reports import VenueReports
 from tests.fakes.order_pipeline import World, running, settled
-from tests.fakes.order_store import lost_after, lost_before, refused
+from tests.fakes.order_store import Fault, lost_after, lost_before, refused
 from tests.fakes.orders import report, terms
 
 
@@ -69,11 +69,11 @@ async def test_a_gap_in_reports_stops_the_batch_and_is_asked_for(world: World) -
 
 
 @pytest.mark.parametrize("fault", [refused, lost_before, lost_after])
-async def test_reports_are_never_lost_and_never_booked_twice(world: World, fault: object) -> None:
+async def test_reports_are_never_lost_and_never_booked_twice(world: World, fault: Fault) -> None:
     """Whatever happens to the transaction, each fill is in the log once."""
     order = await world.place_one(terms())
     await world.adopt()
-    world.store.faults = [None, fault, fault]  # type: ignore[list-item]
+    world.store.faults = [None, fault, fault]
     world.store.away = 3
     for number in (1, 2, 3):
         world.writer.put(

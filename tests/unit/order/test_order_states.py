@@ -6,7 +6,7 @@ corrections belong to what the contract does not have yet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import pytest
@@ -248,10 +248,10 @@ def test_repeated_fill_by_the_venues_own_count() -> None:
 
 
 @pytest.mark.parametrize("end", [Life.cancel, Life.reject, Life.expire, lambda life: life.trade("10000")])
-def test_an_order_that_has_ended_never_changes(end: object) -> None:
+def test_an_order_that_has_ended_never_changes(end: Callable[[Life], object]) -> None:
     """After an end of any kind, no report and no request changes the order."""
     life = Life().accept()
-    end(life)  # type: ignore[operator]
+    end(life)
     ended, count = life.order, len(life.steps)
     life.accept().cancel().refuse_cancel().reject().expire().trade("1")
     assert life.order is ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,11 +21,11 @@ FILLS = st.lists(
 
 @given(FILLS, st.randoms())
 def test_the_order_of_fills_does_not_matter(
-    fills: list[tuple[Side, Decimal, Decimal, Decimal, int]], any_: object
+    fills: list[tuple[Side, Decimal, Decimal, Decimal, int]], any_: Random
 ) -> None:
     """Each side's quantity and average, the fees, and the first and last time are those of the fills."""
     shuffled = list(fills)
-    any_.shuffle(shuffled)  # type: ignore[attr-defined]
+    any_.shuffle(shuffled)
     summary = TradeSummary()
     for side, price, quantity, fee, at_ns in shuffled:
         summary.add(side, price, quantity, fee, at_ns)

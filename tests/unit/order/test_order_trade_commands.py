@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from grpc import StatusCode
 from prometheus_client import CollectorRegistry
 
+from ordermesh.order.v1.order_list_pb2 import CONTINGENCY_TYPE_ONE_TRIGGERS_THE_OTHER as OTO
 from ordermesh.order.v1.order_list_pb2 import PlaceOrderListRequest
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_SUSPENDED
 from ordermesh.order.v1.trade_stream_pb2 import Command, CommandBatch, CommandBatchResult, TradeRequest
@@ -204,7 +205,7 @@ async def test_a_fault_in_a_command_ends_the_stream() -> None:
         raise ZeroDivisionError
 
     async with opened() as stream:
-        stream.desk.placing.place = broken  # type: ignore[assignment, method-assign]
+        stream.desk.placing.place = broken  # type: ignore[assignment, method-assign]  # a fault that no port can make
         stream.send(placing(request()))
         async with reading(stream):
             await settled(lambda: stream.commands.done)
@@ -229,7 +230,7 @@ async def test_a_stopped_stream_begins_nothing_more() -> None:
 async def test_a_list_is_placed_and_refused_like_any_command() -> None:
     """The result is the list, or what PlaceOrderList would have failed with; one of another account is refused."""
     entry, leave = request(), request(side=2, limit_price="200")
-    pair = PlaceOrderListRequest(client_order_list_id="l-1", contingency_type=2, orders=[entry, leave])  # type: ignore[arg-type]  # its number
+    pair = PlaceOrderListRequest(client_order_list_id="l-1", contingency_type=OTO, orders=[entry, leave])
     async with opened() as stream:
         stream.send(
             Command(place_list=pair),

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from ordermesh.broker.v1.broker_connection_pb2 import AdapterCapabilities
+from ordermesh.type.v1 import trading_pb2
 from services.order.domain.instructions import Instructions
 from services.order.domain.links import Links, ListRole
 from services.order.domain.terms import OrderTerms
@@ -71,5 +72,8 @@ def conditional(type_: OrderType, role: ListRole | None = None) -> OrderTerms:
 def test_what_an_adapter_must_take(order: OrderTerms, types: list[OrderType], supported: bool) -> None:
     """Of what waits here, what it becomes: a market order for now, or a limit order."""
     lives = [TimeInForce.IOC, TimeInForce.GTC]
-    told = AdapterCapabilities(order_types=map(int, types), times_in_force=map(int, lives))  # type: ignore[arg-type]
+    told = AdapterCapabilities(
+        order_types=map(trading_pb2.OrderType.ValueType, types),
+        times_in_force=map(trading_pb2.TimeInForce.ValueType, lives),
+    )
     assert _supported(order, told) is supported

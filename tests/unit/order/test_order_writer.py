@@ -14,7 +14,7 @@ from services.order.domain.venue import VenueReportType
 from services.order.pipeline.work import CancelFilter
 from services.order.pipeline.writer import LogDivergedError
 from tests.fakes.order_pipeline import World, running, settled
-from tests.fakes.order_store import lost_after, lost_before, refused
+from tests.fakes.order_store import Fault, lost_after, lost_before, refused
 from tests.fakes.orders import report, terms
 
 
@@ -27,9 +27,9 @@ async def world() -> AsyncIterator[World]:
 
 
 @pytest.mark.parametrize("fault", [refused, lost_before])
-async def test_a_transaction_that_was_not_made_leaves_nothing(world: World, fault: object) -> None:
+async def test_a_transaction_that_was_not_made_leaves_nothing(world: World, fault: Fault) -> None:
     """The caller hears STORE_UNAVAILABLE; the number is used for the next order, the reservation let go."""
-    world.store.faults = [fault]  # type: ignore[list-item]
+    world.store.faults = [fault]
     assert (await world.refuse_one(terms("a"))).reason == "STORE_UNAVAILABLE"
     await settled(lambda: world.writer.available)
     assert not world.risk.reserved

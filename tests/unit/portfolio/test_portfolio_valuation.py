@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import IntEnum
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -149,7 +151,7 @@ def test_equity_is_opening_cash_plus_profit_less_fees(cash: Decimal, quantity: i
         (PriceSource, position_pb2.PriceSource, "PRICE_SOURCE_"),
     ],
 )
-def test_enumerations_are_the_contracts(ours: type, theirs: object, prefix: str) -> None:
+def test_enumerations_are_the_contracts(ours: type[IntEnum], theirs: Any, prefix: str) -> None:
     """Each value has the number that the contract gives it, and none is missing."""
-    contract = {name.removeprefix(prefix): number for name, number in theirs.items() if number}  # type: ignore[attr-defined]
-    assert {each.name: each.value for each in ours} == contract  # type: ignore[attr-defined]
+    contract = {name.removeprefix(prefix): number for name, number in theirs.items() if number}
+    assert {each.name: each.value for each in ours} == contract
