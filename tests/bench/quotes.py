@@ -200,7 +200,7 @@ async def serve_service(ready: Connection, readers: int, seconds: float) -> None
 
         return replace(subscription, update=update)
 
-    quotes.subscribe = counting  # type: ignore[method-assign]
+    quotes.subscribe = counting  # type: ignore[method-assign]  # counts what the real one sends
     unused: Any = None
     parts = Parts(unused, hub, unused, epochs, broadcasts, draining, SystemClock())
     server = Server(Telemetry("bench"), draining=draining)

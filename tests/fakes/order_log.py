@@ -98,7 +98,7 @@ class FakeOrderLog(event_log_service_pb2_grpc.EventLogServiceServicer):
     async def publish(self, event: event_pb2.Event) -> None:
         """Publishes an event on the bus."""
         fields = {FIELD: event.SerializeToString()}
-        await self._redis.xadd(stream_key(self._shard, TOPIC), fields, id=entry_id(event.sequence))  # type: ignore[arg-type]
+        await self._redis.xadd(stream_key(self._shard, TOPIC), fields, id=entry_id(event.sequence))  # type: ignore[arg-type]  # redis-py's dict is invariant
 
     async def ReadEvents(
         self,

@@ -92,7 +92,7 @@ class RiskWorld:
         server.add(risk_service_pb2_grpc.add_RiskServiceServicer_to_server, servicer)
         server.add(
             event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server,
-            EventLogServicer(self.store, AlertPublication(self.store, EPOCH), EPOCH),  # type: ignore[arg-type]
+            EventLogServicer(self.store, AlertPublication(self.store, EPOCH), EPOCH),  # type: ignore[arg-type]  # alerts in memory
         )
         port = await server.start("127.0.0.1:0")
         stack.push_async_callback(server.stop, 0)

@@ -254,7 +254,7 @@ async def test_only_the_newest_are_kept(postgres_url: str, redis_url: str, peers
             peers.broker.connect()
             found = await until(
                 client,
-                lambda records, before=before: bool(records) and records[0].reconciliation_id > before,  # type: ignore[misc]
+                lambda records, before=before: bool(records) and records[0].reconciliation_id > before,  # type: ignore[misc]  # bound at once
             )
             newest = found[0].reconciliation_id
         kept = await until(client, lambda records: len(records) == 3)

@@ -45,7 +45,7 @@ class Positions:
     """A reader of StreamPositions."""
 
     def __init__(self, running: Running, **request: object) -> None:
-        asked = position_stream_pb2.StreamPositionsRequest(account_id="demo", **request)  # type: ignore[arg-type]
+        asked = position_stream_pb2.StreamPositionsRequest(account_id="demo", **request)  # type: ignore[arg-type]  # as each test says
         self.call = cast("StreamCall", running.stub.StreamPositions(asked))
 
     async def read(self) -> PositionsResponse:
@@ -75,7 +75,7 @@ class Portfolio:
     """A reader of StreamPortfolio."""
 
     def __init__(self, running: Running, **request: object) -> None:
-        asked = portfolio_stream_pb2.StreamPortfolioRequest(update_interval=FAST, **request)  # type: ignore[arg-type]
+        asked = portfolio_stream_pb2.StreamPortfolioRequest(update_interval=FAST, **request)  # type: ignore[arg-type]  # as each test says
         self.call = cast("StreamCall", running.stub.StreamPortfolio(asked))
 
     async def read(self) -> PortfolioResponse:

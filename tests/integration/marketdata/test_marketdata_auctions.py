@@ -146,7 +146,7 @@ async def test_bad_input_leaves_the_auction_as_it_is(world: MarketWorld, values:
 async def test_a_kind_must_be_one(world: MarketWorld, kind: int) -> None:
     """Nothing begins without one; and no status but trading and halted can be set by hand."""
     with pytest.raises(CodedError, match="INVALID_FIELD"):
-        await begin(world, "AAPL.XNAS", kind)  # type: ignore[arg-type]
+        await begin(world, "AAPL.XNAS", kind)  # type: ignore[arg-type]  # no kind that there is
     request = instrument_admin_pb2.UpdateInstrumentRequest(instrument="AAPL.XNAS", status=CALL_AUCTION)
     with pytest.raises(CodedError, match="INVALID_FIELD"):
         await world.stub.UpdateInstrument(request)

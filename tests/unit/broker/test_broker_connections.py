@@ -78,7 +78,7 @@ async def test_taken_id_or_account_is_refused(world: BrokerWorld) -> None:
     await create(world, default_account_ids=["a"])
     for values in ({}, {"connection_id": "third", "default_account_ids": ["a"]}):
         with pytest.raises(CodedError) as failure:
-            await create(world, **values)  # type: ignore[arg-type]
+            await create(world, **values)  # type: ignore[arg-type]  # as each case says
         assert failure.value.reason == "ALREADY_EXISTS"
 
 

@@ -97,7 +97,7 @@ async def test_what_cannot_be_told_is_sent_so_that_the_engine_refuses_it(
     """Outside of every band, fewer lots than none: the refusal has its place in the engine's sequence."""
     async with world.route() as route:
         await route.up()
-        await route.send(new_order(1, instructions=VenueInstructions(**values)))  # type: ignore[arg-type]
+        await route.send(new_order(1, instructions=VenueInstructions(**values)))  # type: ignore[arg-type]  # as each case says
         await route.reported(1)
     [command] = [command for _, received in world.engine.received for command in received]
     assert getattr(command.new_order, name) == told

@@ -32,7 +32,7 @@ class World:
 
 def terms(name: str = "AAPL.REPLAY", **others: object) -> Terms:
     """Terms of a share at a replay."""
-    return replace(seed_terms()[0], name=InstrumentId.parse(name), **others)  # type: ignore[arg-type]
+    return replace(seed_terms()[0], name=InstrumentId.parse(name), **others)  # type: ignore[arg-type]  # as each test says
 
 
 async def test_an_empty_store_is_seeded_and_listed() -> None:

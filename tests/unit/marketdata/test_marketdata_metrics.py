@@ -12,7 +12,7 @@ def test_every_declared_metric_is_told_with_its_present_value() -> None:
     """Gauges and counters are read when they are asked for, under the names that are declared."""
     numbers = dict.fromkeys([*GAUGES, *COUNTERS], 0.0)
     registry = CollectorRegistry()
-    MarketDataMetrics(registry, {name: (lambda name=name: numbers[name]) for name in numbers})  # type: ignore[misc]
+    MarketDataMetrics(registry, {name: (lambda name=name: numbers[name]) for name in numbers})  # type: ignore[misc]  # bound at once
     numbers[FEED_CONNECTED], numbers[HISTORY_GAPS] = 1.0, 3.0
     text = generate_latest(registry).decode()
     assert f"{FEED_CONNECTED} 1.0" in text

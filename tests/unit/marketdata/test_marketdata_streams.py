@@ -226,7 +226,7 @@ async def test_a_reader_that_comes_while_nobody_reads_gets_the_book_of_now(world
     """A book that nobody read for a while is told as it is, not as it was when the last reader left."""
     first = world.books(5, APPLE)
     await first.begin()
-    await first._messages.aclose()  # type: ignore[attr-defined]
+    await first._messages.aclose()  # type: ignore[attr-defined]  # it is a generator
     world.feed.level(APPLE, 10, 1)
     world.feed.turn()
     (snapshot,) = await world.books(5, APPLE).begin()

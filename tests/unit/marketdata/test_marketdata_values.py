@@ -58,7 +58,7 @@ def test_the_future_of_the_seeds_is_worth_fifty_times_its_price() -> None:
 
 def equity(**terms: object) -> Terms:
     """Terms of a share, some of them others."""
-    return replace(seed_terms()[0], **terms)  # type: ignore[arg-type]
+    return replace(seed_terms()[0], **terms)  # type: ignore[arg-type]  # as each test says
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ async def test_a_stream_that_was_canceled_here_says_so_to_who_writes() -> None:
     """Writing to it fails like writing to any stream that has ended; the writer itself is not canceled."""
 
     class Routing(routing_service_pb2_grpc.RoutingServiceServicer):
-        async def Route(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        async def Route(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the contract's name
             async for request in requests:
                 yield request
 
@@ -52,7 +52,7 @@ async def test_the_deadline_is_handed_on_shaved(log: Log, stub: Any) -> None:
         assert call is not None
         seen.append((call.remaining_seconds(), call.trace_id))
         if request.after_sequence == 0:
-            return await stub.ReadEvents(pb.ReadEventsRequest(after_sequence=1))  # type: ignore[no-any-return]
+            return await stub.ReadEvents(pb.ReadEventsRequest(after_sequence=1))  # type: ignore[no-any-return]  # the stub is Any
         return pb.ReadEventsResponse()
 
     log.answer = nested
@@ -77,7 +77,7 @@ async def test_a_peer_is_not_asked_when_no_time_is_left(log: Log, served: Servin
         assert call is not None
         call.deadline = time.monotonic() + 0.001
         try:
-            return await nested_stub.ReadEvents(pb.ReadEventsRequest())  # type: ignore[no-any-return]
+            return await nested_stub.ReadEvents(pb.ReadEventsRequest())  # type: ignore[no-any-return]  # the stub is Any
         except CodedError as error:
             errors.append(error)
             raise

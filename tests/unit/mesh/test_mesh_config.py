@@ -119,4 +119,4 @@ def test_a_bad_file_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_settings_are_frozen() -> None:
     """Nobody changes them while the service runs."""
     with pytest.raises(ValidationError):
-        NoteSettings.load().lines = 5  # type: ignore[misc]
+        NoteSettings.load().lines = 5  # type: ignore[misc]  # that it is refused is the test

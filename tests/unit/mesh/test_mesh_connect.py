@@ -23,7 +23,7 @@ SLOW_SECONDS = 0.4
 class Log(rpc.EventLogServiceServicer):
     """Answers."""
 
-    async def ReadEvents(self, request: pb.ReadEventsRequest, context: Any) -> pb.ReadEventsResponse:  # noqa: N802
+    async def ReadEvents(self, request: pb.ReadEventsRequest, context: Any) -> pb.ReadEventsResponse:  # noqa: N802 - the contract's name
         return pb.ReadEventsResponse(last_sequence=request.after_sequence + 1)
 
 

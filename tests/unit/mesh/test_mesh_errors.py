@@ -90,7 +90,7 @@ async def test_fields_within_lists_are_named_with_their_index() -> None:
         bad = order_entry_pb2.PlaceOrderRequest()
         bad.CopyFrom(good)
         bad.quantity = "-5"
-        bad.side = 77  # type: ignore[assignment]
+        bad.side = 77  # type: ignore[assignment]  # no side that there is
         with pytest.raises(CodedError) as caught:
             await stub.PlaceOrders(order_entry_pb2.PlaceOrdersRequest(orders=[good, bad]))
     assert [violation.field for violation in caught.value.violations] == ["orders[1].side", "orders[1].quantity"]
@@ -98,7 +98,7 @@ async def test_fields_within_lists_are_named_with_their_index() -> None:
 
 async def test_a_broken_constraint_is_told_in_words() -> None:
     """Neither a regular expression nor a rule's name is what a caller has to read."""
-    request = order_entry_pb2.PlaceOrderRequest(instrument="aapl", quantity="0", side=77, client_order_id="a")  # type: ignore[arg-type]
+    request = order_entry_pb2.PlaceOrderRequest(instrument="aapl", quantity="0", side=77, client_order_id="a")  # type: ignore[arg-type]  # no side that there is
     async with serving(order_service_pb2_grpc.add_OrderServiceServicer_to_server, Orders()) as served:
         stub: Any = order_service_pb2_grpc.OrderServiceStub(served.channel)
         with pytest.raises(CodedError) as caught:
@@ -113,7 +113,7 @@ async def test_messages_of_a_request_stream_are_checked_too() -> None:
     """A bad message in the middle of a stream ends it with the field at fault."""
 
     class Routing(routing_service_pb2_grpc.RoutingServiceServicer):
-        async def Route(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        async def Route(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the contract's name
             async for request in requests:
                 yield request
 
@@ -159,7 +159,7 @@ async def test_addresses_of_the_mesh_are_not_told_to_callers(log: Log, stub: Any
     nobody: Any = rpc.EventLogServiceStub(served.channels.to("127.0.0.1:1"))
 
     async def nested(request: pb.ReadEventsRequest) -> pb.ReadEventsResponse:
-        return await nobody.ReadEvents(request)  # type: ignore[no-any-return]
+        return await nobody.ReadEvents(request)  # type: ignore[no-any-return]  # the stub is Any
 
     log.answer = nested
     with pytest.raises(CodedError) as outside:

@@ -1,5 +1,7 @@
 """Bytes that are no message of the contract, through the real server."""
 
+# ruff: noqa: N802 - a servicer's methods are called as the contract calls them
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
@@ -27,14 +29,14 @@ class Orders(order_service_pb2_grpc.OrderServiceServicer):
     def __init__(self) -> None:
         self.asked = 0
 
-    async def PlaceOrder(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def PlaceOrder(self, request: Any, context: Any) -> Any:
         self.asked += 1
 
-    async def StreamOrders(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def StreamOrders(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self.asked += 1
         yield request
 
-    async def Trade(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def Trade(self, requests: Any, context: Any) -> AsyncIterator[Any]:
         async for request in requests:
             self.asked += 1
             yield request
@@ -46,7 +48,7 @@ class System(system_service_pb2_grpc.SystemServiceServicer):
     def __init__(self) -> None:
         self.asked = 0
 
-    async def GetHealth(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def GetHealth(self, request: Any, context: Any) -> Any:
         self.asked += 1
 
 

@@ -25,7 +25,7 @@ ANSWER = routing_service_pb2.RouteResponse(down=routing_service_pb2.ConnectionDo
 class Routing(routing_service_pb2_grpc.RoutingServiceServicer):
     """Answers each request."""
 
-    async def Route(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def Route(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the contract's name
         async for _ in requests:
             yield ANSWER
 

@@ -19,7 +19,7 @@ from tests.fixtures.serving import serving
 class Orders(order_service_pb2_grpc.OrderServiceServicer):
     """Streams a message, and one that is serialised already."""
 
-    async def StreamOrders(  # type: ignore[override]  # noqa: N802
+    async def StreamOrders(  # type: ignore[override]  # bytes as they are  # noqa: N802 - the contract's name
         self, request: StreamOrdersRequest, context: Any
     ) -> AsyncIterator[StreamOrdersResponse | bytes]:
         yield StreamOrdersResponse(heartbeat=Heartbeat(sequence=1))

@@ -207,7 +207,7 @@ async def test_a_stream_that_is_left_leaves_nothing_behind() -> None:
     stream = log.stream().run()
     await take(stream, 2)
     assert len(log.hub) == 1
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
     assert len(log.hub) == 0
     assert not log.draining._listeners
 

@@ -97,7 +97,7 @@ def test_a_traceback_shows_no_values(written: io.StringIO) -> None:
         structlog.stdlib.get_logger("a").exception("failed")
     assert "hunter2" not in written.getvalue()
     [line] = lines(written)
-    assert line["exception"][0]["exc_type"] == "ValueError"  # type: ignore[index]
+    assert line["exception"][0]["exc_type"] == "ValueError"  # type: ignore[index]  # JSON: a list of dicts
 
 
 @pytest.mark.parametrize("traceparent", [None, "", "garbage", "00-short-00f067aa0ba902b7-01"])

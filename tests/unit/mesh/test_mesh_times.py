@@ -18,7 +18,7 @@ NOON = Timestamp(seconds=1_795_608_000)
 
 
 def request(**bounds: Timestamp) -> Any:
-    return risk_service_pb2.ListAlertsRequest(**bounds)  # type: ignore[arg-type]
+    return risk_service_pb2.ListAlertsRequest(**bounds)  # type: ignore[arg-type]  # `from` is a keyword of Python
 
 
 def test_a_span_has_the_bounds_that_were_given() -> None:

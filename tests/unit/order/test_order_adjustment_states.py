@@ -90,7 +90,7 @@ class Life:
         return self._add(made)
 
     def told(self, type_: V, **fields: str) -> Life:
-        return self._take(apply(self.order, report(self.order, type_, **fields), self.sequence + 1, 20))  # type: ignore[arg-type]
+        return self._take(apply(self.order, report(self.order, type_, **fields), self.sequence + 1, 20))  # type: ignore[arg-type]  # as each test says
 
     def _adjust(self, letter: str, told: VenueReport) -> Life:
         told.venue_execution_id = letter

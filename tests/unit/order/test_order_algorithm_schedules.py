@@ -300,7 +300,7 @@ def test_an_algorithm_must_go_with_its_order(
         works_through_children=True,
         algorithm=asked,
     )
-    order = terms(instructions=instructions, **{"time_in_force": TimeInForce.DAY} | changes)  # type: ignore[arg-type]
+    order = terms(instructions=instructions, **{"time_in_force": TimeInForce.DAY} | changes)  # type: ignore[arg-type]  # as each case says
     assert refusal(order) == expected
 
 

@@ -189,7 +189,7 @@ async def stored(keeping: Reconciliations) -> None:
 def finding(number: int, **values: object) -> Finding:
     """Returns a finding."""
     fields: dict[str, object] = {"count": 1, "found": f"found {number}", "decided": "left"} | values
-    return Finding(Kind.UNKNOWN_AT_VENUE, VENUE, **fields)  # type: ignore[arg-type]
+    return Finding(Kind.UNKNOWN_AT_VENUE, VENUE, **fields)  # type: ignore[arg-type]  # as each test says
 
 
 async def test_records_are_stored_in_their_order_with_time_and_sequence() -> None:

@@ -77,7 +77,7 @@ class World:
 
     def open(self, **fields: object) -> AsyncIterator[bytes]:
         """Returns the responses of a stream that is being opened."""
-        self.requests.put_nowait(TradeRequest(open=TradeOpen(account_id="demo", **fields)))  # type: ignore[arg-type]
+        self.requests.put_nowait(TradeRequest(open=TradeOpen(account_id="demo", **fields)))  # type: ignore[arg-type]  # as each test says
         return self.trades.trade(self.sent())
 
 
@@ -87,7 +87,7 @@ async def running() -> AsyncIterator[World]:
     book, clock, record, risk = Book(epoch=EPOCH), FakeClock(), FakeRecord(), FakeRiskPort()
     store, metrics, instruments = EncodingStore(), Metrics(CollectorRegistry()), FakeInstruments()
     writer = Writer(book, store, clock, CountingIdentifiers(), metrics)
-    streams = OrderStreams(book, NoHistory(), clock, Draining())  # type: ignore[arg-type]
+    streams = OrderStreams(book, NoHistory(), clock, Draining())  # type: ignore[arg-type]  # it is never read
     writer.listen(streams)
     place = Placing(
         book, writer, store, risk=risk, instruments=instruments, quotes=FakeQuotes(), clock=clock, metrics=metrics
@@ -150,7 +150,7 @@ async def test_the_lease_is_on_record_before_the_client_hears_of_its_stream() ->
         stream = world.open(cancel_on_disconnect=CancelOnDisconnect())
         await take(stream, 1)
         assert world.record.leases == {"demo": 0}
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
         async with asyncio.timeout(10):
             while world.record.leases:
                 await asyncio.sleep(0)

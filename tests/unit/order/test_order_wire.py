@@ -114,7 +114,7 @@ def replaced_life() -> list[OrderEvent]:
     made = life()[:3]
 
     def ask(replace_id: str, quantity: str | None, price: str | None) -> None:
-        request = ReplaceRequest("o", replace_id, quantity and Decimal(quantity), price and Decimal(price))  # type: ignore[arg-type]
+        request = ReplaceRequest("o", replace_id, quantity and Decimal(quantity), price and Decimal(price))  # type: ignore[arg-type]  # an empty text is never given
         asked = request_replace(made[-1].order, request, len(made) + 1, 5_000_000_000)
         assert asked is not None
         made.append(asked)
@@ -238,7 +238,7 @@ def test_a_sync_tells_new_terms_that_are_committed_or_about_to_be() -> None:
     checked = placed(sequence=9)
     book = Book(epoch="epoch")
     withdrawing: Any = None  # nothing is reserved here
-    stream = RiskStream(FakeChannel(), book, FakeStore(), withdrawing)  # type: ignore[arg-type]
+    stream = RiskStream(FakeChannel(), book, FakeStore(), withdrawing)  # type: ignore[arg-type]  # nobody calls them
     book.load([pending, checked])
     stream._replacing[checked.terms.order_id] = with_terms(checked.terms, Decimal(120), Decimal(188))
     [request] = stream._sync(9)
@@ -275,7 +275,7 @@ def test_a_report_that_cannot_be_read_is_no_report(changes: dict[str, Any]) -> N
     """Rather than being skipped, it is an error."""
     fields = {"type": 2, "last_price": "1", "last_quantity": "1"} | changes
     with pytest.raises(ValueError, match=r"report|number"):
-        report_of(routing_service_pb2.VenueReport(**fields), 1)  # type: ignore[arg-type]
+        report_of(routing_service_pb2.VenueReport(**fields), 1)  # type: ignore[arg-type]  # as each case says
 
 
 def test_a_report_is_read_with_all_it_says() -> None:

@@ -44,11 +44,11 @@ async def test_an_order_in_the_same_transaction_is_canceled_in_the_next() -> Non
         put = world.writer.put
 
         def put_and_withdraw(work: object) -> None:
-            put(work)  # type: ignore[arg-type]
-            world.writer.put = put  # type: ignore[method-assign]
+            put(work)  # type: ignore[arg-type]  # what the writer takes
+            world.writer.put = put  # type: ignore[method-assign]  # the moment between is the test
             withdrawing.withdraw(named(wanted.order_id))
 
-        world.writer.put = put_and_withdraw  # type: ignore[method-assign]
+        world.writer.put = put_and_withdraw  # type: ignore[method-assign]  # the moment between is the test
         await world.place_one(wanted)
         await quiet(world)
         assert world.book.live[wanted.order_id].status is OrderStatus.PENDING_CANCEL
