@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run, whatever the machine is doing; EXPLORE=1 looks for others.
+settings.register_profile(
+    "ordermesh",
+    deadline=None,
+    derandomize=not os.environ.get("EXPLORE"),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("ordermesh")
+
 pytest_plugins = [
     "tests.fixtures.run_folder",
     "tests.fixtures.servers",

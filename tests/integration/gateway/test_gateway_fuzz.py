@@ -13,11 +13,8 @@ from hypothesis import strategies as st
 from ordermesh.order.v1 import order_entry_pb2
 from tests.integration.gateway.answers import ORDER, reason
 
-# The same examples each time: the gateway is one process for all of them, and a failure must be found again.
 FUZZED = settings(
-    derandomize=True,
     max_examples=400,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

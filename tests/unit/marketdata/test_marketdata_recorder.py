@@ -192,7 +192,7 @@ STEPS = st.lists(st.sampled_from(["trade", "quiet", "lose", "flush", "restart", 
 
 
 @given(STEPS)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_history_is_the_tape_whatever_happens(steps: list[str]) -> None:
     """Any order of trades, losses of the feed, failures and restarts leaves each trade of the tape stored once."""
     asyncio.run(_history_is_the_tape(steps))
@@ -234,7 +234,6 @@ async def _history_is_the_tape(steps: list[str]) -> None:  # noqa: C901 - a step
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 7), st.sampled_from([Interval.SECOND, Interval.MINUTE]))
-@settings(deadline=None)
 def test_pages_of_the_past_join_store_and_memory(stored: int, waiting: int, size: int, interval: Interval) -> None:
     """Read page by page, trades and candles are those of the tape, newest first, wherever the store's part ends."""
     asyncio.run(_pages_join(stored, waiting, size, interval))

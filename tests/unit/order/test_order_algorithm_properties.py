@@ -125,7 +125,7 @@ STRATEGIES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     STRATEGIES,
     st.sampled_from(Aggressiveness),

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.order.domain.execution_quality import (
@@ -215,7 +215,6 @@ def quotes(draw: st.DrawFn) -> Quote:
     return Quote("AAPL.XNAS", bid, ask)
 
 
-@settings(deadline=None)
 @given(side=_SIDES, fills=_FILLS, arrival=quotes(), multiplier=_MULTIPLIERS, after=_PRICES)
 def test_the_parts_of_slippage_add_up(
     side: Side, fills: list[Fill], arrival: Quote, multiplier: Decimal, after: Decimal
@@ -243,7 +242,6 @@ def test_the_parts_of_slippage_add_up(
     assert slippage.money == sum(cost.money or 0 for cost in by_venue if cost is not None)
 
 
-@settings(deadline=None)
 @given(side=_SIDES, fills=_FILLS, arrival=quotes(), multiplier=_MULTIPLIERS, end=_PRICES, unfilled=_QUANTITIES)
 def test_the_shortfall_is_paper_less_reality(
     side: Side, fills: list[Fill], arrival: Quote, multiplier: Decimal, end: Decimal, unfilled: Decimal
@@ -261,7 +259,6 @@ def test_the_shortfall_is_paper_less_reality(
     assert told.total == told.execution + told.opportunity + told.fees
 
 
-@settings(deadline=None)
 @given(fills=_FILLS, arrival=quotes(), after=_PRICES, end=_PRICES)
 def test_buy_and_sell_mirror(fills: list[Fill], arrival: Quote, after: Decimal, end: Decimal) -> None:
     """At the same prices what costs the one is what the other gains."""
@@ -321,7 +318,6 @@ def test_a_clock_that_is_behind_makes_no_negative_wait() -> None:
     assert total.average_wait_ns == 0
 
 
-@settings(deadline=None)
 @given(side=_SIDES, fills=_FILLS, arrival=quotes(), data=st.data())
 def test_a_total_is_the_sum_of_its_orders(side: Side, fills: list[Fill], arrival: Quote, data: st.DataObject) -> None:
     """In any order, the same figures as those of one order with these fills."""

@@ -191,7 +191,7 @@ async def test_what_a_shard_fails_with_is_told_as_it_is() -> None:
     assert caught.value is refusal
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=30), st.integers(2, 4))
 async def test_a_batch_is_split_and_its_results_stand_in_its_order(accounts: list[int], count: int) -> None:
     """Each shard gets its orders, in their order; each result stands where its order stood."""

@@ -306,12 +306,11 @@ class WatchAgainstEach(RuleBasedStateMachine):
             self.naive[order_id] = followed(each, price, 0, TICK)
 
 
-WatchAgainstEach.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+WatchAgainstEach.TestCase.settings = settings(max_examples=60, stateful_step_count=60)
 TestWatchAgainstEach = WatchAgainstEach.TestCase
 
 
 @given(prices=st.lists(PRICES, min_size=1, max_size=40), cut=st.integers(0, 40), trailing=TRAILINGS)
-@settings(deadline=None)
 def test_a_restart_anywhere_reaches_by_the_same_trade(prices: list[Decimal], cut: int, trailing: TrailingStop) -> None:
     """A trailing stop that is written down somewhere, and goes on from there, is reached when it would have been."""
     trades = [trade(number, price) for number, price in enumerate(prices, 1)]

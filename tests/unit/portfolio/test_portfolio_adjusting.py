@@ -148,7 +148,7 @@ def figures(position: Position) -> tuple[object, ...]:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps, st.integers(1, 6), st.lists(st.sampled_from([None, *Loss]), max_size=10))
 def test_the_books_are_those_of_the_fills_as_they_are_now(
     made: list[Step], batch: int, losses: list[Loss | None]

@@ -78,7 +78,7 @@ def fills(count: int, log: str = "") -> list[Fill]:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 30), st.integers(1, 7), st.lists(st.sampled_from([None, *Loss]), max_size=12))
 def test_wherever_the_store_is_lost_each_fill_is_booked_and_told_once(
     count: int, batch: int, losses: list[Loss | None]
@@ -106,7 +106,7 @@ def test_wherever_the_store_is_lost_each_fill_is_booked_and_told_once(
     assert (ledger.cursor(), ledger.as_of()) == (Cursor("e", 2 * count), 2 * count)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.tuples(st.integers(1, 20), st.integers(1, 20)),
     st.integers(1, 7),

@@ -349,4 +349,4 @@ def as_told(order: NaiveOrder) -> Proposal | Change:
 
 
 TestBook: Any = BookMachine.TestCase
-TestBook.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestBook.settings = settings(max_examples=60, stateful_step_count=40)

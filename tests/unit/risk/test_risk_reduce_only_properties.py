@@ -210,4 +210,4 @@ class ReduceOnlyMachine(RuleBasedStateMachine):
 
 
 TestReduceOnly = ReduceOnlyMachine.TestCase
-TestReduceOnly.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestReduceOnly.settings = settings(max_examples=60, stateful_step_count=40)

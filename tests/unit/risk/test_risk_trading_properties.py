@@ -159,10 +159,10 @@ class ReducingMachine(RuleBasedStateMachine):
 
 
 TestReducing: Any = ReducingMachine.TestCase
-TestReducing.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestReducing.settings = settings(max_examples=100, stateful_step_count=40)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     held=st.sampled_from((-6, -3, 0, 3, 6)),
     steps=st.lists(
@@ -187,7 +187,6 @@ def test_what_comes_in_while_reducing_can_only_reduce(held: int, steps: list[tup
         assert 0 <= machine.position("a", "X.TEST") * (1 if held > 0 else -1) <= abs(held)
 
 
-@settings(deadline=None)
 @given(
     held=st.integers(1, 6),
     quantities=st.lists(st.integers(1, 6), min_size=2, max_size=4),
