@@ -34,6 +34,7 @@ class FakePortfolioStore:
         self.log: list[LoggedChange] = []
         self.booked: set[str] = set()
         self.fills: dict[str, Fill] = {}
+        self.reports: set[str] = set()
         self.next_loss: Loss | None = None
 
     async def load(self) -> State:
@@ -67,11 +68,17 @@ class FakePortfolioStore:
             assert fill.trade_id not in self.booked
             self.booked.add(fill.trade_id)
             self.fills[fill.trade_id] = fill
-        elif fill.adjustment.canceled:
+            return
+        assert fill.adjustment.execution_id not in self.reports
+        self.reports.add(fill.adjustment.execution_id)
+        if fill.adjustment.canceled:
             del self.fills[fill.trade_id]
         else:
             before = self.fills[fill.trade_id]
             self.fills[fill.trade_id] = replace(before, price=fill.price, quantity=fill.quantity, fee=fill.fee)
+
+    async def is_adjusted(self, epoch: str, execution_id: str) -> bool:
+        return execution_id in self.reports
 
     async def fills_of(self, epoch: str, account_id: str, instrument: str) -> list[Fill]:
         wanted = (account_id, instrument)
@@ -84,8 +91,19 @@ class FakePortfolioStore:
         return [change for change in self.log if change.sequence > sequence][:limit]
 
     async def begin_anew(self, shard: int, epoch: str) -> None:
+        loss = self._lose_before()
         self.state.positions.clear()
         self.state.cursors = {shard: Cursor(epoch, 0)}
+        self.state.sequence = 0
+        for account_id, account in self.state.accounts.items():
+            self.state.accounts[account_id] = replace(
+                account,
+                change_count=0,
+                balances={name: replace(each, amount=each.opening) for name, each in account.balances.items()},
+            )
+        for kept in (self.booked, self.fills, self.reports, self.log):
+            kept.clear()
+        self._lose_after(loss)
 
     async def add_account(self, account: Account, own: Portfolio) -> None:
         loss = self._lose_before()

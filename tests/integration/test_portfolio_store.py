@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import uuid4
@@ -13,7 +14,8 @@ import pytest_asyncio
 from services.kernel.identifiers import UuidV7
 from services.portfolio.domain import booking
 from services.portfolio.domain.account import account_of_fill
-from services.portfolio.domain.fill import Fill, InstrumentTerms
+from services.portfolio.domain.adjusting import adjusted, book_adjustment, rebuilt
+from services.portfolio.domain.fill import Adjustment, Fill, InstrumentTerms
 from services.portfolio.domain.values import Side
 from services.portfolio.pipeline.ports import AlreadyBookedError, Commit, Cursor, State
 from services.portfolio.store.portfolio_store import PortfolioStore
@@ -52,6 +54,16 @@ def commit_of(state: State, fills: Sequence[Fill], before: Cursor | None = None)
     accounts = {**state.accounts, **{account.account_id: account for account, _ in opened}}
     booked = booking.book(booking.Books(accounts, state.positions, TERMS, state.sequence), fills, NOW)
     return Commit(opened, booked, before or state.cursors.get(0, Cursor()), Cursor(EPOCH, fills[-1].sequence))
+
+
+def adjustment_of(state: State, fills: Sequence[Fill], told: Fill) -> Commit:
+    """Returns the commit that books what became of one of a position's fills."""
+    found = adjusted(fills, told)
+    assert found is not None
+    made = rebuilt(told.account_id, TERMS[told.instrument], found[1])
+    books = booking.Books(state.accounts, state.positions, TERMS, state.sequence)
+    booked = book_adjustment(books, told, found[0], made, NOW)
+    return Commit((), booked, state.cursors[0], Cursor(EPOCH, told.sequence))
 
 
 async def test_what_is_booked_is_what_is_loaded(store: PortfolioStore) -> None:
@@ -96,3 +108,34 @@ async def test_nothing_is_booked_with_a_fill_that_is_booked(store: PortfolioStor
     assert await store.booked_among(EPOCH, [once.trade_id, new.trade_id]) == {once.trade_id}
     await store.commit(commit_of(state, [new]))
     assert (await store.load()).cursors == {0: Cursor(EPOCH, 2)}
+
+
+async def test_what_became_of_a_fill_is_booked_with_the_cursor_or_not_at_all(store: PortfolioStore) -> None:
+    """A correction changes position and cash in the statement that moves the cursor; the fill as it was made stays."""
+    first, second = fill(1), fill(2)
+    await store.commit(commit_of(await store.load(), [first, second]))
+    report = IDS.new_id()
+    told = replace(first, sequence=4, quantity=Decimal(3), adjustment=Adjustment(report, canceled=False))
+    corrected = adjustment_of(await store.load(), [first, second], told)
+    with pytest.raises(RuntimeError, match="another process"):
+        await store.commit(replace(corrected, before=Cursor(EPOCH, 1)))
+    assert not await store.is_adjusted(EPOCH, report)
+    (entry,) = await store.commit(corrected)
+    state = await store.load()
+    assert (state.cursors, state.sequence, entry.sequence) == ({0: Cursor(EPOCH, 4)}, 3, 3)
+    assert state.positions["demo"]["AAPL.XNAS"] == corrected.booked.positions["demo", "AAPL.XNAS"]
+    assert state.accounts["demo"].balances["USD"].amount == -5
+    assert await store.is_adjusted(EPOCH, report)
+    assert await store.fills_of(EPOCH, "demo", "AAPL.XNAS") == [replace(first, quantity=Decimal(3)), second]
+
+
+async def test_a_log_that_comes_back_is_booked_again(store: PortfolioStore) -> None:
+    """Its bookings of before are forgotten when the books are emptied for it, or they would be taken for booked."""
+    once = fill(1)
+    await store.commit(commit_of(await store.load(), [once]))
+    for epoch in (str(uuid4()), EPOCH):
+        await store.begin_anew(0, epoch)
+    assert await store.booked_among(EPOCH, [once.trade_id]) == set()
+    await store.commit(commit_of(await store.load(), [once]))
+    state = await store.load()
+    assert (state.positions["demo"]["AAPL.XNAS"].quantity, state.cursors) == (1, {0: Cursor(EPOCH, 1)})

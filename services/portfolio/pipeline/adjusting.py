@@ -10,7 +10,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, ErrorKind, not_found
 from services.portfolio.domain import booking
 from services.portfolio.domain.adjusting import adjusted, book_adjustment, rebuilt
-from services.portfolio.domain.fill import Fill
+from services.portfolio.domain.fill import Fill, InstrumentTerms
 from services.portfolio.pipeline.books import Books
 from services.portfolio.pipeline.ports import Commit, Cursor, Instruments, Store
 
@@ -32,21 +32,30 @@ class Adjusting:
         """
         if (terms := await self._instruments.find(fill.instrument)) is None:
             raise not_found("UNKNOWN_INSTRUMENT", f"there are fills in {fill.instrument}, which nobody knows")
+        adjustment = fill.adjustment
         async with self._books.booking() as commit:
-            ledger = self._books.ledger
-            before = ledger.cursor(self._shard)
+            before, after = self._books.ledger.cursor(self._shard), Cursor(epoch, fill.sequence)
             if fill.sequence <= before.sequence:
                 return False
-            found = adjusted(await self._store.fills_of(epoch, fill.account_id, fill.instrument), fill)
-            if found is None:
-                raise CodedError(
-                    ErrorKind.INTERNAL, "INTERNAL", f"the fill {fill.trade_id} was adjusted, and is not booked"
-                )
-            was, fills = found
-            # The position may have any number of fills: others get their turn meanwhile.
-            made = await asyncio.to_thread(rebuilt, fill.account_id, terms, fills)
-            state = booking.Books(ledger.accounts, ledger.positions, {fill.instrument: terms}, ledger.sequence)
-            booked = book_adjustment(state, fill, was, made, self._clock.now())
-            await commit(Commit((), booked, before, Cursor(epoch, fill.sequence), self._shard))
-        _log.info("a fill was canceled or corrected", trade_id=fill.trade_id, account_id=fill.account_id)
-        return True
+            if adjustment is not None and await self._store.is_adjusted(epoch, adjustment.execution_id):
+                _log.error("an adjustment is in the order log twice; booked once", trade_id=fill.trade_id)
+                booked = booking.Booked(self._clock.now())
+            else:
+                booked = await self._booked(epoch, fill, terms)
+            await commit(Commit((), booked, before, after, self._shard))
+        if booked.changes:
+            _log.info("a fill was canceled or corrected", trade_id=fill.trade_id, account_id=fill.account_id)
+        return bool(booked.changes)
+
+    async def _booked(self, epoch: str, fill: Fill, terms: InstrumentTerms) -> booking.Booked:
+        ledger = self._books.ledger
+        found = adjusted(await self._store.fills_of(epoch, fill.account_id, fill.instrument), fill)
+        if found is None:
+            raise CodedError(
+                ErrorKind.INTERNAL, "INTERNAL", f"the fill {fill.trade_id} was adjusted, and is not booked"
+            )
+        was, fills = found
+        # The position may have any number of fills: others get their turn meanwhile.
+        made = await asyncio.to_thread(rebuilt, fill.account_id, terms, fills)
+        state = booking.Books(ledger.accounts, ledger.positions, {fill.instrument: terms}, ledger.sequence)
+        return book_adjustment(state, fill, was, made, self._clock.now())

@@ -164,6 +164,10 @@ class Store(Protocol):
         """Returns which fills are booked already."""
         ...
 
+    async def is_adjusted(self, epoch: str, execution_id: str) -> bool:
+        """Tells whether a report of what became of a fill is booked."""
+        ...
+
     async def fills_of(self, epoch: str, account_id: str, instrument: str) -> list[Fill]:
         """Returns a position's fills as they count now, in the order of the log; canceled ones are left out."""
         ...

@@ -1,4 +1,4 @@
-"""Commits bookings: fills, positions, cash, the log of positions and the cursor, as one.
+"""Commits bookings: fills or what became of one, positions, cash, the log of positions and the cursor, as one.
 
 One statement, outside of a transaction block, is a transaction of its own: one round trip, whatever it carries. It
 writes nothing unless the cursor is where the books in memory say.
@@ -17,6 +17,7 @@ from services.portfolio.codec import change_to_event
 from services.portfolio.domain.booking import Booked, PositionChange
 from services.portfolio.domain.position import Position
 from services.portfolio.pipeline.ports import AlreadyBookedError, Commit, Cursor, LoggedChange
+from services.portfolio.store.adjustments import adjustment_row
 from services.portfolio.store.catalogue import insert_account
 from services.storage import cursor, event_log
 from services.storage.database import Connection
@@ -52,7 +53,7 @@ _STATEMENT: Final = f"""
         where {_OUR_CURSOR} and epoch = $6 and sequence = $7
         returning sequence
     ), booked as (
-        insert into booking select n.* from unnest($8::booking[]) n where exists (select from ours)
+        insert into {{table}} select n.* from unnest($8::{{table}}[]) n where exists (select from ours)
     ), logged as (
         insert into {event_log.TABLE} select n.* from unnest($9::{event_log.TABLE}[]) n where exists (select from ours)
     ), counted as (
@@ -69,7 +70,8 @@ _STATEMENT: Final = f"""
     )
     select exists (select from ours)
 """
-
+_BOOK: Final = _STATEMENT.format(table="booking")
+_ADJUST: Final = _STATEMENT.format(table="adjustment")
 
 _BEGIN_CURSOR: Final = """
     insert into consumer_cursor (consumer, shard, topic, epoch, sequence) values ($1, $2, $3, $4, $5)
@@ -83,14 +85,6 @@ async def load_cursors(connection: Connection) -> dict[int, Cursor]:
         "select shard, epoch, sequence from consumer_cursor where consumer = $1 and topic = $2", CONSUMER, FILLS
     )
     return {row["shard"]: Cursor(str(row["epoch"]), int(row["sequence"])) for row in rows}
-
-
-async def lock_cursor(connection: Connection, shard: int) -> Cursor:
-    """Returns how far the order log of a shard has been booked; nobody else books it until the transaction ends."""
-    row = await connection.fetchrow(
-        f"select epoch, sequence from consumer_cursor where {_OUR_CURSOR} for update", CONSUMER, shard, FILLS
-    )
-    return Cursor() if row is None else Cursor(str(row["epoch"]), int(row["sequence"]))
 
 
 async def commit(connection: Connection, commit: Commit, epoch: str) -> list[LoggedChange]:
@@ -126,7 +120,8 @@ async def booked_among(connection: Connection, epoch: str, trade_ids: Collection
 async def begin_anew(connection: Connection, shard: int, epoch: str) -> None:
     """Empties the books for another order log of a shard. What was booked stays under the old log's name.
 
-    The logs of other shards are to be booked once more, so that what was booked of them is forgotten.
+    The logs of other shards are to be booked once more, so that what was booked of them is forgotten; so is what was
+    booked of this one, should it be a log from before that has come back.
     """
     await connection.execute("delete from position")
     await connection.execute("update balance set amount = opening")
@@ -135,10 +130,11 @@ async def begin_anew(connection: Connection, shard: int, epoch: str) -> None:
     await connection.execute("update event_log_epoch set epoch = gen_random_uuid(), created_at = now()")
     for table in ("booking", "adjustment"):
         await connection.execute(
-            f"delete from {table} where epoch in"
+            f"delete from {table} where epoch = $3 or epoch in"
             " (select epoch from consumer_cursor where consumer = $1 and shard <> $2)",
             CONSUMER,
             shard,
+            epoch,
         )
     await connection.execute("delete from consumer_cursor where consumer = $1", CONSUMER)
     await cursor.advance(connection, CONSUMER, shard, epoch, {FILLS: 0})
@@ -158,23 +154,24 @@ async def _prepare(connection: Connection, commit: Commit) -> Cursor:
 async def _book(connection: Connection, commit: Commit, before: Cursor, entries: list[event_log.LogEntry]) -> None:
     booked, after = commit.booked, commit.after
     accounts = booked.accounts.values()
+    statement, row = (_ADJUST, adjustment_row) if commit.adjusts else (_BOOK, _booking_row)
     moved = await connection.fetchval(
-        _STATEMENT,
+        statement,
         *(CONSUMER, commit.shard, FILLS),
         *(after.epoch, after.sequence, before.epoch, before.sequence),
-        [_booking_row(change, after.epoch) for change in booked.changes],
+        [row(change, after.epoch) for change in booked.changes],
         entries,
         [account.account_id for account in accounts],
         [account.change_count for account in accounts],
         booked.at,
         _balance_rows(booked),
-        [position_row(position) for position in booked.positions.values()],
+        [_position_row(position) for position in booked.positions.values()],
     )
     if not moved:
         raise RuntimeError(f"the cursor is not at {before}: does another process book as well?")
 
 
-def position_row(position: Position) -> tuple[Any, ...]:
+def _position_row(position: Position) -> tuple[Any, ...]:
     """Returns a position's values in the order of the columns."""
     return tuple([getattr(position, name) for name in POSITION_COLUMNS])
 

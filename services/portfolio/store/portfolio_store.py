@@ -37,9 +37,6 @@ class PortfolioStore:
 
     async def commit(self, commit: Commit) -> list[LoggedChange]:
         """Stores bookings and cursor as one, and returns the entries of the log of positions."""
-        if commit.adjusts:
-            async with self._database.transaction() as connection:
-                return await adjustments.commit(connection, commit, self._epoch)
         async with self._bookings.connection() as connection:
             return await bookings.commit(connection, commit, self._epoch)
 
@@ -47,6 +44,11 @@ class PortfolioStore:
         """Returns which fills are booked already."""
         async with self._database.connection() as connection:
             return await bookings.booked_among(connection, epoch, trade_ids)
+
+    async def is_adjusted(self, epoch: str, execution_id: str) -> bool:
+        """Tells whether a report of what became of a fill is booked."""
+        async with self._database.connection() as connection:
+            return await adjustments.is_adjusted(connection, epoch, execution_id)
 
     async def fills_of(self, epoch: str, account_id: str, instrument: str) -> list[Fill]:
         """Returns a position's fills as they count now, in the order of the log; canceled ones are left out."""

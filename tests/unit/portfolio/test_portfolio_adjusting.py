@@ -182,6 +182,24 @@ async def test_the_bust_of_an_older_fill_moves_the_average_and_the_profit() -> N
     assert (after.opened_at_ns, after.updated_at_ns) == (12, 13)
 
 
+async def test_a_report_that_is_in_the_log_twice_is_booked_once() -> None:
+    """A cancel, and a correction with another behind it: the books stay those of the first, and the cursor goes on."""
+    first = Fill("t1", "demo", TERMS.name, Side.BUY, D(100), D(10), D(1), 1, 11)
+    second = replace(first, trade_id="t2", sequence=2)
+    entries = [
+        first,
+        second,
+        replace(first, sequence=3, adjustment=Adjustment("e1", canceled=True)),
+        replace(second, sequence=4, quantity=D(4), adjustment=Adjustment("e2", canceled=False)),
+        replace(second, sequence=5, quantity=D(6), adjustment=Adjustment("e3", canceled=False)),
+    ]
+    again = [replace(entries[2], sequence=6), replace(entries[3], sequence=7)]
+    once, twice = await booked(entries), await booked([*entries, *again])
+    assert twice.state.positions == once.state.positions
+    assert twice.state.accounts["demo"].balances == once.state.accounts["demo"].balances
+    assert (len(twice.log), twice.state.cursors) == (5, {0: Cursor("e", 7)})
+
+
 async def test_a_position_whose_only_fill_is_canceled_is_closed_and_was_never_traded() -> None:
     """Nothing held, no profit, no fee, the cash as before."""
     fill = Fill("t1", "demo", TERMS.name, Side.SELL, D(100), D(10), D(1), 1, 11)
