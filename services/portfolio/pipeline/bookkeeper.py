@@ -37,6 +37,10 @@ class BooksBegunAnewError(Exception):
     """
 
 
+class BooksWentBackError(Exception):
+    """The books have less of the order log than was handed on: they were emptied for the log of another shard."""
+
+
 class Bookkeeper:
     """Books what the order log of one shard says, in its order. Each shard has one; `Books` lets them write in turn."""
 
@@ -74,6 +78,8 @@ class Bookkeeper:
                 await self._follow()
             except LogChangedError:
                 _log.warning("the order log says that it is another one; asking it again", shard=self._shard)
+            except BooksWentBackError:
+                _log.warning("the books were emptied; booking the order log from its beginning", shard=self._shard)
             except CodedError as error:
                 _log.warning("booking waits", error=str(error), shard=self._shard)
             await self._backoff.wait()
@@ -81,9 +87,11 @@ class Bookkeeper:
     async def _follow(self) -> None:
         await self._books.settle()
         cursor = await self._cursor()
+        handed_on = cursor.sequence
         async for batch in self._fills.follow(cursor):
             await self._books.settle()  # a write of somebody else may have left memory in doubt
-            await self._book(cursor.epoch, batch)
+            await self._book(cursor.epoch, batch, handed_on)
+            handed_on = batch.fills[-1].sequence if batch.fills else handed_on
             self._backoff.reset()
             await self._pace.turn()
 
@@ -91,23 +99,30 @@ class Bookkeeper:
         epoch, cursor = await self._fills.epoch(), self._ledger.cursor(self._shard)
         if cursor.epoch and cursor.epoch != epoch:
             _log.critical("the order log is another one; emptying the books for it", old=cursor.epoch, new=epoch)
-            await self._books.begin_anew(self._shard, epoch)
-            raise BooksBegunAnewError(f"the order log is {epoch} now, and was {cursor.epoch}")
+            ended = BooksBegunAnewError(f"the order log is {epoch} now, and was {cursor.epoch}")
+            try:
+                await self._books.begin_anew(self._shard, epoch)
+            except CodedError as error:
+                # Nobody knows whether they are empty now. Whoever starts next finds out.
+                raise ended from error
+            raise ended
         return Cursor(epoch, cursor.sequence)
 
-    async def _book(self, epoch: str, batch: FillBatch) -> None:
+    async def _book(self, epoch: str, batch: FillBatch, handed_on: int) -> None:
         for adjusted, fills in groupby(batch.fills, _is_adjusted):
             if not adjusted:
-                await self._book_fills(epoch, list(fills))
+                await self._book_fills(epoch, list(fills), handed_on)
                 continue
             for fill in fills:
                 self.adjusted += await self._adjusting.book(epoch, fill)
         self._ledger.reached(batch.as_of, self._shard)
 
-    async def _book_fills(self, epoch: str, fills: Sequence[Fill]) -> None:
+    async def _book_fills(self, epoch: str, fills: Sequence[Fill], handed_on: int) -> None:
         terms = await self._terms(fills)
         async with self._books.booking() as commit:
             reached = self._ledger.cursor(self._shard).sequence
+            if reached < handed_on:
+                raise BooksWentBackError
             if fresh := [fill for fill in fills if fill.sequence > reached]:
                 await self._commit(commit, epoch, fresh, terms)
 

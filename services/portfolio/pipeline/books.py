@@ -62,9 +62,10 @@ class Books:
         self._announcer.announce(changes)
 
     async def begin_anew(self, shard: int, epoch: str) -> None:
-        """Empties the books for another order log of a shard."""
+        """Empties the books for another order log of a shard; what is written after it is by the emptied ones."""
         async with self._writing():
             await self._store.begin_anew(shard, epoch)
+            self._in_doubt = True
 
     async def open_account(self, new: NewAccount) -> Account:
         """Opens an account.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ from services.kernel.identifiers import UuidV7
 from services.portfolio.domain.account import NewAccount
 from services.portfolio.domain.fill import Fill, InstrumentTerms
 from services.portfolio.domain.values import Environment, Side
-from services.portfolio.pipeline.bookkeeper import Bookkeeper
+from services.portfolio.pipeline.bookkeeper import Bookkeeper, BooksBegunAnewError
 from services.portfolio.pipeline.books import Books
 from services.portfolio.pipeline.ledger import Ledger
 from services.portfolio.pipeline.ports import Cursor, FillBatch, LoggedChange
@@ -147,6 +148,61 @@ def test_the_logs_of_two_shards_are_booked_side_by_side(
         assert ledger.as_of_shard(shard) == 2 * count
     assert ledger.as_of() == 0
     assert ledger.positions == store.state.positions
+
+
+@settings(max_examples=30)
+@given(st.integers(2, 20), st.integers(1, 7), st.integers(0, 5), st.sampled_from([None, *Loss]))
+def test_a_shard_that_was_half_booked_when_another_emptied_the_books_is_booked_from_its_beginning(
+    count: int, batch: int, emptied_after: int, loss: Loss | None
+) -> None:
+    """The bookkeeper of a shard goes on while the process ends: no fill before where it stood may be left out."""
+
+    class Emptied(Log):
+        async def follow(self, cursor: Cursor) -> AsyncIterator[FillBatch]:
+            number = 0
+            async for told in super().follow(cursor):
+                if number == emptied_after and not anew:
+                    anew.append(True)
+                    store.next_loss = loss
+                    with suppress(CodedError):
+                        await books.begin_anew(0, "other")
+                    assert (store.state.cursors.keys() == {0}) is (loss is not Loss.BEFORE)
+                number += 1
+                yield told
+
+    anew: list[bool] = []
+    store, ledger, clock = FakePortfolioStore(), Ledger(2), FakeClock()
+    books = Books(ledger, store, Told(), clock, UuidV7(clock))
+
+    async def follow() -> None:
+        log = Emptied(fills(count), batch, store, ())
+        keeper = Bookkeeper(books, store, log, Everything(), clock, backoff=Backoff(0, 0), shard=1)
+        keeping = asyncio.create_task(keeper.run())
+        await asyncio.wait_for(log.done.wait(), 20)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+    asyncio.run(follow())
+    assert [change.payload.decode() for change in store.log] == [f"t{n}" for n in range(1, count + 1)]
+    assert [change.sequence for change in store.log] == list(range(1, count + 1))
+    assert ledger.cursor(1) == store.state.cursors[1] == Cursor("e", 2 * count)
+    assert ledger.positions == store.state.positions
+    for account in store.state.accounts.values():
+        bought = store.state.positions[account.account_id]["AAPL.XNAS"].invested
+        assert account.balance("USD").amount == -bought
+
+
+async def test_books_that_may_have_been_emptied_end_the_process_all_the_same() -> None:
+    """Whoever empties them does not go on with what streams and caches hold of the old log."""
+    for loss in (None, *Loss):
+        store, clock = FakePortfolioStore(), FakeClock()
+        store.state.cursors[0] = Cursor("before", 2)
+        books = Books(Ledger(), store, Told(), clock, UuidV7(clock))
+        await books.settle()
+        store.next_loss = loss
+        keeper = Bookkeeper(books, store, Log((), 1, store, ()), Everything(), clock, backoff=Backoff(0, 0))
+        with pytest.raises(BooksBegunAnewError):
+            await asyncio.wait_for(keeper.run(), 20)
 
 
 async def test_a_fill_that_is_booked_already_is_left_out_and_the_rest_is_booked() -> None:
