@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from ordermesh.marketdata.v1 import auction_admin_pb2 as api
@@ -29,17 +28,12 @@ class AuctionMethods:
 
     async def UncrossAuction(self, request: api.UncrossAuctionRequest, context: Any) -> api.UncrossAuctionResponse:
         """Ends a call phase."""
-        instrument, found = await self._catalogue.uncross_auction(request.instrument, _price(request.reference_price))
+        told = request.reference_price
+        reference = parse_positive(told, "reference_price") if told else None
+        instrument, found = await self._catalogue.uncross_auction(request.instrument, reference)
         scales = scales_of(instrument.terms)
         return api.UncrossAuctionResponse(
             instrument=instrument_message(instrument),
             price="" if found.price is None else scales.prices.text(found.price),
             quantity=scales.quantities.text(found.quantity),
         )
-
-
-def _price(text: str) -> Decimal | None:
-    if not text:
-        return None
-    # Zeros at the end are taken off.
-    return parse_positive(text.rstrip("0").rstrip(".") if "." in text else text, "reference_price")
