@@ -90,8 +90,7 @@ class Bookkeeper:
         handed_on = cursor.sequence
         async for batch in self._fills.follow(cursor):
             await self._books.settle()  # a write of somebody else may have left memory in doubt
-            await self._book(cursor.epoch, batch, handed_on)
-            handed_on = batch.fills[-1].sequence if batch.fills else handed_on
+            handed_on = await self._book(cursor.epoch, batch, handed_on)
             self._backoff.reset()
             await self._pace.turn()
 
@@ -108,14 +107,17 @@ class Bookkeeper:
             raise ended
         return Cursor(epoch, cursor.sequence)
 
-    async def _book(self, epoch: str, batch: FillBatch, handed_on: int) -> None:
-        for adjusted, fills in groupby(batch.fills, _is_adjusted):
-            if not adjusted:
-                await self._book_fills(epoch, list(fills), handed_on)
-                continue
-            for fill in fills:
-                self.adjusted += await self._adjusting.book(epoch, fill)
+    async def _book(self, epoch: str, batch: FillBatch, handed_on: int) -> int:
+        for adjusted, group in groupby(batch.fills, _is_adjusted):
+            fills = list(group)
+            if adjusted:
+                for fill in fills:
+                    self.adjusted += await self._adjusting.book(epoch, fill)
+            else:
+                await self._book_fills(epoch, fills, handed_on)
+            handed_on = fills[-1].sequence
         self._ledger.reached(batch.as_of, self._shard)
+        return handed_on
 
     async def _book_fills(self, epoch: str, fills: Sequence[Fill], handed_on: int) -> None:
         terms = await self._terms(fills)

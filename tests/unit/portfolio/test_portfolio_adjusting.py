@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -198,6 +199,38 @@ async def test_a_report_that_is_in_the_log_twice_is_booked_once() -> None:
     assert twice.state.positions == once.state.positions
     assert twice.state.accounts["demo"].balances == once.state.accounts["demo"].balances
     assert (len(twice.log), twice.state.cursors) == (5, {0: Cursor("e", 7)})
+
+
+@pytest.mark.parametrize("asked", range(1, 5))
+async def test_books_that_are_emptied_within_a_batch_lose_none_of_it(asked: int) -> None:
+    """By another shard's log, between the parts of a batch or after its last: what was booked of it is booked anew."""
+    first = Fill("t1", "demo", TERMS.name, Side.BUY, D(100), D(10), D(1), 1, 11)
+    entries = [
+        first,
+        replace(first, sequence=2, quantity=D(4), adjustment=Adjustment("e1", canceled=False)),
+        replace(first, trade_id="t2", sequence=3),
+        replace(first, trade_id="t3", sequence=4),
+    ]
+
+    class Emptying(Everything):
+        async def find(self, name: str) -> InstrumentTerms | None:
+            finds.append(name)
+            if len(finds) == asked:
+                await books.begin_anew(0, "other")
+            return await super().find(name)
+
+    finds: list[str] = []
+    store, clock = FakePortfolioStore(), FakeClock()
+    books = Books(Ledger(2), store, Silent(), clock, UuidV7(clock))
+    log = Log(entries, 3, store, ())
+    keeper = Bookkeeper(books, store, log, Emptying(), clock, backoff=Backoff(0, 0), shard=1)
+    running = asyncio.create_task(keeper.run())
+    await asyncio.wait_for(log.done.wait(), 20)
+    running.cancel()
+    assert len(finds) >= asked
+    assert store.state.cursors == {0: Cursor("other", 0), 1: Cursor("e", 4)}
+    assert books.ledger.positions == store.state.positions
+    assert store.state.positions["demo"][TERMS.name].quantity == D(24)
 
 
 async def test_a_position_whose_only_fill_is_canceled_is_closed_and_was_never_traded() -> None:
