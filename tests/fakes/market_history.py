@@ -73,7 +73,7 @@ class FakeHistoryStore:
     @staticmethod
     def _adjust(kept: list[Trade], entry: Trade) -> None:
         for number, trade in enumerate(kept):
-            if (trade.trade_id, trade.epoch_number) == (entry.trade_id, entry.epoch_number):
+            if trade.key == entry.key:
                 kept[number] = adjusted(trade, entry)
 
     async def trades(self, instrument: Instrument, page: Page) -> tuple[list[Trade], int]:

@@ -171,10 +171,10 @@ class Market:
     def adjust(self, entry: Trade) -> Trade | None:
         """Takes in what becomes of a trade; returns the trade as it is now, None when it is not a recent one."""
         for number, trade in enumerate(self.recent):
-            if trade.trade_id == entry.trade_id and trade.epoch_number == entry.epoch_number:
+            if trade.key == entry.key:
                 self.recent[number] = now = adjusted(trade, entry)
                 last = self.last_trade
-                if last is not None and (last.trade_id, last.epoch_number) == (now.trade_id, now.epoch_number):
+                if last is not None and last.key == now.key:
                     self.last_trade = self._last_of_recent()
                 return now
         return None
@@ -190,7 +190,7 @@ class Market:
         return next((trade for trade in reversed(self.recent) if not trade.canceled), None)
 
     def _was_canceled(self, told: Trade) -> bool:
-        return any(trade.canceled for trade in self.recent if trade.trade_id == told.trade_id)
+        return any(trade.canceled for trade in self.recent if trade.key == told.key)
 
     def add_to_candles(self, trade: Trade) -> list[Interval]:
         """Adds a trade to the candles; returns the intervals whose newest candles changed."""

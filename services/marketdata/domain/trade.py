@@ -46,6 +46,11 @@ class Trade(NamedTuple):
         return sequence_of(self.position)
 
     @property
+    def key(self) -> tuple[int, int]:
+        """What tells the trade from all others of its instrument: the venue counts anew in each epoch."""
+        return self.epoch_number, self.trade_id
+
+    @property
     def epoch_number(self) -> int:
         """Our number of the feed's epoch."""
         return epoch_number_of(self.position)

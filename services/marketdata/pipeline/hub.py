@@ -130,7 +130,7 @@ class Hub:
         """Takes a whole market in."""
         market = self.by_number[snapshot.number]
         before = market.position
-        if market.told and _missed(market, snapshot, self.epoch_number):
+        if market.told and _missed(market, snapshot):
             self._interrupted.append(market)
         market.restore(snapshot, self.epoch_number)
         if snapshot.last_trade is not None:
@@ -286,13 +286,11 @@ class Hub:
                 self._touch(market)
 
 
-def _missed(market: Market, snapshot: MarketSnapshot, epoch_number: int) -> bool:
+def _missed(market: Market, snapshot: MarketSnapshot) -> bool:
     """Tells whether a snapshot knows of a trade that the live market does not."""
     newest = snapshot.last_trade
     if newest is None:
         return False
     known = [market.last_trade] if market.last_trade is not None else []
     # One that was taken back is no last trade any more, and still known.
-    return all(
-        (each.epoch_number, each.trade_id) != (epoch_number, newest.trade_id) for each in (*known, *market.recent)
-    )
+    return all(each.key != newest.key for each in (*known, *market.recent))

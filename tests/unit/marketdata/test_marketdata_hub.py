@@ -154,6 +154,20 @@ def test_a_trade_that_is_taken_back_is_told_anew_and_gives_the_last_price_back(f
     ]
 
 
+def test_a_trade_of_a_new_epoch_is_not_taken_for_one_that_was_taken_back(feed: HandFeed) -> None:
+    """The venue counts its trades anew: only within an epoch does a number tell which one it is."""
+    feed.trade(APPLE, 101)
+    market = feed.hub.markets[APPLE]
+    (gone,) = market.recent
+    feed.adjust(APPLE, gone.trade_id, 101, 0)
+    feed.snapshot(APPLE, market.sequence, last_trade_id=gone.trade_id)
+    assert market.last_trade is None
+    feed.open("e-2", 2)
+    feed.snapshot(APPLE, 5, last_trade_id=gone.trade_id)
+    assert market.last_trade is not None
+    assert market.last_trade.key == (2, gone.trade_id)
+
+
 def test_what_the_store_has_made_anew_is_taken_over_with_what_waits_behind_it(feed: HandFeed) -> None:
     """Trades and candles; a trade that is not stored yet counts on top."""
     feed.trade(APPLE, 101)
