@@ -29,6 +29,16 @@ class Name(StrEnum):
     SMART = "smart"
 
 
+_OWN_OPTIONS: Final = {
+    Name.TWAP: {"--slice"},
+    Name.VWAP: {"--slice"},
+    Name.POV: {"--rate"},
+    Name.SHORTFALL: {"--slice", "--risk-aversion"},
+    Name.SMART: {"--venue"},
+}
+"""Options that not every algorithm has."""
+
+
 class Style(StrEnum):
     """How its children are priced."""
 
@@ -81,13 +91,9 @@ def algorithm_of(asked: Asked) -> algorithm_pb2.Algorithm | None:
     Raises:
         BadParameter: Options do not go together, or a length of time is none.
     """
+    _check(asked)
     if asked.name is None:
-        given = (asked.end, asked.start, asked.slice_length, asked.rate, asked.risk_aversion, asked.venues)
-        if any(given):
-            raise typer.BadParameter("--end, --start, --slice, --rate, --risk-aversion and --venue go with --algorithm")
         return None
-    if not asked.end:
-        raise typer.BadParameter("--algorithm needs --end, such as --end 10m")
     style = "UNSPECIFIED" if asked.style is None else asked.style.upper()
     message = algorithm_pb2.Algorithm(
         start_time=moment_of(asked.start),
@@ -112,6 +118,30 @@ def algorithm_of(asked: Asked) -> algorithm_pb2.Algorithm | None:
         case Name.SMART:
             message.smart_routing.CopyFrom(smart_routing_pb2.SmartRouting(venues=map(str.upper, asked.venues)))
     return message
+
+
+def _check(asked: Asked) -> None:
+    of_all = {
+        "--end": asked.end,
+        "--start": asked.start,
+        "--style": asked.style,
+        "--max-participation": asked.max_participation,
+        "--cross-at-end": asked.cross_at_end,
+    }
+    of_some = {
+        "--slice": asked.slice_length,
+        "--rate": asked.rate,
+        "--risk-aversion": asked.risk_aversion,
+        "--venue": asked.venues,
+    }
+    if asked.name is None:
+        if given := [option for option, value in (of_all | of_some).items() if value]:
+            raise typer.BadParameter(f"{', '.join(given)}: only with --algorithm")
+        return
+    if given := [option for option, value in of_some.items() if value and option not in _OWN_OPTIONS[asked.name]]:
+        raise typer.BadParameter(f"{', '.join(given)}: not with --algorithm {asked.name}")
+    if not asked.end:
+        raise typer.BadParameter("--algorithm needs --end, such as --end 10m")
 
 
 def moment_of(text: str) -> Timestamp | None:
