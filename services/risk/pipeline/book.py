@@ -345,17 +345,15 @@ def _proposal(settled: Settled) -> Proposal:
 
 
 def _group(proposal: Proposal, account: Account) -> Group:
+    """Returns the orders that an order shares with; none yet where it is the first."""
     key = (proposal.group_id, proposal.instrument, proposal.side)
     return account.groups.get(key) or Group(key)
 
 
 def _beyond_group(proposal: Proposal, account: Account) -> Proposal:
     """Returns an order with what it adds to what the orders that it shares with hold already."""
-    group = account.groups.get((proposal.group_id, proposal.instrument, proposal.side))
-    if group is None:
-        return proposal
     ordered = proposal.ordered or proposal.quantity
-    return proposal._replace(quantity=group.beyond(proposal.quantity), ordered=ordered)
+    return proposal._replace(quantity=_group(proposal, account).beyond(proposal.quantity), ordered=ordered)
 
 
 def _saved(account: Account, instrument: str) -> SavedExposure:
