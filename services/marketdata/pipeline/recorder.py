@@ -87,6 +87,7 @@ class Line:
         state: How the queue stands to the live feed.
         queued: Trades after the cursor, in order, those being written included.
         target: Position up to which is to be recovered, while holding.
+        told_trade_id: The venue's number of the last trade up to the target; None when it has not told it.
         held: Live trades after the target.
         jumps: Counts what makes a recovery in progress worthless.
     """
@@ -98,12 +99,13 @@ class Line:
     state: State = State.FOLLOWING
     queued: deque[Trade] = field(default_factory=deque)
     target: int = 0
+    told_trade_id: int | None = None
     held: list[Trade] = field(default_factory=list)
     jumps: int = 0
 
-    def jump(self, state: State, target: int = 0) -> None:
+    def jump(self, state: State, target: int = 0, told_trade_id: int | None = None) -> None:
         """Begins another state; what was held before is let go."""
-        self.state, self.target, self.held = state, target, []
+        self.state, self.target, self.told_trade_id, self.held = state, target, told_trade_id, []
         self.jumps += 1
 
     def queue(self, trades: Iterable[Trade]) -> None:
@@ -212,10 +214,10 @@ class Recorder:
                 self._gap(line, "the feed began a new epoch before its past was recovered")
             line.reached = position_of(epoch_number_of(after), 0)
             line.last_trade_id = 0
-        if line.last_trade_id == last_trade_id:
-            # Whatever happened in between, no trade did.
+        if not last_trade_id and not line.last_trade_id:
+            # Whatever happened in between, no trade did, nor what may become of one.
             line.reached = max(line.reached, after)
-        line.jump(State.HOLDING if line.reached < after else State.FOLLOWING, after)
+        line.jump(State.HOLDING if line.reached < after else State.FOLLOWING, after, last_trade_id)
         self._missing.call()
 
     def pending(self, number: int) -> list[Trade]:
@@ -307,7 +309,7 @@ class Recorder:
             self._work.call()
 
     def _take(self, line: Line, part: Recovered) -> None:
-        if part.forgotten:
+        if part.forgotten and line.last_trade_id != line.told_trade_id:
             self._gap(line, "the feed no longer keeps the events that are missing")
         trades = [trade for trade in part.trades if line.reached < trade.position <= line.target]
         line.queue(trades)

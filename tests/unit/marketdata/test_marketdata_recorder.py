@@ -66,7 +66,8 @@ class World:
     def jump(self, sequence: int, epoch: int = 1) -> None:
         """The live feed goes on after an event that it did not tell."""
         before, self.live.positions[1] = self.live.positions[1], position_of(epoch, sequence)
-        tape = [t for t in self.past.tape.get(1, []) if t.epoch_number == epoch and t.sequence <= sequence]
+        told = [t for t in self.past.tape.get(1, []) if t.epoch_number == epoch and t.sequence <= sequence]
+        tape = [t for t in told if not t.adjusts]
         self.recorder.restarted(1, before, self.live.positions[1], tape[-1].trade_id if tape else 0)
 
     async def settle(self) -> None:
@@ -143,6 +144,25 @@ async def test_forgotten_events_without_a_trade_are_no_gap(world: World) -> None
     await world.settle()
     assert world.store.kept[1] == [trade(1), trade(61)]
     assert world.recorder.counts.gaps == 0
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_what_became_of_a_trade_is_recovered_though_no_trade_came_after_it(restarts: bool) -> None:
+    """It comes as an entry of its own: that the last trade is known does not show that none is missing."""
+    world = World(FakeHistoryStore(), FakePast())
+    await world.begin()
+    world.tell(trade(1), trade(3))
+    await world.settle()
+    world.tell(trade(1)._replace(position=position_of(1, 5), canceled=True, adjusts=True), live=False)
+    if restarts:
+        live, world = world.live, World(world.store, world.past)
+        world.live.positions = live.positions
+        await world.begin()
+    world.jump(6)
+    await world.settle()
+    assert world.store.kept[1] == [trade(1)._replace(canceled=True), trade(3)]
+    assert world.store.cursors[1] == position_of(1, 6)
+    assert (world.live.reloaded, world.recorder.counts.gaps) == (1, 0)
 
 
 async def test_a_new_epoch_is_recovered_from_its_beginning(world: World) -> None:
