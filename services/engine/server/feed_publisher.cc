@@ -1,7 +1,8 @@
 #include "feed_publisher.h"
 
-#include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <unordered_set>
 
 namespace ordermesh::engine::server {
 
@@ -81,16 +82,25 @@ void FeedPublisher::spread(const std::vector<FeedEvent>& events) {
   }
 }
 
+// Streams end on other threads at any moment, so each is asked once: one that ended while its followers were being
+// sought would be let go of and still be followed.
 void FeedPublisher::forget_ended() {
-  const auto ended = [](const auto& session) { return session->ended(); };
-  if (std::none_of(sessions_.begin(), sessions_.end(), ended)) {
+  std::unordered_set<const FeedSession*> ended;
+  for (const auto& session : sessions_) {
+    if (session->ended()) {
+      ended.insert(session.get());
+    }
+  }
+  if (ended.empty()) {
     return;
   }
+  const auto gone = [&ended](const FeedSession* session) { return ended.contains(session); };
   for (auto followers = followers_.begin(); followers != followers_.end();) {
-    std::erase_if(followers->second, ended);
+    std::erase_if(followers->second, gone);
     followers = followers->second.empty() ? followers_.erase(followers) : std::next(followers);
   }
-  readers_.fetch_sub(std::erase_if(sessions_, ended), std::memory_order_relaxed);
+  std::erase_if(sessions_, [&gone](const auto& session) { return gone(session.get()); });
+  readers_.fetch_sub(ended.size(), std::memory_order_relaxed);
 }
 
 }  // namespace ordermesh::engine::server

@@ -66,12 +66,14 @@ void SessionRegistry::run() {
   for (;;) {
     const auto now = std::chrono::steady_clock::now();
     milliseconds tick = kSlowestTick;
+    std::size_t known = 0;
     for (const auto& stream : open_streams()) {
       stream->beat(now);
       tick = std::clamp(stream->heartbeat_interval() / 4, kFastestTick, tick);
+      ++known;
     }
+    // One that was added since the others were looked at makes more than are known, and is looked at at once.
     std::unique_lock guard(mutex_);
-    const std::size_t known = streams_.size();
     wake_.wait_for(guard, tick, [&] { return stopping_ || streams_.size() > known; });
     if (stopping_) {
       return;
