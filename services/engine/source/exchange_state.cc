@@ -20,7 +20,6 @@ enum class BlockKind : std::uint8_t {
   kAdjustedTrades = 15,
 };
 
-
 constexpr std::uint32_t kItemsInBlock = 4096;
 
 class Block {

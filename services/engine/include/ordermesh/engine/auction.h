@@ -55,7 +55,7 @@ using Interests = std::vector<Interest>;
 
 struct Equilibrium {
   Price price = 0;
-  Quantity volume = 0;  // zero: nothing can be traded, and there is no price
+  Quantity volume = 0;   // zero: nothing can be traded, and there is no price
   Quantity surplus = 0;  // what cannot trade at the price for want of another side: above zero to buy, below to sell
 };
 

@@ -23,7 +23,6 @@ namespace ordermesh::engine {
 // Does no I/O, reads no clock, and is not thread-safe.
 class Exchange {
  public:
-
   struct Settings {
     // How much is kept to be asked for again. Settings, because they change nothing that happens.
     std::size_t executions_kept = 262'144;  // per participant
