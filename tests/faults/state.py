@@ -17,7 +17,6 @@ from ordermesh.engine.v1 import order_entry_service_pb2
 from ordermesh.engine.v1.order_entry_service_pb2_grpc import OrderEntryServiceStub
 from ordermesh.order.v1.order_pb2 import Order, OrderStatus
 
-PARTICIPANT: Final = "simulation/0"
 _MOST_TOLD: Final = 10
 _ANSWER_SECONDS: Final = 5.0
 _QUERIES: Final = {
@@ -41,7 +40,7 @@ class MeshState:
         """Returns the state of the parts, of the log, of its readers, of the engine, and of some orders in each."""
         lines = [f"parts: {', '.join(self._part(name) for name in self.mesh.supervisor.runners)}"]
         lines += [f"{name}: {await _attempt(self._rows(query))}" for name, query in _QUERIES.items()]
-        lines.append(f"engine: {await _attempt(self._engine(orders))}")
+        lines += await self._engine(orders)
         lines += [await self._order(order) for order in orders[:_MOST_TOLD]]
         return "\n".join(lines)
 
@@ -58,16 +57,23 @@ class MeshState:
             await connection.close(timeout=_ANSWER_SECONDS)
         return "; ".join(" ".join(map(str, row)) for row in rows)
 
-    async def _engine(self, orders: Sequence[Order]) -> str:
-        request = order_entry_service_pb2.QueryOpenOrdersRequest(participant=PARTICIPANT)
-        told = order_entry_service_pb2.QueryOpenOrdersResponse()
+    async def _engine(self, orders: Sequence[Order]) -> list[str]:
+        """Returns what the engine has of each shard of OrderService, which is a participant of its own."""
         held: set[str] = set()
+        shards = range(self.mesh.local.shards)
+        lines = [f"engine, shard {shard}: {await _attempt(self._participant(shard, held))}" for shard in shards]
+        missing = sorted({order.order_id for order in orders} - held)[:_MOST_TOLD]
+        return [*lines, f"engine: does not hold {missing}"]
+
+    async def _participant(self, shard: int, held: set[str]) -> str:
+        request = order_entry_service_pb2.QueryOpenOrdersRequest(participant=f"simulation/{shard}")
+        told, found = order_entry_service_pb2.QueryOpenOrdersResponse(), set[str]()
         async with grpc.aio.insecure_channel(self.mesh.address("engine")) as channel:
             async for told in OrderEntryServiceStub(channel).QueryOpenOrders(request, timeout=_ANSWER_SECONDS):
-                held |= {str(uuid.UUID(bytes=order.order_id)) for order in told.orders}
+                found |= {str(uuid.UUID(bytes=order.order_id)) for order in told.orders}
+        held |= found
         last = f"last command {told.last_command_sequence}, last execution {told.last_execution_sequence}"
-        missing = sorted({order.order_id for order in orders} - held)[:_MOST_TOLD]
-        return f"{len(held)} open orders, {last}, epoch {told.epoch}, does not hold {missing}"
+        return f"{len(found)} open orders, {last}, epoch {told.epoch}"
 
     async def _order(self, order: Order) -> str:
         query = "select sequence, type from orders.events where order_id = $1::text::uuid order by sequence"
