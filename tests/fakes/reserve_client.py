@@ -56,6 +56,19 @@ def ended(sequence: int, number: int | str, clock: FakeClock, **values: Any) -> 
     return fill(sequence, number, clock, **values)
 
 
+def busted(sequence: int, number: int | str, clock: FakeClock, **values: Any) -> execution_report_pb2.ExecutionReport:
+    """Returns the report that takes a fill of 10 back."""
+    values = {
+        "execution_type": execution_report_pb2.EXECUTION_TYPE_TRADE_CANCEL,
+        "last_quantity": "",
+        "last_price": "",
+    } | values
+    report = fill(sequence, number, clock, **values)
+    report.trade_adjustment.previous_quantity, report.trade_adjustment.previous_price = "10", "100"
+    report.trade_adjustment.committed_at.CopyFrom(report.times.committed_at)
+    return report
+
+
 class ReserveClient:
     """OrderService's end of a Reserve stream."""
 

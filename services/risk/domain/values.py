@@ -69,12 +69,14 @@ class Adjusted(NamedTuple):
         quantity: Quantity until now.
         price: Price until now.
         fee: Fee until now.
+        reduce_only: Whether its order may only reduce the position, should the venue open it again.
     """
 
     day: int
     quantity: Decimal
     price: Decimal
     fee: Decimal
+    reduce_only: bool = False
 
 
 class Settled(NamedTuple):

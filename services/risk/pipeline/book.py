@@ -327,7 +327,7 @@ class Book:
         self._changed.add(settled.account_id)
         if settled.leaves > ZERO and settled.order_id not in self._reserved:
             # The order had ended, and its venue has opened it again: nobody can refuse that.
-            self._hold(shard, _proposal(settled), account, market)
+            self._hold(shard, _proposal(settled, before), account, market)
 
     def _begin_anew(self, shard: int) -> None:
         self.release([order_id for order_id, reserved in self._reserved.items() if reserved.shard == shard])
@@ -338,9 +338,15 @@ class Book:
         self._begun_anew.add(shard)
 
 
-def _proposal(settled: Settled) -> Proposal:
+def _proposal(settled: Settled, before: Adjusted) -> Proposal:
     return Proposal(
-        settled.order_id, settled.account_id, settled.instrument, settled.side, settled.leaves, limit_price=None
+        settled.order_id,
+        settled.account_id,
+        settled.instrument,
+        settled.side,
+        settled.leaves,
+        limit_price=None,
+        reduce_only=before.reduce_only,
     )
 
 

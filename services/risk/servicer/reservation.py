@@ -218,6 +218,7 @@ def _readjusted(report: execution_report_pb2.ExecutionReport) -> Settled:
             Decimal(told.previous_quantity),
             Decimal(told.previous_price),
             Decimal(told.previous_fee) if told.previous_fee else ZERO,
+            report.reduce_only,
         ),
     )
 

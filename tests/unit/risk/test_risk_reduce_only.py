@@ -20,7 +20,7 @@ from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.risk.domain.reducing import OpenOrder, exceeding
 from services.risk.domain.values import Side
 from tests.fakes.broker_world import until
-from tests.fakes.reserve_client import ended, fill, reservation
+from tests.fakes.reserve_client import busted, ended, fill, reservation
 from tests.fakes.risk_world import RiskWorld, risk_world
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED
@@ -162,6 +162,24 @@ async def test_fills_while_the_shard_was_away_are_looked_at_when_it_is_back(worl
         await until(lambda: number in stream.decisions)
         assert stream.withdrawn == ["1"]
         assert stream.decisions[number][0].reason == REDUCE_ONLY
+
+
+async def test_one_that_its_venue_opens_again_is_one_still(world: RiskWorld) -> None:
+    """Its fill is taken back and it may trade once more: it goes when the position shrinks, a plain one stays."""
+    async with world.stream() as stream:
+        await stream.sync()
+        await stream.settle(fill(1, "x", world.clock), fill(2, "x", world.clock))
+        assert (await stream.one("old", quantity="10", **REDUCES)).reason == ACCEPTED
+        assert (await stream.one("plain", quantity="10", **SELL)).reason == ACCEPTED
+        await stream.settle(fill(3, "old", world.clock, **SELL), fill(4, "plain", world.clock, **SELL))
+        await stream.settle(
+            busted(5, "old", world.clock, leaves_quantity="10", reduce_only=True, **SELL),
+            busted(6, "plain", world.clock, leaves_quantity="10", **SELL),
+        )
+        await stream.one("y")
+        assert stream.withdrawn == [], "20 are held again, and 10 of them are its own to close"
+        await stream.settle(fill(7, "z", world.clock, last_quantity="11", **SELL))
+        await until(lambda: stream.withdrawn == ["old"])
 
 
 async def test_a_replace_of_one_is_held_against_the_position_without_itself(world: RiskWorld) -> None:
