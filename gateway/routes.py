@@ -24,6 +24,7 @@ _REQUEST_HEADERS = (
     "x-request-id",
     "x-user-agent",
 )
+_LATER_SECONDS = 1.0
 _FILTER_CONFIG = "type.googleapis.com/envoy.config.route.v3.FilterConfig"
 
 
@@ -101,8 +102,9 @@ def _call(settings: Settings, area: str, *, stream: bool) -> dict[str, Any]:
     if stream:
         return {"route": {"cluster": area, "timeout": "0s", "idle_timeout": "0s", **again}}
     seconds = settings.unary_timeout_seconds
-    # Told to the service when the caller names no deadline, so that nobody works for nobody.
-    deadline = {"header": {"key": "grpc-timeout", "value": f"{round(seconds * 1000)}m"}}
+    # Told to the service when the caller names no deadline, so that nobody works for nobody. Ours passes first: it is
+    # answered with reason and details, while a server whose deadline passes says nothing but its code.
+    deadline = {"header": {"key": "grpc-timeout", "value": f"{round((seconds + _LATER_SECONDS) * 1000)}m"}}
     return {
         "route": {"cluster": area, "timeout": f"{seconds}s", **again},
         "request_headers_to_add": [{**deadline, "append_action": "ADD_IF_ABSENT"}],
