@@ -5,7 +5,8 @@ import os
 import shutil
 import signal
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
@@ -43,18 +44,21 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A Postgres server with its data in `directory`, listening on `port`."""
+    """A Postgres server with its data in `directory`, listening on `port`, with settings beside the usual ones."""
 
     directory: Path
     port: int
     log: Path
     password: str
     account: Account | None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, directory: Path, port: int, log: Path, secret: Path) -> "Postgres":
+    def at(
+        cls, directory: Path, port: int, log: Path, secret: Path, settings: Mapping[str, str] | None = None
+    ) -> "Postgres":
         """Describe the server whose data lives in `directory` and whose password is kept in `secret`."""
-        return cls(directory.resolve(), port, log, password(secret), unprivileged_account())
+        return cls(directory.resolve(), port, log, password(secret), unprivileged_account(), settings or {})
 
     @property
     def data(self) -> Path:
@@ -77,7 +81,7 @@ class Postgres:
 
     def component(self) -> Component:
         """Return what the supervisor runs."""
-        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        settings = [f"--{name}={value}" for name, value in (SETTINGS | dict(self.settings)).items()]
         return Component(
             name="postgres",
             title="Postgres",

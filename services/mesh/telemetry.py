@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
+from threading import Thread
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TextIO, cast
 from wsgiref.simple_server import WSGIServer
@@ -96,7 +97,10 @@ class MetricsServer:
         return int(self.server.server_port)
 
     def close(self) -> None:
-        """Stops serving."""
+        """Stops serving, soon: its thread looks for that twice a second, and nobody waits for it."""
+        Thread(target=self._close, name="end of metrics", daemon=True).start()
+
+    def _close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
 
