@@ -217,26 +217,26 @@ async def test_a_crash_in_the_middle_neither_loses_nor_doubles(tmp_path: Path) -
         trader(mesh.address("gateway")) as someone,
     ):
         instrument = await offered(maker)
-        parent = await someone.place(BUY, instrument, "60", "20", time_in_force=DAY, algorithm=twap(60))
+        parent = await someone.place(BUY, instrument, "40", "20", time_in_force=DAY, algorithm=twap(40))
 
         async def traded() -> Decimal:
             return Decimal((await get(someone, parent.order_id)).cumulative_quantity)
 
-        for least in (3, 12):
+        for least in (3, 10):
             await eventually(traded, Decimal(least).__le__)
             await mesh.kill("order")
             await mesh.until_serving("order")
         filled = await eventually(
             lambda: get(someone, parent.order_id),
             lambda found: found.order_status == ORDER_STATUS_FILLED,
-            seconds=120,
+            seconds=80,
         )
         children = await children_of(someone, parent)
-        assert total(children) == 60
-        assert filled.cumulative_quantity == "60"
+        assert total(children) == 40
+        assert filled.cumulative_quantity == "40"
         ids = [child.client_order_id for child in children]
         assert len(ids) == len(set(ids))
         position = await someone.position(
             instrument, trades=len([child for child in children if child.cumulative_quantity != "0"])
         )
-        assert position.quantity == "60"
+        assert position.quantity == "40"

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.marketdata.v1 import quote_query_pb2
@@ -132,8 +133,9 @@ async def test_the_time_of_the_last_trade_is_told(mesh: Mesh) -> None:
         executed = await buyer.reports.until(order.order_id, ORDER_STATUS_FILLED)
 
         async def ask() -> Any:
-            response = await buyer.market_data.GetQuote(quote_query_pb2.GetQuoteRequest(instrument=instrument))
-            return response.quote.last_trade_time
+            # It lists what it has heard of.
+            response = await buyer.market_data.ListQuotes(quote_query_pb2.ListQuotesRequest(instruments=[instrument]))
+            return next((ticker.quote.last_trade_time for ticker in response.tickers), Timestamp())
 
         assert await eventually(ask, lambda told: told.seconds > 0) == executed.times.venue_at
 
