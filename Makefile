@@ -50,7 +50,7 @@ test: setup engine-test ## Run every test: engine, unit, contract, integration, 
 
 .PHONY: engine-test
 engine-test: debian ## Run the engine's tests
-	@$(STEP) "Engine tests: build" deploy/setup/engine.sh build/engine release
+	@$(STEP) "Engine tests: build" deploy/setup/engine.sh build/engine release engine_tests neutral_bench
 	@$(STEP) "Engine tests" ctest --test-dir build/engine --output-on-failure --parallel $(WORKERS)
 
 .PHONY: sanitize
