@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
@@ -28,6 +29,7 @@ from ordermesh.risk.v1 import (
 from ordermesh.type.v1 import error_pb2, trading_pb2
 from services.bus.connection import connect
 from services.bus.topics import FIELD, stream_key
+from services.kernel.errors import CodedError
 from services.risk.__main__ import main
 from services.risk.config import RiskSettings
 from tests.fakes.accounts import FakePortfolio
@@ -246,6 +248,21 @@ async def test_concurrent_updates_of_one_version_have_one_winner(world: World) -
         assert sum(not isinstance(answer, Exception) for answer in answers) == 1
         told = await stub.GetRiskParameters(risk_service_pb2.GetRiskParametersRequest(account_id="demo"))
     assert told.parameters.version == 2
+
+
+async def test_an_empty_request_leaves_the_limits_of_the_firm(world: World) -> None:
+    """It is refused, naming the field; an account may go back to the firm's limits by setting none."""
+    async with world.running() as running:
+        stub = stub_of(running)
+        before = await stub.GetRiskParameters(risk_service_pb2.GetRiskParametersRequest())
+        with pytest.raises(CodedError) as caught:
+            await limit(running, account_id="")
+        assert [violation.field for violation in caught.value.violations] == ["parameters"]
+        assert await stub.GetRiskParameters(risk_service_pb2.GetRiskParametersRequest()) == before
+        await limit(running, max_order_size="1")
+        await limit(running)
+        told = await stub.GetRiskParameters(risk_service_pb2.GetRiskParametersRequest(account_id="demo"))
+    assert told.effective.max_order_size == before.effective.max_order_size
 
 
 async def test_second_stream_goes_on_where_the_first_was(world: World) -> None:

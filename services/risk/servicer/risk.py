@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ordermesh.risk.v1 import risk_parameters_pb2, risk_service_pb2, risk_service_pb2_grpc, trading_state_admin_pb2
 from services.kernel.clock import Clock
-from services.kernel.errors import precondition
+from services.kernel.errors import invalid_field, precondition
 from services.mesh.draining import Draining
 from services.mesh.streams import Frames, Hub, PrivateStream, Snapshot, Source, heartbeat_seconds, resume_tokens
 from services.mesh.times import span
@@ -230,7 +230,13 @@ def _update(alerts: Sequence[Alert], token: str) -> risk_service_pb2.StreamAlert
 
 
 def _parameters(told: risk_parameters_pb2.RiskParameters) -> Parameters:
-    """Returns parameters to set; an empty decimal is one that is not set."""
+    """Returns parameters to set; an empty decimal is one that is not set.
+
+    Raises:
+        CodedError: INVALID_FIELD, when none of the firm is set: an empty request would take every limit off at once.
+    """
     values: dict[str, Any] = {name: Decimal(text) for name in DECIMALS if (text := getattr(told, name))}
     values |= {name: getattr(told, name) for name in OTHERS if told.HasField(name)}
+    if told.account_id == FIRM and not values:
+        raise invalid_field("parameters", "must set something for the firm; a limit is taken off by setting it to 0")
     return Parameters(told.account_id, version=told.version, **values)

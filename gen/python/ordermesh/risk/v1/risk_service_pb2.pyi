@@ -86,7 +86,9 @@ class UpdateRiskParametersRequest(_message.Message):
     PARAMETERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def parameters(self) -> _risk_parameters_pb2.RiskParameters:
-        """The parameters, all of them: what is absent is unset."""
+        """The parameters, all of them: what is absent is unset. For the firm something must be set, so that an empty request does
+        not take every limit off.
+        """
 
     def __init__(
         self,
