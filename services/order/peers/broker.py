@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import Final, cast
 
 import structlog
 
@@ -38,6 +38,9 @@ from services.order.pipeline.writer import Writer
 
 _log = structlog.stdlib.get_logger(__name__)
 
+_QUERY_SECONDS: Final = 30.0
+"""A venue may hold a hundred thousand orders."""
+
 
 class BrokerRoute:
     """The stream of one shard to BrokerService; also a listener of the writer, whose commands it sends.
@@ -63,7 +66,7 @@ class BrokerRoute:
         self._outgoing: Drain[RouteRequest] | None = None
         self._call: StreamCall | None = None
         self._epochs: dict[str, str] = {}
-        self._comparisons: set[asyncio.Task[None]] = set()
+        self._comparisons: dict[str, asyncio.Task[None]] = {}
         self._investigations: set[asyncio.Task[None]] = set()
 
     @property
@@ -91,7 +94,7 @@ class BrokerRoute:
             CodedError: VENUE_UNAVAILABLE or SERVICE_UNAVAILABLE.
         """
         request = QueryVenueOrdersRequest(connection_id=connection_id, shard=self._book.shard)
-        response = await self._stub.QueryVenueOrders(request)
+        response = await self._stub.QueryVenueOrders(request, timeout=_QUERY_SECONDS)
         return VenueOrders([(order.venue_order_id, order.order_id) for order in response.orders], response.as_of)
 
     async def _session(self) -> None:
@@ -137,6 +140,7 @@ class BrokerRoute:
                     await self._opened(response.opened)
                 case "down":
                     self._epochs.pop(response.down.connection_id, None)
+                    self._compare_no_more(response.down.connection_id)
                     _log.warning("connection down", connection=response.down.connection_id, error=response.down.text)
                 case other:
                     raise SessionEndedError(f"broker says what is not in the contract: {other}")
@@ -174,7 +178,8 @@ class BrokerRoute:
         _log.info("connection up", connection=connection_id, reports=opened.last_report_sequence)
         if opened.deduplicates_commands:
             self._send_outstanding(opened, frozenset())
-        _keep(self._comparisons, self._reconcile(opened))
+        self._compare_no_more(connection_id)
+        self._comparisons[connection_id] = detached(self._reconcile(opened), name="reconciliation")
 
     async def _adopt(self, opened: ConnectionOpened, before: str) -> None:
         known: frozenset[str] = frozenset()
@@ -191,7 +196,7 @@ class BrokerRoute:
         known = await self._reconciling.compare(opened.connection_id, opened.last_report_sequence, self.venue_orders)
         if opened.deduplicates_commands:
             await self._end_passed_over(opened)
-        elif known is not None:
+        else:
             self._send_outstanding(opened, known)
 
     async def _end_passed_over(self, opened: ConnectionOpened) -> None:
@@ -220,14 +225,20 @@ class BrokerRoute:
             self._call.cancel()
 
     def _investigate(self, reports: Sequence[VenueReport]) -> None:
-        _keep(self._investigations, self._reconciling.investigate(reports))
+        task = detached(self._reconciling.investigate(reports), name="investigation")
+        self._investigations.add(task)
+        task.add_done_callback(self._investigations.discard)
+
+    def _compare_no_more(self, connection_id: str) -> None:
+        if (comparison := self._comparisons.pop(connection_id, None)) is not None:
+            comparison.cancel()
 
     def _end(self) -> None:
         self._outgoing = None
         self._call = None
         self._epochs.clear()
-        for comparison in self._comparisons:
-            comparison.cancel()
+        for connection_id in list(self._comparisons):
+            self._compare_no_more(connection_id)
 
 
 class VenueAheadError(Exception):
@@ -242,12 +253,6 @@ class VenueAheadError(Exception):
             f"{sequence}: the database was made anew or restored from an older state. Restore the newest one, or "
             f"remove the engine's journal as well"
         )
-
-
-def _keep(tasks: set[asyncio.Task[None]], coroutine: Coroutine[Any, Any, None]) -> None:
-    task = detached(coroutine, name="reconciliation")
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
 
 
 async def _write(call: StreamCall, outgoing: Drain[RouteRequest]) -> None:

@@ -21,7 +21,7 @@ def agreed(connection_id: str, held: int) -> Finding:
 def put_off(connection_id: str, error: CodedError) -> Finding:
     """A venue cannot be asked."""
     found = f"the venue's orders cannot be compared now: {error}"
-    decided = "put off: the next opening of the connection compares"
+    decided = "put off: it is asked again until it answers"
     return Finding(ReconciliationKind.PUT_OFF, connection_id, found, decided, 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,8 @@ from services.order.pipeline.reconciliations import Findings
 
 _MOST_TOLD: Final = 100
 """Orders that are named in the log each time, of a kind; all are counted."""
+_FIRST_PAUSE_SECONDS: Final = 0.5
+_MOST_PAUSE_SECONDS: Final = 30.0
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -57,17 +60,26 @@ class Reconciling:
 
     async def compare(
         self, connection_id: str, up_to: int, ask: Callable[[str], Awaitable[VenueOrders]]
-    ) -> frozenset[str] | None:
+    ) -> frozenset[str]:
         """Waits until the reports of the time away are consumed, then compares; returns our ids that the venue holds.
 
-        Returns:
-            None when the venue cannot be asked; the next opening of the connection tries again.
+        A venue that cannot be asked is asked again, until somebody ends this: what is sent to it may depend on it.
         """
         before = self._book.cursors.get(connection_id, ("", 0))[1]
         await self._consumed(connection_id, up_to)
         self.metrics.found("reports_while_away", max(0, up_to - before))
         if up_to > before:
             self._records.add(findings.reports_while_away(connection_id, before + 1, up_to))
+        pause = 0.0
+        while (known := await self._attempt(connection_id, ask, first=not pause)) is None:
+            pause = min(2 * pause, _MOST_PAUSE_SECONDS) or _FIRST_PAUSE_SECONDS
+            await asyncio.sleep(pause)
+        return known
+
+    async def _attempt(
+        self, connection_id: str, ask: Callable[[str], Awaitable[VenueOrders]], *, first: bool
+    ) -> frozenset[str] | None:
+        """Compares, and returns our ids that the venue holds; None when it cannot be asked, which is recorded once."""
         candidates = [order for order in self._book.live.values() if _held_by(order, connection_id)]
         try:
             told = await ask(connection_id)
@@ -75,7 +87,8 @@ class Reconciling:
             differs = await self._find_unknown(connection_id, told)
         except CodedError as error:
             _log.warning("reconciliation is put off", connection=connection_id, error=str(error))
-            self._records.add(findings.put_off(connection_id, error))
+            if first:
+                self._records.add(findings.put_off(connection_id, error))
             return None
         if not self._find_missing(connection_id, candidates, told) and not differs:
             self._records.add(findings.agreed(connection_id, len(told.orders)))

@@ -18,6 +18,7 @@ from services.order.domain.order import Order
 from services.order.domain.reconciliation import Finding
 from services.order.domain.reconciliation import ReconciliationKind as Kind
 from services.order.domain.venue import VenueReportType
+from services.order.pipeline import reconciling
 from services.order.pipeline.book import Book
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.reconciliations import ORDERS_PER_RECORD, ReconciliationFilter, Reconciliations
@@ -109,17 +110,21 @@ async def test_reports_of_the_time_away() -> None:
     assert (found[0].count, "11 to 12" in found[0].found) == (2, True)
 
 
-async def test_a_venue_that_cannot_be_asked() -> None:
-    """PUT_OFF, with the error; no order is called missing."""
+async def test_a_venue_that_cannot_be_asked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PUT_OFF once, with the error, and no order is called missing; its answer is what is compared in the end."""
+    monkeypatch.setattr(reconciling, "_FIRST_PAUSE_SECONDS", 0.001)
     world = World()
-    world.live()
+    order = world.live()
+    answers = iter([None, None, VenueOrders([("v-1", order.terms.order_id)], 10)])
 
     async def ask(_: str) -> VenueOrders:
-        raise unavailable("VENUE_UNAVAILABLE", "gone")
+        if (told := next(answers)) is None:
+            raise unavailable("VENUE_UNAVAILABLE", "gone")
+        return told
 
-    assert await world.reconciling.compare(VENUE, 10, ask) is None
-    (finding,) = world.found.findings
-    assert (finding.kind, "gone" in finding.found) == (Kind.PUT_OFF, True)
+    assert await world.reconciling.compare(VENUE, 10, ask) == {order.terms.order_id}
+    put_off, agreed = world.found.findings
+    assert (put_off.kind, "gone" in put_off.found, agreed.kind) == (Kind.PUT_OFF, True, Kind.AGREED)
 
 
 async def test_orders_lost_and_commands_resent() -> None:

@@ -31,7 +31,7 @@ class _ReconciliationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Re
     RECONCILIATION_KIND_AGREED: _ReconciliationKind.ValueType  # 1
     """A connection has opened, and its venue holds exactly the orders that are live here."""
     RECONCILIATION_KIND_PUT_OFF: _ReconciliationKind.ValueType  # 2
-    """A connection has opened, and its venue could not be asked. The next opening compares again."""
+    """A connection has opened, and its venue could not be asked. It is asked again until it answers."""
     RECONCILIATION_KIND_REPORTS_WHILE_AWAY: _ReconciliationKind.ValueType  # 3
     """The venue had reports of the time in which the connection was away. They are in the log."""
     RECONCILIATION_KIND_COMMANDS_RESENT: _ReconciliationKind.ValueType  # 4
@@ -65,7 +65,7 @@ RECONCILIATION_KIND_UNSPECIFIED: ReconciliationKind.ValueType  # 0
 RECONCILIATION_KIND_AGREED: ReconciliationKind.ValueType  # 1
 """A connection has opened, and its venue holds exactly the orders that are live here."""
 RECONCILIATION_KIND_PUT_OFF: ReconciliationKind.ValueType  # 2
-"""A connection has opened, and its venue could not be asked. The next opening compares again."""
+"""A connection has opened, and its venue could not be asked. It is asked again until it answers."""
 RECONCILIATION_KIND_REPORTS_WHILE_AWAY: ReconciliationKind.ValueType  # 3
 """The venue had reports of the time in which the connection was away. They are in the log."""
 RECONCILIATION_KIND_COMMANDS_RESENT: ReconciliationKind.ValueType  # 4
