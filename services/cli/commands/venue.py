@@ -42,7 +42,11 @@ def correct(
 ) -> None:
     """Gives a trade another price or quantity, for both of its sides."""
     request = trade_adjustment_pb2.CorrectTradeRequest(
-        connection_id=connection, venue_execution_id=execution, instrument=instrument, price=price, quantity=quantity
+        connection_id=connection,
+        venue_execution_id=execution,
+        instrument=instrument.upper(),
+        price=price,
+        quantity=quantity,
     )
     run(address, lambda mesh: _correct(mesh, request, as_json=json))
 

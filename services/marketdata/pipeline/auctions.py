@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
+
 from services.kernel.drain import Wakeup
-from services.kernel.errors import CodedError
+from services.kernel.errors import CodedError, ErrorKind
 from services.marketdata.domain.instrument import TradingStatus
 from services.marketdata.domain.market import Market
 from services.marketdata.pipeline.hub import Hub, Turn
 from services.marketdata.pipeline.ports import Venue
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 class Auctions:
@@ -49,7 +53,9 @@ class Auctions:
     async def _ask(self, market: Market) -> None:
         try:
             auction = await self._venue.auction(market.number)
-        except CodedError:
-            # The feed, which is lost as well then, says so for all.
+        except CodedError as error:
+            # Of a venue that is away the feed, which is lost as well then, says so for all.
+            if error.kind is not ErrorKind.UNAVAILABLE:
+                _log.warning("an auction cannot be told", instrument=market.name, error=str(error))
             return
         self._hub.auction(market, auction)
