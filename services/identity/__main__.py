@@ -1,0 +1,162 @@
+"""Wires IdentityService and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from ordermesh.identity.v1 import identity_service_pb2_grpc
+from services.identity.config import IdentitySettings
+from services.identity.crypto.keys import Ring, new_key
+from services.identity.crypto.passwords import Argon2Passwords
+from services.identity.crypto.tokens import JwtTokens
+from services.identity.metrics import IdentityMetrics
+from services.identity.pipeline.api_keys import ApiKeys
+from services.identity.pipeline.callers import Callers
+from services.identity.pipeline.credentials import Credentials
+from services.identity.pipeline.first_users import MadeUser, make_first_users
+from services.identity.pipeline.housekeeping import Sweeper
+from services.identity.pipeline.login import Logins
+from services.identity.pipeline.second_factors import SecondFactors
+from services.identity.pipeline.sessions import Issuer, Sessions
+from services.identity.pipeline.signing import KeyKeeper
+from services.identity.pipeline.throttling import Throttle
+from services.identity.pipeline.users import Users
+from services.identity.servicer.desk import Desk
+from services.identity.servicer.service import IdentityServicer
+from services.identity.store.api_keys import PostgresApiKeyStore
+from services.identity.store.attempts import PostgresAttemptStore
+from services.identity.store.keys import PostgresKeyStore
+from services.identity.store.schema import SCHEMA
+from services.identity.store.second_factors import PostgresSecondFactorStore
+from services.identity.store.sessions import PostgresSessionStore
+from services.identity.store.users import PostgresUserStore
+from services.mesh.config import variable_of
+from services.mesh.service import Service, run
+from services.mesh.vault import Vault, read_key
+from services.storage.database import Database, PoolOptions
+from services.storage.migrations import migrate
+
+SESSIONS_KEPT: Final = timedelta(days=7)
+"""How long after its end a session is known: a refresh token presented again is then told from one that never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The parts of the schema."""
+
+    users: PostgresUserStore
+    sessions: PostgresSessionStore
+    factors: PostgresSecondFactorStore
+    keys: PostgresApiKeyStore
+    attempts: PostgresAttemptStore
+    signing: PostgresKeyStore
+
+
+async def main(service: Service[IdentitySettings]) -> None:
+    """Wires the service."""
+    settings, clock, identifiers = service.settings, service.clock, service.identifiers
+    stores = await _stores(service)
+    ring = await _ring(service, stores.signing)
+    passwords = Argon2Passwords(settings.hash_parameters())
+    service.on_close(passwords.close)
+
+    tokens = JwtTokens(ring, clock, issuer=settings.issuer, audience=settings.audience)
+    issuer = Issuer(tokens, clock, identifiers, timedelta(seconds=settings.access_token_seconds))
+    throttle = Throttle(stores.attempts, settings.attempt_rules(), clock)
+    credentials = Credentials(stores.users, passwords, throttle)
+    users = Users(stores.users, credentials, throttle, clock, identifiers, registration=settings.registration)
+    sessions = Sessions(
+        stores.sessions,
+        stores.users,
+        issuer,
+        clock,
+        identifiers,
+        secrets.token_bytes,
+        settings.session_rules(),
+        most_sessions=settings.most_sessions,
+    )
+    factors = SecondFactors(stores.factors, credentials, throttle, clock, secrets.token_bytes, issuer=settings.issuer)
+    logins = Logins(
+        credentials,
+        stores.users,
+        factors,
+        sessions,
+        stores.sessions,
+        clock,
+        secrets.token_bytes,
+        challenge_life=timedelta(seconds=settings.challenge_seconds),
+    )
+    keys = ApiKeys(
+        stores.keys,
+        stores.users,
+        issuer,
+        throttle,
+        clock,
+        identifiers,
+        secrets.token_bytes,
+        most_keys=settings.most_api_keys,
+    )
+    callers = Callers(tokens, stores.users, stores.sessions, stores.keys, clock)
+
+    made = await make_first_users(
+        users, stores.users, secrets.token_bytes, settings.first_environment, settings.first_users()
+    )
+    if made and settings.first_users_file is not None:
+        await asyncio.to_thread(tell_first_users, settings.first_users_file, made)
+    attempts = timedelta(seconds=settings.attempts_forget_seconds)
+    sweeper = Sweeper(stores.attempts, clock, sessions=SESSIONS_KEPT, attempts=attempts)
+    _ = service.spawn("sweeper", sweeper.run(settings.sweep_interval_seconds))
+    IdentityMetrics(service.telemetry.registry, passwords, throttle, sessions)
+    desk = Desk(logins, sessions, factors, keys, users, callers, ring, settings.trusted_proxies)
+    service.server.add(
+        identity_service_pb2_grpc.add_IdentityServiceServicer_to_server,
+        IdentityServicer(desk),
+    )
+
+
+def tell_first_users(path: Path, made: Sequence[MadeUser]) -> None:
+    """Writes who was made, readable by the owner only, for whoever starts the mesh to show once."""
+    told = [{"username": user.username, "role": user.role.name.lower(), "password": user.password} for user in made]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(told, file)
+    part.replace(path)
+
+
+async def _stores(service: Service[IdentitySettings]) -> Stores:
+    settings = service.settings
+    text, variable = settings.secrets_key.get_secret_value(), variable_of(IdentitySettings, "secrets_key")
+    vault = Vault(read_key(text, settings.secrets_key_file, variable))
+    url = settings.postgres_url.get_secret_value()
+    await migrate(url, "identity", schema=SCHEMA)
+    database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
+    return Stores(
+        PostgresUserStore(database),
+        PostgresSessionStore(database),
+        PostgresSecondFactorStore(database, vault),
+        PostgresApiKeyStore(database),
+        PostgresAttemptStore(database),
+        PostgresKeyStore(database, vault),
+    )
+
+
+async def _ring(service: Service[IdentitySettings], store: PostgresKeyStore) -> Ring:
+    ring = Ring(service.clock)
+    keeper = KeyKeeper(store, ring, service.settings.key_rules(), service.clock, new_key)
+    await keeper.refresh()
+    _ = service.spawn("keys", keeper.run(service.settings.keys_interval_seconds))
+    return ring
+
+
+if __name__ == "__main__":
+    run(IdentitySettings, main)
