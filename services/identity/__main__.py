@@ -24,6 +24,7 @@ from services.identity.pipeline.credentials import Credentials
 from services.identity.pipeline.first_users import MadeUser, make_first_users
 from services.identity.pipeline.housekeeping import Sweeper
 from services.identity.pipeline.login import Logins
+from services.identity.pipeline.ports import Means
 from services.identity.pipeline.second_factors import SecondFactors
 from services.identity.pipeline.sessions import Issuer, Sessions
 from services.identity.pipeline.signing import KeyKeeper
@@ -62,64 +63,40 @@ class Stores:
 
 async def main(service: Service[IdentitySettings]) -> None:
     """Wires the service."""
-    settings, clock, identifiers = service.settings, service.clock, service.identifiers
+    settings = service.settings
     stores = await _stores(service)
     ring = await _ring(service, stores.signing)
     passwords = Argon2Passwords(settings.hash_parameters())
     service.on_close(passwords.close)
+    means = Means(service.clock, service.identifiers, secrets.token_bytes)
 
-    tokens = JwtTokens(ring, clock, issuer=settings.issuer, audience=settings.audience)
-    issuer = Issuer(tokens, clock, identifiers, timedelta(seconds=settings.access_token_seconds))
-    throttle = Throttle(stores.attempts, settings.attempt_rules(), clock)
+    tokens = JwtTokens(ring, service.clock, issuer=settings.issuer, audience=settings.audience)
+    issuer = Issuer(tokens, means, timedelta(seconds=settings.access_token_seconds))
+    throttle = Throttle(stores.attempts, settings.attempt_rules(), service.clock)
     credentials = Credentials(stores.users, passwords, throttle)
-    users = Users(stores.users, credentials, throttle, clock, identifiers, registration=settings.registration)
-    sessions = Sessions(
-        stores.sessions,
-        stores.users,
-        issuer,
-        clock,
-        identifiers,
-        secrets.token_bytes,
-        settings.session_rules(),
-        most_sessions=settings.most_sessions,
-    )
-    factors = SecondFactors(stores.factors, credentials, throttle, clock, secrets.token_bytes, issuer=settings.issuer)
-    logins = Logins(
-        credentials,
-        stores.users,
-        factors,
-        sessions,
-        stores.sessions,
-        clock,
-        secrets.token_bytes,
-        challenge_life=timedelta(seconds=settings.challenge_seconds),
-    )
-    keys = ApiKeys(
-        stores.keys,
-        stores.users,
-        issuer,
-        throttle,
-        clock,
-        identifiers,
-        secrets.token_bytes,
-        most_keys=settings.most_api_keys,
-    )
-    callers = Callers(tokens, stores.users, stores.sessions, stores.keys, clock)
+    users = Users(stores.users, credentials, throttle, means, registration=settings.registration)
+    rules = settings.session_rules()
+    sessions = Sessions(stores.sessions, stores.users, issuer, means, rules, most_sessions=settings.most_sessions)
+    factors = SecondFactors(stores.factors, credentials, throttle, means, issuer=settings.issuer)
+    life = timedelta(seconds=settings.challenge_seconds)
+    logins = Logins(credentials, stores.users, factors, sessions, stores.sessions, means, challenge_life=life)
+    keys = ApiKeys(stores.keys, stores.users, issuer, throttle, means, most_keys=settings.most_api_keys)
+    callers = Callers(tokens, stores.users, stores.sessions, stores.keys, service.clock)
 
-    made = await make_first_users(
-        users, stores.users, secrets.token_bytes, settings.first_environment, settings.first_users()
-    )
-    if made and settings.first_users_file is not None:
-        await asyncio.to_thread(tell_first_users, settings.first_users_file, made)
+    await _first_users(settings, users, stores.users)
     attempts = timedelta(seconds=settings.attempts_forget_seconds)
-    sweeper = Sweeper(stores.attempts, clock, sessions=SESSIONS_KEPT, attempts=attempts)
+    sweeper = Sweeper(stores.attempts, service.clock, sessions=SESSIONS_KEPT, attempts=attempts)
     _ = service.spawn("sweeper", sweeper.run(settings.sweep_interval_seconds))
     IdentityMetrics(service.telemetry.registry, passwords, throttle, sessions)
     desk = Desk(logins, sessions, factors, keys, users, callers, ring, settings.trusted_proxies)
-    service.server.add(
-        identity_service_pb2_grpc.add_IdentityServiceServicer_to_server,
-        IdentityServicer(desk),
-    )
+    service.server.add(identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, IdentityServicer(desk))
+
+
+async def _first_users(settings: IdentitySettings, users: Users, store: PostgresUserStore) -> None:
+    wishes = settings.first_users()
+    made = await make_first_users(users, store, secrets.token_bytes, settings.first_environment, wishes)
+    if made and settings.first_users_file is not None:
+        await asyncio.to_thread(tell_first_users, settings.first_users_file, made)
 
 
 def tell_first_users(path: Path, made: Sequence[MadeUser]) -> None:

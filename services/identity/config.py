@@ -124,7 +124,7 @@ class IdentitySettings(StoreSettings):
     first_trader_account: str = Field(default="demo", pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
     """The account that they trade for."""
     first_users_file: Path | None = None
-    """File that says who was made at the first start, with which password; whoever starts the mesh shows and removes it."""
+    """File that says who was made at the first start, with which password: for whoever starts the mesh to show once."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

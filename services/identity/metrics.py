@@ -13,8 +13,8 @@ from services.identity.crypto.passwords import Argon2Passwords
 from services.identity.pipeline.sessions import Sessions
 from services.identity.pipeline.throttling import Throttle
 
-PASSWORD_HASHES: Final = "ordermesh_identity_password_hashes"
-PASSWORD_HASHES_IN_HAND: Final = "ordermesh_identity_password_hashes_in_hand"
+HASHES: Final = "ordermesh_identity_password_hashes"
+HASHES_IN_HAND: Final = "ordermesh_identity_password_hashes_in_hand"
 ATTEMPTS_REFUSED: Final = "ordermesh_identity_attempts_refused"
 REFRESH_TOKENS_REUSED: Final = "ordermesh_identity_refresh_tokens_reused"
 
@@ -30,9 +30,9 @@ class IdentityMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yields all metrics."""
-        yield CounterMetricFamily(PASSWORD_HASHES, "Passwords hashed.", value=self._passwords.operations)
+        yield CounterMetricFamily(HASHES, "Passwords hashed.", value=self._passwords.operations)
         yield GaugeMetricFamily(
-            PASSWORD_HASHES_IN_HAND, "Passwords being hashed, or waiting for it.", value=self._passwords.in_hand
+            HASHES_IN_HAND, "Passwords being hashed, or waiting for it.", value=self._passwords.in_hand
         )
         yield CounterMetricFamily(ATTEMPTS_REFUSED, "Attempts refused as too many.", value=self._throttle.refused)
         yield CounterMetricFamily(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,9 @@ def next_from(keys: Sequence[KeyTimes], rules: KeyRules, now: datetime) -> datet
 
 
 def over(keys: Sequence[KeyTimes], rules: KeyRules, now: datetime) -> list[KeyTimes]:
-    """Returns the keys that have signed nothing that is still good: those whose successor has signed for long enough."""
+    """Returns the keys of which nothing is good any more: those whose successor has signed for long enough."""
     ordered = sorted(keys, key=_order)
-    return [
-        key for key, following in zip(ordered, ordered[1:], strict=False) if following.active_from + rules.kept <= now
-    ]
+    return [key for key, following in pairwise(ordered) if following.active_from + rules.kept <= now]
 
 
 def _order(key: KeyTimes) -> tuple[datetime, str]:

@@ -1,4 +1,4 @@
-"""One-time codes of a second factor: TOTP (RFC 6238) with SHA-1, six digits and 30 seconds, as authenticators have it."""
+"""One-time codes of a second factor: TOTP (RFC 6238) with SHA-1, six digits and 30 seconds, as authenticators do."""
 
 from __future__ import annotations
 

@@ -11,12 +11,10 @@ from services.identity.domain.caller import Caller
 from services.identity.domain.secrets import API_KEY, TOKEN_BYTES, token_hash, token_text
 from services.identity.domain.user import wrong_credentials
 from services.identity.domain.values import Proof, Scope
-from services.identity.pipeline.ports import ApiKeyStore, RandomBytes, UserStore
+from services.identity.pipeline.ports import ApiKeyStore, Means, UserStore
 from services.identity.pipeline.sessions import Issued, Issuer
 from services.identity.pipeline.throttling import Throttle
-from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, ErrorKind, invalid_field, not_found
-from services.kernel.identifiers import Identifiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +36,12 @@ class ApiKeys:
         users: UserStore,
         issuer: Issuer,
         throttle: Throttle,
-        clock: Clock,
-        identifiers: Identifiers,
-        random: RandomBytes,
+        means: Means,
         *,
         most_keys: int,
     ) -> None:
         self._store, self._users, self._issuer, self._throttle = store, users, issuer, throttle
-        self._clock, self._identifiers, self._random = clock, identifiers, random
+        self._clock, self._identifiers, self._random = means.clock, means.identifiers, means.random
         self._most_keys = most_keys
 
     async def create(self, caller: Caller, wish: KeyWish) -> tuple[ApiKey, str]:

@@ -34,9 +34,9 @@ class MadeUser:
 async def make_first_users(
     users: Users, store: UserStore, random: RandomBytes, environment: Environment, wishes: Sequence[FirstUser]
 ) -> Sequence[MadeUser]:
-    """Makes users in an environment that has none, and returns them: whoever starts the mesh shows their passwords once.
+    """Makes users in an environment that has none, and returns them.
 
-    Of several processes that start at once, one makes each user.
+    Whoever starts the mesh shows their passwords once. Of several processes that start at once, one makes each user.
 
     Raises:
         CodedError: INVALID_FIELD, for a password that may not be one.

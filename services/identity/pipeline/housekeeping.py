@@ -10,6 +10,7 @@ import structlog
 from services.identity.pipeline.ports import Housekeeping
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError
+from services.mesh.names import Key
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -31,5 +32,5 @@ class Sweeper:
             try:
                 await self.sweep()
             except CodedError as error:
-                _log.warning("what is over could not be removed", error=str(error))
+                _log.warning("what is over could not be removed", **{Key.ERROR: str(error)})
             await asyncio.sleep(interval_seconds)

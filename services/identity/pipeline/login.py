@@ -9,10 +9,9 @@ from services.identity.domain.secrets import CHALLENGE, TOKEN_BYTES, token_hash,
 from services.identity.domain.user import wrong_credentials
 from services.identity.domain.values import Environment
 from services.identity.pipeline.credentials import Credentials
-from services.identity.pipeline.ports import Challenge, RandomBytes, SessionStore, UserStore
+from services.identity.pipeline.ports import Challenge, Means, SessionStore, UserStore
 from services.identity.pipeline.second_factors import SecondFactors
 from services.identity.pipeline.sessions import Issued, Sessions, session_over
-from services.kernel.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +32,13 @@ class Logins:
         factors: SecondFactors,
         sessions: Sessions,
         store: SessionStore,
-        clock: Clock,
-        random: RandomBytes,
+        means: Means,
         *,
         challenge_life: timedelta,
     ) -> None:
         self._credentials, self._users, self._factors = credentials, users, factors
         self._sessions, self._store = sessions, store
-        self._clock, self._random, self._challenge_life = clock, random, challenge_life
+        self._clock, self._random, self._challenge_life = means.clock, means.random, challenge_life
 
     async def login(
         self, environment: Environment, username: str, password: str, *, address: str, client: str

@@ -14,9 +14,20 @@ from services.identity.domain.session import Presented, Session
 from services.identity.domain.throttle import Attempts
 from services.identity.domain.user import User
 from services.identity.domain.values import Environment
+from services.kernel.clock import Clock
+from services.kernel.identifiers import Identifiers
 
 RandomBytes = Callable[[int], bytes]
 """Returns so many random bytes, fit for secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What tests decide, and nobody else: the time, ids, secrets."""
+
+    clock: Clock
+    identifiers: Identifiers
+    random: RandomBytes
 
 
 class Passwords(Protocol):

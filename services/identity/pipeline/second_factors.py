@@ -11,9 +11,8 @@ from services.identity.domain.secrets import RECOVERY_BYTES, RECOVERY_CODES, rec
 from services.identity.domain.throttle import account_key
 from services.identity.domain.user import User
 from services.identity.pipeline.credentials import Credentials
-from services.identity.pipeline.ports import RandomBytes, SecondFactorStore
+from services.identity.pipeline.ports import Means, SecondFactorStore
 from services.identity.pipeline.throttling import Throttle
-from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, precondition, unauthenticated
 
 
@@ -33,13 +32,12 @@ class SecondFactors:
         store: SecondFactorStore,
         credentials: Credentials,
         throttle: Throttle,
-        clock: Clock,
-        random: RandomBytes,
+        means: Means,
         *,
         issuer: str,
     ) -> None:
         self._store, self._credentials, self._throttle = store, credentials, throttle
-        self._clock, self._random, self._issuer = clock, random, issuer
+        self._clock, self._random, self._issuer = means.clock, means.random, issuer
 
     async def enroll(self, caller: Caller, password: str, address: str) -> Enrolled:
         """Begins to add a second factor.

@@ -12,10 +12,8 @@ from services.identity.domain.secrets import REFRESH, TOKEN_BYTES, token_hash, t
 from services.identity.domain.session import Presented, Session, SessionRules, begin, present
 from services.identity.domain.user import User, wrong_credentials
 from services.identity.domain.values import Proof, Scope
-from services.identity.pipeline.ports import AccessTokens, RandomBytes, SessionStore, UserStore
-from services.kernel.clock import Clock
+from services.identity.pipeline.ports import AccessTokens, Means, SessionStore, UserStore
 from services.kernel.errors import CodedError, not_found, unauthenticated
-from services.kernel.identifiers import Identifiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +36,8 @@ class Issued:
 class Issuer:
     """Makes access tokens."""
 
-    def __init__(self, tokens: AccessTokens, clock: Clock, identifiers: Identifiers, life: timedelta) -> None:
-        self._tokens, self._clock, self._identifiers, self._life = tokens, clock, identifiers, life
+    def __init__(self, tokens: AccessTokens, means: Means, life: timedelta) -> None:
+        self._tokens, self._clock, self._identifiers, self._life = tokens, means.clock, means.identifiers, life
 
     def issue(
         self, user: User, session_id: str, scopes: Sequence[Scope], proofs: Sequence[Proof], most: datetime | None
@@ -72,15 +70,14 @@ class Sessions:
         store: SessionStore,
         users: UserStore,
         issuer: Issuer,
-        clock: Clock,
-        identifiers: Identifiers,
-        random: RandomBytes,
+        means: Means,
         rules: SessionRules,
         *,
         most_sessions: int,
     ) -> None:
         self._store, self._users, self._issuer = store, users, issuer
-        self._clock, self._identifiers, self._random, self._rules = clock, identifiers, random, rules
+        self._clock, self._identifiers, self._random = means.clock, means.identifiers, means.random
+        self._rules = rules
         self._most_sessions = most_sessions
         self.reused = 0
 

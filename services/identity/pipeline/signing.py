@@ -11,6 +11,7 @@ from services.identity.domain.keys import KeyRules, KeyTimes, next_from, over
 from services.identity.pipeline.ports import KeyRing, KeyStore
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError
+from services.mesh.names import Key
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -44,7 +45,7 @@ class KeyKeeper:
             try:
                 await self.refresh()
             except CodedError as error:
-                _log.warning("signing keys could not be looked at", error=str(error))
+                _log.warning("signing keys could not be looked at", **{Key.ERROR: str(error)})
 
     def _due(self, keys: Sequence[KeyTimes]) -> bool:
         now = self._clock.now()

@@ -9,11 +9,9 @@ from services.identity.domain.caller import Caller
 from services.identity.domain.user import User, canonical_username, check_password, wrong_credentials
 from services.identity.domain.values import Environment, Role, Scope
 from services.identity.pipeline.credentials import Credentials
-from services.identity.pipeline.ports import UserStore
+from services.identity.pipeline.ports import Means, UserStore
 from services.identity.pipeline.throttling import Throttle
-from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, aborted, already_exists, invalid_field, not_found, permission
-from services.kernel.identifiers import Identifiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +43,12 @@ class Users:
         store: UserStore,
         credentials: Credentials,
         throttle: Throttle,
-        clock: Clock,
-        identifiers: Identifiers,
+        means: Means,
         *,
         registration: Collection[Environment],
     ) -> None:
         self._store, self._credentials, self._throttle = store, credentials, throttle
-        self._clock, self._identifiers, self._registration = clock, identifiers, registration
+        self._clock, self._identifiers, self._registration = means.clock, means.identifiers, registration
 
     async def register(self, environment: Environment, wish: UserWish, address: str) -> User:
         """Makes a user who asks for it.

@@ -18,8 +18,8 @@ _AUTHORIZATION: Final = "authorization"
 def caller_address(context: Context, proxies: Sequence[Network]) -> str:
     """Returns the address of the caller; empty when it has none.
 
-    It is the peer's own, or what a proxy of ours has added last to `x-forwarded-for`. What stands before that anybody may
-    have written.
+    It is the peer's own, or what a proxy of ours has added last to `x-forwarded-for`. What stands before that anybody
+    may have written.
     """
     peer = _peer(context.peer())
     if peer is None or not any(peer in network for network in proxies):

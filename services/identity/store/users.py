@@ -45,7 +45,8 @@ class PostgresUserStore:
         """Returns users by name, after a name."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(
-                f'{_SELECT} where environment = $1 and username collate "C" > $2 order by username collate "C" limit $3',
+                f'{_SELECT} where environment = $1 and username collate "C" > $2 '
+                'order by username collate "C" limit $3',
                 environment.value,
                 after,
                 limit,

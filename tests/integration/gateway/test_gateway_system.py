@@ -17,7 +17,7 @@ from tests.fakes.gateway_upstream import Upstream
 from tests.integration.gateway.answers import detail, reason
 from tests.integration.gateway.conftest import Gateway, settings_for, until
 
-SERVICES = ("ORDER", "RISK", "BROKER", "PORTFOLIO", "MARKETDATA", "ENGINE")
+SERVICES = ("ORDER", "RISK", "BROKER", "PORTFOLIO", "MARKETDATA", "IDENTITY", "ENGINE")
 
 
 @pytest.fixture
