@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import jwt
 import pytest
 
 from ordermesh.identity.v1 import authentication_pb2, profile_pb2, user_pb2
 from services.kernel.errors import CodedError, ErrorKind
-from tests.fixtures.identity import LIVE, OTHER_PASSWORD, PASSWORD, SIMULATION, Client, World, bearer
-
-
-async def refused(call: Any) -> CodedError:
-    """Returns the error of a call that must fail."""
-    with pytest.raises(CodedError) as failure:
-        await call
-    return failure.value
+from tests.fixtures.identity import LIVE, OTHER_PASSWORD, PASSWORD, SIMULATION, Client, World, bearer, refused
 
 
 async def test_a_user_registers_and_logs_in(client: Client) -> None:

@@ -1,0 +1,196 @@
+"""Sessions: refreshed, replayed, listed, ended; and the keys that sign their tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import jwt
+import pytest
+
+from ordermesh.identity.v1 import authentication_pb2, session_pb2, signing_key_pb2
+from services.kernel.errors import CodedError, ErrorKind
+from services.mesh.vault import SealBrokenError
+from tests.fixtures.identity import Client, World, bearer, refused
+
+
+async def test_a_refresh_token_is_good_once(client: Client) -> None:
+    """Each refresh gives new tokens; one presented again ends the session, for who has the newest as well."""
+    await client.register()
+    first = await client.login()
+    bystander = await client.login()
+    second = await client.refresh(first.refresh_token)
+    third = await client.refresh(second.refresh_token)
+    assert len({first.refresh_token, second.refresh_token, third.refresh_token}) == 3
+    replayed = await refused(client.refresh(first.refresh_token))
+    assert (replayed.kind, replayed.reason) == (ErrorKind.UNAUTHENTICATED, "REFRESH_TOKEN_REUSED")
+    assert (await refused(client.refresh(third.refresh_token))).reason == "INVALID_TOKEN"
+    assert (await refused(client.profile(third.access_token))).reason == "INVALID_TOKEN"
+    await client.refresh(bystander.refresh_token)
+
+
+async def test_of_many_who_refresh_at_once_one_gets_tokens_and_the_session_ends(client: Client) -> None:
+    """Presented ten times at once, a token is exchanged once; the second time gives it away."""
+    await client.register()
+    tokens = await client.login()
+    results = await asyncio.gather(*(client.refresh(tokens.refresh_token) for _ in range(10)), return_exceptions=True)
+    fresh = [each for each in results if isinstance(each, session_pb2.Tokens)]
+    reasons = sorted(each.reason for each in results if isinstance(each, CodedError))
+    assert reasons == ["INVALID_TOKEN"] * 8 + ["REFRESH_TOKEN_REUSED"]
+    assert len(fresh) == 1
+    assert (await refused(client.refresh(fresh[0].refresh_token))).reason == "INVALID_TOKEN"
+
+
+async def test_a_session_ends_idle_or_old(world: World) -> None:
+    """Refreshed in time it goes on, but not beyond its most; an access token ends with it."""
+    async with world.running(session_idle_seconds=3600, session_most_seconds=9000) as client:
+        await client.register()
+        tokens, idle = await client.login(), await client.login()
+        for _ in range(2):
+            world.clock.advance(timedelta(seconds=3500))
+            tokens = await client.refresh(tokens.refresh_token)
+        assert (await refused(client.refresh(idle.refresh_token))).reason == "INVALID_TOKEN"
+        world.clock.advance(timedelta(seconds=1900))
+        tokens = await client.refresh(tokens.refresh_token)
+        left = tokens.access_token_expires_at.ToNanoseconds() - world.clock.now_ns()
+        assert left == pytest.approx(100e9, abs=1e9)
+        world.clock.advance(timedelta(seconds=100))
+        assert (await refused(client.refresh(tokens.refresh_token))).reason == "INVALID_TOKEN"
+        assert (await refused(client.profile(tokens.access_token))).reason == "INVALID_TOKEN"
+
+
+async def test_an_access_token_ends_by_itself(client: Client, world: World) -> None:
+    """After five minutes it is refused, while its session goes on."""
+    await client.register()
+    tokens = await client.login()
+    world.clock.advance(timedelta(seconds=299))
+    await client.profile(tokens.access_token)
+    world.clock.advance(timedelta(seconds=1))
+    assert (await refused(client.profile(tokens.access_token))).reason == "INVALID_TOKEN"
+    await client.refresh(tokens.refresh_token)
+
+
+async def test_logging_out_ends_the_session(client: Client) -> None:
+    """Neither its access token nor its refresh token is good afterwards."""
+    await client.register()
+    tokens = await client.login()
+    await client.stub.Logout(authentication_pb2.LogoutRequest(), metadata=bearer(tokens.access_token))
+    assert (await refused(client.profile(tokens.access_token))).reason == "INVALID_TOKEN"
+    assert (await refused(client.refresh(tokens.refresh_token))).reason == "INVALID_TOKEN"
+
+
+async def test_sessions_are_listed_page_by_page_and_ended(client: Client) -> None:
+    """One sees one's own sessions, which of them is asking, and ends others; somebody else's is not known."""
+    await client.register()
+    await client.register("bob")
+    mine = [await client.login(client=f"client {number}") for number in range(3)]
+    other = await client.login("bob")
+    metadata = bearer(mine[1].access_token)
+    told: list[session_pb2.Session] = []
+    token = ""
+    while True:
+        request = session_pb2.ListSessionsRequest(page_size=2, page_token=token)
+        page = await client.stub.ListSessions(request, metadata=metadata)
+        told += page.sessions
+        token = page.next_page_token
+        if not token:
+            break
+    assert [(each.client, each.current) for each in told] == [
+        ("client 0", False),
+        ("client 1", True),
+        ("client 2", False),
+    ]
+    assert {each.address for each in told} == {"127.0.0.1"}
+    end = session_pb2.RevokeSessionRequest(session_id=told[2].session_id)
+    await client.stub.RevokeSession(end, metadata=metadata)
+    assert (await refused(client.stub.RevokeSession(end, metadata=metadata))).reason == "UNKNOWN_SESSION"
+    assert (await refused(client.refresh(mine[2].refresh_token))).reason == "INVALID_TOKEN"
+    not_mine = session_pb2.RevokeSessionRequest(session_id=sid(other.access_token))
+    assert (await refused(client.stub.RevokeSession(not_mine, metadata=metadata))).reason == "UNKNOWN_SESSION"
+    await client.refresh(other.refresh_token)
+
+
+def sid(token: str) -> str:
+    """Returns the session of a token."""
+    return str(jwt.decode(token, options={"verify_signature": False})["sid"])
+
+
+async def test_a_user_has_so_many_sessions(world: World) -> None:
+    """One more ends the oldest."""
+    async with world.running(most_sessions=2) as client:
+        await client.register()
+        tokens = [await client.login() for _ in range(3)]
+        assert (await refused(client.refresh(tokens[0].refresh_token))).reason == "INVALID_TOKEN"
+        for each in tokens[1:]:
+            await client.refresh(each.refresh_token)
+
+
+async def jwks(client: Client) -> list[signing_key_pb2.JsonWebKey]:
+    answer = await client.stub.GetJsonWebKeySet(signing_key_pb2.GetJsonWebKeySetRequest())
+    return list(answer.keys)
+
+
+def verified(token: str, keys: list[signing_key_pb2.JsonWebKey]) -> bool:
+    """Tells whether a token is verified by what was told, as anybody would verify it."""
+    kid = jwt.get_unverified_header(token)["kid"]
+    names = signing_key_pb2.JsonWebKey.DESCRIPTOR.fields_by_name
+    found = [{name: getattr(key, name) for name in names} for key in keys if key.kid == kid]
+    if not found:
+        return False
+    jwt.decode(
+        token,
+        jwt.PyJWK(found[0]),
+        ["ES256"],
+        audience="ordermesh",
+        issuer="ordermesh",
+        options={"verify_exp": False, "verify_iat": False},
+    )
+    return True
+
+
+async def test_keys_are_rotated_without_an_outage(world: World) -> None:
+    """The next key is told an hour before it signs, the last one kept until its tokens have ended, over a restart."""
+    async with world.running(keys_interval_seconds=0.02) as client:
+        await client.register()
+        tokens = await client.login()
+        first = await jwks(client)
+        assert len(first) == 1
+        assert verified(tokens.access_token, first)
+        world.clock.advance(timedelta(days=7) - timedelta(hours=1))
+        both = await until_keys(client, 2)
+        assert both[1] == first[0]
+        tokens = await client.refresh(tokens.refresh_token)
+        assert jwt.get_unverified_header(tokens.access_token)["kid"] == first[0].kid
+    async with world.running(keys_interval_seconds=0.02) as client:
+        assert await jwks(client) == both
+        world.clock.advance(timedelta(minutes=59, seconds=59))
+        old = await client.refresh(tokens.refresh_token)
+        world.clock.advance(timedelta(seconds=1))
+        new = await client.refresh(old.refresh_token)
+        assert jwt.get_unverified_header(old.access_token)["kid"] == first[0].kid
+        assert jwt.get_unverified_header(new.access_token)["kid"] == both[0].kid
+        for each in (old, new):
+            assert verified(each.access_token, await jwks(client))
+            await client.profile(each.access_token)
+        world.clock.advance(timedelta(minutes=10))
+        assert await until_keys(client, 1) == both[:1]
+
+
+async def until_keys(client: Client, count: int) -> list[signing_key_pb2.JsonWebKey]:
+    """Waits until so many keys are told."""
+    async with asyncio.timeout(10):
+        while len(keys := await jwks(client)) != count:
+            await asyncio.sleep(0.02)
+    return keys
+
+
+async def test_another_key_of_the_vault_stops_the_start(world: World, tmp_path: Path) -> None:
+    """What was sealed with one key is not opened, and not replaced, by a service with another."""
+    async with world.running() as client:
+        before = await jwks(client)
+    with pytest.raises(SealBrokenError):
+        async with world.running(secrets_key_file=tmp_path / "other.key"):
+            pass
+    async with world.running() as client:
+        assert await jwks(client) == before
