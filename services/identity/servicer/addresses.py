@@ -11,21 +11,21 @@ from services.mesh.interceptors.base import Context
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_FORWARDED: Final = "x-forwarded-for"
+_CALLER: Final = "x-ordermesh-caller-address"
 _AUTHORIZATION: Final = "authorization"
 
 
 def caller_address(context: Context, proxies: Sequence[Network]) -> str:
     """Returns the address of the caller; empty when it has none.
 
-    It is the peer's own, or what a proxy of ours has added last to `x-forwarded-for`. What stands before that anybody
-    may have written.
+    It is the peer's own; of a gateway of ours it is the one that the gateway says, in a header of which it lets nobody
+    else's through.
     """
     peer = _peer(context.peer())
     if peer is None or not any(peer in network for network in proxies):
         return "" if peer is None else str(peer)
-    last = ",".join(_values(context, _FORWARDED)).rpartition(",")[2].strip()
-    return str(_address(last) or peer)
+    told = list(_values(context, _CALLER))
+    return str((_address(told[0]) if len(told) == 1 else None) or peer)
 
 
 def authorization(context: Context) -> str:
@@ -43,12 +43,12 @@ def _values(context: Context, name: str) -> Iterable[str]:
 def _peer(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Returns the address of `ipv4:192.0.2.1:50000` or `ipv6:[2001:db8::1]:50000`."""
     _, _, rest = unquote(peer).partition(":")
-    return _address(rest.rpartition(":")[0].strip("[]"))
+    return _address(rest.rpartition(":")[0])
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        found = ipaddress.ip_address(text)
+        found = ipaddress.ip_address(text.strip("[]"))
     except ValueError:
         return None
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:

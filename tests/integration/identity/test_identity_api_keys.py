@@ -99,14 +99,14 @@ async def test_a_key_is_bound_to_addresses_and_time(client: Client, world: World
     made = await create(client, token, allowed_networks=["192.0.2.0/24", "2001:db8::1"], expires_at=end)
     assert list(made.api_key.allowed_networks) == ["192.0.2.0/24", "2001:db8::1/128"]
     for address, good in (("192.0.2.9", True), ("2001:db8::1", True), ("192.0.3.1", False), ("2001:db8::2", False)):
-        call = exchange(client, made.secret, (("x-forwarded-for", address),))
+        call = exchange(client, made.secret, (("x-ordermesh-caller-address", address),))
         if good:
             assert (await call).access_token_expires_at == end
         else:
             assert (await refused(call)).reason == "INVALID_CREDENTIALS"
     assert (await refused(exchange(client, made.secret))).reason == "INVALID_CREDENTIALS"
     world.clock.advance(timedelta(seconds=100))
-    late = exchange(client, made.secret, (("x-forwarded-for", "192.0.2.9"),))
+    late = exchange(client, made.secret, (("x-ordermesh-caller-address", "192.0.2.9"),))
     assert (await refused(late)).reason == "INVALID_CREDENTIALS"
 
 

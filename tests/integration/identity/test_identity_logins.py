@@ -113,12 +113,11 @@ async def test_an_address_is_slowed_down_whatever_names_it_tries(world: World) -
     """A few names each from one address are as many attempts; another address is not held up."""
     async with world.running(address_attempts=10, account_attempts=1000) as client:
         await client.register()
-        elsewhere = (("x-forwarded-for", "198.51.100.7, 203.0.113.9"),)
-        forged = (("x-forwarded-for", "198.51.100.8, 203.0.113.9"),)
+        elsewhere = (("x-ordermesh-caller-address", "203.0.113.9"),)
         for number in range(10):
             await refused(client.try_login(f"name{number}", metadata=elsewhere))
-        assert (await refused(client.try_login(metadata=forged))).reason == "TOO_MANY_ATTEMPTS"
-        await client.try_login(metadata=(("x-forwarded-for", "198.51.100.7"),))
+        assert (await refused(client.try_login(metadata=elsewhere))).reason == "TOO_MANY_ATTEMPTS"
+        await client.try_login(metadata=(("x-ordermesh-caller-address", "198.51.100.7"),))
 
 
 async def test_a_restart_forgets_no_attempts(world: World) -> None:

@@ -162,7 +162,7 @@ def test_a_forged_token_is_refused() -> None:
     """Another's key, no signature, our public key as a secret, a key in the head, parts exchanged, rubbish."""
     world = World()
     head, payload, signature = world.signed().split(".")
-    _, foreign = new_key()
+    foreign_id, foreign = new_key()
     assert world.refuses(world.signed(key=foreign))
     told = {"kid": world.second, "typ": "at+jwt"}
     unsigned = f"{part({**told, 'alg': 'none'})}.{payload}."
@@ -171,10 +171,9 @@ def test_a_forged_token_is_refused() -> None:
     pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     confused = f"{part({**told, 'alg': 'HS256'})}.{payload}"
     mac = base64.urlsafe_b64encode(hmac.digest(pem, confused.encode(), hashlib.sha256)).rstrip(b"=").decode()
-    own = jwt.algorithms.ECAlgorithm.to_jwk(
-        serialization.load_pem_private_key(foreign.encode(), None).public_key(),  # type: ignore[arg-type]  # of ECDSA
-        as_dict=True,
-    )
+    theirs = Ring(world.clock)
+    theirs.hold([(KeyTimes(foreign_id, world.clock.now()), foreign)])
+    own = {"kty": "EC", "crv": "P-256", "x": theirs.published()[0].x, "y": theirs.published()[0].y}
     other = part({**json.loads(base64.urlsafe_b64decode(payload + "==")), "sub": "admin"})
     for token in (
         unsigned,
