@@ -71,7 +71,17 @@ def test_health_and_metrics_of_the_mesh(system_gateway: Gateway, services: Upstr
     with httpx.Client(base_url=system_gateway.url, timeout=20) as http:
         until(lambda: http.get("/health").status_code == 200, "the mesh being healthy")
         names = [component["name"] for component in http.get("/health").json()["components"]]
-        assert names == ["broker", "engine", "marketdata", "order", "portfolio", "postgres", "redis", "risk"]
+        assert names == [
+            "broker",
+            "engine",
+            "identity",
+            "marketdata",
+            "order",
+            "portfolio",
+            "postgres",
+            "redis",
+            "risk",
+        ]
         assert http.get("/ready").status_code == 200
 
         metrics = http.get("/metrics")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,8 +11,12 @@ import jwt
 import pytest
 
 from ordermesh.identity.v1 import authentication_pb2, session_pb2, signing_key_pb2
+from services.identity.domain.session import begin
+from services.identity.store.schema import SCHEMA
+from services.identity.store.sessions import PostgresSessionStore
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.vault import SealBrokenError
+from services.storage.database import Database
 from tests.fixtures.identity import Client, World, bearer, refused
 
 
@@ -124,6 +129,41 @@ async def test_a_user_has_so_many_sessions(world: World) -> None:
         assert (await refused(client.refresh(tokens[0].refresh_token))).reason == "INVALID_TOKEN"
         for each in tokens[1:]:
             await client.refresh(each.refresh_token)
+
+
+async def test_a_login_decided_by_an_old_password_begins_no_session(client: Client, world: World) -> None:
+    """A change of the password between the check and the session makes it void; so does a user disabled meanwhile."""
+    user = await client.register()
+    now = world.clock.now()
+    rules = world.settings.session_rules()
+    async with Database(world.postgres_url, SCHEMA) as database:
+        store = PostgresSessionStore(database)
+
+        async def begins(version: int) -> bool:
+            session_id = str(uuid.uuid4())
+            session = begin(session_id, user.user_id, rules, now, address="", client="", second_factor=False)
+            return await store.begin(session, session_id.encode(), version, 50)
+
+        assert [await begins(1), await begins(2)] == [True, False]
+        await world.rows("update identity.users set disabled = true where username = 'ann'")
+        assert not await begins(1)
+
+
+async def test_what_is_over_is_removed_after_a_week(world: World) -> None:
+    """Sessions with their tokens, challenges and attempts go; what goes on stays."""
+    async with world.running(session_idle_seconds=8 * 86_400, sweep_interval_seconds=0.05) as client:
+        await client.register()
+        await refused(client.try_login("nobody"))
+        over = await client.login()
+        await client.stub.Logout(authentication_pb2.LogoutRequest(), metadata=bearer(over.access_token))
+        kept = await client.login()
+        world.clock.advance(timedelta(days=7, seconds=1))
+        async with asyncio.timeout(10):
+            while len(await world.rows("select 1 from identity.session")) != 1:
+                await asyncio.sleep(0.02)
+        assert len(await world.rows("select 1 from identity.refresh_token")) == 1
+        assert await world.rows("select 1 from identity.attempts") == []
+        await client.refresh(kept.refresh_token)
 
 
 async def jwks(client: Client) -> list[signing_key_pb2.JsonWebKey]:

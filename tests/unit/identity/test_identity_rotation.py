@@ -20,7 +20,7 @@ from services.kernel.identifiers import UuidV7
 from tests.fakes.clock import FakeClock
 from tests.fakes.identity_stores import FakeSessions, FakeTokens, FakeUsers, done, user
 
-RULES = SessionRules(idle=timedelta(hours=2), most=timedelta(hours=9))
+RULES = SessionRules(idle=timedelta(hours=2), most=timedelta(hours=3))
 LIFE = timedelta(minutes=5)
 
 
@@ -101,7 +101,7 @@ class RotationMachine(RuleBasedStateMachine):
         done(self.sessions.logout(Caller(self.user, login.session_id, tuple(Scope), (Proof.PASSWORD,))))
         login.ended = True
 
-    @rule(minutes=st.integers(1, 150))
+    @rule(minutes=st.integers(1, 130))
     def wait(self, minutes: int) -> None:
         self.clock.advance(timedelta(minutes=minutes))
 
