@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 from ordermesh.identity.v1 import identity_service_pb2_grpc
@@ -17,11 +12,12 @@ from services.identity.config import IdentitySettings
 from services.identity.crypto.keys import Ring, new_key
 from services.identity.crypto.passwords import Argon2Passwords
 from services.identity.crypto.tokens import JwtTokens
+from services.identity.first_users_file import FirstUsersFile
 from services.identity.metrics import IdentityMetrics
 from services.identity.pipeline.api_keys import ApiKeys
 from services.identity.pipeline.callers import Callers
 from services.identity.pipeline.credentials import Credentials
-from services.identity.pipeline.first_users import MadeUser, make_first_users
+from services.identity.pipeline.first_users import NoTeller, make_first_users
 from services.identity.pipeline.housekeeping import Sweeper
 from services.identity.pipeline.login import Logins
 from services.identity.pipeline.ports import Means
@@ -93,21 +89,9 @@ async def main(service: Service[IdentitySettings]) -> None:
 
 
 async def _first_users(settings: IdentitySettings, users: Users, store: PostgresUserStore) -> None:
-    wishes = settings.first_users()
-    made = await make_first_users(users, store, secrets.token_bytes, settings.first_environment, wishes)
-    if made and settings.first_users_file is not None:
-        await asyncio.to_thread(tell_first_users, settings.first_users_file, made)
-
-
-def tell_first_users(path: Path, made: Sequence[MadeUser]) -> None:
-    """Writes who was made, readable by the owner only, for whoever starts the mesh to show once."""
-    told = [{"username": user.username, "role": user.role.name.lower(), "password": user.password} for user in made]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(told, file)
-    part.replace(path)
+    path, wishes = settings.first_users_file, settings.first_users()
+    teller = NoTeller() if path is None else FirstUsersFile(path)
+    await make_first_users(users, store, secrets.token_bytes, settings.first_environment, wishes, teller)
 
 
 async def _stores(service: Service[IdentitySettings]) -> Stores:

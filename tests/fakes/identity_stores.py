@@ -12,7 +12,7 @@ from services.identity.domain.session import Presented, Session
 from services.identity.domain.throttle import Attempts
 from services.identity.domain.user import User
 from services.identity.domain.values import Environment, Role
-from services.identity.pipeline.ports import Challenge
+from services.identity.pipeline.stores import Challenge
 from services.kernel.errors import unauthenticated
 
 T = TypeVar("T")
@@ -69,6 +69,12 @@ class FakeUsers:
         if await self.by_name(user.environment, user.username) is not None:
             return False
         self.users[user.user_id] = user
+        return True
+
+    async def insert_first(self, environment: Environment, users: Sequence[User]) -> bool:
+        if await self.any_of(environment):
+            return False
+        self.users |= {each.user_id: each for each in users}
         return True
 
     async def update(self, user: User) -> bool:

@@ -11,8 +11,9 @@ from services.identity.domain.caller import Caller
 from services.identity.domain.secrets import API_KEY, TOKEN_BYTES, token_hash, token_text
 from services.identity.domain.user import wrong_credentials
 from services.identity.domain.values import Proof, Scope
-from services.identity.pipeline.ports import ApiKeyStore, Means, UserStore
+from services.identity.pipeline.ports import Means
 from services.identity.pipeline.sessions import Issued, Issuer
+from services.identity.pipeline.stores import ApiKeyStore, UserStore
 from services.identity.pipeline.throttling import Throttle
 from services.kernel.errors import CodedError, ErrorKind, invalid_field, not_found
 

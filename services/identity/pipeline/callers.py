@@ -5,8 +5,9 @@ from __future__ import annotations
 from services.identity.domain.caller import Caller
 from services.identity.domain.claims import Claims
 from services.identity.domain.values import Proof
-from services.identity.pipeline.ports import AccessTokens, ApiKeyStore, SessionStore, UserStore
+from services.identity.pipeline.ports import AccessTokens
 from services.identity.pipeline.sessions import session_over
+from services.identity.pipeline.stores import ApiKeyStore, SessionStore, UserStore
 from services.kernel.clock import Clock
 from services.kernel.errors import unauthenticated
 

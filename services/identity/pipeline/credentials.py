@@ -5,7 +5,8 @@ from __future__ import annotations
 from services.identity.domain.throttle import account_key
 from services.identity.domain.user import User, canonical_password, canonical_username, wrong_credentials
 from services.identity.domain.values import Environment
-from services.identity.pipeline.ports import Passwords, UserStore
+from services.identity.pipeline.ports import Passwords
+from services.identity.pipeline.stores import UserStore
 from services.identity.pipeline.throttling import Throttle
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from services.identity.domain.secrets import RECOVERY_BYTES, recovery_text
 from services.identity.domain.values import Environment, Role
-from services.identity.pipeline.ports import RandomBytes, UserStore
+from services.identity.pipeline.ports import RandomBytes
+from services.identity.pipeline.stores import UserStore
 from services.identity.pipeline.users import Users, UserWish
-from services.kernel.errors import CodedError, ErrorKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +32,64 @@ class MadeUser:
     password: str = field(repr=False)
 
 
-async def make_first_users(
-    users: Users, store: UserStore, random: RandomBytes, environment: Environment, wishes: Sequence[FirstUser]
-) -> Sequence[MadeUser]:
-    """Makes users in an environment that has none, and returns them.
+class Teller(Protocol):
+    """Tells passwords that were made up, once the users are there: not too early, and never too late."""
 
-    Whoever starts the mesh shows their passwords once. Of several processes that start at once, one makes each user.
+    async def prepare(self, made: Sequence[MadeUser]) -> None:
+        """Keeps what is to be told, before the users are made."""
+        ...
+
+    async def tell(self) -> None:
+        """Tells it."""
+        ...
+
+    async def withdraw(self) -> None:
+        """Forgets it: another process has made users."""
+        ...
+
+
+class NoTeller:
+    """Tells nobody: the passwords were given."""
+
+    async def prepare(self, made: Sequence[MadeUser]) -> None:
+        """Keeps nothing."""
+
+    async def tell(self) -> None:
+        """Tells nothing."""
+
+    async def withdraw(self) -> None:
+        """Forgets nothing."""
+
+
+async def make_first_users(
+    users: Users,
+    store: UserStore,
+    random: RandomBytes,
+    environment: Environment,
+    wishes: Sequence[FirstUser],
+    teller: Teller,
+) -> Sequence[MadeUser]:
+    """Makes users in an environment that has none, all or none of them, and returns them.
+
+    Whoever starts the mesh shows their passwords once. Of several processes that start at once, one makes them.
 
     Raises:
         CodedError: INVALID_FIELD, for a password that may not be one.
     """
-    if await store.any_of(environment):
+    if not wishes or await store.any_of(environment):
         return ()
-    made = []
-    for wish in wishes:
-        password = wish.password or recovery_text(random(RECOVERY_BYTES))
-        try:
-            await users.make(
-                environment, UserWish(wish.username, password, roles=(wish.role,), account_ids=wish.account_ids)
-            )
-        except CodedError as error:
-            if error.kind is ErrorKind.ALREADY_EXISTS:
-                continue
-            raise
-        made.append(MadeUser(wish.username, wish.role, password))
+    made = [
+        MadeUser(wish.username, wish.role, wish.password or recovery_text(random(RECOVERY_BYTES))) for wish in wishes
+    ]
+    stored = [
+        await users.made_of(
+            environment, UserWish(wish.username, each.password, roles=(wish.role,), account_ids=wish.account_ids)
+        )
+        for wish, each in zip(wishes, made, strict=True)
+    ]
+    await teller.prepare(made)
+    if not await store.insert_first(environment, stored):
+        await teller.withdraw()
+        return ()
+    await teller.tell()
     return made

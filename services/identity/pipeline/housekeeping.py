@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from services.identity.pipeline.ports import Housekeeping
+from services.identity.pipeline.stores import Housekeeping
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError
 from services.mesh.names import Key

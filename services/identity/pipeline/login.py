@@ -9,9 +9,10 @@ from services.identity.domain.secrets import CHALLENGE, TOKEN_BYTES, token_hash,
 from services.identity.domain.user import wrong_credentials
 from services.identity.domain.values import Environment
 from services.identity.pipeline.credentials import Credentials
-from services.identity.pipeline.ports import Challenge, Means, SessionStore, UserStore
+from services.identity.pipeline.ports import Means
 from services.identity.pipeline.second_factors import SecondFactors
 from services.identity.pipeline.sessions import Issued, Sessions, session_over
+from services.identity.pipeline.stores import Challenge, SessionStore, UserStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from services.identity.domain.secrets import RECOVERY_BYTES, RECOVERY_CODES, rec
 from services.identity.domain.throttle import account_key
 from services.identity.domain.user import User
 from services.identity.pipeline.credentials import Credentials
-from services.identity.pipeline.ports import Means, SecondFactorStore
+from services.identity.pipeline.ports import Means
+from services.identity.pipeline.stores import SecondFactorStore
 from services.identity.pipeline.throttling import Throttle
 from services.kernel.errors import CodedError, precondition, unauthenticated
 

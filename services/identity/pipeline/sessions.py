@@ -12,7 +12,8 @@ from services.identity.domain.secrets import REFRESH, TOKEN_BYTES, token_hash, t
 from services.identity.domain.session import Presented, Session, SessionRules, begin, present
 from services.identity.domain.user import User, wrong_credentials
 from services.identity.domain.values import Proof, Scope
-from services.identity.pipeline.ports import AccessTokens, Means, SessionStore, UserStore
+from services.identity.pipeline.ports import AccessTokens, Means
+from services.identity.pipeline.stores import SessionStore, UserStore
 from services.kernel.errors import CodedError, not_found, unauthenticated
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from services.identity.domain.keys import KeyRules, KeyTimes, next_from, over
-from services.identity.pipeline.ports import KeyRing, KeyStore
+from services.identity.pipeline.ports import KeyRing
+from services.identity.pipeline.stores import KeyStore
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError
 from services.mesh.names import Key

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from services.identity.domain.throttle import Attempts, Rule, address_key
-from services.identity.pipeline.ports import AttemptStore
+from services.identity.pipeline.stores import AttemptStore
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, ErrorKind, exhausted
 

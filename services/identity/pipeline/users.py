@@ -9,7 +9,8 @@ from services.identity.domain.caller import Caller
 from services.identity.domain.user import User, canonical_username, check_password, wrong_credentials
 from services.identity.domain.values import Environment, Role, Scope
 from services.identity.pipeline.credentials import Credentials
-from services.identity.pipeline.ports import Means, UserStore
+from services.identity.pipeline.ports import Means
+from services.identity.pipeline.stores import UserStore
 from services.identity.pipeline.throttling import Throttle
 from services.kernel.errors import CodedError, aborted, already_exists, invalid_field, not_found, permission
 
@@ -79,9 +80,20 @@ class Users:
         Raises:
             CodedError: INVALID_FIELD; ALREADY_EXISTS.
         """
+        user = await self.made_of(environment, wish)
+        if not await self._store.insert(user):
+            raise already_exists("ALREADY_EXISTS", "the username is taken")
+        return user
+
+    async def made_of(self, environment: Environment, wish: UserWish) -> User:
+        """Returns the user of a wish, who is not stored yet.
+
+        Raises:
+            CodedError: INVALID_FIELD.
+        """
         username, now = canonical_username(wish.username), self._clock.now()
         check_password(username, wish.password)
-        user = User(
+        return User(
             self._identifiers.new_id(),
             environment,
             username,
@@ -93,9 +105,6 @@ class Users:
             now,
             now,
         )
-        if not await self._store.insert(user):
-            raise already_exists("ALREADY_EXISTS", "the username is taken")
-        return user
 
     async def get(self, caller: Caller, user_id: str) -> User:
         """Returns a user to who may see users.

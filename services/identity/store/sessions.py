@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 
 from services.identity.domain.session import Presented, Session
-from services.identity.pipeline.ports import Challenge
+from services.identity.pipeline.stores import Challenge
 from services.storage.database import Connection, Database
 
 _COLUMNS: Final = (

@@ -10,7 +10,7 @@ import asyncpg
 
 from services.identity.domain.user import User
 from services.identity.domain.values import Environment, Role
-from services.storage.database import Database
+from services.storage.database import Connection, Database
 
 _SELECT: Final = """
     select user_id, environment, username, display_name, email, roles, account_ids, password_hash, created_at,
@@ -19,6 +19,8 @@ _SELECT: Final = """
            disabled, version
     from users u
 """
+
+_ANY: Final = "select exists(select from users where environment = $1)"
 
 
 class PostgresUserStore:
@@ -56,28 +58,15 @@ class PostgresUserStore:
     async def insert(self, user: User) -> bool:
         """Stores a new user; returns whether the name was free."""
         async with self._database.transaction() as connection:
-            done = await connection.execute(
-                """
-                insert into users (user_id, environment, username, display_name, email, roles, account_ids,
-                                   password_hash, password_version, disabled, version, created_at, updated_at)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-                on conflict (environment, username) do nothing
-                """,
-                user.user_id,
-                user.environment.value,
-                user.username,
-                user.display_name,
-                user.email,
-                [role.value for role in user.roles],
-                list(user.account_ids),
-                user.password_hash,
-                user.password_version,
-                user.disabled,
-                user.version,
-                user.created_at,
-                user.updated_at,
-            )
-        return bool(done == "INSERT 0 1")
+            return await _insert(connection, user)
+
+    async def insert_first(self, environment: Environment, users: Sequence[User]) -> bool:
+        """Stores the users of an environment that has none, all or none of them; returns whether it did."""
+        async with self._database.transaction() as connection:
+            await connection.execute("select pg_advisory_xact_lock(hashtextextended('ordermesh.identity.first', 0))")
+            if await connection.fetchval(_ANY, environment.value):
+                return False
+            return all([await _insert(connection, user) for user in users])
 
     async def update(self, user: User) -> bool:
         """Stores what may change of a user but the password, if the stored one is at the version before."""
@@ -145,10 +134,33 @@ class PostgresUserStore:
     async def any_of(self, environment: Environment) -> bool:
         """Tells whether there are users in an environment."""
         async with self._database.connection() as connection:
-            found: bool = await connection.fetchval(
-                "select exists(select from users where environment = $1)", environment.value
-            )
+            found: bool = await connection.fetchval(_ANY, environment.value)
         return found
+
+
+async def _insert(connection: Connection, user: User) -> bool:
+    done = await connection.execute(
+        """
+        insert into users (user_id, environment, username, display_name, email, roles, account_ids,
+                           password_hash, password_version, disabled, version, created_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        on conflict (environment, username) do nothing
+        """,
+        user.user_id,
+        user.environment.value,
+        user.username,
+        user.display_name,
+        user.email,
+        [role.value for role in user.roles],
+        list(user.account_ids),
+        user.password_hash,
+        user.password_version,
+        user.disabled,
+        user.version,
+        user.created_at,
+        user.updated_at,
+    )
+    return bool(done == "INSERT 0 1")
 
 
 def _user(row: asyncpg.Record) -> User:

@@ -45,7 +45,7 @@ class CreateUserRequest(_message.Message):
 
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Accounts that the user may act for."""
+        """Accounts that the user may act for: at most 50, for they stand in every token."""
 
     def __init__(
         self,
@@ -212,7 +212,7 @@ class UpdateUserRequest(_message.Message):
 
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Accounts that the user may act for."""
+        """Accounts that the user may act for: at most 50, for they stand in every token."""
 
     def __init__(
         self,
