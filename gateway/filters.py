@@ -17,7 +17,7 @@ _NETWORK_TYPES = "type.googleapis.com/envoy.extensions.filters.network"
 _TYPES = "type.googleapis.com/envoy.extensions.filters.http"
 # Envoy holds a direct response in memory; its default of 4 KiB is smaller than the OpenAPI document.
 _MOST_PAGE_BYTES = 4 << 20
-# Where a caller is, whatever they write themselves. Not `x-forwarded-for`: Envoy hides callers of its own machine in it.
+# Where a caller is, whatever they write themselves. Not `x-forwarded-for`, in which Envoy hides its own machine.
 _CALLER = {
     "header": {"key": "x-ordermesh-caller-address", "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
     "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
