@@ -50,8 +50,9 @@ def user(name: str = "ann", **changes: Any) -> User:
 class FakeUsers:
     """Users."""
 
-    def __init__(self, *users: User) -> None:
+    def __init__(self, *users: User, sessions: FakeSessions | None = None) -> None:
         self.users = {each.user_id: each for each in users}
+        self.sessions = sessions or FakeSessions()
 
     async def by_name(self, environment: Environment, username: str) -> User | None:
         return next(
@@ -60,6 +61,12 @@ class FakeUsers:
 
     async def by_id(self, user_id: str) -> User | None:
         return self.users.get(user_id)
+
+    async def by_refresh_token(self, token_hash: bytes) -> User | None:
+        if token_hash not in self.sessions.tokens:
+            return None
+        session_id, _ = self.sessions.tokens[token_hash]
+        return self.users.get(self.sessions.sessions[session_id].user_id)
 
     async def page(self, environment: Environment, after: str, limit: int) -> Sequence[User]:
         found = [each for each in self.users.values() if each.environment is environment and each.username > after]

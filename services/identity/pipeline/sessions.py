@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import structlog
+
 from services.identity.domain.caller import Caller
 from services.identity.domain.claims import Claims
 from services.identity.domain.secrets import REFRESH, TOKEN_BYTES, token_hash, token_text
@@ -15,6 +17,9 @@ from services.identity.domain.values import Proof, Scope
 from services.identity.pipeline.ports import AccessTokens, Means
 from services.identity.pipeline.stores import SessionStore, UserStore
 from services.kernel.errors import CodedError, not_found, unauthenticated
+from services.mesh.names import Key
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +113,26 @@ class Sessions:
         Raises:
             CodedError: INVALID_TOKEN; REFRESH_TOKEN_REUSED, and the session has ended.
         """
-        fresh, now = token_text(REFRESH, self._random(TOKEN_BYTES)), self._clock.now()
+        hashed, now = token_hash(token), self._clock.now()
+        # Read before the token is used up: should the store fail here, the client may try again.
+        user = await self._users.by_refresh_token(hashed)
+        if user is None:
+            raise session_over()
+        fresh = token_text(REFRESH, self._random(TOKEN_BYTES))
 
         def decide(session: Session, used: bool) -> tuple[Presented, Session]:
             return present(session, self._rules, now, used=used, address=address)
 
-        decided = await self._store.present(token_hash(token), token_hash(fresh), decide)
-        outcome, session = decided if decided is not None else (Presented.OVER, None)
+        decided = await self._store.present(hashed, token_hash(fresh), decide)
+        if decided is None or decided[0] is Presented.OVER:
+            raise session_over()
+        outcome, session = decided
         if outcome is Presented.REUSED:
             self.reused += 1
+            _log.warning("a refresh token was presented twice", **{Key.SESSION: session.session_id})
             raise unauthenticated(
                 "REFRESH_TOKEN_REUSED", "the refresh token was exchanged before; its session has ended, log in again"
             )
-        user = await self._users.by_id(session.user_id) if session is not None else None
-        if outcome is Presented.OVER or session is None or user is None or user.disabled:
-            raise session_over()
         return self._issued(user, session, fresh)
 
     async def logout(self, caller: Caller) -> None:

@@ -45,6 +45,10 @@ class UserStore(Protocol):
         """Returns the user of an id."""
         ...
 
+    async def by_refresh_token(self, token_hash: bytes) -> User | None:
+        """Returns the user of the session that a refresh token is of, used or not."""
+        ...
+
     async def page(self, environment: Environment, after: str, limit: int) -> Sequence[User]:
         """Returns users by name, after a name."""
         ...

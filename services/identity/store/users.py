@@ -43,6 +43,16 @@ class PostgresUserStore:
             row = await connection.fetchrow(f"{_SELECT} where user_id = $1", user_id)
         return None if row is None else _user(row)
 
+    async def by_refresh_token(self, token_hash: bytes) -> User | None:
+        """Returns the user of the session that a refresh token is of, used or not."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                f"{_SELECT} where user_id = (select s.user_id from session s join refresh_token t using (session_id) "
+                "where t.token_hash = $1)",
+                token_hash,
+            )
+        return None if row is None else _user(row)
+
     async def page(self, environment: Environment, after: str, limit: int) -> Sequence[User]:
         """Returns users by name, after a name."""
         async with self._database.connection() as connection:

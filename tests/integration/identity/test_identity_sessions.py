@@ -7,6 +7,7 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import jwt
 import pytest
 
@@ -234,3 +235,31 @@ async def test_another_key_of_the_vault_stops_the_start(world: World, tmp_path: 
             pass
     async with world.running() as client:
         assert await jwks(client) == before
+
+
+async def test_a_refresh_that_the_store_could_not_serve_may_be_sent_again(client: Client, world: World) -> None:
+    """While the store refuses writes, nothing is used up."""
+    await client.register()
+    tokens = await client.login()
+    [database] = (await world.rows("select current_database()"))[0]
+    try:
+        await world.rows(f'alter database "{database}" set default_transaction_read_only = on')
+        await world.rows(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%identity'"
+        )
+        error = await refused(client.refresh(tokens.refresh_token))
+        assert (error.kind, error.reason) == (ErrorKind.UNAVAILABLE, "STORE_UNAVAILABLE")
+    finally:
+        connection = await asyncpg.connect(world.postgres_url)
+        await connection.execute("set default_transaction_read_only = off")
+        await connection.execute(f'alter database "{database}" reset default_transaction_read_only')
+        await connection.close()
+    await world.rows("select pg_terminate_backend(pid) from pg_stat_activity where application_name like '%identity'")
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await client.refresh(tokens.refresh_token)
+                break
+            except CodedError as failure:
+                # The pool finds out about its lost connections one by one.
+                assert failure.reason == "STORE_UNAVAILABLE"  # noqa: PT017 - any other ends the test

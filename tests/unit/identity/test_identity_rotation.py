@@ -49,7 +49,9 @@ class RotationMachine(RuleBasedStateMachine):
         self.user = user()
         self.store = FakeSessions()
         issuer = Issuer(self.tokens, means, LIFE)
-        self.sessions = Sessions(self.store, FakeUsers(self.user), issuer, means, RULES, most_sessions=99)
+        self.sessions = Sessions(
+            self.store, FakeUsers(self.user, sessions=self.store), issuer, means, RULES, most_sessions=99
+        )
         self.logins: list[Login] = []
 
     def _refresh(self, token: str) -> Issued | str:
