@@ -17,6 +17,11 @@ _NETWORK_TYPES = "type.googleapis.com/envoy.extensions.filters.network"
 _TYPES = "type.googleapis.com/envoy.extensions.filters.http"
 # Envoy holds a direct response in memory; its default of 4 KiB is smaller than the OpenAPI document.
 _MOST_PAGE_BYTES = 4 << 20
+# Where a caller is, whatever they write themselves. Not `x-forwarded-for`, in which Envoy hides its own machine.
+_CALLER = {
+    "header": {"key": "x-ordermesh-caller-address", "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
+    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+}
 # A caller that vanished without a word is found out: the services behind see Envoy, which always answers.
 _KEEPALIVE = {"interval": "20s", "timeout": "10s"}
 
@@ -27,6 +32,7 @@ def connection_manager(settings: Settings, tables: Tables, host: dict[str, Any])
         "name": "ordermesh",
         "virtual_hosts": [host],
         "max_direct_response_body_size_bytes": _MOST_PAGE_BYTES,
+        "request_headers_to_add": [_CALLER],
     }
     return {
         "@type": f"{_NETWORK_TYPES}.http_connection_manager.v3.HttpConnectionManager",

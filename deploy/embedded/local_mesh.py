@@ -94,6 +94,7 @@ class LocalMesh:
             "ORDERMESH_POSTGRES_URL": self.postgres.url(),
             "ORDERMESH_REDIS_URL": self.redis.url,
             "ORDERMESH_BROKER_CREDENTIALS_KEY_FILE": str(self.directory / "broker" / "credentials.key"),
+            "ORDERMESH_IDENTITY_SECRETS_KEY_FILE": str(self.directory / "identity" / "secrets.key"),
             "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "gen" / "python"))),
             "PYTHONUNBUFFERED": "1",
             **self.settings,

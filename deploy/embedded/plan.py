@@ -37,6 +37,7 @@ SERVICES = (
     ORDER,
     Service("system", "SystemService", "services.system", STORES),
     Service("market", "Simulated market", "services.market", ("engine",), uses=("marketdata",)),
+    Service("identity", "IdentityService", "services.identity", ("postgres",)),
 )
 NAMES = ("postgres", "redis", "engine", *(service.name for service in SERVICES), "gateway")
 """What there is to ask for. `order` stands for all shards of OrderService: the further ones are `order-1` and so on."""

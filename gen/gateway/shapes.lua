@@ -89,6 +89,121 @@ shapes.messages["ordermesh.broker.v1.UpdateConnectionRequest"] = {
   ["forgetCredentials"] = { name = "forget_credentials", kind = "string", repeated = true },
   ["version"] = { name = "version", kind = "uint32" },
 }
+shapes.messages["ordermesh.identity.v1.ChangePasswordRequest"] = {
+  ["current_password"] = { name = "current_password", kind = "string" },
+  ["currentPassword"] = { name = "current_password", kind = "string" },
+  ["new_password"] = { name = "new_password", kind = "string" },
+  ["newPassword"] = { name = "new_password", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.ConfirmSecondFactorRequest"] = {
+  ["code"] = { name = "code", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.CreateApiKeyRequest"] = {
+  ["name"] = { name = "name", kind = "string" },
+  ["scopes"] = { name = "scopes", kind = "enum", type = "ordermesh.identity.v1.Scope", repeated = true },
+  ["allowed_networks"] = { name = "allowed_networks", kind = "string", repeated = true },
+  ["allowedNetworks"] = { name = "allowed_networks", kind = "string", repeated = true },
+  ["expires_at"] = { name = "expires_at", kind = "timestamp" },
+  ["expiresAt"] = { name = "expires_at", kind = "timestamp" },
+}
+shapes.messages["ordermesh.identity.v1.CreateUserRequest"] = {
+  ["username"] = { name = "username", kind = "string" },
+  ["password"] = { name = "password", kind = "string" },
+  ["display_name"] = { name = "display_name", kind = "string" },
+  ["displayName"] = { name = "display_name", kind = "string" },
+  ["email"] = { name = "email", kind = "string" },
+  ["roles"] = { name = "roles", kind = "enum", type = "ordermesh.identity.v1.Role", repeated = true },
+  ["account_ids"] = { name = "account_ids", kind = "string", repeated = true },
+  ["accountIds"] = { name = "account_ids", kind = "string", repeated = true },
+}
+shapes.messages["ordermesh.identity.v1.DisableSecondFactorRequest"] = {
+  ["password"] = { name = "password", kind = "string" },
+  ["code"] = { name = "code", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.EnrollSecondFactorRequest"] = {
+  ["password"] = { name = "password", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.ExchangeApiKeyRequest"] = {
+  ["secret"] = { name = "secret", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.GetJsonWebKeySetRequest"] = {
+}
+shapes.messages["ordermesh.identity.v1.GetProfileRequest"] = {
+}
+shapes.messages["ordermesh.identity.v1.GetUserRequest"] = {
+  ["user_id"] = { name = "user_id", kind = "string" },
+  ["userId"] = { name = "user_id", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.ListApiKeysRequest"] = {
+  ["include_revoked"] = { name = "include_revoked", kind = "bool" },
+  ["includeRevoked"] = { name = "include_revoked", kind = "bool" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.ListSessionsRequest"] = {
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.ListUsersRequest"] = {
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.LoginRequest"] = {
+  ["username"] = { name = "username", kind = "string" },
+  ["password"] = { name = "password", kind = "string" },
+  ["environment"] = { name = "environment", kind = "enum", type = "ordermesh.type.v1.Environment" },
+  ["client"] = { name = "client", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.LogoutRequest"] = {
+}
+shapes.messages["ordermesh.identity.v1.RefreshTokensRequest"] = {
+  ["refresh_token"] = { name = "refresh_token", kind = "string" },
+  ["refreshToken"] = { name = "refresh_token", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.RegisterRequest"] = {
+  ["username"] = { name = "username", kind = "string" },
+  ["password"] = { name = "password", kind = "string" },
+  ["environment"] = { name = "environment", kind = "enum", type = "ordermesh.type.v1.Environment" },
+  ["display_name"] = { name = "display_name", kind = "string" },
+  ["displayName"] = { name = "display_name", kind = "string" },
+  ["email"] = { name = "email", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.RenewRecoveryCodesRequest"] = {
+  ["code"] = { name = "code", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.RevokeApiKeyRequest"] = {
+  ["api_key_id"] = { name = "api_key_id", kind = "string" },
+  ["apiKeyId"] = { name = "api_key_id", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.RevokeSessionRequest"] = {
+  ["session_id"] = { name = "session_id", kind = "string" },
+  ["sessionId"] = { name = "session_id", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.UpdateProfileRequest"] = {
+  ["display_name"] = { name = "display_name", kind = "string" },
+  ["displayName"] = { name = "display_name", kind = "string" },
+  ["email"] = { name = "email", kind = "string" },
+  ["version"] = { name = "version", kind = "uint32" },
+}
+shapes.messages["ordermesh.identity.v1.UpdateUserRequest"] = {
+  ["user_id"] = { name = "user_id", kind = "string" },
+  ["userId"] = { name = "user_id", kind = "string" },
+  ["roles"] = { name = "roles", kind = "enum", type = "ordermesh.identity.v1.Role", repeated = true },
+  ["account_ids"] = { name = "account_ids", kind = "string", repeated = true },
+  ["accountIds"] = { name = "account_ids", kind = "string", repeated = true },
+  ["disabled"] = { name = "disabled", kind = "bool" },
+  ["version"] = { name = "version", kind = "uint32" },
+}
+shapes.messages["ordermesh.identity.v1.VerifySecondFactorRequest"] = {
+  ["challenge"] = { name = "challenge", kind = "string" },
+  ["code"] = { name = "code", kind = "string" },
+}
 shapes.messages["ordermesh.marketdata.v1.BeginAuctionRequest"] = {
   ["instrument"] = { name = "instrument", kind = "string" },
   ["kind"] = { name = "kind", kind = "enum", type = "ordermesh.marketdata.v1.AuctionKind" },
@@ -705,6 +820,21 @@ shapes.messages["ordermesh.system.v1.GetHealthRequest"] = {
 shapes.messages["ordermesh.system.v1.GetMetricsRequest"] = {
 }
 shapes.messages["ordermesh.system.v1.GetReadinessRequest"] = {
+}
+shapes.enums["ordermesh.identity.v1.Role"] = {
+  ["ROLE_UNSPECIFIED"] = 0,
+  ["ROLE_TRADER"] = 1,
+  ["ROLE_DEALER"] = 2,
+  ["ROLE_RISK_MANAGER"] = 3,
+  ["ROLE_COMPLIANCE"] = 4,
+  ["ROLE_ADMIN"] = 5,
+  ["ROLE_SERVICE"] = 6,
+}
+shapes.enums["ordermesh.identity.v1.Scope"] = {
+  ["SCOPE_UNSPECIFIED"] = 0,
+  ["SCOPE_READ"] = 1,
+  ["SCOPE_TRADE"] = 2,
+  ["SCOPE_MANAGE"] = 3,
 }
 shapes.enums["ordermesh.marketdata.v1.AssetClass"] = {
   ["ASSET_CLASS_UNSPECIFIED"] = 0,

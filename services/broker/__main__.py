@@ -15,8 +15,9 @@ from services.broker.pipeline.routing import Routes
 from services.broker.servicer.connections import BrokerServicer
 from services.broker.servicer.routing import RoutingServicer
 from services.broker.store import SCHEMA, BrokerStore
-from services.broker.vault import Vault, read_key
+from services.mesh.config import variable_of
 from services.mesh.service import Service, run
+from services.mesh.vault import Vault, read_key
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -24,7 +25,8 @@ from services.storage.migrations import migrate
 async def main(service: Service[BrokerSettings]) -> None:
     """Wires the service."""
     settings = service.settings
-    vault = Vault(read_key(settings.credentials_key.get_secret_value(), settings.credentials_key_file))
+    key, variable = settings.credentials_key.get_secret_value(), variable_of(BrokerSettings, "credentials_key")
+    vault = Vault(read_key(key, settings.credentials_key_file, variable))
     url = settings.postgres_url.get_secret_value()
     await migrate(url, "broker", schema=SCHEMA)
     database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))

@@ -12,8 +12,8 @@ from services.broker.domain.books import Book, BookPosition
 from services.broker.domain.capabilities import Environment
 from services.broker.domain.connection import Connection
 from services.broker.pipeline.books import Key, SavedBook
-from services.broker.vault import Vault
 from services.kernel.errors import already_exists
+from services.mesh.vault import Vault
 from services.storage.database import Connection as Driver
 from services.storage.database import Database
 

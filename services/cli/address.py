@@ -16,7 +16,7 @@ GATEWAY = "gateway"
 MESH_FILE = Path(__file__).resolve().parents[2] / "var" / "run" / "mesh.json"
 """Written by the mesh of this checkout while it runs."""
 
-ENVIRONMENT_NAMES = ("gateway", "order", "portfolio", "marketdata", "risk", "broker", "system", "engine")
+ENVIRONMENT_NAMES = ("gateway", "order", "portfolio", "marketdata", "risk", "broker", "identity", "system", "engine")
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,11 @@ def permission(reason: str, message: str, **metadata: str) -> CodedError:
     return CodedError(ErrorKind.PERMISSION, reason, message, metadata=metadata)
 
 
+def unauthenticated(reason: str, message: str, **metadata: str) -> CodedError:
+    """Returns the error for a caller who has not proved who they are."""
+    return CodedError(ErrorKind.UNAUTHENTICATED, reason, message, metadata=metadata)
+
+
 def unavailable(reason: str, message: str, *, retry_after_seconds: float | None = None) -> CodedError:
     """Returns the error for something that does not answer now; the call may be sent again."""
     return CodedError(ErrorKind.UNAVAILABLE, reason, message, retry_after_seconds=retry_after_seconds)

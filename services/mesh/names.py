@@ -48,3 +48,4 @@ class Key:
     ERROR: Final = "error"
     COUNT: Final = "count"
     SIGNAL: Final = "signal"
+    SESSION: Final = "session_id"

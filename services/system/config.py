@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 
 from services.mesh.config import Address, Addresses, ServiceSettings
 
-_SERVICES = ("order", "risk", "broker", "portfolio", "marketdata", "market")
+_SERVICES = ("order", "risk", "broker", "portfolio", "marketdata", "identity", "market")
 
 
 class SystemSettings(ServiceSettings):
@@ -35,6 +35,8 @@ class SystemSettings(ServiceSettings):
     """PortfolioService."""
     marketdata_address: Address
     """MarketDataService."""
+    identity_address: Address
+    """IdentityService."""
     market_address: Address | None = None
     """The simulated market; it is not looked for without an address."""
 
@@ -50,6 +52,8 @@ class SystemSettings(ServiceSettings):
     """Metrics of PortfolioService."""
     marketdata_metrics_address: Address | None = None
     """Metrics of MarketDataService."""
+    identity_metrics_address: Address | None = None
+    """Metrics of IdentityService."""
     market_metrics_address: Address | None = None
     """Metrics of the simulated market."""
     gateway_admin_address: Address | None = None

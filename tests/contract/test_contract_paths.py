@@ -9,6 +9,14 @@ PROMISED = """
 GET /health
 GET /metrics
 GET /ready
+GET /.well-known/jwks.json
+POST /api/v1/auth/register
+POST /api/v1/auth/login
+POST /api/v1/auth/second-factor
+POST /api/v1/auth/refresh
+POST /api/v1/auth/logout
+GET PUT /api/v1/auth/profile
+DELETE GET POST /api/v1/auth/api-keys
 DELETE GET PUT /api/v1/brokers/{}
 GET POST /api/v1/brokers
 GET /api/v1/brokers/{}/capabilities

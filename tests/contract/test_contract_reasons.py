@@ -22,6 +22,7 @@ BY_POSITION = {
     "aborted": 0,
     "out_of_range": 0,
     "permission": 0,
+    "unauthenticated": 0,
     "unavailable": 0,
     "exhausted": 0,
     "unimplemented": 0,

@@ -27,6 +27,7 @@ SERVICES = {
     "broker": "broker_service",
     "portfolio": "portfolio_service",
     "marketdata": "market_data_service",
+    "identity": "identity_service",
     "system": "system_service",
 }
 REQUESTS_PER_METHOD = 30

@@ -46,6 +46,13 @@ WORDS_OF_PATTERN: Final[dict[str, str]] = {
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "must be a day such as 2026-06-30",
     r"^[a-z][a-z0-9_]{0,31}$": "must be 1 to 32 lower-case letters, digits and _, and begin with a letter",
     r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$": "must not hold control characters, but for tabs and line ends",
+    r"^[A-Za-z0-9][A-Za-z0-9_.@+-]{1,63}$": (
+        "must be 2 to 64 letters, digits, _, ., @, + and -, and begin with a letter or digit"
+    ),
+    r"^[!-~]{1,256}$": "must be 1 to 256 visible ASCII characters without spaces",
+    r"^[0-9]{6}$": "must be six digits",
+    r"^[A-Za-z0-9-]{6,32}$": "must be six digits, or a recovery code",
+    r"^[0-9A-Fa-f.:]{2,45}(?:/[0-9]{1,3})?$": "must be an address or a network such as 192.0.2.0/24",
     r"^[^\x00-\x1f\x7f]{1,100}$": "must be 1 to 100 characters, none of them a control character",
 }
 """Every pattern of the contracts in words; a test makes sure that none is missing."""

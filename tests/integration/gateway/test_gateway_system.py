@@ -17,7 +17,7 @@ from tests.fakes.gateway_upstream import Upstream
 from tests.integration.gateway.answers import detail, reason
 from tests.integration.gateway.conftest import Gateway, settings_for, until
 
-SERVICES = ("ORDER", "RISK", "BROKER", "PORTFOLIO", "MARKETDATA", "ENGINE")
+SERVICES = ("ORDER", "RISK", "BROKER", "PORTFOLIO", "MARKETDATA", "IDENTITY", "ENGINE")
 
 
 @pytest.fixture
@@ -71,7 +71,17 @@ def test_health_and_metrics_of_the_mesh(system_gateway: Gateway, services: Upstr
     with httpx.Client(base_url=system_gateway.url, timeout=20) as http:
         until(lambda: http.get("/health").status_code == 200, "the mesh being healthy")
         names = [component["name"] for component in http.get("/health").json()["components"]]
-        assert names == ["broker", "engine", "marketdata", "order", "portfolio", "postgres", "redis", "risk"]
+        assert names == [
+            "broker",
+            "engine",
+            "identity",
+            "marketdata",
+            "order",
+            "portfolio",
+            "postgres",
+            "redis",
+            "risk",
+        ]
         assert http.get("/ready").status_code == 200
 
         metrics = http.get("/metrics")

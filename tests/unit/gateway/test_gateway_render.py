@@ -59,6 +59,13 @@ def test_callers_are_asked_whether_they_are_there() -> None:
     assert keepalive == {"interval": "20s", "timeout": "10s"}
 
 
+def test_where_a_caller_is_the_gateway_says() -> None:
+    """What the caller wrote in its place is gone."""
+    [header] = manager()["route_config"]["request_headers_to_add"]
+    assert header["header"]["key"] == "x-ordermesh-caller-address"
+    assert header["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"
+
+
 def test_each_area_is_a_checked_cluster() -> None:
     """Every component has its address and its health check, and gets no calls while that says no."""
     clusters = {

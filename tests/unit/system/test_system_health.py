@@ -126,7 +126,7 @@ async def test_every_shard_of_the_order_service_counts() -> None:
 
 def test_shards_are_asked_by_their_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of the list is the component `order` itself."""
-    for name in ("ENGINE", "ORDER", "RISK", "BROKER", "PORTFOLIO", "MARKETDATA"):
+    for name in ("ENGINE", "ORDER", "RISK", "BROKER", "PORTFOLIO", "MARKETDATA", "IDENTITY"):
         monkeypatch.setenv(f"ORDERMESH_{name}_ADDRESS", f"{name.lower()}:1")
     monkeypatch.setenv("ORDERMESH_POSTGRES_URL", "postgresql://x")
     monkeypatch.setenv("ORDERMESH_REDIS_URL", "redis://x")

@@ -59,8 +59,8 @@ class Component(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     LATENCY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name: `order`, `risk`, `broker`, `portfolio`, `marketdata`, `market`, `engine`, `postgres` or `redis`. Further shards of
-    OrderService are `order-1` and so on.
+    """Name: `order`, `risk`, `broker`, `portfolio`, `marketdata`, `identity`, `market`, `engine`, `postgres` or
+    `redis`. Further shards of OrderService are `order-1` and so on.
     """
     state: Global___ComponentState.ValueType
     """Whether it does its work."""

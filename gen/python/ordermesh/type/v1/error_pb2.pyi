@@ -186,6 +186,30 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No listing that an order may be routed to has a current book, trades, and is reached by a connection that is up."""
     ERROR_REASON_ROUTING_ENDED: _ErrorReason.ValueType  # 165
     """The rounds of smart routing are used up: the order ended with what it has."""
+    ERROR_REASON_INVALID_TOKEN: _ErrorReason.ValueType  # 180
+    """There is no access, refresh or challenge token, or it is not good: damaged, ended, of a session that has ended, or of
+    another installation.
+    """
+    ERROR_REASON_INVALID_CREDENTIALS: _ErrorReason.ValueType  # 181
+    """Unknown user, wrong password, or an API key that is not good, or not from there. Which of them it is nobody is told."""
+    ERROR_REASON_INVALID_CODE: _ErrorReason.ValueType  # 182
+    """The code of the second factor is wrong, has passed, or was used before."""
+    ERROR_REASON_REFRESH_TOKEN_REUSED: _ErrorReason.ValueType  # 183
+    """The refresh token was exchanged before; the session has ended."""
+    ERROR_REASON_TOO_MANY_ATTEMPTS: _ErrorReason.ValueType  # 184
+    """Too many attempts by the account or from the address; `RetryInfo` says when to try again."""
+    ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 185
+    """The caller is known, but may not do this."""
+    ERROR_REASON_SECOND_FACTOR_MISMATCH: _ErrorReason.ValueType  # 186
+    """There is a second factor where there must be none, or none where there must be one."""
+    ERROR_REASON_UNKNOWN_USER: _ErrorReason.ValueType  # 187
+    """No user of that id in the caller's environment."""
+    ERROR_REASON_UNKNOWN_SESSION: _ErrorReason.ValueType  # 188
+    """The caller has no session of that id that goes on."""
+    ERROR_REASON_UNKNOWN_API_KEY: _ErrorReason.ValueType  # 189
+    """The caller has no API key of that id."""
+    ERROR_REASON_LIMIT_REACHED: _ErrorReason.ValueType  # 190
+    """There are as many as there may be; remove one first."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Ordermesh answers with, without the prefix `ERROR_REASON_`. The domain is
@@ -356,4 +380,28 @@ ERROR_REASON_NO_ROUTE: ErrorReason.ValueType  # 164
 """No listing that an order may be routed to has a current book, trades, and is reached by a connection that is up."""
 ERROR_REASON_ROUTING_ENDED: ErrorReason.ValueType  # 165
 """The rounds of smart routing are used up: the order ended with what it has."""
+ERROR_REASON_INVALID_TOKEN: ErrorReason.ValueType  # 180
+"""There is no access, refresh or challenge token, or it is not good: damaged, ended, of a session that has ended, or of
+another installation.
+"""
+ERROR_REASON_INVALID_CREDENTIALS: ErrorReason.ValueType  # 181
+"""Unknown user, wrong password, or an API key that is not good, or not from there. Which of them it is nobody is told."""
+ERROR_REASON_INVALID_CODE: ErrorReason.ValueType  # 182
+"""The code of the second factor is wrong, has passed, or was used before."""
+ERROR_REASON_REFRESH_TOKEN_REUSED: ErrorReason.ValueType  # 183
+"""The refresh token was exchanged before; the session has ended."""
+ERROR_REASON_TOO_MANY_ATTEMPTS: ErrorReason.ValueType  # 184
+"""Too many attempts by the account or from the address; `RetryInfo` says when to try again."""
+ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 185
+"""The caller is known, but may not do this."""
+ERROR_REASON_SECOND_FACTOR_MISMATCH: ErrorReason.ValueType  # 186
+"""There is a second factor where there must be none, or none where there must be one."""
+ERROR_REASON_UNKNOWN_USER: ErrorReason.ValueType  # 187
+"""No user of that id in the caller's environment."""
+ERROR_REASON_UNKNOWN_SESSION: ErrorReason.ValueType  # 188
+"""The caller has no session of that id that goes on."""
+ERROR_REASON_UNKNOWN_API_KEY: ErrorReason.ValueType  # 189
+"""The caller has no API key of that id."""
+ERROR_REASON_LIMIT_REACHED: ErrorReason.ValueType  # 190
+"""There are as many as there may be; remove one first."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,4 +1,7 @@
-"""Seals credentials with a key that is not in the database (AES-256-GCM, NIST SP 800-38D)."""
+"""Seals secrets with a key that is not in the database (AES-256-GCM, NIST SP 800-38D).
+
+Imported only by services that keep secrets.
+"""
 
 from __future__ import annotations
 
@@ -50,20 +53,25 @@ class Vault:
             ) from None
 
 
-def read_key(text: str, path: Path) -> bytes:
+def read_key(text: str, path: Path, variable: str) -> bytes:
     """Returns the key: the one given as text, else the file's, which is made, readable by its owner only, if need be.
+
+    Args:
+        text: The key, 32 bytes in base64; empty: the file's.
+        path: The file.
+        variable: What to call the text in an error, which does not tell it.
 
     Raises:
         ConfigurationError: The key is not 32 bytes in base64, or the file cannot be read or made.
     """
     if text:
-        return _decode(text, "ORDERMESH_BROKER_CREDENTIALS_KEY")
+        return _decode(text, variable)
     try:
         if not path.exists():
             _make(path)
         return _decode(path.read_text(encoding="ascii"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the key of credentials {path} cannot be read: {error}") from None
+        raise ConfigurationError(f"the key {path} cannot be read: {error}") from None
 
 
 def _make(path: Path) -> None:
@@ -89,7 +97,7 @@ def _decode(text: str, where: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != _KEY_BYTES:
-        raise ConfigurationError(f"{where}: the key of credentials must be {_KEY_BYTES} bytes in base64")
+        raise ConfigurationError(f"{where}: the key must be {_KEY_BYTES} bytes in base64")
     return key
 
 

@@ -1,0 +1,1 @@
+"""IdentityService: who callers are, and the tokens that prove it."""

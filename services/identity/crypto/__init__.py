@@ -1,0 +1,1 @@
+"""What libraries do for us: Argon2id, JSON Web Tokens."""

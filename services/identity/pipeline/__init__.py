@@ -1,0 +1,1 @@
+"""What happens in which order: logins, sessions, second factors, API keys, users, signing keys."""

@@ -1,0 +1,1 @@
+"""Protobuf in, one call, protobuf out."""

@@ -1,0 +1,1 @@
+"""The schema `identity`: SQL in and out of the domain's objects."""

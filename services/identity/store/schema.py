@@ -1,0 +1,7 @@
+"""Name of the schema."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA: Final = "identity"
