@@ -13,7 +13,6 @@ from services.kernel.errors import CodedError, ErrorKind
 from services.marketdata import metrics
 from services.marketdata.config import MarketDataSettings
 from services.marketdata.domain.seeds import seed_terms
-from services.marketdata.memory import calm_garbage_collector
 from services.marketdata.metrics import MarketDataMetrics
 from services.marketdata.peers.bus import TOPIC, QuotePublisher
 from services.marketdata.peers.engine_feed import EngineFeed, FeedOptions
@@ -105,7 +104,6 @@ async def main(service: Service[MarketDataSettings]) -> None:
     await hub.all_told()
     parts = Parts(catalogue, hub, History(store, recorder), epochs, broadcasts, service.draining, service.clock)
     service.server.add(register, MarketDataServicer(parts))
-    calm_garbage_collector()
 
 
 async def _keep_partitions(service: Service[MarketDataSettings], partitions: Partitions) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -156,6 +157,8 @@ def run(settings: type[C], main: Callable[[Service[C]], Awaitable[None]]) -> NoR
         _say(f"{settings.service}: {error}")
         sys.exit(EXIT_MISCONFIGURED)
     use_exact_context()
+    # What is loaded by now stays: nobody has to look at it again.
+    gc.freeze()
     configure_logging(settings.service, loaded.log_level)
     sys.exit(uvloop.run(_run(loaded, main)))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc
 from services.bus.connection import connect
@@ -68,7 +66,6 @@ from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 
 SCHEMA = "orders"
-_ALLOCATIONS_PER_COLLECTION = 50_000
 
 
 async def main(service: Service[OrderSettings]) -> None:
@@ -303,6 +300,4 @@ def _hold(
 
 
 if __name__ == "__main__":
-    # The collector of cycles looks seldom: orders are no cycles, and are many.
-    gc.set_threshold(_ALLOCATIONS_PER_COLLECTION, 20, 50)
     run(OrderSettings, main)

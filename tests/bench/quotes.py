@@ -37,7 +37,6 @@ from services.marketdata.domain.instrument import Instrument, TradingStatus
 from services.marketdata.domain.market import MarketSnapshot
 from services.marketdata.domain.seeds import seed_terms
 from services.marketdata.domain.trade import Trade
-from services.marketdata.memory import calm_garbage_collector
 from services.marketdata.pipeline.epochs import Epochs
 from services.marketdata.pipeline.hub import Hub
 from services.marketdata.servicer.broadcasts import Broadcasts
@@ -316,7 +315,6 @@ async def _reading(serve: Any, readers: int, seconds: float) -> AsyncIterator[Ca
 
 
 def _serve(serve: Any, ready: Connection, readers: int, seconds: float) -> None:
-    calm_garbage_collector()
     uvloop.run(serve(ready, readers, seconds))
 
 
