@@ -277,7 +277,7 @@ class Settlement(_message.Message):
     @_builtins.property
     def reports(self) -> _containers.RepeatedCompositeFieldContainer[_execution_report_pb2.ExecutionReport]:
         """Fills and their cancels and corrections, and reports that ended or restated an order or decided a replace, in the order of
-        the log.
+        the log. Not validated: they are the log's own.
         """
 
     def __init__(
