@@ -6,14 +6,16 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from deploy.embedded.banner import banner
+from deploy.embedded.banner import banner, passwords, passwords_kept
 from deploy.embedded.display import Display
 from deploy.embedded.errors import DeployError
+from deploy.embedded.first_users import FirstUsers
 from deploy.embedded.local_mesh import HOME, LocalMesh
 from deploy.embedded.plan import DEFAULT_BASE_PORT, NAMES, Ports
 from deploy.embedded.state import StateFile, only_one
@@ -29,13 +31,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console()
     try:
-        mesh = LocalMesh.at(options.directory, Ports.from_base(options.port), options.parts, shards=options.shards)
+        mesh = _mesh(options)
         with only_one(mesh.run):
             asyncio.run(_run(mesh, console))
     except (DeployError, OSError) as error:
         console.print(f"[red]ordermesh:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return 1
     return 0
+
+
+def _mesh(options: argparse.Namespace) -> LocalMesh:
+    mesh = LocalMesh.at(options.directory, Ports.from_base(options.port), options.parts, shards=options.shards)
+    return replace(mesh, settings=FirstUsers(mesh.run).settings(os.environ))
 
 
 async def _run(mesh: LocalMesh, console: Console) -> None:
@@ -57,10 +64,24 @@ async def _run(mesh: LocalMesh, console: Console) -> None:
         display.end()
     if started:
         console.print(banner(mesh), highlight=False, soft_wrap=True)
+        _show_first_users(mesh, console)
         await asked_to_stop.wait()
         console.print("Stopping. Data stays in", mesh.directory, highlight=False)
     await supervisor.stop()
     state.remove()
+
+
+def _show_first_users(mesh: LocalMesh, console: Console) -> None:
+    """Show who was made at the first start, on a terminal alone: what is printed elsewhere ends in a log."""
+    first_users = FirstUsers(mesh.run)
+    if "identity" not in mesh.names or not (users := first_users.made()):
+        return
+    if not console.file.isatty():
+        console.print(passwords_kept(first_users.path), highlight=False, soft_wrap=True)
+        return
+    console.print(passwords(mesh, users), highlight=False, soft_wrap=True)
+    # Only now: shown twice after a crash is better than never.
+    first_users.forget()
 
 
 async def _unless(asked_to_stop: asyncio.Event, work: Coroutine[None, None, None]) -> bool:

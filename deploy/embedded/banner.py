@@ -1,7 +1,11 @@
 """What the person at the terminal reads once everything serves: where things are, and what to try first."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from rich.markup import escape
 
+from deploy.embedded.first_users import FirstUser
 from deploy.embedded.local_mesh import HOME, LocalMesh
 
 ORDER = (
@@ -24,8 +28,26 @@ def banner(mesh: LocalMesh) -> str:
     lines = ["", "[bold green]Ordermesh is running.[/] Ctrl-C stops it; data stays.", ""]
     lines += [f"  {name:<22}{escape(place)}" for name, place in places.items()]
     if {"order", "gateway"} <= set(mesh.names):
-        lines += _first_orders(gateway, "" if mesh.directory == HOME else f" --address {gateway}")
+        lines += _first_orders(gateway, _where(mesh))
     return "\n".join([*lines, ""])
+
+
+def passwords(mesh: LocalMesh, users: Sequence[FirstUser]) -> str:
+    """Return who was made at the first start, with their passwords, in the console's markup."""
+    width = max(len(user.username) for user in users)
+    lines = ["[bold yellow]These passwords are shown this once:[/]", ""]
+    lines += [f"  {escape(user.username):<{width}}  {escape(user.password)}  [dim]{user.role}[/]" for user in users]
+    login = f".venv/bin/ordermesh login --username {users[-1].username}{_where(mesh)}"
+    return "\n".join([*lines, "", f"  {escape(login)}", ""])
+
+
+def passwords_kept(path: Path) -> str:
+    """Return where the passwords are when what is printed here may end in a file, in the console's markup."""
+    return f"The passwords of the first users are in {escape(str(path))}, until a start on a terminal shows them.\n"
+
+
+def _where(mesh: LocalMesh) -> str:
+    return "" if mesh.directory == HOME else f" --address {mesh.ports.address('gateway')}"
 
 
 def _first_orders(gateway: str, where: str) -> list[str]:
