@@ -9,6 +9,8 @@ from services.cli.commands import (
     auction,
     book,
     bracket,
+    keys,
+    login,
     order,
     orders,
     positions,
@@ -40,10 +42,14 @@ for command in (
     accounts.accounts,
     reconciliations.reconciliations,
     status.status,
+    login.login,
+    login.logout,
+    login.whoami,
     replay.replay,
 ):
     app.command()(command)
 app.add_typer(order.order, name="order")
 app.add_typer(risk.risk, name="risk")
 app.add_typer(auction.auction, name="auction")
+app.add_typer(keys.keys, name="keys")
 app.add_typer(venue.venue, name="venue")

@@ -49,6 +49,8 @@ ADVICE = {
     "AUCTION_CALL_PHASE": "wait until the auction is over; `ordermesh quotes` tells when",
     "AUCTION_PHASE_MISMATCH": "`ordermesh quotes` tells whether an auction goes on",
     "REDUCE_ONLY": "`ordermesh positions` tells the position, `ordermesh orders` what is open to close it",
+    "INVALID_TOKEN": "`ordermesh login` logs in",
+    "UNKNOWN_API_KEY": "`ordermesh keys list` lists them",
     "SERVICE_UNAVAILABLE": "`ordermesh status` says what is down",
 }
 
@@ -63,6 +65,9 @@ FORMS = {
     "reference_price": "must be a decimal above zero, such as 187.5",
     "display_quantity": "must be a decimal above zero, such as 10 or 0.5",
     "account_id": "must be a name of letters, digits, - and _, such as demo",
+    "username": "must be 2 to 64 letters, digits and . _ @ + -, beginning with a letter or digit",
+    "allowed_networks": "must be a network such as 192.0.2.0/24, or an address",
+    "code": "must be six digits, or a recovery code",
     "client_order_id": "must be 1 to 64 printable characters without a space",
     "replace_id": "must be 1 to 64 printable characters without a space",
 }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 
 from ordermesh.broker.v1 import broker_service_pb2
 from ordermesh.broker.v1.broker_service_pb2_grpc import BrokerServiceStub
+from ordermesh.identity.v1 import authentication_pb2, identity_service_pb2, session_pb2
+from ordermesh.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from ordermesh.marketdata.v1 import market_data_service_pb2
 from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from ordermesh.order.v1 import order_service_pb2
@@ -21,13 +23,17 @@ from ordermesh.risk.v1.risk_service_pb2_grpc import RiskServiceStub
 from ordermesh.system.v1 import component_pb2, system_service_pb2
 from ordermesh.system.v1.system_service_pb2_grpc import SystemServiceStub
 from services.cli.address import Addresses, find_mesh
-from services.cli.failure import exit_code, one_line
+from services.cli.authorized import AuthorizedChannel
+from services.cli.failure import ExitCode, exit_code, one_line
+from services.cli.login import Login
 from services.cli.output import complain
+from services.cli.tokens import TokenFile, TokenFileError
 from services.kernel.errors import CodedError
 from services.mesh.client import Channel, Channels
 
 if TYPE_CHECKING:
     from ordermesh.broker.v1.broker_service_pb2_grpc import BrokerServiceAsyncStub
+    from ordermesh.identity.v1.identity_service_pb2_grpc import IdentityServiceAsyncStub
     from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
     from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
     from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
@@ -38,19 +44,30 @@ ComponentReport = component_pb2.ComponentReport
 """Detail of a health check that fails. Errors are unpacked by type, so that its file must be loaded."""
 
 _BROKER = broker_service_pb2.DESCRIPTOR.services_by_name["BrokerService"].full_name
+_IDENTITY = identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"].full_name
 _ORDER = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
 _PORTFOLIO = portfolio_service_pb2.DESCRIPTOR.services_by_name["PortfolioService"].full_name
 _MARKET_DATA = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
 _RISK = risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"].full_name
 _SYSTEM = system_service_pb2.DESCRIPTOR.services_by_name["SystemService"].full_name
-_PUBLIC = (_BROKER, _ORDER, _PORTFOLIO, _MARKET_DATA, _RISK, _SYSTEM)
+_PUBLIC = (_BROKER, _IDENTITY, _ORDER, _PORTFOLIO, _MARKET_DATA, _RISK, _SYSTEM)
+
+
+Result = TypeVar("Result")
 
 
 class Mesh:
-    """Stubs of the public services; failures are coded errors."""
+    """Stubs of the public services, called for whoever is logged in; failures are coded errors."""
 
     def __init__(self, addresses: Addresses, channels: Channels) -> None:
         self._addresses, self._channels = addresses, channels
+        self.address = addresses.gateway or addresses.services.get("identity", "")
+        self.login = Login(TokenFile.at(self.address), self._exchange)
+
+    @property
+    def identity(self) -> IdentityServiceAsyncStub:
+        """IdentityService."""
+        return IdentityServiceStub(self._channel("identity"))
 
     @property
     def orders(self) -> OrderServiceAsyncStub:
@@ -83,25 +100,51 @@ class Mesh:
         return SystemServiceStub(self._channel("system"))
 
     def _channel(self, service: str) -> Channel:
+        return AuthorizedChannel(self._bare(service), self.login)
+
+    def _bare(self, service: str) -> Channel:
         # One channel serves all services behind a gateway: the names only say which calls may be sent again.
         return self._channels.to(self._addresses.of(service), *_PUBLIC)
+
+    async def _exchange(self, refresh_token: str) -> session_pb2.Tokens:
+        stub: IdentityServiceAsyncStub = IdentityServiceStub(self._bare("identity"))
+        request = authentication_pb2.RefreshTokensRequest(refresh_token=refresh_token)
+        return (await stub.RefreshTokens(request)).tokens
 
 
 def run(address: str, work: Callable[[Mesh], Awaitable[int]]) -> NoReturn:
     """Does something with the mesh, and ends the command: with what it returns, or with the error in one line."""
     try:
-        code = asyncio.run(_with_mesh(address, work))
-    except CodedError as error:
-        complain(one_line(error))
-        code = exit_code(error)
+        code = asked(address, work)
     except KeyboardInterrupt:
         code = 0  # how a watch is ended
     raise typer.Exit(code)
 
 
-async def _with_mesh(address: str, work: Callable[[Mesh], Awaitable[int]]) -> int:
+def asked(address: str, work: Callable[[Mesh], Awaitable[Result]], *, logged_in: bool = True) -> Result:
+    """Does something with the mesh and returns what comes of it; an error ends the command, in one line.
+
+    Args:
+        address: What `--address` says.
+        work: What is to be done.
+        logged_in: False: without the tokens that were kept.
+    """
+    try:
+        return asyncio.run(_with_mesh(address, work, logged_in=logged_in))
+    except CodedError as error:
+        complain(one_line(error))
+        raise typer.Exit(exit_code(error)) from None
+    except TokenFileError as error:
+        complain(str(error))
+        raise typer.Exit(ExitCode.REFUSED) from None
+
+
+async def _with_mesh(address: str, work: Callable[[Mesh], Awaitable[Result]], *, logged_in: bool) -> Result:
     channels = Channels()
     try:
-        return await work(Mesh(find_mesh(address), channels))
+        mesh = Mesh(find_mesh(address), channels)
+        if logged_in:
+            await mesh.login.begin_if_possible()
+        return await work(mesh)
     finally:
         await channels.close()
