@@ -93,14 +93,13 @@ def test_an_address_never_names_another_folder() -> None:
 
 def test_the_file_is_its_owners_and_replaced_as_a_whole(file: TokenFile) -> None:
     """Mode 0600 in a folder of mode 0700; nothing unfinished stays, and nothing shows them by accident."""
-    for expires_at in (1.5, 2.5):
-        kept = KeptTokens("access", expires_at, "refresh")
+    for kept in (KeptTokens("access", 1.5, "refresh"), KeptTokens("new", 2.5, "newer")):
         file.write(kept)
         assert file.read() == kept
     assert file.path.stat().st_mode & 0o777 == 0o600
     assert file.path.parent.stat().st_mode & 0o777 == 0o700
     assert [path.name for path in file.path.parent.iterdir()] == ["h:1.json"]
-    assert repr(kept) == "KeptTokens(expires_at=2.5)"
+    assert repr(file.read()) == "KeptTokens(expires_at=2.5)"
     file.remove()
     assert (file.read(), file.exists()) == (None, False)
 
