@@ -17,6 +17,7 @@ from deploy.embedded.mesh import Mesh, running_mesh
 from services.kernel.errors import ErrorKind
 from tests.faults.malformed import ANSWER_SECONDS, by_grpc, by_grpc_web, by_rest, malformed, named, public_methods
 from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.trader import eventually
 
 pytestmark = [
     pytest.mark.faults,
@@ -40,6 +41,8 @@ DIGEST = "select count(*), md5(coalesce(string_agg(t::text, ',' order by t::text
 async def asked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
     """A mesh of these tests' own, in which nothing else happens."""
     async with running_mesh(tmp_path_factory.mktemp("input"), WITHOUT_AGENTS) as mesh:
+        # MarketDataService notes how far it has read its feed a moment after it serves.
+        await eventually(lambda: kept(mesh), lambda told: "count=0" not in told["marketdata.feed_epoch"])
         yield mesh
 
 
