@@ -53,6 +53,7 @@ async def test_two_traders_trade_on_their_streams(mesh: Mesh) -> None:
         (left,) = {order.order_id for order in placed} - filled
         await buys.ask(canceling(left))
         await buys.until(lambda: buys.reports[-1].order_status == ORDER_STATUS_CANCELED)
+        await buyer.reports.until(left, ORDER_STATUS_CANCELED)
         assert buys.reports == buyer.reports.reports
         assert (await buyer.position(instrument, trades=99)).quantity == "99"
         assert (await seller.position(instrument, trades=99)).quantity == "-99"

@@ -130,7 +130,8 @@ class Hub:
         """Takes a whole market in."""
         market = self.by_number[snapshot.number]
         before = market.position
-        if market.told and _missed(market, snapshot):
+        # Also the first time: who subscribes to a new instrument may be earlier than the venue's first word of it.
+        if _missed(market, snapshot):
             self._interrupted.append(market)
         market.restore(snapshot, self.epoch_number)
         if snapshot.last_trade is not None:

@@ -63,6 +63,7 @@ class Watch:
         self._tick_size = Decimal(1)
         self._orders: dict[str, Order] = {}
         self._aside: dict[str, tuple[int, Order]] = {}
+        self._first_ns: int | None = None
         self._unstarted: dict[str, Order] = {}
         self._prices = {rising: _Prices(rising=rising) for rising in (True, False)}
         self._trails: dict[Side, Trails] = {}
@@ -72,8 +73,14 @@ class Watch:
 
     @property
     def begins_ns(self) -> int | None:
-        """Time from which on trades are needed for orders that are put aside; None when there are none."""
-        return min((begins_ns for begins_ns, _ in self._aside.values()), default=None)
+        """Time from which on trades are needed: for orders put aside, and while none is known, for all of them.
+
+        None when nobody needs any but the last.
+        """
+        times = [begins_ns for begins_ns, _ in self._aside.values()]
+        if self.last is None and self._first_ns is not None:
+            times.append(self._first_ns)
+        return min(times, default=None)
 
     def put(self, order: Order, begins_ns: int) -> Seen | None:
         """Begins to watch an order, or goes on under its new terms.
@@ -84,6 +91,7 @@ class Watch:
         order_id = order.terms.order_id
         before, reference_price = self._orders.get(order_id), self._reference_price(order_id)
         self.drop(order_id)
+        self._first_ns = begins_ns if self._first_ns is None else min(self._first_ns, begins_ns)
         if self.in_step:
             return self._begin(order, reference_price)
         if before is not None and _condition(before.terms) == _condition(order.terms):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from ordermesh.marketdata.v1 import book_access_pb2, candle_access_pb2, market_data_service_pb2, market_trade_access_pb2
 from ordermesh.type.v1 import stream_pb2
+from services.kernel.instrument import InstrumentId
 from services.marketdata.domain.book import BookView, Level, apply_changes
 from services.marketdata.domain.candle import SECOND_NS, Interval
+from services.marketdata.domain.instrument import Instrument, TradingStatus
 from services.marketdata.pipeline.epochs import Epochs
 from services.marketdata.servicer.broadcasts import Broadcasts
 from services.marketdata.servicer.conflated import Subscription, market_stream
@@ -285,6 +289,22 @@ async def test_readers_of_a_market_whose_feed_has_missed_trades_are_ended() -> N
     with pytest.raises(StopAsyncIteration):
         await apple.next()
     assert len((await bitcoin.next()).update.trades) == 1
+
+
+@pytest.mark.parametrize("traded", [True, False])
+async def test_readers_of_a_new_instrument_miss_no_trade_before_its_feed(traded: bool) -> None:
+    """What was traded before the venue first told of it is in its first word alone: they are ended, to read it."""
+    world = World()
+    terms = replace(world.feed.hub.markets[APPLE].instrument.terms, name=InstrumentId("NEW", "XTST"))
+    name = world.feed.hub.add(Instrument(terms, 99, TradingStatus.TRADING, 1, datetime(2026, 1, 1, tzinfo=UTC))).name
+    stream = world.trades(name)
+    await stream.begin()
+    world.feed.snapshot(name, sequence=3, last_trade_id=int(traded))
+    world.feed.trade(name, 6)
+    world.feed.turn()
+    first = await stream.next()
+    assert first.going_away.reason == (stream_pb2.GOING_AWAY_REASON_INTERRUPTED if traded else 0)
+    assert [trade.price for trade in first.update.trades] == ([] if traded else ["0.06"])
 
 
 async def test_a_candle_stream_tells_the_open_candle_and_the_one_it_replaces(world: World) -> None:

@@ -241,6 +241,18 @@ TRAILINGS = st.one_of(
 )
 
 
+def test_until_a_trade_is_known_all_since_the_first_order_are_needed() -> None:
+    """A new instrument's first trades may be missed: one that touched the order is found behind one that does not."""
+    watch = in_step()
+    order = held(waiting(OrderType.MARKET_IF_TOUCHED, Side.SELL, "52"))
+    assert watch.put(order, 10) is None
+    watch.lose()
+    assert watch.begins_ns == 10
+    assert ids(watch.catch_up([trade(11, "51"), trade(12, "52"), trade(13, "50")], TICK)) == [order.terms.order_id]
+    watch.lose()
+    assert watch.begins_ns is None
+
+
 class WatchAgainstEach(RuleBasedStateMachine):
     """A watch of many orders against each order followed for itself."""
 
