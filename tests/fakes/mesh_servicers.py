@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from ordermesh.broker.v1 import routing_service_pb2, routing_service_pb2_grpc
 from ordermesh.event.v1 import event_log_service_pb2 as pb
 from ordermesh.event.v1 import event_log_service_pb2_grpc as rpc
 from ordermesh.order.v1 import order_service_pb2_grpc, order_stream_pb2
@@ -41,6 +42,16 @@ class Orders(order_service_pb2_grpc.OrderServiceServicer):
         if request.account_id == "broken":
             raise ZeroDivisionError("secret")
         raise CodedError(ErrorKind.OUT_OF_RANGE, "STREAM_GAP", "gone")
+
+
+class Echo(routing_service_pb2_grpc.RoutingServiceServicer):
+    """Tells each request back."""
+
+    async def Route(
+        self, requests: AsyncIterator[routing_service_pb2.RouteRequest], context: Any
+    ) -> AsyncIterator[Any]:
+        async for request in requests:
+            yield request
 
 
 def raising(error: Exception) -> Answer:

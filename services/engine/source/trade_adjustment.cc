@@ -71,7 +71,7 @@ Result Exchange::adjust_trade(const AdjustTrade& asked) {
     return {};
   }
   const Instrument& instrument = market->second->instrument;
-  if (then.price < instrument.lowest_price || then.price > instrument.highest_price) {
+  if (!instrument.in_band(then.price)) {
     // A trade from before the band moved may keep its price.
     if (then.price != now.price) {
       return {Outcome::kPriceOutOfBand};

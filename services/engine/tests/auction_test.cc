@@ -1,45 +1,27 @@
 // Auctions: the price, who trades at it, what is left; asked of both books.
-#include <gtest/gtest.h>
-
-#include "naive_book.h"
-#include "ordermesh/engine/order_book.h"
-#include "recorder.h"
+#include "book_fixture.h"
 
 namespace ordermesh::engine::test {
 namespace {
 
-using Lines = std::vector<std::string>;
-
 template <typename Book>
-class AuctionTest : public ::testing::Test {
+class AuctionTest : public BookTest<Book> {
  protected:
-  NewOrder order(OrderId id, Side side, Quantity quantity, Price price) {
-    return {.id = id, .side = side, .price = price, .quantity = quantity, .owner = static_cast<ParticipantIndex>(id)};
-  }
-  Reason buy(OrderId id, Quantity quantity, Price price) { return book.submit(order(id, Side::kBuy, quantity, price)); }
-  Reason sell(OrderId id, Quantity quantity, Price price) {
-    return book.submit(order(id, Side::kSell, quantity, price));
-  }
   // For one auction; without a price a market order.
   Reason at(TimeInForce auction, OrderId id, Side side, Quantity quantity, Price price = 0) {
-    NewOrder request = order(id, side, quantity, price);
+    NewOrder request = this->order(id, side, quantity, price);
     request.type = price == 0 ? OrderType::kMarket : OrderType::kLimit;
     request.time_in_force = auction;
-    return book.submit(request);
+    return this->book.submit(request);
   }
   // The auction's price and volume, as text.
   std::string uncross(std::optional<Price> reference = std::nullopt) {
-    recorder.take();
-    const Equilibrium found = book.uncross(reference);
+    this->told();
+    const Equilibrium found = this->book.uncross(reference);
     return std::to_string(found.volume) + "@" + std::to_string(found.price);
   }
-  Lines told() { return recorder.take(); }
-
-  Recorder recorder;
-  Book book{recorder};
 };
 
-using Books = ::testing::Types<NaiveBook<Recorder>, OrderBook<Recorder>>;
 TYPED_TEST_SUITE(AuctionTest, Books);
 
 TYPED_TEST(AuctionTest, InACallPhaseOrdersCollectWithoutTrading) {

@@ -17,7 +17,7 @@ from services.kernel.errors import CodedError, ErrorKind, unavailable
 from services.mesh.context import TRACEPARENT, current_call
 from services.mesh.interceptors.base import Method
 from services.mesh.interceptors.calls import CallInterceptor
-from tests.fakes.mesh_servicers import SERVICE, Log, drain
+from tests.fakes.mesh_servicers import SERVICE, Echo, Log, drain
 from tests.fixtures.serving import Serving, serving
 
 
@@ -28,13 +28,7 @@ async def test_an_answer_comes_back(stub: Any) -> None:
 
 async def test_a_stream_that_was_canceled_here_says_so_to_who_writes() -> None:
     """Writing to it fails like writing to any stream that has ended; the writer itself is not canceled."""
-
-    class Routing(routing_service_pb2_grpc.RoutingServiceServicer):
-        async def Route(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the contract's name
-            async for request in requests:
-                yield request
-
-    async with serving(routing_service_pb2_grpc.add_RoutingServiceServicer_to_server, Routing()) as served:
+    async with serving(routing_service_pb2_grpc.add_RoutingServiceServicer_to_server, Echo()) as served:
         stub: Any = routing_service_pb2_grpc.RoutingServiceStub(served.channel)
         call = stub.Route()
         call.cancel()

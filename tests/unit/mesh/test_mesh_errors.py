@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -17,7 +16,7 @@ from ordermesh.type.v1 import risk_breach_pb2, trading_pb2
 from services.kernel.errors import CodedError, ErrorKind, FieldViolation, exhausted
 from services.mesh.names import DOMAIN
 from services.mesh.status import DETAILS_KEY
-from tests.fakes.mesh_servicers import Log, Orders, drain, raising
+from tests.fakes.mesh_servicers import Echo, Log, Orders, drain, raising
 from tests.fixtures.serving import Serving, serving
 
 
@@ -111,13 +110,7 @@ async def test_a_broken_constraint_is_told_in_words() -> None:
 
 async def test_messages_of_a_request_stream_are_checked_too() -> None:
     """A bad message in the middle of a stream ends it with the field at fault."""
-
-    class Routing(routing_service_pb2_grpc.RoutingServiceServicer):
-        async def Route(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802 - the contract's name
-            async for request in requests:
-                yield request
-
-    async with serving(routing_service_pb2_grpc.add_RoutingServiceServicer_to_server, Routing()) as served:
+    async with serving(routing_service_pb2_grpc.add_RoutingServiceServicer_to_server, Echo()) as served:
         stub: Any = routing_service_pb2_grpc.RoutingServiceStub(served.channel)
         call = stub.Route()
         await call.write(routing_service_pb2.RouteRequest())

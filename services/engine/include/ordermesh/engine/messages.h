@@ -40,6 +40,8 @@ struct Instrument {
   Price highest_price = 1'000'000'000'000;
   Quantity maximum_quantity = kQuantityLimit;
 
+  [[nodiscard]] bool in_band(Price price) const noexcept { return price >= lowest_price && price <= highest_price; }
+
   friend bool operator==(const Instrument&, const Instrument&) = default;
 };
 
