@@ -185,7 +185,7 @@ async def test_no_password_is_stored_or_told(world: World, caplog: pytest.LogCap
     tables = await world.rows("select tablename from pg_tables where schemaname = 'identity'")
     assert len(tables) > 8
     for (table,) in tables:
-        held += " ".join(str(tuple(row)) for row in await world.rows(f"select * from identity.{table}"))  # noqa: S608
+        held += " ".join(str(tuple(row)) for row in await world.rows(f"select * from identity.{table}"))  # noqa: S608 - the names of tables
     for secret in (PASSWORD, OTHER_PASSWORD, tokens.refresh_token, fresh.refresh_token, tokens.access_token):
         assert secret not in held
         assert secret.encode().hex() not in held
