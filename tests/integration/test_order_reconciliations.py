@@ -150,6 +150,7 @@ async def test_strays_are_told(client: Client, peers: Peers) -> None:
 
 async def test_filters_and_pages(client: Client, peers: Peers) -> None:
     """Connection, kinds and time choose; pages join without a gap or an overlap; a token belongs to its filters."""
+    await agreed(client, 1)
     for count in range(2, 8):
         peers.broker.disconnect()
         peers.broker.connect()
