@@ -10,6 +10,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from proto.build.access_table import access_file
 from proto.build.gateway_tables import routes_file, shapes_file
 from proto.build.image import compile_image, without_source_info
 from proto.build.layout import Layout, here
@@ -35,6 +36,7 @@ def generated_files(layout: Layout) -> dict[str, bytes]:
     files["openapi/openapi.json"] = openapi_file(contract)
     files["gateway/routes.json"] = routes_file(contract)
     files["gateway/shapes.lua"] = shapes_file(contract)
+    files["access.md"] = access_file(contract)
     files["README.md"] = (Path(__file__).parent / "gen_readme.md").read_bytes()
     return files
 

@@ -1,7 +1,7 @@
 """Reads an image into the model.
 
-The image is parsed with classes of a private pool that knows its own options (`google.api.http`, `buf.validate`), so
-that generation needs nothing that is itself generated.
+The image is parsed with classes of a private pool that knows its own options (`google.api.http`, `buf.validate`, ours),
+so that generation needs nothing that is itself generated.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from proto.build.comments import SourcePath, leading_comments
 from proto.build.image import Image
-from proto.build.model import Binding, Contract, EnumType, EnumValue, Field, Kind, Message, Method, Service
+from proto.build.model import Binding, Contract, EnumType, EnumValue, Field, Grant, Kind, Message, Method, Service
 
 # FieldDescriptorProto.Type by number.
 _KINDS: Final = {
@@ -44,6 +44,8 @@ _MESSAGE_FIELD, _MESSAGE_NESTED, _MESSAGE_ENUM = 2, 3, 4
 _ENUM_VALUE = 2
 _SERVICE_METHOD = 2
 
+_ACCESS: Final = "ordermesh.type.v1.Access"
+
 
 def load_contract(image: Image) -> Contract:
     """Reads all services, messages and enums of an image, imports included."""
@@ -57,7 +59,7 @@ def load_contract(image: Image) -> Contract:
     own = set(image.files)
     for file in descriptors.file:
         reader.read_file(file, own=file.name in own)
-    return Contract(tuple(reader.services), reader.messages, reader.enums, frozenset(reader.own))
+    return Contract(tuple(reader.services), reader.messages, reader.enums, frozenset(reader.own), tuple(reader.grants))
 
 
 class _Reader:
@@ -68,9 +70,14 @@ class _Reader:
         self.messages: dict[str, Message] = {}
         self.enums: dict[str, EnumType] = {}
         self.own: set[str] = set()
+        self.grants: list[Grant] = []
         self._http = pool.FindExtensionByName("google.api.http")
         self._field_rules = pool.FindExtensionByName("buf.validate.field")
         self._oneof_rules = pool.FindExtensionByName("buf.validate.oneof")
+        self._grant, self._access, self._peers = (
+            pool.FindExtensionByName(f"ordermesh.type.v1.{name}") for name in ("grant", "access", "peers")
+        )
+        self._access_names = {v.number: v.name for v in pool.FindEnumTypeByName(_ACCESS).values}
         self._comments: dict[SourcePath, str] = {}
 
     def read_file(self, file: Any, *, own: bool) -> None:
@@ -132,6 +139,19 @@ class _Reader:
             for index, value in enumerate(enum.value)
         )
         self.enums[name] = EnumType(name, self._comment(path), values)
+        if name == _ACCESS:
+            self.grants += (self._read_grant(value, values[index].comment) for index, value in enumerate(enum.value))
+
+    def _read_grant(self, value: Any, comment: str) -> Grant:
+        grant = value.options.Extensions[self._grant]
+        role, scope = (grant.DESCRIPTOR.fields_by_name[name].enum_type for name in ("roles", "scope"))
+        return Grant(
+            access=value.name,
+            comment=comment,
+            public=grant.public,
+            roles=tuple(role.values_by_number[number].name for number in grant.roles),
+            scope=scope.values_by_number[grant.scope].name if grant.scope else "",
+        )
 
     def _read_service(self, service: Any, package: str, path: SourcePath) -> Service:
         name = f"{package}.{service.name}"
@@ -145,10 +165,16 @@ class _Reader:
                 client_streaming=method.client_streaming,
                 server_streaming=method.server_streaming,
                 bindings=tuple(self._bindings(method)),
+                access=self._access_of(method),
+                peers=tuple(method.options.Extensions[self._peers]),
             )
             for index, method in enumerate(service.method)
         )
         return Service(name, self._comment(path), methods)
+
+    def _access_of(self, method: Any) -> str:
+        number = method.options.Extensions[self._access]
+        return self._access_names[number] if number else ""
 
     def _bindings(self, method: Any) -> Iterator[Binding]:
         if not method.options.HasExtension(self._http):

@@ -84,8 +84,19 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """Who has an access: everybody (`public`), or those with any of `roles`, by a token for `scope` (empty: any)."""
+
+    access: str
+    comment: str
+    public: bool
+    roles: tuple[str, ...]
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
-    """An RPC. Types are full names without a leading dot."""
+    """An RPC. Types are full names without a leading dot; `access` is a value of `Access`, empty for nobody outside."""
 
     service: str
     name: str
@@ -95,6 +106,8 @@ class Method:
     client_streaming: bool
     server_streaming: bool
     bindings: tuple[Binding, ...]
+    access: str
+    peers: tuple[str, ...]
 
     @property
     def grpc_path(self) -> str:
@@ -124,6 +137,7 @@ class Contract:
     messages: Mapping[str, Message]
     enums: Mapping[str, EnumType]
     own: frozenset[str]
+    grants: tuple[Grant, ...]
 
     def public_services(self) -> Iterator[Service]:
         """The services that callers outside reach."""

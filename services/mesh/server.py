@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.kernel.identifiers import Identifiers
+from services.mesh.access.rules import rule_of
 from services.mesh.descriptors import service_descriptor
 from services.mesh.draining import Draining
 from services.mesh.interceptors.base import Interceptor, Method, wrap_stream, wrap_unary
@@ -29,12 +30,15 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-def standard_interceptors(telemetry: Telemetry, identifiers: Identifiers | None = None) -> tuple[Interceptor, ...]:
-    """Returns what stands around every call, the outermost first."""
+def standard_interceptors(
+    telemetry: Telemetry, identifiers: Identifiers | None = None, access: Interceptor | None = None
+) -> tuple[Interceptor, ...]:
+    """Returns what stands around every call, the outermost first; `access` looks at who calls, where that is asked."""
     return (
         MetricsInterceptor(telemetry.registry),
         ErrorInterceptor(identifiers),
         CallInterceptor(),
+        *(() if access is None else (access,)),
         ConstraintInterceptor(),
     )
 
@@ -68,11 +72,15 @@ class Server:
         """Serves a servicer, by the generated function `add_…Servicer_to_server`.
 
         Its streaming methods must be async generators. They may yield bytes in place of a response: it serialised.
+        Who may call its methods must stand in the contract, whether or not that is looked at here.
 
         Args:
             register: The generated function.
             servicer: What to serve.
             inside: What stands around its methods within the interceptors of the server.
+
+        Raises:
+            NoAccessRuleError: The contract does not say who may call one of its methods.
         """
         register(servicer, _Registrar(self, inside))
 
@@ -140,6 +148,7 @@ _MAKERS: dict[tuple[bool, bool], Callable[..., Any]] = {
 def _wrap(
     service: str, name: str, handler: Any, interceptors: Sequence[Interceptor]
 ) -> grpc.RpcMethodHandler[Any, Any]:
+    rule_of(service, name)
     method = Method(service, name, handler.request_streaming, handler.response_streaming, _request_type(service, name))
     make = _MAKERS[method.request_streaming, method.response_streaming]
     behaviour = getattr(handler, make.__name__.removesuffix("_rpc_method_handler"))

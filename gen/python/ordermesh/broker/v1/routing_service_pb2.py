@@ -27,11 +27,12 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ordermesh.broker.v1 import route_query_pb2 as ordermesh_dot_broker_dot_v1_dot_route__query__pb2
 from ordermesh.broker.v1 import venue_adjustment_pb2 as ordermesh_dot_broker_dot_v1_dot_venue__adjustment__pb2
 from ordermesh.broker.v1 import venue_instructions_pb2 as ordermesh_dot_broker_dot_v1_dot_venue__instructions__pb2
+from ordermesh.type.v1 import access_pb2 as ordermesh_dot_type_dot_v1_dot_access__pb2
 from ordermesh.type.v1 import error_pb2 as ordermesh_dot_type_dot_v1_dot_error__pb2
 from ordermesh.type.v1 import trading_pb2 as ordermesh_dot_type_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ordermesh/broker/v1/routing_service.proto\x12\x13ordermesh.broker.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%ordermesh/broker/v1/route_query.proto\x1a*ordermesh/broker/v1/venue_adjustment.proto\x1a,ordermesh/broker/v1/venue_instructions.proto\x1a\x1dordermesh/type/v1/error.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xbb\x01\n\x0cRouteRequest\x12.\n\x04open\x18\x01 \x01(\x0b\x32\x1e.ordermesh.broker.v1.RouteOpenH\x00\x12\x35\n\x08\x63ommands\x18\x02 \x01(\x0b\x32!.ordermesh.broker.v1.CommandBatchH\x00\x12\x35\n\x05ready\x18\x03 \x01(\x0b\x32$.ordermesh.broker.v1.ConnectionReadyH\x00\x42\r\n\x04item\x12\x05\xbaH\x02\x08\x01\"?\n\x0f\x43onnectionReady\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\x15\n\ropened_number\x18\x02 \x01(\x04\"R\n\tRouteOpen\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x36\n\x07\x63ursors\x18\x02 \x03(\x0b\x32%.ordermesh.broker.v1.ConnectionCursor\"J\n\x10\x43onnectionCursor\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"C\n\x0c\x43ommandBatch\x12\x33\n\x08\x63ommands\x18\x01 \x03(\x0b\x32!.ordermesh.broker.v1.VenueCommand\"\xfe\x01\n\x0cVenueCommand\x12\x18\n\x10\x63ommand_sequence\x18\x01 \x01(\x04\x12\x15\n\rconnection_id\x18\x02 \x01(\t\x12\x37\n\tnew_order\x18\x03 \x01(\x0b\x32\".ordermesh.broker.v1.NewVenueOrderH\x00\x12\x37\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32%.ordermesh.broker.v1.CancelVenueOrderH\x00\x12\x39\n\x07replace\x18\x05 \x01(\x0b\x32&.ordermesh.broker.v1.ReplaceVenueOrderH\x00\x42\x10\n\x07\x63ommand\x12\x05\xbaH\x02\x08\x01\"\xb8\x02\n\rNewVenueOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ninstrument\x18\x03 \x01(\t\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.ordermesh.type.v1.Side\x12*\n\x04type\x18\x05 \x01(\x0e\x32\x1c.ordermesh.type.v1.OrderType\x12\x35\n\rtime_in_force\x18\x06 \x01(\x0e\x32\x1e.ordermesh.type.v1.TimeInForce\x12\x10\n\x08quantity\x18\x07 \x01(\t\x12\x13\n\x0blimit_price\x18\x08 \x01(\t\x12<\n\x0cinstructions\x18\t \x01(\x0b\x32&.ordermesh.broker.v1.VenueInstructions\"<\n\x10\x43\x61ncelVenueOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x16\n\x0evenue_order_id\x18\x02 \x01(\t\"\xbb\x01\n\x11ReplaceVenueOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x16\n\x0evenue_order_id\x18\x02 \x01(\t\x12\x12\n\ninstrument\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\t\x12\x13\n\x0blimit_price\x18\x05 \x01(\t\x12\x12\n\nstop_price\x18\x06 \x01(\t\x12-\n\texpire_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\rRouteResponse\x12\x37\n\x06opened\x18\x01 \x01(\x0b\x32%.ordermesh.broker.v1.ConnectionOpenedH\x00\x12\x38\n\x07reports\x18\x02 \x01(\x0b\x32%.ordermesh.broker.v1.VenueReportBatchH\x00\x12\x33\n\x04\x64own\x18\x03 \x01(\x0b\x32#.ordermesh.broker.v1.ConnectionDownH\x00\x42\x06\n\x04item\"\xde\x01\n\x10\x43onnectionOpened\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x1d\n\x15last_command_sequence\x18\x03 \x01(\x04\x12\x1c\n\x14last_report_sequence\x18\x04 \x01(\x04\x12\x1d\n\x15\x64\x65\x64uplicates_commands\x18\x05 \x01(\x08\x12\x15\n\ropened_number\x18\x06 \x01(\x04\x12\x31\n\x0border_types\x18\x07 \x03(\x0e\x32\x1c.ordermesh.type.v1.OrderType\"5\n\x0e\x43onnectionDown\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"E\n\x10VenueReportBatch\x12\x31\n\x07reports\x18\x01 \x03(\x0b\x32 .ordermesh.broker.v1.VenueReport\"\xc7\x03\n\x0bVenueReport\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x32\n\x04type\x18\x03 \x01(\x0e\x32$.ordermesh.broker.v1.VenueReportType\x12\x10\n\x08order_id\x18\x04 \x01(\t\x12\x16\n\x0evenue_order_id\x18\x05 \x01(\t\x12\x1a\n\x12venue_execution_id\x18\x06 \x01(\t\x12\x12\n\nlast_price\x18\x07 \x01(\t\x12\x15\n\rlast_quantity\x18\x08 \x01(\t\x12\x1b\n\x13\x63umulative_quantity\x18\t \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\n \x01(\t\x12.\n\x06reason\x18\x0b \x01(\x0e\x32\x1e.ordermesh.type.v1.ErrorReason\x12\x0c\n\x04text\x18\x0c \x01(\t\x12.\n\nvenue_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63ommand_sequence\x18\x0e \x01(\x04\x12\x38\n\nadjustment\x18\x0f \x01(\x0b\x32$.ordermesh.broker.v1.VenueAdjustment\"G\n\x17QueryVenueOrdersRequest\x12\x1d\n\rconnection_id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01\x12\r\n\x05shard\x18\x02 \x01(\r\"Z\n\x18QueryVenueOrdersResponse\x12/\n\x06orders\x18\x01 \x03(\x0b\x32\x1f.ordermesh.broker.v1.VenueOrder\x12\r\n\x05\x61s_of\x18\x02 \x01(\x04\"\x83\x02\n\nVenueOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x16\n\x0evenue_order_id\x18\x02 \x01(\t\x12\x12\n\ninstrument\x18\x03 \x01(\t\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.ordermesh.type.v1.Side\x12\x13\n\x0blimit_price\x18\x05 \x01(\t\x12\x10\n\x08quantity\x18\x06 \x01(\t\x12\x1b\n\x13\x63umulative_quantity\x18\x07 \x01(\t\x12\x17\n\x0fleaves_quantity\x18\x08 \x01(\t\x12\x33\n\x05terms\x18\t \x01(\x0b\x32$.ordermesh.broker.v1.VenueOrderTerms*\xa5\x03\n\x0fVenueReportType\x12!\n\x1dVENUE_REPORT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aVENUE_REPORT_TYPE_ACCEPTED\x10\x01\x12\x1b\n\x17VENUE_REPORT_TYPE_TRADE\x10\x02\x12\x1e\n\x1aVENUE_REPORT_TYPE_CANCELED\x10\x03\x12%\n!VENUE_REPORT_TYPE_CANCEL_REJECTED\x10\x04\x12\x1e\n\x1aVENUE_REPORT_TYPE_REJECTED\x10\x05\x12\x1d\n\x19VENUE_REPORT_TYPE_EXPIRED\x10\x06\x12\x1e\n\x1aVENUE_REPORT_TYPE_REPLACED\x10\x07\x12\x1f\n\x1bVENUE_REPORT_TYPE_TRIGGERED\x10\x08\x12$\n VENUE_REPORT_TYPE_TRADE_CANCELED\x10\t\x12%\n!VENUE_REPORT_TYPE_TRADE_CORRECTED\x10\n\x12\x1e\n\x1aVENUE_REPORT_TYPE_RESTATED\x10\x0b\x32\xbe\x02\n\x0eRoutingService\x12R\n\x05Route\x12!.ordermesh.broker.v1.RouteRequest\x1a\".ordermesh.broker.v1.RouteResponse(\x01\x30\x01\x12t\n\x10QueryVenueOrders\x12,.ordermesh.broker.v1.QueryVenueOrdersRequest\x1a-.ordermesh.broker.v1.QueryVenueOrdersResponse\"\x03\x90\x02\x01\x12\x62\n\nQueryRoute\x12&.ordermesh.broker.v1.QueryRouteRequest\x1a\'.ordermesh.broker.v1.QueryRouteResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)ordermesh/broker/v1/routing_service.proto\x12\x13ordermesh.broker.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%ordermesh/broker/v1/route_query.proto\x1a*ordermesh/broker/v1/venue_adjustment.proto\x1a,ordermesh/broker/v1/venue_instructions.proto\x1a\x1eordermesh/type/v1/access.proto\x1a\x1dordermesh/type/v1/error.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xbb\x01\n\x0cRouteRequest\x12.\n\x04open\x18\x01 \x01(\x0b\x32\x1e.ordermesh.broker.v1.RouteOpenH\x00\x12\x35\n\x08\x63ommands\x18\x02 \x01(\x0b\x32!.ordermesh.broker.v1.CommandBatchH\x00\x12\x35\n\x05ready\x18\x03 \x01(\x0b\x32$.ordermesh.broker.v1.ConnectionReadyH\x00\x42\r\n\x04item\x12\x05\xbaH\x02\x08\x01\"?\n\x0f\x43onnectionReady\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\x15\n\ropened_number\x18\x02 \x01(\x04\"R\n\tRouteOpen\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x36\n\x07\x63ursors\x18\x02 \x03(\x0b\x32%.ordermesh.broker.v1.ConnectionCursor\"J\n\x10\x43onnectionCursor\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"C\n\x0c\x43ommandBatch\x12\x33\n\x08\x63ommands\x18\x01 \x03(\x0b\x32!.ordermesh.broker.v1.VenueCommand\"\xfe\x01\n\x0cVenueCommand\x12\x18\n\x10\x63ommand_sequence\x18\x01 \x01(\x04\x12\x15\n\rconnection_id\x18\x02 \x01(\t\x12\x37\n\tnew_order\x18\x03 \x01(\x0b\x32\".ordermesh.broker.v1.NewVenueOrderH\x00\x12\x37\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32%.ordermesh.broker.v1.CancelVenueOrderH\x00\x12\x39\n\x07replace\x18\x05 \x01(\x0b\x32&.ordermesh.broker.v1.ReplaceVenueOrderH\x00\x42\x10\n\x07\x63ommand\x12\x05\xbaH\x02\x08\x01\"\xb8\x02\n\rNewVenueOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ninstrument\x18\x03 \x01(\t\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.ordermesh.type.v1.Side\x12*\n\x04type\x18\x05 \x01(\x0e\x32\x1c.ordermesh.type.v1.OrderType\x12\x35\n\rtime_in_force\x18\x06 \x01(\x0e\x32\x1e.ordermesh.type.v1.TimeInForce\x12\x10\n\x08quantity\x18\x07 \x01(\t\x12\x13\n\x0blimit_price\x18\x08 \x01(\t\x12<\n\x0cinstructions\x18\t \x01(\x0b\x32&.ordermesh.broker.v1.VenueInstructions\"<\n\x10\x43\x61ncelVenueOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x16\n\x0evenue_order_id\x18\x02 \x01(\t\"\xbb\x01\n\x11ReplaceVenueOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x16\n\x0evenue_order_id\x18\x02 \x01(\t\x12\x12\n\ninstrument\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\t\x12\x13\n\x0blimit_price\x18\x05 \x01(\t\x12\x12\n\nstop_price\x18\x06 \x01(\t\x12-\n\texpire_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbf\x01\n\rRouteResponse\x12\x37\n\x06opened\x18\x01 \x01(\x0b\x32%.ordermesh.broker.v1.ConnectionOpenedH\x00\x12\x38\n\x07reports\x18\x02 \x01(\x0b\x32%.ordermesh.broker.v1.VenueReportBatchH\x00\x12\x33\n\x04\x64own\x18\x03 \x01(\x0b\x32#.ordermesh.broker.v1.ConnectionDownH\x00\x42\x06\n\x04item\"\xde\x01\n\x10\x43onnectionOpened\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x1d\n\x15last_command_sequence\x18\x03 \x01(\x04\x12\x1c\n\x14last_report_sequence\x18\x04 \x01(\x04\x12\x1d\n\x15\x64\x65\x64uplicates_commands\x18\x05 \x01(\x08\x12\x15\n\ropened_number\x18\x06 \x01(\x04\x12\x31\n\x0border_types\x18\x07 \x03(\x0e\x32\x1c.ordermesh.type.v1.OrderType\"5\n\x0e\x43onnectionDown\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"E\n\x10VenueReportBatch\x12\x31\n\x07reports\x18\x01 \x03(\x0b\x32 .ordermesh.broker.v1.VenueReport\"\xc7\x03\n\x0bVenueReport\x12\x15\n\rconnection_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x32\n\x04type\x18\x03 \x01(\x0e\x32$.ordermesh.broker.v1.VenueReportType\x12\x10\n\x08order_id\x18\x04 \x01(\t\x12\x16\n\x0evenue_order_id\x18\x05 \x01(\t\x12\x1a\n\x12venue_execution_id\x18\x06 \x01(\t\x12\x12\n\nlast_price\x18\x07 \x01(\t\x12\x15\n\rlast_quantity\x18\x08 \x01(\t\x12\x1b\n\x13\x63umulative_quantity\x18\t \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\n \x01(\t\x12.\n\x06reason\x18\x0b \x01(\x0e\x32\x1e.ordermesh.type.v1.ErrorReason\x12\x0c\n\x04text\x18\x0c \x01(\t\x12.\n\nvenue_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63ommand_sequence\x18\x0e \x01(\x04\x12\x38\n\nadjustment\x18\x0f \x01(\x0b\x32$.ordermesh.broker.v1.VenueAdjustment\"G\n\x17QueryVenueOrdersRequest\x12\x1d\n\rconnection_id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01\x12\r\n\x05shard\x18\x02 \x01(\r\"Z\n\x18QueryVenueOrdersResponse\x12/\n\x06orders\x18\x01 \x03(\x0b\x32\x1f.ordermesh.broker.v1.VenueOrder\x12\r\n\x05\x61s_of\x18\x02 \x01(\x04\"\x83\x02\n\nVenueOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x16\n\x0evenue_order_id\x18\x02 \x01(\t\x12\x12\n\ninstrument\x18\x03 \x01(\t\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.ordermesh.type.v1.Side\x12\x13\n\x0blimit_price\x18\x05 \x01(\t\x12\x10\n\x08quantity\x18\x06 \x01(\t\x12\x1b\n\x13\x63umulative_quantity\x18\x07 \x01(\t\x12\x17\n\x0fleaves_quantity\x18\x08 \x01(\t\x12\x33\n\x05terms\x18\t \x01(\x0b\x32$.ordermesh.broker.v1.VenueOrderTerms*\xa5\x03\n\x0fVenueReportType\x12!\n\x1dVENUE_REPORT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aVENUE_REPORT_TYPE_ACCEPTED\x10\x01\x12\x1b\n\x17VENUE_REPORT_TYPE_TRADE\x10\x02\x12\x1e\n\x1aVENUE_REPORT_TYPE_CANCELED\x10\x03\x12%\n!VENUE_REPORT_TYPE_CANCEL_REJECTED\x10\x04\x12\x1e\n\x1aVENUE_REPORT_TYPE_REJECTED\x10\x05\x12\x1d\n\x19VENUE_REPORT_TYPE_EXPIRED\x10\x06\x12\x1e\n\x1aVENUE_REPORT_TYPE_REPLACED\x10\x07\x12\x1f\n\x1bVENUE_REPORT_TYPE_TRIGGERED\x10\x08\x12$\n VENUE_REPORT_TYPE_TRADE_CANCELED\x10\t\x12%\n!VENUE_REPORT_TYPE_TRADE_CORRECTED\x10\n\x12\x1e\n\x1aVENUE_REPORT_TYPE_RESTATED\x10\x0b\x32\xdb\x02\n\x0eRoutingService\x12]\n\x05Route\x12!.ordermesh.broker.v1.RouteRequest\x1a\".ordermesh.broker.v1.RouteResponse\"\t\xf2\xe0\x18\x05order(\x01\x30\x01\x12}\n\x10QueryVenueOrders\x12,.ordermesh.broker.v1.QueryVenueOrdersRequest\x1a-.ordermesh.broker.v1.QueryVenueOrdersResponse\"\x0c\x90\x02\x01\xf2\xe0\x18\x05order\x12k\n\nQueryRoute\x12&.ordermesh.broker.v1.QueryRouteRequest\x1a\'.ordermesh.broker.v1.QueryRouteResponse\"\x0c\x90\x02\x01\xf2\xe0\x18\x05orderb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,46 +45,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VENUECOMMAND'].oneofs_by_name['command']._serialized_options = b'\272H\002\010\001'
   _globals['_QUERYVENUEORDERSREQUEST'].fields_by_name['connection_id']._loaded_options = None
   _globals['_QUERYVENUEORDERSREQUEST'].fields_by_name['connection_id']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ROUTINGSERVICE'].methods_by_name['Route']._loaded_options = None
+  _globals['_ROUTINGSERVICE'].methods_by_name['Route']._serialized_options = b'\362\340\030\005order'
   _globals['_ROUTINGSERVICE'].methods_by_name['QueryVenueOrders']._loaded_options = None
-  _globals['_ROUTINGSERVICE'].methods_by_name['QueryVenueOrders']._serialized_options = b'\220\002\001'
+  _globals['_ROUTINGSERVICE'].methods_by_name['QueryVenueOrders']._serialized_options = b'\220\002\001\362\340\030\005order'
   _globals['_ROUTINGSERVICE'].methods_by_name['QueryRoute']._loaded_options = None
-  _globals['_ROUTINGSERVICE'].methods_by_name['QueryRoute']._serialized_options = b'\220\002\001'
-  _globals['_VENUEREPORTTYPE']._serialized_start=3060
-  _globals['_VENUEREPORTTYPE']._serialized_end=3481
-  _globals['_ROUTEREQUEST']._serialized_start=322
-  _globals['_ROUTEREQUEST']._serialized_end=509
-  _globals['_CONNECTIONREADY']._serialized_start=511
-  _globals['_CONNECTIONREADY']._serialized_end=574
-  _globals['_ROUTEOPEN']._serialized_start=576
-  _globals['_ROUTEOPEN']._serialized_end=658
-  _globals['_CONNECTIONCURSOR']._serialized_start=660
-  _globals['_CONNECTIONCURSOR']._serialized_end=734
-  _globals['_COMMANDBATCH']._serialized_start=736
-  _globals['_COMMANDBATCH']._serialized_end=803
-  _globals['_VENUECOMMAND']._serialized_start=806
-  _globals['_VENUECOMMAND']._serialized_end=1060
-  _globals['_NEWVENUEORDER']._serialized_start=1063
-  _globals['_NEWVENUEORDER']._serialized_end=1375
-  _globals['_CANCELVENUEORDER']._serialized_start=1377
-  _globals['_CANCELVENUEORDER']._serialized_end=1437
-  _globals['_REPLACEVENUEORDER']._serialized_start=1440
-  _globals['_REPLACEVENUEORDER']._serialized_end=1627
-  _globals['_ROUTERESPONSE']._serialized_start=1630
-  _globals['_ROUTERESPONSE']._serialized_end=1821
-  _globals['_CONNECTIONOPENED']._serialized_start=1824
-  _globals['_CONNECTIONOPENED']._serialized_end=2046
-  _globals['_CONNECTIONDOWN']._serialized_start=2048
-  _globals['_CONNECTIONDOWN']._serialized_end=2101
-  _globals['_VENUEREPORTBATCH']._serialized_start=2103
-  _globals['_VENUEREPORTBATCH']._serialized_end=2172
-  _globals['_VENUEREPORT']._serialized_start=2175
-  _globals['_VENUEREPORT']._serialized_end=2630
-  _globals['_QUERYVENUEORDERSREQUEST']._serialized_start=2632
-  _globals['_QUERYVENUEORDERSREQUEST']._serialized_end=2703
-  _globals['_QUERYVENUEORDERSRESPONSE']._serialized_start=2705
-  _globals['_QUERYVENUEORDERSRESPONSE']._serialized_end=2795
-  _globals['_VENUEORDER']._serialized_start=2798
-  _globals['_VENUEORDER']._serialized_end=3057
-  _globals['_ROUTINGSERVICE']._serialized_start=3484
-  _globals['_ROUTINGSERVICE']._serialized_end=3802
+  _globals['_ROUTINGSERVICE'].methods_by_name['QueryRoute']._serialized_options = b'\220\002\001\362\340\030\005order'
+  _globals['_VENUEREPORTTYPE']._serialized_start=3092
+  _globals['_VENUEREPORTTYPE']._serialized_end=3513
+  _globals['_ROUTEREQUEST']._serialized_start=354
+  _globals['_ROUTEREQUEST']._serialized_end=541
+  _globals['_CONNECTIONREADY']._serialized_start=543
+  _globals['_CONNECTIONREADY']._serialized_end=606
+  _globals['_ROUTEOPEN']._serialized_start=608
+  _globals['_ROUTEOPEN']._serialized_end=690
+  _globals['_CONNECTIONCURSOR']._serialized_start=692
+  _globals['_CONNECTIONCURSOR']._serialized_end=766
+  _globals['_COMMANDBATCH']._serialized_start=768
+  _globals['_COMMANDBATCH']._serialized_end=835
+  _globals['_VENUECOMMAND']._serialized_start=838
+  _globals['_VENUECOMMAND']._serialized_end=1092
+  _globals['_NEWVENUEORDER']._serialized_start=1095
+  _globals['_NEWVENUEORDER']._serialized_end=1407
+  _globals['_CANCELVENUEORDER']._serialized_start=1409
+  _globals['_CANCELVENUEORDER']._serialized_end=1469
+  _globals['_REPLACEVENUEORDER']._serialized_start=1472
+  _globals['_REPLACEVENUEORDER']._serialized_end=1659
+  _globals['_ROUTERESPONSE']._serialized_start=1662
+  _globals['_ROUTERESPONSE']._serialized_end=1853
+  _globals['_CONNECTIONOPENED']._serialized_start=1856
+  _globals['_CONNECTIONOPENED']._serialized_end=2078
+  _globals['_CONNECTIONDOWN']._serialized_start=2080
+  _globals['_CONNECTIONDOWN']._serialized_end=2133
+  _globals['_VENUEREPORTBATCH']._serialized_start=2135
+  _globals['_VENUEREPORTBATCH']._serialized_end=2204
+  _globals['_VENUEREPORT']._serialized_start=2207
+  _globals['_VENUEREPORT']._serialized_end=2662
+  _globals['_QUERYVENUEORDERSREQUEST']._serialized_start=2664
+  _globals['_QUERYVENUEORDERSREQUEST']._serialized_end=2735
+  _globals['_QUERYVENUEORDERSRESPONSE']._serialized_start=2737
+  _globals['_QUERYVENUEORDERSRESPONSE']._serialized_end=2827
+  _globals['_VENUEORDER']._serialized_start=2830
+  _globals['_VENUEORDER']._serialized_end=3089
+  _globals['_ROUTINGSERVICE']._serialized_start=3516
+  _globals['_ROUTINGSERVICE']._serialized_end=3863
 # @@protoc_insertion_point(module_scope)

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from ordermesh.engine.v1 import instrument_pb2 as ordermesh_dot_engine_dot_v1_dot_instrument__pb2
 from ordermesh.engine.v1 import trade_adjustment_pb2 as ordermesh_dot_engine_dot_v1_dot_trade__adjustment__pb2
+from ordermesh.type.v1 import access_pb2 as ordermesh_dot_type_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordermesh/engine/v1/instrument_service.proto\x12\x13ordermesh.engine.v1\x1a$ordermesh/engine/v1/instrument.proto\x1a*ordermesh/engine/v1/trade_adjustment.proto\"N\n\x17\x44\x65\x66ineInstrumentRequest\x12\x33\n\ninstrument\x18\x01 \x01(\x0b\x32\x1f.ordermesh.engine.v1.Instrument\"\x94\x01\n\x18\x44\x65\x66ineInstrumentResponse\x12\x33\n\ninstrument\x18\x01 \x01(\x0b\x32\x1f.ordermesh.engine.v1.Instrument\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".ordermesh.engine.v1.TradingStatus\x12\x0f\n\x07\x63hanged\x18\x03 \x01(\x08\"\x18\n\x16ListInstrumentsRequest\"d\n\x17ListInstrumentsResponse\x12:\n\x0binstruments\x18\x01 \x03(\x0b\x32%.ordermesh.engine.v1.ListedInstrument\x12\r\n\x05\x65poch\x18\x02 \x01(\t\"\x92\x01\n\x10ListedInstrument\x12\x33\n\ninstrument\x18\x01 \x01(\x0b\x32\x1f.ordermesh.engine.v1.Instrument\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".ordermesh.engine.v1.TradingStatus\x12\x15\n\rfeed_sequence\x18\x03 \x01(\x04\".\n\x15HaltInstrumentRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\"5\n\x16HaltInstrumentResponse\x12\x1b\n\x13\x63hanged_instruments\x18\x01 \x01(\r\"0\n\x17ResumeInstrumentRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\"7\n\x18ResumeInstrumentResponse\x12\x1b\n\x13\x63hanged_instruments\x18\x01 \x01(\r\"/\n\x16\x45xpireDayOrdersRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\"1\n\x17\x45xpireDayOrdersResponse\x12\x16\n\x0e\x65xpired_orders\x18\x01 \x01(\r\"\\\n\x13\x42\x65ginAuctionRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .ordermesh.engine.v1.AuctionKind\"\'\n\x14\x42\x65ginAuctionResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\"l\n\x15UncrossAuctionRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\"\n\x15reference_price_ticks\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x18\n\x16_reference_price_ticks\"W\n\x16UncrossAuctionResponse\x12\x18\n\x0bprice_ticks\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0bvolume_lots\x18\x02 \x01(\x03\x42\x0e\n\x0c_price_ticks\",\n\x13QueryAuctionRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\"\xe6\x01\n\x14QueryAuctionResponse\x12.\n\x04kind\x18\x01 \x01(\x0e\x32 .ordermesh.engine.v1.AuctionKind\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".ordermesh.engine.v1.TradingStatus\x12\x18\n\x0bprice_ticks\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0bvolume_lots\x18\x04 \x01(\x03\x12\x14\n\x0csurplus_lots\x18\x05 \x01(\x03\x12\x15\n\rfeed_sequence\x18\x06 \x01(\x04\x42\x0e\n\x0c_price_ticks2\xfb\x07\n\x11InstrumentService\x12t\n\x10\x44\x65\x66ineInstrument\x12,.ordermesh.engine.v1.DefineInstrumentRequest\x1a-.ordermesh.engine.v1.DefineInstrumentResponse\"\x03\x90\x02\x02\x12q\n\x0fListInstruments\x12+.ordermesh.engine.v1.ListInstrumentsRequest\x1a,.ordermesh.engine.v1.ListInstrumentsResponse\"\x03\x90\x02\x01\x12n\n\x0eHaltInstrument\x12*.ordermesh.engine.v1.HaltInstrumentRequest\x1a+.ordermesh.engine.v1.HaltInstrumentResponse\"\x03\x90\x02\x02\x12t\n\x10ResumeInstrument\x12,.ordermesh.engine.v1.ResumeInstrumentRequest\x1a-.ordermesh.engine.v1.ResumeInstrumentResponse\"\x03\x90\x02\x02\x12q\n\x0f\x45xpireDayOrders\x12+.ordermesh.engine.v1.ExpireDayOrdersRequest\x1a,.ordermesh.engine.v1.ExpireDayOrdersResponse\"\x03\x90\x02\x02\x12h\n\x0c\x42\x65ginAuction\x12(.ordermesh.engine.v1.BeginAuctionRequest\x1a).ordermesh.engine.v1.BeginAuctionResponse\"\x03\x90\x02\x02\x12i\n\x0eUncrossAuction\x12*.ordermesh.engine.v1.UncrossAuctionRequest\x1a+.ordermesh.engine.v1.UncrossAuctionResponse\x12h\n\x0cQueryAuction\x12(.ordermesh.engine.v1.QueryAuctionRequest\x1a).ordermesh.engine.v1.QueryAuctionResponse\"\x03\x90\x02\x01\x12\x65\n\x0b\x41\x64justTrade\x12\'.ordermesh.engine.v1.AdjustTradeRequest\x1a(.ordermesh.engine.v1.AdjustTradeResponse\"\x03\x90\x02\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordermesh/engine/v1/instrument_service.proto\x12\x13ordermesh.engine.v1\x1a$ordermesh/engine/v1/instrument.proto\x1a*ordermesh/engine/v1/trade_adjustment.proto\x1a\x1eordermesh/type/v1/access.proto\"N\n\x17\x44\x65\x66ineInstrumentRequest\x12\x33\n\ninstrument\x18\x01 \x01(\x0b\x32\x1f.ordermesh.engine.v1.Instrument\"\x94\x01\n\x18\x44\x65\x66ineInstrumentResponse\x12\x33\n\ninstrument\x18\x01 \x01(\x0b\x32\x1f.ordermesh.engine.v1.Instrument\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".ordermesh.engine.v1.TradingStatus\x12\x0f\n\x07\x63hanged\x18\x03 \x01(\x08\"\x18\n\x16ListInstrumentsRequest\"d\n\x17ListInstrumentsResponse\x12:\n\x0binstruments\x18\x01 \x03(\x0b\x32%.ordermesh.engine.v1.ListedInstrument\x12\r\n\x05\x65poch\x18\x02 \x01(\t\"\x92\x01\n\x10ListedInstrument\x12\x33\n\ninstrument\x18\x01 \x01(\x0b\x32\x1f.ordermesh.engine.v1.Instrument\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".ordermesh.engine.v1.TradingStatus\x12\x15\n\rfeed_sequence\x18\x03 \x01(\x04\".\n\x15HaltInstrumentRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\"5\n\x16HaltInstrumentResponse\x12\x1b\n\x13\x63hanged_instruments\x18\x01 \x01(\r\"0\n\x17ResumeInstrumentRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\"7\n\x18ResumeInstrumentResponse\x12\x1b\n\x13\x63hanged_instruments\x18\x01 \x01(\r\"/\n\x16\x45xpireDayOrdersRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\"1\n\x17\x45xpireDayOrdersResponse\x12\x16\n\x0e\x65xpired_orders\x18\x01 \x01(\r\"\\\n\x13\x42\x65ginAuctionRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .ordermesh.engine.v1.AuctionKind\"\'\n\x14\x42\x65ginAuctionResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x08\"l\n\x15UncrossAuctionRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\"\n\x15reference_price_ticks\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x18\n\x16_reference_price_ticks\"W\n\x16UncrossAuctionResponse\x12\x18\n\x0bprice_ticks\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0bvolume_lots\x18\x02 \x01(\x03\x42\x0e\n\x0c_price_ticks\",\n\x13QueryAuctionRequest\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\"\xe6\x01\n\x14QueryAuctionResponse\x12.\n\x04kind\x18\x01 \x01(\x0e\x32 .ordermesh.engine.v1.AuctionKind\x12\x32\n\x06status\x18\x02 \x01(\x0e\x32\".ordermesh.engine.v1.TradingStatus\x12\x18\n\x0bprice_ticks\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0bvolume_lots\x18\x04 \x01(\x03\x12\x14\n\x0csurplus_lots\x18\x05 \x01(\x03\x12\x15\n\rfeed_sequence\x18\x06 \x01(\x04\x42\x0e\n\x0c_price_ticks2\x8e\t\n\x11InstrumentService\x12\x82\x01\n\x10\x44\x65\x66ineInstrument\x12,.ordermesh.engine.v1.DefineInstrumentRequest\x1a-.ordermesh.engine.v1.DefineInstrumentResponse\"\x11\x90\x02\x02\xf2\xe0\x18\nmarketdata\x12\x7f\n\x0fListInstruments\x12+.ordermesh.engine.v1.ListInstrumentsRequest\x1a,.ordermesh.engine.v1.ListInstrumentsResponse\"\x11\x90\x02\x01\xf2\xe0\x18\nmarketdata\x12\x86\x01\n\x0eHaltInstrument\x12*.ordermesh.engine.v1.HaltInstrumentRequest\x1a+.ordermesh.engine.v1.HaltInstrumentResponse\"\x1b\x90\x02\x02\xf2\xe0\x18\nmarketdata\xf2\xe0\x18\x06market\x12\x8c\x01\n\x10ResumeInstrument\x12,.ordermesh.engine.v1.ResumeInstrumentRequest\x1a-.ordermesh.engine.v1.ResumeInstrumentResponse\"\x1b\x90\x02\x02\xf2\xe0\x18\nmarketdata\xf2\xe0\x18\x06market\x12\x7f\n\x0f\x45xpireDayOrders\x12+.ordermesh.engine.v1.ExpireDayOrdersRequest\x1a,.ordermesh.engine.v1.ExpireDayOrdersResponse\"\x11\x90\x02\x02\xf2\xe0\x18\nmarketdata\x12v\n\x0c\x42\x65ginAuction\x12(.ordermesh.engine.v1.BeginAuctionRequest\x1a).ordermesh.engine.v1.BeginAuctionResponse\"\x11\x90\x02\x02\xf2\xe0\x18\nmarketdata\x12y\n\x0eUncrossAuction\x12*.ordermesh.engine.v1.UncrossAuctionRequest\x1a+.ordermesh.engine.v1.UncrossAuctionResponse\"\x0e\xf2\xe0\x18\nmarketdata\x12v\n\x0cQueryAuction\x12(.ordermesh.engine.v1.QueryAuctionRequest\x1a).ordermesh.engine.v1.QueryAuctionResponse\"\x11\x90\x02\x01\xf2\xe0\x18\nmarketdata\x12o\n\x0b\x41\x64justTrade\x12\'.ordermesh.engine.v1.AdjustTradeRequest\x1a(.ordermesh.engine.v1.AdjustTradeResponse\"\r\x90\x02\x02\xf2\xe0\x18\x06\x62rokerb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,55 +35,57 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.engine.v1.instrum
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_INSTRUMENTSERVICE'].methods_by_name['DefineInstrument']._loaded_options = None
-  _globals['_INSTRUMENTSERVICE'].methods_by_name['DefineInstrument']._serialized_options = b'\220\002\002'
+  _globals['_INSTRUMENTSERVICE'].methods_by_name['DefineInstrument']._serialized_options = b'\220\002\002\362\340\030\nmarketdata'
   _globals['_INSTRUMENTSERVICE'].methods_by_name['ListInstruments']._loaded_options = None
-  _globals['_INSTRUMENTSERVICE'].methods_by_name['ListInstruments']._serialized_options = b'\220\002\001'
+  _globals['_INSTRUMENTSERVICE'].methods_by_name['ListInstruments']._serialized_options = b'\220\002\001\362\340\030\nmarketdata'
   _globals['_INSTRUMENTSERVICE'].methods_by_name['HaltInstrument']._loaded_options = None
-  _globals['_INSTRUMENTSERVICE'].methods_by_name['HaltInstrument']._serialized_options = b'\220\002\002'
+  _globals['_INSTRUMENTSERVICE'].methods_by_name['HaltInstrument']._serialized_options = b'\220\002\002\362\340\030\nmarketdata\362\340\030\006market'
   _globals['_INSTRUMENTSERVICE'].methods_by_name['ResumeInstrument']._loaded_options = None
-  _globals['_INSTRUMENTSERVICE'].methods_by_name['ResumeInstrument']._serialized_options = b'\220\002\002'
+  _globals['_INSTRUMENTSERVICE'].methods_by_name['ResumeInstrument']._serialized_options = b'\220\002\002\362\340\030\nmarketdata\362\340\030\006market'
   _globals['_INSTRUMENTSERVICE'].methods_by_name['ExpireDayOrders']._loaded_options = None
-  _globals['_INSTRUMENTSERVICE'].methods_by_name['ExpireDayOrders']._serialized_options = b'\220\002\002'
+  _globals['_INSTRUMENTSERVICE'].methods_by_name['ExpireDayOrders']._serialized_options = b'\220\002\002\362\340\030\nmarketdata'
   _globals['_INSTRUMENTSERVICE'].methods_by_name['BeginAuction']._loaded_options = None
-  _globals['_INSTRUMENTSERVICE'].methods_by_name['BeginAuction']._serialized_options = b'\220\002\002'
+  _globals['_INSTRUMENTSERVICE'].methods_by_name['BeginAuction']._serialized_options = b'\220\002\002\362\340\030\nmarketdata'
+  _globals['_INSTRUMENTSERVICE'].methods_by_name['UncrossAuction']._loaded_options = None
+  _globals['_INSTRUMENTSERVICE'].methods_by_name['UncrossAuction']._serialized_options = b'\362\340\030\nmarketdata'
   _globals['_INSTRUMENTSERVICE'].methods_by_name['QueryAuction']._loaded_options = None
-  _globals['_INSTRUMENTSERVICE'].methods_by_name['QueryAuction']._serialized_options = b'\220\002\001'
+  _globals['_INSTRUMENTSERVICE'].methods_by_name['QueryAuction']._serialized_options = b'\220\002\001\362\340\030\nmarketdata'
   _globals['_INSTRUMENTSERVICE'].methods_by_name['AdjustTrade']._loaded_options = None
-  _globals['_INSTRUMENTSERVICE'].methods_by_name['AdjustTrade']._serialized_options = b'\220\002\002'
-  _globals['_DEFINEINSTRUMENTREQUEST']._serialized_start=151
-  _globals['_DEFINEINSTRUMENTREQUEST']._serialized_end=229
-  _globals['_DEFINEINSTRUMENTRESPONSE']._serialized_start=232
-  _globals['_DEFINEINSTRUMENTRESPONSE']._serialized_end=380
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=382
-  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=406
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=408
-  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=508
-  _globals['_LISTEDINSTRUMENT']._serialized_start=511
-  _globals['_LISTEDINSTRUMENT']._serialized_end=657
-  _globals['_HALTINSTRUMENTREQUEST']._serialized_start=659
-  _globals['_HALTINSTRUMENTREQUEST']._serialized_end=705
-  _globals['_HALTINSTRUMENTRESPONSE']._serialized_start=707
-  _globals['_HALTINSTRUMENTRESPONSE']._serialized_end=760
-  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_start=762
-  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_end=810
-  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_start=812
-  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_end=867
-  _globals['_EXPIREDAYORDERSREQUEST']._serialized_start=869
-  _globals['_EXPIREDAYORDERSREQUEST']._serialized_end=916
-  _globals['_EXPIREDAYORDERSRESPONSE']._serialized_start=918
-  _globals['_EXPIREDAYORDERSRESPONSE']._serialized_end=967
-  _globals['_BEGINAUCTIONREQUEST']._serialized_start=969
-  _globals['_BEGINAUCTIONREQUEST']._serialized_end=1061
-  _globals['_BEGINAUCTIONRESPONSE']._serialized_start=1063
-  _globals['_BEGINAUCTIONRESPONSE']._serialized_end=1102
-  _globals['_UNCROSSAUCTIONREQUEST']._serialized_start=1104
-  _globals['_UNCROSSAUCTIONREQUEST']._serialized_end=1212
-  _globals['_UNCROSSAUCTIONRESPONSE']._serialized_start=1214
-  _globals['_UNCROSSAUCTIONRESPONSE']._serialized_end=1301
-  _globals['_QUERYAUCTIONREQUEST']._serialized_start=1303
-  _globals['_QUERYAUCTIONREQUEST']._serialized_end=1347
-  _globals['_QUERYAUCTIONRESPONSE']._serialized_start=1350
-  _globals['_QUERYAUCTIONRESPONSE']._serialized_end=1580
-  _globals['_INSTRUMENTSERVICE']._serialized_start=1583
-  _globals['_INSTRUMENTSERVICE']._serialized_end=2602
+  _globals['_INSTRUMENTSERVICE'].methods_by_name['AdjustTrade']._serialized_options = b'\220\002\002\362\340\030\006broker'
+  _globals['_DEFINEINSTRUMENTREQUEST']._serialized_start=183
+  _globals['_DEFINEINSTRUMENTREQUEST']._serialized_end=261
+  _globals['_DEFINEINSTRUMENTRESPONSE']._serialized_start=264
+  _globals['_DEFINEINSTRUMENTRESPONSE']._serialized_end=412
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_start=414
+  _globals['_LISTINSTRUMENTSREQUEST']._serialized_end=438
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_start=440
+  _globals['_LISTINSTRUMENTSRESPONSE']._serialized_end=540
+  _globals['_LISTEDINSTRUMENT']._serialized_start=543
+  _globals['_LISTEDINSTRUMENT']._serialized_end=689
+  _globals['_HALTINSTRUMENTREQUEST']._serialized_start=691
+  _globals['_HALTINSTRUMENTREQUEST']._serialized_end=737
+  _globals['_HALTINSTRUMENTRESPONSE']._serialized_start=739
+  _globals['_HALTINSTRUMENTRESPONSE']._serialized_end=792
+  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_start=794
+  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_end=842
+  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_start=844
+  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_end=899
+  _globals['_EXPIREDAYORDERSREQUEST']._serialized_start=901
+  _globals['_EXPIREDAYORDERSREQUEST']._serialized_end=948
+  _globals['_EXPIREDAYORDERSRESPONSE']._serialized_start=950
+  _globals['_EXPIREDAYORDERSRESPONSE']._serialized_end=999
+  _globals['_BEGINAUCTIONREQUEST']._serialized_start=1001
+  _globals['_BEGINAUCTIONREQUEST']._serialized_end=1093
+  _globals['_BEGINAUCTIONRESPONSE']._serialized_start=1095
+  _globals['_BEGINAUCTIONRESPONSE']._serialized_end=1134
+  _globals['_UNCROSSAUCTIONREQUEST']._serialized_start=1136
+  _globals['_UNCROSSAUCTIONREQUEST']._serialized_end=1244
+  _globals['_UNCROSSAUCTIONRESPONSE']._serialized_start=1246
+  _globals['_UNCROSSAUCTIONRESPONSE']._serialized_end=1333
+  _globals['_QUERYAUCTIONREQUEST']._serialized_start=1335
+  _globals['_QUERYAUCTIONREQUEST']._serialized_end=1379
+  _globals['_QUERYAUCTIONRESPONSE']._serialized_start=1382
+  _globals['_QUERYAUCTIONRESPONSE']._serialized_end=1612
+  _globals['_INSTRUMENTSERVICE']._serialized_start=1615
+  _globals['_INSTRUMENTSERVICE']._serialized_end=2781
 # @@protoc_insertion_point(module_scope)

@@ -23,29 +23,32 @@ _sym_db = _symbol_database.Default()
 
 
 from ordermesh.engine.v1 import market_feed_pb2 as ordermesh_dot_engine_dot_v1_dot_market__feed__pb2
+from ordermesh.type.v1 import access_pb2 as ordermesh_dot_type_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-ordermesh/engine/v1/market_feed_service.proto\x12\x13ordermesh.engine.v1\x1a%ordermesh/engine/v1/market_feed.proto\"\x8e\x01\n\x10SubscribeRequest\x12\x42\n\rsubscriptions\x18\x01 \x03(\x0b\x32+.ordermesh.engine.v1.InstrumentSubscription\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\'\n\x1fheartbeat_interval_milliseconds\x18\x03 \x01(\r\"L\n\x16InstrumentSubscription\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x1b\n\x13\x61\x66ter_feed_sequence\x18\x02 \x01(\x04\"\xf8\x01\n\x11SubscribeResponse\x12\x35\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1f.ordermesh.engine.v1.SubscribedH\x00\x12\x35\n\x08snapshot\x18\x02 \x01(\x0b\x32!.ordermesh.engine.v1.FeedSnapshotH\x00\x12\x31\n\x06update\x18\x03 \x01(\x0b\x32\x1f.ordermesh.engine.v1.FeedUpdateH\x00\x12\x37\n\theartbeat\x18\x04 \x01(\x0b\x32\".ordermesh.engine.v1.FeedHeartbeatH\x00\x42\t\n\x07\x63ontent\"\x1b\n\nSubscribed\x12\r\n\x05\x65poch\x18\x01 \x01(\t\"<\n\nFeedUpdate\x12.\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.ordermesh.engine.v1.FeedEvent\"V\n\rFeedHeartbeat\x12\x0f\n\x07time_ns\x18\x01 \x01(\x03\x12\x34\n\tpositions\x18\x02 \x03(\x0b\x32!.ordermesh.engine.v1.FeedPosition\"<\n\x0c\x46\x65\x65\x64Position\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x15\n\rfeed_sequence\x18\x02 \x01(\x04\x32q\n\x11MarketFeedService\x12\\\n\tSubscribe\x12%.ordermesh.engine.v1.SubscribeRequest\x1a&.ordermesh.engine.v1.SubscribeResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-ordermesh/engine/v1/market_feed_service.proto\x12\x13ordermesh.engine.v1\x1a%ordermesh/engine/v1/market_feed.proto\x1a\x1eordermesh/type/v1/access.proto\"\x8e\x01\n\x10SubscribeRequest\x12\x42\n\rsubscriptions\x18\x01 \x03(\x0b\x32+.ordermesh.engine.v1.InstrumentSubscription\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\'\n\x1fheartbeat_interval_milliseconds\x18\x03 \x01(\r\"L\n\x16InstrumentSubscription\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x1b\n\x13\x61\x66ter_feed_sequence\x18\x02 \x01(\x04\"\xf8\x01\n\x11SubscribeResponse\x12\x35\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1f.ordermesh.engine.v1.SubscribedH\x00\x12\x35\n\x08snapshot\x18\x02 \x01(\x0b\x32!.ordermesh.engine.v1.FeedSnapshotH\x00\x12\x31\n\x06update\x18\x03 \x01(\x0b\x32\x1f.ordermesh.engine.v1.FeedUpdateH\x00\x12\x37\n\theartbeat\x18\x04 \x01(\x0b\x32\".ordermesh.engine.v1.FeedHeartbeatH\x00\x42\t\n\x07\x63ontent\"\x1b\n\nSubscribed\x12\r\n\x05\x65poch\x18\x01 \x01(\t\"<\n\nFeedUpdate\x12.\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1e.ordermesh.engine.v1.FeedEvent\"V\n\rFeedHeartbeat\x12\x0f\n\x07time_ns\x18\x01 \x01(\x03\x12\x34\n\tpositions\x18\x02 \x03(\x0b\x32!.ordermesh.engine.v1.FeedPosition\"<\n\x0c\x46\x65\x65\x64Position\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x15\n\rfeed_sequence\x18\x02 \x01(\x04\x32\x81\x01\n\x11MarketFeedService\x12l\n\tSubscribe\x12%.ordermesh.engine.v1.SubscribeRequest\x1a&.ordermesh.engine.v1.SubscribeResponse\"\x0e\xf2\xe0\x18\nmarketdata0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.engine.v1.market_feed_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=110
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=252
-  _globals['_INSTRUMENTSUBSCRIPTION']._serialized_start=254
-  _globals['_INSTRUMENTSUBSCRIPTION']._serialized_end=330
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=333
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=581
-  _globals['_SUBSCRIBED']._serialized_start=583
-  _globals['_SUBSCRIBED']._serialized_end=610
-  _globals['_FEEDUPDATE']._serialized_start=612
-  _globals['_FEEDUPDATE']._serialized_end=672
-  _globals['_FEEDHEARTBEAT']._serialized_start=674
-  _globals['_FEEDHEARTBEAT']._serialized_end=760
-  _globals['_FEEDPOSITION']._serialized_start=762
-  _globals['_FEEDPOSITION']._serialized_end=822
-  _globals['_MARKETFEEDSERVICE']._serialized_start=824
-  _globals['_MARKETFEEDSERVICE']._serialized_end=937
+  _globals['_MARKETFEEDSERVICE'].methods_by_name['Subscribe']._loaded_options = None
+  _globals['_MARKETFEEDSERVICE'].methods_by_name['Subscribe']._serialized_options = b'\362\340\030\nmarketdata'
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=142
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=284
+  _globals['_INSTRUMENTSUBSCRIPTION']._serialized_start=286
+  _globals['_INSTRUMENTSUBSCRIPTION']._serialized_end=362
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=365
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=613
+  _globals['_SUBSCRIBED']._serialized_start=615
+  _globals['_SUBSCRIBED']._serialized_end=642
+  _globals['_FEEDUPDATE']._serialized_start=644
+  _globals['_FEEDUPDATE']._serialized_end=704
+  _globals['_FEEDHEARTBEAT']._serialized_start=706
+  _globals['_FEEDHEARTBEAT']._serialized_end=792
+  _globals['_FEEDPOSITION']._serialized_start=794
+  _globals['_FEEDPOSITION']._serialized_end=854
+  _globals['_MARKETFEEDSERVICE']._serialized_start=857
+  _globals['_MARKETFEEDSERVICE']._serialized_end=986
 # @@protoc_insertion_point(module_scope)

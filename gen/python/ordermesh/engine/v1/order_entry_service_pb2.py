@@ -24,37 +24,44 @@ _sym_db = _symbol_database.Default()
 
 from ordermesh.engine.v1 import execution_pb2 as ordermesh_dot_engine_dot_v1_dot_execution__pb2
 from ordermesh.engine.v1 import order_pb2 as ordermesh_dot_engine_dot_v1_dot_order__pb2
+from ordermesh.type.v1 import access_pb2 as ordermesh_dot_type_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-ordermesh/engine/v1/order_entry_service.proto\x12\x13ordermesh.engine.v1\x1a#ordermesh/engine/v1/execution.proto\x1a\x1fordermesh/engine/v1/order.proto\"x\n\x0cTradeRequest\x12)\n\x04open\x18\x01 \x01(\x0b\x32\x19.ordermesh.engine.v1.OpenH\x00\x12\x32\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32!.ordermesh.engine.v1.CommandBatchH\x00\x42\t\n\x07\x63ontent\"~\n\x04Open\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12 \n\x18\x61\x66ter_execution_sequence\x18\x02 \x01(\x04\x12\x16\n\x0e\x65xpected_epoch\x18\x03 \x01(\t\x12\'\n\x1fheartbeat_interval_milliseconds\x18\x04 \x01(\r\">\n\x0c\x43ommandBatch\x12.\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x1c.ordermesh.engine.v1.Command\"\xb2\x01\n\rTradeResponse\x12-\n\x06opened\x18\x01 \x01(\x0b\x32\x1b.ordermesh.engine.v1.OpenedH\x00\x12\x34\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32#.ordermesh.engine.v1.ExecutionBatchH\x00\x12\x31\n\x08progress\x18\x03 \x01(\x0b\x32\x1d.ordermesh.engine.v1.ProgressH\x00\x42\t\n\x07\x63ontent\"\x8e\x01\n\x06Opened\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x1d\n\x15last_command_sequence\x18\x03 \x01(\x04\x12\x1f\n\x17last_execution_sequence\x18\x04 \x01(\x04\x12 \n\x18\x66irst_execution_sequence\x18\x05 \x01(\x04\"D\n\x0e\x45xecutionBatch\x12\x32\n\nexecutions\x18\x01 \x03(\x0b\x32\x1e.ordermesh.engine.v1.Execution\"d\n\x08Progress\x12\x1d\n\x15last_command_sequence\x18\x01 \x01(\x04\x12\x1f\n\x17last_execution_sequence\x18\x02 \x01(\x04\x12\x18\n\x10ignored_commands\x18\x03 \x01(\x04\"-\n\x16QueryOpenOrdersRequest\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\"\x98\x01\n\x17QueryOpenOrdersResponse\x12.\n\x06orders\x18\x01 \x03(\x0b\x32\x1e.ordermesh.engine.v1.OpenOrder\x12\x1d\n\x15last_command_sequence\x18\x02 \x01(\x04\x12\x1f\n\x17last_execution_sequence\x18\x03 \x01(\x04\x12\r\n\x05\x65poch\x18\x04 \x01(\t\"^\n\x16QueryExecutionsRequest\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12 \n\x18\x61\x66ter_execution_sequence\x18\x02 \x01(\x04\x12\r\n\x05limit\x18\x03 \x01(\r\"}\n\x17QueryExecutionsResponse\x12\x32\n\nexecutions\x18\x01 \x03(\x0b\x32\x1e.ordermesh.engine.v1.Execution\x12\x1f\n\x17last_execution_sequence\x18\x02 \x01(\x04\x12\r\n\x05\x65poch\x18\x03 \x01(\t2\xc5\x02\n\x11OrderEntryService\x12R\n\x05Trade\x12!.ordermesh.engine.v1.TradeRequest\x1a\".ordermesh.engine.v1.TradeResponse(\x01\x30\x01\x12n\n\x0fQueryOpenOrders\x12+.ordermesh.engine.v1.QueryOpenOrdersRequest\x1a,.ordermesh.engine.v1.QueryOpenOrdersResponse0\x01\x12l\n\x0fQueryExecutions\x12+.ordermesh.engine.v1.QueryExecutionsRequest\x1a,.ordermesh.engine.v1.QueryExecutionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-ordermesh/engine/v1/order_entry_service.proto\x12\x13ordermesh.engine.v1\x1a#ordermesh/engine/v1/execution.proto\x1a\x1fordermesh/engine/v1/order.proto\x1a\x1eordermesh/type/v1/access.proto\"x\n\x0cTradeRequest\x12)\n\x04open\x18\x01 \x01(\x0b\x32\x19.ordermesh.engine.v1.OpenH\x00\x12\x32\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32!.ordermesh.engine.v1.CommandBatchH\x00\x42\t\n\x07\x63ontent\"~\n\x04Open\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12 \n\x18\x61\x66ter_execution_sequence\x18\x02 \x01(\x04\x12\x16\n\x0e\x65xpected_epoch\x18\x03 \x01(\t\x12\'\n\x1fheartbeat_interval_milliseconds\x18\x04 \x01(\r\">\n\x0c\x43ommandBatch\x12.\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x1c.ordermesh.engine.v1.Command\"\xb2\x01\n\rTradeResponse\x12-\n\x06opened\x18\x01 \x01(\x0b\x32\x1b.ordermesh.engine.v1.OpenedH\x00\x12\x34\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32#.ordermesh.engine.v1.ExecutionBatchH\x00\x12\x31\n\x08progress\x18\x03 \x01(\x0b\x32\x1d.ordermesh.engine.v1.ProgressH\x00\x42\t\n\x07\x63ontent\"\x8e\x01\n\x06Opened\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x1d\n\x15last_command_sequence\x18\x03 \x01(\x04\x12\x1f\n\x17last_execution_sequence\x18\x04 \x01(\x04\x12 \n\x18\x66irst_execution_sequence\x18\x05 \x01(\x04\"D\n\x0e\x45xecutionBatch\x12\x32\n\nexecutions\x18\x01 \x03(\x0b\x32\x1e.ordermesh.engine.v1.Execution\"d\n\x08Progress\x12\x1d\n\x15last_command_sequence\x18\x01 \x01(\x04\x12\x1f\n\x17last_execution_sequence\x18\x02 \x01(\x04\x12\x18\n\x10ignored_commands\x18\x03 \x01(\x04\"-\n\x16QueryOpenOrdersRequest\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\"\x98\x01\n\x17QueryOpenOrdersResponse\x12.\n\x06orders\x18\x01 \x03(\x0b\x32\x1e.ordermesh.engine.v1.OpenOrder\x12\x1d\n\x15last_command_sequence\x18\x02 \x01(\x04\x12\x1f\n\x17last_execution_sequence\x18\x03 \x01(\x04\x12\r\n\x05\x65poch\x18\x04 \x01(\t\"^\n\x16QueryExecutionsRequest\x12\x13\n\x0bparticipant\x18\x01 \x01(\t\x12 \n\x18\x61\x66ter_execution_sequence\x18\x02 \x01(\x04\x12\r\n\x05limit\x18\x03 \x01(\r\"}\n\x17QueryExecutionsResponse\x12\x32\n\nexecutions\x18\x01 \x03(\x0b\x32\x1e.ordermesh.engine.v1.Execution\x12\x1f\n\x17last_execution_sequence\x18\x02 \x01(\x04\x12\r\n\x05\x65poch\x18\x03 \x01(\t2\xfe\x02\n\x11OrderEntryService\x12h\n\x05Trade\x12!.ordermesh.engine.v1.TradeRequest\x1a\".ordermesh.engine.v1.TradeResponse\"\x14\xf2\xe0\x18\x06\x62roker\xf2\xe0\x18\x06market(\x01\x30\x01\x12\x84\x01\n\x0fQueryOpenOrders\x12+.ordermesh.engine.v1.QueryOpenOrdersRequest\x1a,.ordermesh.engine.v1.QueryOpenOrdersResponse\"\x14\xf2\xe0\x18\x06\x62roker\xf2\xe0\x18\x06market0\x01\x12x\n\x0fQueryExecutions\x12+.ordermesh.engine.v1.QueryExecutionsRequest\x1a,.ordermesh.engine.v1.QueryExecutionsResponse\"\n\xf2\xe0\x18\x06\x62rokerb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.engine.v1.order_entry_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRADEREQUEST']._serialized_start=140
-  _globals['_TRADEREQUEST']._serialized_end=260
-  _globals['_OPEN']._serialized_start=262
-  _globals['_OPEN']._serialized_end=388
-  _globals['_COMMANDBATCH']._serialized_start=390
-  _globals['_COMMANDBATCH']._serialized_end=452
-  _globals['_TRADERESPONSE']._serialized_start=455
-  _globals['_TRADERESPONSE']._serialized_end=633
-  _globals['_OPENED']._serialized_start=636
-  _globals['_OPENED']._serialized_end=778
-  _globals['_EXECUTIONBATCH']._serialized_start=780
-  _globals['_EXECUTIONBATCH']._serialized_end=848
-  _globals['_PROGRESS']._serialized_start=850
-  _globals['_PROGRESS']._serialized_end=950
-  _globals['_QUERYOPENORDERSREQUEST']._serialized_start=952
-  _globals['_QUERYOPENORDERSREQUEST']._serialized_end=997
-  _globals['_QUERYOPENORDERSRESPONSE']._serialized_start=1000
-  _globals['_QUERYOPENORDERSRESPONSE']._serialized_end=1152
-  _globals['_QUERYEXECUTIONSREQUEST']._serialized_start=1154
-  _globals['_QUERYEXECUTIONSREQUEST']._serialized_end=1248
-  _globals['_QUERYEXECUTIONSRESPONSE']._serialized_start=1250
-  _globals['_QUERYEXECUTIONSRESPONSE']._serialized_end=1375
-  _globals['_ORDERENTRYSERVICE']._serialized_start=1378
-  _globals['_ORDERENTRYSERVICE']._serialized_end=1703
+  _globals['_ORDERENTRYSERVICE'].methods_by_name['Trade']._loaded_options = None
+  _globals['_ORDERENTRYSERVICE'].methods_by_name['Trade']._serialized_options = b'\362\340\030\006broker\362\340\030\006market'
+  _globals['_ORDERENTRYSERVICE'].methods_by_name['QueryOpenOrders']._loaded_options = None
+  _globals['_ORDERENTRYSERVICE'].methods_by_name['QueryOpenOrders']._serialized_options = b'\362\340\030\006broker\362\340\030\006market'
+  _globals['_ORDERENTRYSERVICE'].methods_by_name['QueryExecutions']._loaded_options = None
+  _globals['_ORDERENTRYSERVICE'].methods_by_name['QueryExecutions']._serialized_options = b'\362\340\030\006broker'
+  _globals['_TRADEREQUEST']._serialized_start=172
+  _globals['_TRADEREQUEST']._serialized_end=292
+  _globals['_OPEN']._serialized_start=294
+  _globals['_OPEN']._serialized_end=420
+  _globals['_COMMANDBATCH']._serialized_start=422
+  _globals['_COMMANDBATCH']._serialized_end=484
+  _globals['_TRADERESPONSE']._serialized_start=487
+  _globals['_TRADERESPONSE']._serialized_end=665
+  _globals['_OPENED']._serialized_start=668
+  _globals['_OPENED']._serialized_end=810
+  _globals['_EXECUTIONBATCH']._serialized_start=812
+  _globals['_EXECUTIONBATCH']._serialized_end=880
+  _globals['_PROGRESS']._serialized_start=882
+  _globals['_PROGRESS']._serialized_end=982
+  _globals['_QUERYOPENORDERSREQUEST']._serialized_start=984
+  _globals['_QUERYOPENORDERSREQUEST']._serialized_end=1029
+  _globals['_QUERYOPENORDERSRESPONSE']._serialized_start=1032
+  _globals['_QUERYOPENORDERSRESPONSE']._serialized_end=1184
+  _globals['_QUERYEXECUTIONSREQUEST']._serialized_start=1186
+  _globals['_QUERYEXECUTIONSREQUEST']._serialized_end=1280
+  _globals['_QUERYEXECUTIONSRESPONSE']._serialized_start=1282
+  _globals['_QUERYEXECUTIONSRESPONSE']._serialized_end=1407
+  _globals['_ORDERENTRYSERVICE']._serialized_start=1410
+  _globals['_ORDERENTRYSERVICE']._serialized_end=1792
 # @@protoc_insertion_point(module_scope)

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from ordermesh.event.v1 import event_pb2 as ordermesh_dot_event_dot_v1_dot_event__pb2
+from ordermesh.type.v1 import access_pb2 as ordermesh_dot_type_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ordermesh/event/v1/event_log_service.proto\x12\x12ordermesh.event.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1eordermesh/event/v1/event.proto\"\x88\x01\n\x11ReadEventsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x12\x33\n\x06topics\x18\x02 \x03(\x0e\x32\x19.ordermesh.event.v1.TopicB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x17\n\x05limit\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\x90N\x12\r\n\x05shard\x18\x04 \x01(\r\"z\n\x12ReadEventsResponse\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.ordermesh.event.v1.Event\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x15\n\rlast_sequence\x18\x03 \x01(\x04\x12\x13\n\x0bshard_count\x18\x04 \x01(\r2s\n\x0f\x45ventLogService\x12`\n\nReadEvents\x12%.ordermesh.event.v1.ReadEventsRequest\x1a&.ordermesh.event.v1.ReadEventsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ordermesh/event/v1/event_log_service.proto\x12\x12ordermesh.event.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1eordermesh/event/v1/event.proto\x1a\x1eordermesh/type/v1/access.proto\"\x88\x01\n\x11ReadEventsRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x12\x33\n\x06topics\x18\x02 \x03(\x0e\x32\x19.ordermesh.event.v1.TopicB\x08\xbaH\x05\x92\x01\x02\x10\x10\x12\x17\n\x05limit\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\x90N\x12\r\n\x05shard\x18\x04 \x01(\r\"z\n\x12ReadEventsResponse\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x19.ordermesh.event.v1.Event\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x15\n\rlast_sequence\x18\x03 \x01(\x04\x12\x13\n\x0bshard_count\x18\x04 \x01(\r2\x80\x01\n\x0f\x45ventLogService\x12m\n\nReadEvents\x12%.ordermesh.event.v1.ReadEventsRequest\x1a&.ordermesh.event.v1.ReadEventsResponse\"\x10\x90\x02\x01\xf2\xe0\x18\tportfoliob\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,11 +39,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READEVENTSREQUEST'].fields_by_name['limit']._loaded_options = None
   _globals['_READEVENTSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\005*\003\030\220N'
   _globals['_EVENTLOGSERVICE'].methods_by_name['ReadEvents']._loaded_options = None
-  _globals['_EVENTLOGSERVICE'].methods_by_name['ReadEvents']._serialized_options = b'\220\002\001'
-  _globals['_READEVENTSREQUEST']._serialized_start=128
-  _globals['_READEVENTSREQUEST']._serialized_end=264
-  _globals['_READEVENTSRESPONSE']._serialized_start=266
-  _globals['_READEVENTSRESPONSE']._serialized_end=388
-  _globals['_EVENTLOGSERVICE']._serialized_start=390
-  _globals['_EVENTLOGSERVICE']._serialized_end=505
+  _globals['_EVENTLOGSERVICE'].methods_by_name['ReadEvents']._serialized_options = b'\220\002\001\362\340\030\tportfolio'
+  _globals['_READEVENTSREQUEST']._serialized_start=160
+  _globals['_READEVENTSREQUEST']._serialized_end=296
+  _globals['_READEVENTSRESPONSE']._serialized_start=298
+  _globals['_READEVENTSRESPONSE']._serialized_end=420
+  _globals['_EVENTLOGSERVICE']._serialized_start=423
+  _globals['_EVENTLOGSERVICE']._serialized_end=551
 # @@protoc_insertion_point(module_scope)

@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from ordermesh.order.v1 import execution_report_pb2 as ordermesh_dot_order_dot_v1_dot_execution__report__pb2
+from ordermesh.type.v1 import access_pb2 as ordermesh_dot_type_dot_v1_dot_access__pb2
 from ordermesh.type.v1 import error_pb2 as ordermesh_dot_type_dot_v1_dot_error__pb2
 from ordermesh.type.v1 import risk_breach_pb2 as ordermesh_dot_type_dot_v1_dot_risk__breach__pb2
 from ordermesh.type.v1 import trading_pb2 as ordermesh_dot_type_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+ordermesh/risk/v1/reservation_service.proto\x12\x11ordermesh.risk.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1dordermesh/type/v1/error.proto\x1a#ordermesh/type/v1/risk_breach.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xa6\x02\n\x0eReserveRequest\x12.\n\x04open\x18\x01 \x01(\x0b\x32\x1e.ordermesh.risk.v1.ReserveOpenH\x00\x12\x32\n\x04sync\x18\x02 \x01(\x0b\x32\".ordermesh.risk.v1.ReservationSyncH\x00\x12\x36\n\x07reserve\x18\x03 \x01(\x0b\x32#.ordermesh.risk.v1.ReservationBatchH\x00\x12/\n\x06settle\x18\x04 \x01(\x0b\x32\x1d.ordermesh.risk.v1.SettlementH\x00\x12\x38\n\x07release\x18\x05 \x01(\x0b\x32%.ordermesh.risk.v1.ReservationReleaseH\x00\x42\r\n\x04item\x12\x05\xbaH\x02\x08\x01\"+\n\x0bReserveOpen\x12\r\n\x05shard\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\t\"\xb4\x02\n\x0bReservation\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ninstrument\x18\x03 \x01(\t\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.ordermesh.type.v1.Side\x12*\n\x04type\x18\x05 \x01(\x0e\x32\x1c.ordermesh.type.v1.OrderType\x12\x10\n\x08quantity\x18\x06 \x01(\t\x12\x13\n\x0blimit_price\x18\x07 \x01(\t\x12\x36\n\x07replace\x18\x08 \x01(\x0b\x32%.ordermesh.risk.v1.ReplaceReservation\x12\x12\n\nstop_price\x18\t \x01(\t\x12\x10\n\x08group_id\x18\n \x01(\t\x12\x13\n\x0breduce_only\x18\x0c \x01(\x08\"g\n\x12ReplaceReservation\x12\x10\n\x08quantity\x18\x01 \x01(\t\x12\x16\n\x0eorder_quantity\x18\x02 \x01(\t\x12\x13\n\x0blimit_price\x18\x03 \x01(\t\x12\x12\n\nstop_price\x18\x04 \x01(\t\"g\n\x0fReservationSync\x12\x34\n\x0creservations\x18\x01 \x03(\x0b\x32\x1e.ordermesh.risk.v1.Reservation\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04last\x18\x03 \x01(\x08\"^\n\x10ReservationBatch\x12\x14\n\x0c\x62\x61tch_number\x18\x01 \x01(\x04\x12\x34\n\x0creservations\x18\x02 \x03(\x0b\x32\x1e.ordermesh.risk.v1.Reservation\"\\\n\nSettlement\x12<\n\x07reports\x18\x01 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReportB\x06\xbaH\x03\xd8\x01\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"B\n\x12ReservationRelease\x12\x11\n\torder_ids\x18\x01 \x03(\t\x12\x19\n\x11replace_order_ids\x18\x02 \x03(\t\"\xc3\x01\n\x0fReserveResponse\x12\x32\n\x06opened\x18\x01 \x01(\x0b\x32 .ordermesh.risk.v1.ReserveOpenedH\x00\x12<\n\tdecisions\x18\x02 \x01(\x0b\x32\'.ordermesh.risk.v1.ReservationDecisionsH\x00\x12\x36\n\x08withdraw\x18\x03 \x01(\x0b\x32\".ordermesh.risk.v1.OrderWithdrawalH\x00\x42\x06\n\x04item\"!\n\rReserveOpened\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"g\n\x14ReservationDecisions\x12\x14\n\x0c\x62\x61tch_number\x18\x01 \x01(\x04\x12\x39\n\tdecisions\x18\x02 \x03(\x0b\x32&.ordermesh.risk.v1.ReservationDecision\"b\n\x0fOrderWithdrawal\x12\x11\n\torder_ids\x18\x01 \x03(\t\x12.\n\x06reason\x18\x02 \x01(\x0e\x32\x1e.ordermesh.type.v1.ErrorReason\x12\x0c\n\x04text\x18\x03 \x01(\t\"\x82\x01\n\x13ReservationDecision\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.ordermesh.type.v1.ErrorReason\x12-\n\x06\x62reach\x18\x02 \x01(\x0b\x32\x1d.ordermesh.type.v1.RiskBreach\x12\x0c\n\x04text\x18\x03 \x01(\t\"Y\n\x11\x43heckOrderRequest\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x35\n\x05order\x18\x02 \x01(\x0b\x32\x1e.ordermesh.risk.v1.ReservationB\x06\xbaH\x03\xc8\x01\x01\"]\n\x12\x43heckOrderResponse\x12\x38\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32&.ordermesh.risk.v1.ReservationDecision\x12\r\n\x05\x61s_of\x18\x02 \x01(\x04\x32\xca\x01\n\x12ReservationService\x12T\n\x07Reserve\x12!.ordermesh.risk.v1.ReserveRequest\x1a\".ordermesh.risk.v1.ReserveResponse(\x01\x30\x01\x12^\n\nCheckOrder\x12$.ordermesh.risk.v1.CheckOrderRequest\x1a%.ordermesh.risk.v1.CheckOrderResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+ordermesh/risk/v1/reservation_service.proto\x12\x11ordermesh.risk.v1\x1a\x1b\x62uf/validate/validate.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/type/v1/access.proto\x1a\x1dordermesh/type/v1/error.proto\x1a#ordermesh/type/v1/risk_breach.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xa6\x02\n\x0eReserveRequest\x12.\n\x04open\x18\x01 \x01(\x0b\x32\x1e.ordermesh.risk.v1.ReserveOpenH\x00\x12\x32\n\x04sync\x18\x02 \x01(\x0b\x32\".ordermesh.risk.v1.ReservationSyncH\x00\x12\x36\n\x07reserve\x18\x03 \x01(\x0b\x32#.ordermesh.risk.v1.ReservationBatchH\x00\x12/\n\x06settle\x18\x04 \x01(\x0b\x32\x1d.ordermesh.risk.v1.SettlementH\x00\x12\x38\n\x07release\x18\x05 \x01(\x0b\x32%.ordermesh.risk.v1.ReservationReleaseH\x00\x42\r\n\x04item\x12\x05\xbaH\x02\x08\x01\"+\n\x0bReserveOpen\x12\r\n\x05shard\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\t\"\xb4\x02\n\x0bReservation\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x12\n\ninstrument\x18\x03 \x01(\t\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.ordermesh.type.v1.Side\x12*\n\x04type\x18\x05 \x01(\x0e\x32\x1c.ordermesh.type.v1.OrderType\x12\x10\n\x08quantity\x18\x06 \x01(\t\x12\x13\n\x0blimit_price\x18\x07 \x01(\t\x12\x36\n\x07replace\x18\x08 \x01(\x0b\x32%.ordermesh.risk.v1.ReplaceReservation\x12\x12\n\nstop_price\x18\t \x01(\t\x12\x10\n\x08group_id\x18\n \x01(\t\x12\x13\n\x0breduce_only\x18\x0c \x01(\x08\"g\n\x12ReplaceReservation\x12\x10\n\x08quantity\x18\x01 \x01(\t\x12\x16\n\x0eorder_quantity\x18\x02 \x01(\t\x12\x13\n\x0blimit_price\x18\x03 \x01(\t\x12\x12\n\nstop_price\x18\x04 \x01(\t\"g\n\x0fReservationSync\x12\x34\n\x0creservations\x18\x01 \x03(\x0b\x32\x1e.ordermesh.risk.v1.Reservation\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0c\n\x04last\x18\x03 \x01(\x08\"^\n\x10ReservationBatch\x12\x14\n\x0c\x62\x61tch_number\x18\x01 \x01(\x04\x12\x34\n\x0creservations\x18\x02 \x03(\x0b\x32\x1e.ordermesh.risk.v1.Reservation\"\\\n\nSettlement\x12<\n\x07reports\x18\x01 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReportB\x06\xbaH\x03\xd8\x01\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"B\n\x12ReservationRelease\x12\x11\n\torder_ids\x18\x01 \x03(\t\x12\x19\n\x11replace_order_ids\x18\x02 \x03(\t\"\xc3\x01\n\x0fReserveResponse\x12\x32\n\x06opened\x18\x01 \x01(\x0b\x32 .ordermesh.risk.v1.ReserveOpenedH\x00\x12<\n\tdecisions\x18\x02 \x01(\x0b\x32\'.ordermesh.risk.v1.ReservationDecisionsH\x00\x12\x36\n\x08withdraw\x18\x03 \x01(\x0b\x32\".ordermesh.risk.v1.OrderWithdrawalH\x00\x42\x06\n\x04item\"!\n\rReserveOpened\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"g\n\x14ReservationDecisions\x12\x14\n\x0c\x62\x61tch_number\x18\x01 \x01(\x04\x12\x39\n\tdecisions\x18\x02 \x03(\x0b\x32&.ordermesh.risk.v1.ReservationDecision\"b\n\x0fOrderWithdrawal\x12\x11\n\torder_ids\x18\x01 \x03(\t\x12.\n\x06reason\x18\x02 \x01(\x0e\x32\x1e.ordermesh.type.v1.ErrorReason\x12\x0c\n\x04text\x18\x03 \x01(\t\"\x82\x01\n\x13ReservationDecision\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.ordermesh.type.v1.ErrorReason\x12-\n\x06\x62reach\x18\x02 \x01(\x0b\x32\x1d.ordermesh.type.v1.RiskBreach\x12\x0c\n\x04text\x18\x03 \x01(\t\"Y\n\x11\x43heckOrderRequest\x12\r\n\x05shard\x18\x01 \x01(\r\x12\x35\n\x05order\x18\x02 \x01(\x0b\x32\x1e.ordermesh.risk.v1.ReservationB\x06\xbaH\x03\xc8\x01\x01\"]\n\x12\x43heckOrderResponse\x12\x38\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32&.ordermesh.risk.v1.ReservationDecision\x12\r\n\x05\x61s_of\x18\x02 \x01(\x04\x32\xde\x01\n\x12ReservationService\x12_\n\x07Reserve\x12!.ordermesh.risk.v1.ReserveRequest\x1a\".ordermesh.risk.v1.ReserveResponse\"\t\xf2\xe0\x18\x05order(\x01\x30\x01\x12g\n\nCheckOrder\x12$.ordermesh.risk.v1.CheckOrderRequest\x1a%.ordermesh.risk.v1.CheckOrderResponse\"\x0c\x90\x02\x01\xf2\xe0\x18\x05orderb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,38 +43,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETTLEMENT'].fields_by_name['reports']._serialized_options = b'\272H\003\330\001\003'
   _globals['_CHECKORDERREQUEST'].fields_by_name['order']._loaded_options = None
   _globals['_CHECKORDERREQUEST'].fields_by_name['order']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_RESERVATIONSERVICE'].methods_by_name['Reserve']._loaded_options = None
+  _globals['_RESERVATIONSERVICE'].methods_by_name['Reserve']._serialized_options = b'\362\340\030\005order'
   _globals['_RESERVATIONSERVICE'].methods_by_name['CheckOrder']._loaded_options = None
-  _globals['_RESERVATIONSERVICE'].methods_by_name['CheckOrder']._serialized_options = b'\220\002\001'
-  _globals['_RESERVEREQUEST']._serialized_start=240
-  _globals['_RESERVEREQUEST']._serialized_end=534
-  _globals['_RESERVEOPEN']._serialized_start=536
-  _globals['_RESERVEOPEN']._serialized_end=579
-  _globals['_RESERVATION']._serialized_start=582
-  _globals['_RESERVATION']._serialized_end=890
-  _globals['_REPLACERESERVATION']._serialized_start=892
-  _globals['_REPLACERESERVATION']._serialized_end=995
-  _globals['_RESERVATIONSYNC']._serialized_start=997
-  _globals['_RESERVATIONSYNC']._serialized_end=1100
-  _globals['_RESERVATIONBATCH']._serialized_start=1102
-  _globals['_RESERVATIONBATCH']._serialized_end=1196
-  _globals['_SETTLEMENT']._serialized_start=1198
-  _globals['_SETTLEMENT']._serialized_end=1290
-  _globals['_RESERVATIONRELEASE']._serialized_start=1292
-  _globals['_RESERVATIONRELEASE']._serialized_end=1358
-  _globals['_RESERVERESPONSE']._serialized_start=1361
-  _globals['_RESERVERESPONSE']._serialized_end=1556
-  _globals['_RESERVEOPENED']._serialized_start=1558
-  _globals['_RESERVEOPENED']._serialized_end=1591
-  _globals['_RESERVATIONDECISIONS']._serialized_start=1593
-  _globals['_RESERVATIONDECISIONS']._serialized_end=1696
-  _globals['_ORDERWITHDRAWAL']._serialized_start=1698
-  _globals['_ORDERWITHDRAWAL']._serialized_end=1796
-  _globals['_RESERVATIONDECISION']._serialized_start=1799
-  _globals['_RESERVATIONDECISION']._serialized_end=1929
-  _globals['_CHECKORDERREQUEST']._serialized_start=1931
-  _globals['_CHECKORDERREQUEST']._serialized_end=2020
-  _globals['_CHECKORDERRESPONSE']._serialized_start=2022
-  _globals['_CHECKORDERRESPONSE']._serialized_end=2115
-  _globals['_RESERVATIONSERVICE']._serialized_start=2118
-  _globals['_RESERVATIONSERVICE']._serialized_end=2320
+  _globals['_RESERVATIONSERVICE'].methods_by_name['CheckOrder']._serialized_options = b'\220\002\001\362\340\030\005order'
+  _globals['_RESERVEREQUEST']._serialized_start=272
+  _globals['_RESERVEREQUEST']._serialized_end=566
+  _globals['_RESERVEOPEN']._serialized_start=568
+  _globals['_RESERVEOPEN']._serialized_end=611
+  _globals['_RESERVATION']._serialized_start=614
+  _globals['_RESERVATION']._serialized_end=922
+  _globals['_REPLACERESERVATION']._serialized_start=924
+  _globals['_REPLACERESERVATION']._serialized_end=1027
+  _globals['_RESERVATIONSYNC']._serialized_start=1029
+  _globals['_RESERVATIONSYNC']._serialized_end=1132
+  _globals['_RESERVATIONBATCH']._serialized_start=1134
+  _globals['_RESERVATIONBATCH']._serialized_end=1228
+  _globals['_SETTLEMENT']._serialized_start=1230
+  _globals['_SETTLEMENT']._serialized_end=1322
+  _globals['_RESERVATIONRELEASE']._serialized_start=1324
+  _globals['_RESERVATIONRELEASE']._serialized_end=1390
+  _globals['_RESERVERESPONSE']._serialized_start=1393
+  _globals['_RESERVERESPONSE']._serialized_end=1588
+  _globals['_RESERVEOPENED']._serialized_start=1590
+  _globals['_RESERVEOPENED']._serialized_end=1623
+  _globals['_RESERVATIONDECISIONS']._serialized_start=1625
+  _globals['_RESERVATIONDECISIONS']._serialized_end=1728
+  _globals['_ORDERWITHDRAWAL']._serialized_start=1730
+  _globals['_ORDERWITHDRAWAL']._serialized_end=1828
+  _globals['_RESERVATIONDECISION']._serialized_start=1831
+  _globals['_RESERVATIONDECISION']._serialized_end=1961
+  _globals['_CHECKORDERREQUEST']._serialized_start=1963
+  _globals['_CHECKORDERREQUEST']._serialized_end=2052
+  _globals['_CHECKORDERRESPONSE']._serialized_start=2054
+  _globals['_CHECKORDERRESPONSE']._serialized_end=2147
+  _globals['_RESERVATIONSERVICE']._serialized_start=2150
+  _globals['_RESERVATIONSERVICE']._serialized_end=2372
 # @@protoc_insertion_point(module_scope)

@@ -31,10 +31,11 @@ from ordermesh.risk.v1 import risk_alert_pb2 as ordermesh_dot_risk_dot_v1_dot_ri
 from ordermesh.risk.v1 import risk_metrics_pb2 as ordermesh_dot_risk_dot_v1_dot_risk__metrics__pb2
 from ordermesh.risk.v1 import risk_parameters_pb2 as ordermesh_dot_risk_dot_v1_dot_risk__parameters__pb2
 from ordermesh.risk.v1 import trading_state_admin_pb2 as ordermesh_dot_risk_dot_v1_dot_trading__state__admin__pb2
+from ordermesh.type.v1 import access_pb2 as ordermesh_dot_type_dot_v1_dot_access__pb2
 from ordermesh.type.v1 import stream_pb2 as ordermesh_dot_type_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordermesh/risk/v1/risk_service.proto\x12\x11ordermesh.risk.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'ordermesh/risk/v1/circuit_breaker.proto\x1a\"ordermesh/risk/v1/risk_alert.proto\x1a$ordermesh/risk/v1/risk_metrics.proto\x1a\'ordermesh/risk/v1/risk_parameters.proto\x1a+ordermesh/risk/v1/trading_state_admin.proto\x1a\x1eordermesh/type/v1/stream.proto\"Z\n\x18GetRiskParametersRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\"\x88\x01\n\x19GetRiskParametersResponse\x12\x35\n\nparameters\x18\x01 \x01(\x0b\x32!.ordermesh.risk.v1.RiskParameters\x12\x34\n\teffective\x18\x02 \x01(\x0b\x32!.ordermesh.risk.v1.RiskParameters\"\\\n\x1bUpdateRiskParametersRequest\x12=\n\nparameters\x18\x01 \x01(\x0b\x32!.ordermesh.risk.v1.RiskParametersB\x06\xbaH\x03\xc8\x01\x01\"\x8b\x01\n\x1cUpdateRiskParametersResponse\x12\x35\n\nparameters\x18\x01 \x01(\x0b\x32!.ordermesh.risk.v1.RiskParameters\x12\x34\n\teffective\x18\x02 \x01(\x0b\x32!.ordermesh.risk.v1.RiskParameters\"Z\n\x18GetCircuitBreakerRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\"W\n\x19GetCircuitBreakerResponse\x12:\n\x0f\x63ircuit_breaker\x18\x01 \x01(\x0b\x32!.ordermesh.risk.v1.CircuitBreaker\"\x9a\x01\n\x1aResetCircuitBreakerRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12<\n\x04text\x18\x02 \x01(\tB.\xbaH+r)\x18\xf4\x03\x32$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\"Y\n\x1bResetCircuitBreakerResponse\x12:\n\x0f\x63ircuit_breaker\x18\x01 \x01(\x0b\x32!.ordermesh.risk.v1.CircuitBreaker\"W\n\x15GetRiskMetricsRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\"X\n\x16GetRiskMetricsResponse\x12/\n\x07metrics\x18\x01 \x01(\x0b\x32\x1e.ordermesh.risk.v1.RiskMetrics\x12\r\n\x05\x61s_of\x18\x02 \x01(\x04\"\xa4\x02\n\x11ListAlertsRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\x12\x42\n\x05kinds\x18\x02 \x03(\x0e\x32 .ordermesh.risk.v1.RiskAlertKindB\x11\xbaH\x0e\x92\x01\x0b\x10\x08\"\x07\x82\x01\x04\x10\x01 \x00\x12(\n\x04\x66rom\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\x05 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"j\n\x12ListAlertsResponse\x12,\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1c.ordermesh.risk.v1.RiskAlert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\"\xbc\x01\n\x13StreamAlertsRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\x12\x45\n\x12heartbeat_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\x12\x1e\n\x0cresume_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x96\x03\n\x14StreamAlertsResponse\x12\x33\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x02 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12\x34\n\x08snapshot\x18\x03 \x01(\x0b\x32 .ordermesh.risk.v1.AlertSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x04 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x30\n\x06update\x18\x05 \x01(\x0b\x32\x1e.ordermesh.risk.v1.AlertUpdateH\x00\x12\x31\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\"=\n\rAlertSnapshot\x12,\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1c.ordermesh.risk.v1.RiskAlert\"Q\n\x0b\x41lertUpdate\x12,\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1c.ordermesh.risk.v1.RiskAlert\x12\x14\n\x0cresume_token\x18\x02 \x01(\t2\xe7\x0b\n\x0bRiskService\x12\xa9\x01\n\x11GetRiskParameters\x12+.ordermesh.risk.v1.GetRiskParametersRequest\x1a,.ordermesh.risk.v1.GetRiskParametersResponse\"9\x90\x02\x01\x82\xd3\xe4\x93\x02\x30\x12\x17/api/v1/risk/parametersZ\x15\x12\x13/api/v1/risk/limits\x12\xca\x01\n\x14UpdateRiskParameters\x12..ordermesh.risk.v1.UpdateRiskParametersRequest\x1a/.ordermesh.risk.v1.UpdateRiskParametersResponse\"Q\x90\x02\x02\x82\xd3\xe4\x93\x02H\x1a\x17/api/v1/risk/parameters:\nparametersZ!\x1a\x13/api/v1/risk/limits:\nparameters\x12\x97\x01\n\x11GetCircuitBreaker\x12+.ordermesh.risk.v1.GetCircuitBreakerRequest\x1a,.ordermesh.risk.v1.GetCircuitBreakerResponse\"\'\x90\x02\x01\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/v1/risk/circuit-breaker\x12\xa6\x01\n\x13ResetCircuitBreaker\x12-.ordermesh.risk.v1.ResetCircuitBreakerRequest\x1a..ordermesh.risk.v1.ResetCircuitBreakerResponse\"0\x90\x02\x02\x82\xd3\xe4\x93\x02\'\"\"/api/v1/risk/circuit-breaker/reset:\x01*\x12\x8d\x01\n\rEmergencyStop\x12\'.ordermesh.risk.v1.EmergencyStopRequest\x1a(.ordermesh.risk.v1.EmergencyStopResponse\")\x90\x02\x02\x82\xd3\xe4\x93\x02 \"\x1b/api/v1/risk/emergency-stop:\x01*\x12p\n\x06Resume\x12 .ordermesh.risk.v1.ResumeRequest\x1a!.ordermesh.risk.v1.ResumeResponse\"!\x90\x02\x02\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/risk/resume:\x01*\x12\x8f\x01\n\x0fGetTradingState\x12).ordermesh.risk.v1.GetTradingStateRequest\x1a*.ordermesh.risk.v1.GetTradingStateResponse\"%\x90\x02\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/risk/trading-state\x12\x86\x01\n\x0eGetRiskMetrics\x12(.ordermesh.risk.v1.GetRiskMetricsRequest\x1a).ordermesh.risk.v1.GetRiskMetricsResponse\"\x1f\x90\x02\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/risk/metrics\x12y\n\nListAlerts\x12$.ordermesh.risk.v1.ListAlertsRequest\x1a%.ordermesh.risk.v1.ListAlertsResponse\"\x1e\x90\x02\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/api/v1/risk/alerts\x12\x83\x01\n\x0cStreamAlerts\x12&.ordermesh.risk.v1.StreamAlertsRequest\x1a\'.ordermesh.risk.v1.StreamAlertsResponse\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/stream/alerts0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$ordermesh/risk/v1/risk_service.proto\x12\x11ordermesh.risk.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'ordermesh/risk/v1/circuit_breaker.proto\x1a\"ordermesh/risk/v1/risk_alert.proto\x1a$ordermesh/risk/v1/risk_metrics.proto\x1a\'ordermesh/risk/v1/risk_parameters.proto\x1a+ordermesh/risk/v1/trading_state_admin.proto\x1a\x1eordermesh/type/v1/access.proto\x1a\x1eordermesh/type/v1/stream.proto\"Z\n\x18GetRiskParametersRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\"\x88\x01\n\x19GetRiskParametersResponse\x12\x35\n\nparameters\x18\x01 \x01(\x0b\x32!.ordermesh.risk.v1.RiskParameters\x12\x34\n\teffective\x18\x02 \x01(\x0b\x32!.ordermesh.risk.v1.RiskParameters\"\\\n\x1bUpdateRiskParametersRequest\x12=\n\nparameters\x18\x01 \x01(\x0b\x32!.ordermesh.risk.v1.RiskParametersB\x06\xbaH\x03\xc8\x01\x01\"\x8b\x01\n\x1cUpdateRiskParametersResponse\x12\x35\n\nparameters\x18\x01 \x01(\x0b\x32!.ordermesh.risk.v1.RiskParameters\x12\x34\n\teffective\x18\x02 \x01(\x0b\x32!.ordermesh.risk.v1.RiskParameters\"Z\n\x18GetCircuitBreakerRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\"W\n\x19GetCircuitBreakerResponse\x12:\n\x0f\x63ircuit_breaker\x18\x01 \x01(\x0b\x32!.ordermesh.risk.v1.CircuitBreaker\"\x9a\x01\n\x1aResetCircuitBreakerRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12<\n\x04text\x18\x02 \x01(\tB.\xbaH+r)\x18\xf4\x03\x32$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\"Y\n\x1bResetCircuitBreakerResponse\x12:\n\x0f\x63ircuit_breaker\x18\x01 \x01(\x0b\x32!.ordermesh.risk.v1.CircuitBreaker\"W\n\x15GetRiskMetricsRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\"X\n\x16GetRiskMetricsResponse\x12/\n\x07metrics\x18\x01 \x01(\x0b\x32\x1e.ordermesh.risk.v1.RiskMetrics\x12\r\n\x05\x61s_of\x18\x02 \x01(\x04\"\xa4\x02\n\x11ListAlertsRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\x12\x42\n\x05kinds\x18\x02 \x03(\x0e\x32 .ordermesh.risk.v1.RiskAlertKindB\x11\xbaH\x0e\x92\x01\x0b\x10\x08\"\x07\x82\x01\x04\x10\x01 \x00\x12(\n\x04\x66rom\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\x05 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"j\n\x12ListAlertsResponse\x12,\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1c.ordermesh.risk.v1.RiskAlert\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05\x61s_of\x18\x03 \x01(\x04\"\xbc\x01\n\x13StreamAlertsRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xd8\x01\x01\x12\x45\n\x12heartbeat_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\x12\x1e\n\x0cresume_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x96\x03\n\x14StreamAlertsResponse\x12\x33\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x02 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12\x34\n\x08snapshot\x18\x03 \x01(\x0b\x32 .ordermesh.risk.v1.AlertSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x04 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x30\n\x06update\x18\x05 \x01(\x0b\x32\x1e.ordermesh.risk.v1.AlertUpdateH\x00\x12\x31\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\"=\n\rAlertSnapshot\x12,\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1c.ordermesh.risk.v1.RiskAlert\"Q\n\x0b\x41lertUpdate\x12,\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x1c.ordermesh.risk.v1.RiskAlert\x12\x14\n\x0cresume_token\x18\x02 \x01(\t2\x8f\x0c\n\x0bRiskService\x12\xad\x01\n\x11GetRiskParameters\x12+.ordermesh.risk.v1.GetRiskParametersRequest\x1a,.ordermesh.risk.v1.GetRiskParametersResponse\"=\x90\x02\x01\xe8\xe0\x18\x03\x82\xd3\xe4\x93\x02\x30\x12\x17/api/v1/risk/parametersZ\x15\x12\x13/api/v1/risk/limits\x12\xce\x01\n\x14UpdateRiskParameters\x12..ordermesh.risk.v1.UpdateRiskParametersRequest\x1a/.ordermesh.risk.v1.UpdateRiskParametersResponse\"U\x90\x02\x02\xe8\xe0\x18\n\x82\xd3\xe4\x93\x02H\x1a\x17/api/v1/risk/parameters:\nparametersZ!\x1a\x13/api/v1/risk/limits:\nparameters\x12\x9b\x01\n\x11GetCircuitBreaker\x12+.ordermesh.risk.v1.GetCircuitBreakerRequest\x1a,.ordermesh.risk.v1.GetCircuitBreakerResponse\"+\x90\x02\x01\xe8\xe0\x18\x03\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/v1/risk/circuit-breaker\x12\xaa\x01\n\x13ResetCircuitBreaker\x12-.ordermesh.risk.v1.ResetCircuitBreakerRequest\x1a..ordermesh.risk.v1.ResetCircuitBreakerResponse\"4\x90\x02\x02\xe8\xe0\x18\n\x82\xd3\xe4\x93\x02\'\"\"/api/v1/risk/circuit-breaker/reset:\x01*\x12\x91\x01\n\rEmergencyStop\x12\'.ordermesh.risk.v1.EmergencyStopRequest\x1a(.ordermesh.risk.v1.EmergencyStopResponse\"-\x90\x02\x02\xe8\xe0\x18\t\x82\xd3\xe4\x93\x02 \"\x1b/api/v1/risk/emergency-stop:\x01*\x12t\n\x06Resume\x12 .ordermesh.risk.v1.ResumeRequest\x1a!.ordermesh.risk.v1.ResumeResponse\"%\x90\x02\x02\xe8\xe0\x18\n\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/risk/resume:\x01*\x12\x93\x01\n\x0fGetTradingState\x12).ordermesh.risk.v1.GetTradingStateRequest\x1a*.ordermesh.risk.v1.GetTradingStateResponse\")\x90\x02\x01\xe8\xe0\x18\x03\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/risk/trading-state\x12\x8a\x01\n\x0eGetRiskMetrics\x12(.ordermesh.risk.v1.GetRiskMetricsRequest\x1a).ordermesh.risk.v1.GetRiskMetricsResponse\"#\x90\x02\x01\xe8\xe0\x18\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/api/v1/risk/metrics\x12}\n\nListAlerts\x12$.ordermesh.risk.v1.ListAlertsRequest\x1a%.ordermesh.risk.v1.ListAlertsResponse\"\"\x90\x02\x01\xe8\xe0\x18\x03\x82\xd3\xe4\x93\x02\x15\x12\x13/api/v1/risk/alerts\x12\x87\x01\n\x0cStreamAlerts\x12&.ordermesh.risk.v1.StreamAlertsRequest\x1a\'.ordermesh.risk.v1.StreamAlertsResponse\"$\x90\x02\x01\xe8\xe0\x18\x03\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/stream/alerts0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -68,57 +69,57 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMALERTSREQUEST'].fields_by_name['resume_token']._loaded_options = None
   _globals['_STREAMALERTSREQUEST'].fields_by_name['resume_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_RISKSERVICE'].methods_by_name['GetRiskParameters']._loaded_options = None
-  _globals['_RISKSERVICE'].methods_by_name['GetRiskParameters']._serialized_options = b'\220\002\001\202\323\344\223\0020\022\027/api/v1/risk/parametersZ\025\022\023/api/v1/risk/limits'
+  _globals['_RISKSERVICE'].methods_by_name['GetRiskParameters']._serialized_options = b'\220\002\001\350\340\030\003\202\323\344\223\0020\022\027/api/v1/risk/parametersZ\025\022\023/api/v1/risk/limits'
   _globals['_RISKSERVICE'].methods_by_name['UpdateRiskParameters']._loaded_options = None
-  _globals['_RISKSERVICE'].methods_by_name['UpdateRiskParameters']._serialized_options = b'\220\002\002\202\323\344\223\002H\032\027/api/v1/risk/parameters:\nparametersZ!\032\023/api/v1/risk/limits:\nparameters'
+  _globals['_RISKSERVICE'].methods_by_name['UpdateRiskParameters']._serialized_options = b'\220\002\002\350\340\030\n\202\323\344\223\002H\032\027/api/v1/risk/parameters:\nparametersZ!\032\023/api/v1/risk/limits:\nparameters'
   _globals['_RISKSERVICE'].methods_by_name['GetCircuitBreaker']._loaded_options = None
-  _globals['_RISKSERVICE'].methods_by_name['GetCircuitBreaker']._serialized_options = b'\220\002\001\202\323\344\223\002\036\022\034/api/v1/risk/circuit-breaker'
+  _globals['_RISKSERVICE'].methods_by_name['GetCircuitBreaker']._serialized_options = b'\220\002\001\350\340\030\003\202\323\344\223\002\036\022\034/api/v1/risk/circuit-breaker'
   _globals['_RISKSERVICE'].methods_by_name['ResetCircuitBreaker']._loaded_options = None
-  _globals['_RISKSERVICE'].methods_by_name['ResetCircuitBreaker']._serialized_options = b'\220\002\002\202\323\344\223\002\'\"\"/api/v1/risk/circuit-breaker/reset:\001*'
+  _globals['_RISKSERVICE'].methods_by_name['ResetCircuitBreaker']._serialized_options = b'\220\002\002\350\340\030\n\202\323\344\223\002\'\"\"/api/v1/risk/circuit-breaker/reset:\001*'
   _globals['_RISKSERVICE'].methods_by_name['EmergencyStop']._loaded_options = None
-  _globals['_RISKSERVICE'].methods_by_name['EmergencyStop']._serialized_options = b'\220\002\002\202\323\344\223\002 \"\033/api/v1/risk/emergency-stop:\001*'
+  _globals['_RISKSERVICE'].methods_by_name['EmergencyStop']._serialized_options = b'\220\002\002\350\340\030\t\202\323\344\223\002 \"\033/api/v1/risk/emergency-stop:\001*'
   _globals['_RISKSERVICE'].methods_by_name['Resume']._loaded_options = None
-  _globals['_RISKSERVICE'].methods_by_name['Resume']._serialized_options = b'\220\002\002\202\323\344\223\002\030\"\023/api/v1/risk/resume:\001*'
+  _globals['_RISKSERVICE'].methods_by_name['Resume']._serialized_options = b'\220\002\002\350\340\030\n\202\323\344\223\002\030\"\023/api/v1/risk/resume:\001*'
   _globals['_RISKSERVICE'].methods_by_name['GetTradingState']._loaded_options = None
-  _globals['_RISKSERVICE'].methods_by_name['GetTradingState']._serialized_options = b'\220\002\001\202\323\344\223\002\034\022\032/api/v1/risk/trading-state'
+  _globals['_RISKSERVICE'].methods_by_name['GetTradingState']._serialized_options = b'\220\002\001\350\340\030\003\202\323\344\223\002\034\022\032/api/v1/risk/trading-state'
   _globals['_RISKSERVICE'].methods_by_name['GetRiskMetrics']._loaded_options = None
-  _globals['_RISKSERVICE'].methods_by_name['GetRiskMetrics']._serialized_options = b'\220\002\001\202\323\344\223\002\026\022\024/api/v1/risk/metrics'
+  _globals['_RISKSERVICE'].methods_by_name['GetRiskMetrics']._serialized_options = b'\220\002\001\350\340\030\003\202\323\344\223\002\026\022\024/api/v1/risk/metrics'
   _globals['_RISKSERVICE'].methods_by_name['ListAlerts']._loaded_options = None
-  _globals['_RISKSERVICE'].methods_by_name['ListAlerts']._serialized_options = b'\220\002\001\202\323\344\223\002\025\022\023/api/v1/risk/alerts'
+  _globals['_RISKSERVICE'].methods_by_name['ListAlerts']._serialized_options = b'\220\002\001\350\340\030\003\202\323\344\223\002\025\022\023/api/v1/risk/alerts'
   _globals['_RISKSERVICE'].methods_by_name['StreamAlerts']._loaded_options = None
-  _globals['_RISKSERVICE'].methods_by_name['StreamAlerts']._serialized_options = b'\220\002\001\202\323\344\223\002\027\022\025/api/v1/stream/alerts'
-  _globals['_GETRISKPARAMETERSREQUEST']._serialized_start=416
-  _globals['_GETRISKPARAMETERSREQUEST']._serialized_end=506
-  _globals['_GETRISKPARAMETERSRESPONSE']._serialized_start=509
-  _globals['_GETRISKPARAMETERSRESPONSE']._serialized_end=645
-  _globals['_UPDATERISKPARAMETERSREQUEST']._serialized_start=647
-  _globals['_UPDATERISKPARAMETERSREQUEST']._serialized_end=739
-  _globals['_UPDATERISKPARAMETERSRESPONSE']._serialized_start=742
-  _globals['_UPDATERISKPARAMETERSRESPONSE']._serialized_end=881
-  _globals['_GETCIRCUITBREAKERREQUEST']._serialized_start=883
-  _globals['_GETCIRCUITBREAKERREQUEST']._serialized_end=973
-  _globals['_GETCIRCUITBREAKERRESPONSE']._serialized_start=975
-  _globals['_GETCIRCUITBREAKERRESPONSE']._serialized_end=1062
-  _globals['_RESETCIRCUITBREAKERREQUEST']._serialized_start=1065
-  _globals['_RESETCIRCUITBREAKERREQUEST']._serialized_end=1219
-  _globals['_RESETCIRCUITBREAKERRESPONSE']._serialized_start=1221
-  _globals['_RESETCIRCUITBREAKERRESPONSE']._serialized_end=1310
-  _globals['_GETRISKMETRICSREQUEST']._serialized_start=1312
-  _globals['_GETRISKMETRICSREQUEST']._serialized_end=1399
-  _globals['_GETRISKMETRICSRESPONSE']._serialized_start=1401
-  _globals['_GETRISKMETRICSRESPONSE']._serialized_end=1489
-  _globals['_LISTALERTSREQUEST']._serialized_start=1492
-  _globals['_LISTALERTSREQUEST']._serialized_end=1784
-  _globals['_LISTALERTSRESPONSE']._serialized_start=1786
-  _globals['_LISTALERTSRESPONSE']._serialized_end=1892
-  _globals['_STREAMALERTSREQUEST']._serialized_start=1895
-  _globals['_STREAMALERTSREQUEST']._serialized_end=2083
-  _globals['_STREAMALERTSRESPONSE']._serialized_start=2086
-  _globals['_STREAMALERTSRESPONSE']._serialized_end=2492
-  _globals['_ALERTSNAPSHOT']._serialized_start=2494
-  _globals['_ALERTSNAPSHOT']._serialized_end=2555
-  _globals['_ALERTUPDATE']._serialized_start=2557
-  _globals['_ALERTUPDATE']._serialized_end=2638
-  _globals['_RISKSERVICE']._serialized_start=2641
-  _globals['_RISKSERVICE']._serialized_end=4152
+  _globals['_RISKSERVICE'].methods_by_name['StreamAlerts']._serialized_options = b'\220\002\001\350\340\030\003\202\323\344\223\002\027\022\025/api/v1/stream/alerts'
+  _globals['_GETRISKPARAMETERSREQUEST']._serialized_start=448
+  _globals['_GETRISKPARAMETERSREQUEST']._serialized_end=538
+  _globals['_GETRISKPARAMETERSRESPONSE']._serialized_start=541
+  _globals['_GETRISKPARAMETERSRESPONSE']._serialized_end=677
+  _globals['_UPDATERISKPARAMETERSREQUEST']._serialized_start=679
+  _globals['_UPDATERISKPARAMETERSREQUEST']._serialized_end=771
+  _globals['_UPDATERISKPARAMETERSRESPONSE']._serialized_start=774
+  _globals['_UPDATERISKPARAMETERSRESPONSE']._serialized_end=913
+  _globals['_GETCIRCUITBREAKERREQUEST']._serialized_start=915
+  _globals['_GETCIRCUITBREAKERREQUEST']._serialized_end=1005
+  _globals['_GETCIRCUITBREAKERRESPONSE']._serialized_start=1007
+  _globals['_GETCIRCUITBREAKERRESPONSE']._serialized_end=1094
+  _globals['_RESETCIRCUITBREAKERREQUEST']._serialized_start=1097
+  _globals['_RESETCIRCUITBREAKERREQUEST']._serialized_end=1251
+  _globals['_RESETCIRCUITBREAKERRESPONSE']._serialized_start=1253
+  _globals['_RESETCIRCUITBREAKERRESPONSE']._serialized_end=1342
+  _globals['_GETRISKMETRICSREQUEST']._serialized_start=1344
+  _globals['_GETRISKMETRICSREQUEST']._serialized_end=1431
+  _globals['_GETRISKMETRICSRESPONSE']._serialized_start=1433
+  _globals['_GETRISKMETRICSRESPONSE']._serialized_end=1521
+  _globals['_LISTALERTSREQUEST']._serialized_start=1524
+  _globals['_LISTALERTSREQUEST']._serialized_end=1816
+  _globals['_LISTALERTSRESPONSE']._serialized_start=1818
+  _globals['_LISTALERTSRESPONSE']._serialized_end=1924
+  _globals['_STREAMALERTSREQUEST']._serialized_start=1927
+  _globals['_STREAMALERTSREQUEST']._serialized_end=2115
+  _globals['_STREAMALERTSRESPONSE']._serialized_start=2118
+  _globals['_STREAMALERTSRESPONSE']._serialized_end=2524
+  _globals['_ALERTSNAPSHOT']._serialized_start=2526
+  _globals['_ALERTSNAPSHOT']._serialized_end=2587
+  _globals['_ALERTUPDATE']._serialized_start=2589
+  _globals['_ALERTUPDATE']._serialized_end=2670
+  _globals['_RISKSERVICE']._serialized_start=2673
+  _globals['_RISKSERVICE']._serialized_end=4224
 # @@protoc_insertion_point(module_scope)

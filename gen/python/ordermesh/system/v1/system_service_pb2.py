@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from ordermesh.system.v1 import component_pb2 as ordermesh_dot_system_dot_v1_dot_component__pb2
+from ordermesh.type.v1 import access_pb2 as ordermesh_dot_type_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ordermesh/system/v1/system_service.proto\x12\x13ordermesh.system.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a#ordermesh/system/v1/component.proto\"\x12\n\x10GetHealthRequest\"G\n\x11GetHealthResponse\x12\x32\n\ncomponents\x18\x01 \x03(\x0b\x32\x1e.ordermesh.system.v1.Component\"\x15\n\x13GetReadinessRequest\"J\n\x14GetReadinessResponse\x12\x32\n\ncomponents\x18\x01 \x03(\x0b\x32\x1e.ordermesh.system.v1.Component\"\x13\n\x11GetMetricsRequest\"8\n\x12GetMetricsResponse\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody2\xf1\x02\n\rSystemService\x12n\n\tGetHealth\x12%.ordermesh.system.v1.GetHealthRequest\x1a&.ordermesh.system.v1.GetHealthResponse\"\x12\x90\x02\x01\x82\xd3\xe4\x93\x02\t\x12\x07/health\x12v\n\x0cGetReadiness\x12(.ordermesh.system.v1.GetReadinessRequest\x1a).ordermesh.system.v1.GetReadinessResponse\"\x11\x90\x02\x01\x82\xd3\xe4\x93\x02\x08\x12\x06/ready\x12x\n\nGetMetrics\x12&.ordermesh.system.v1.GetMetricsRequest\x1a\'.ordermesh.system.v1.GetMetricsResponse\"\x19\x90\x02\x01\x82\xd3\xe4\x93\x02\x10\x12\x08/metricsb\x04\x62odyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(ordermesh/system/v1/system_service.proto\x12\x13ordermesh.system.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a#ordermesh/system/v1/component.proto\x1a\x1eordermesh/type/v1/access.proto\"\x12\n\x10GetHealthRequest\"G\n\x11GetHealthResponse\x12\x32\n\ncomponents\x18\x01 \x03(\x0b\x32\x1e.ordermesh.system.v1.Component\"\x15\n\x13GetReadinessRequest\"J\n\x14GetReadinessResponse\x12\x32\n\ncomponents\x18\x01 \x03(\x0b\x32\x1e.ordermesh.system.v1.Component\"\x13\n\x11GetMetricsRequest\"8\n\x12GetMetricsResponse\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody2\xfd\x02\n\rSystemService\x12r\n\tGetHealth\x12%.ordermesh.system.v1.GetHealthRequest\x1a&.ordermesh.system.v1.GetHealthResponse\"\x16\x90\x02\x01\xe8\xe0\x18\x01\x82\xd3\xe4\x93\x02\t\x12\x07/health\x12z\n\x0cGetReadiness\x12(.ordermesh.system.v1.GetReadinessRequest\x1a).ordermesh.system.v1.GetReadinessResponse\"\x15\x90\x02\x01\xe8\xe0\x18\x01\x82\xd3\xe4\x93\x02\x08\x12\x06/ready\x12|\n\nGetMetrics\x12&.ordermesh.system.v1.GetMetricsRequest\x1a\'.ordermesh.system.v1.GetMetricsResponse\"\x1d\x90\x02\x01\xe8\xe0\x18\x04\x82\xd3\xe4\x93\x02\x10\x12\x08/metricsb\x04\x62odyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,23 +36,23 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.system.v1.system_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SYSTEMSERVICE'].methods_by_name['GetHealth']._loaded_options = None
-  _globals['_SYSTEMSERVICE'].methods_by_name['GetHealth']._serialized_options = b'\220\002\001\202\323\344\223\002\t\022\007/health'
+  _globals['_SYSTEMSERVICE'].methods_by_name['GetHealth']._serialized_options = b'\220\002\001\350\340\030\001\202\323\344\223\002\t\022\007/health'
   _globals['_SYSTEMSERVICE'].methods_by_name['GetReadiness']._loaded_options = None
-  _globals['_SYSTEMSERVICE'].methods_by_name['GetReadiness']._serialized_options = b'\220\002\001\202\323\344\223\002\010\022\006/ready'
+  _globals['_SYSTEMSERVICE'].methods_by_name['GetReadiness']._serialized_options = b'\220\002\001\350\340\030\001\202\323\344\223\002\010\022\006/ready'
   _globals['_SYSTEMSERVICE'].methods_by_name['GetMetrics']._loaded_options = None
-  _globals['_SYSTEMSERVICE'].methods_by_name['GetMetrics']._serialized_options = b'\220\002\001\202\323\344\223\002\020\022\010/metricsb\004body'
-  _globals['_GETHEALTHREQUEST']._serialized_start=159
-  _globals['_GETHEALTHREQUEST']._serialized_end=177
-  _globals['_GETHEALTHRESPONSE']._serialized_start=179
-  _globals['_GETHEALTHRESPONSE']._serialized_end=250
-  _globals['_GETREADINESSREQUEST']._serialized_start=252
-  _globals['_GETREADINESSREQUEST']._serialized_end=273
-  _globals['_GETREADINESSRESPONSE']._serialized_start=275
-  _globals['_GETREADINESSRESPONSE']._serialized_end=349
-  _globals['_GETMETRICSREQUEST']._serialized_start=351
-  _globals['_GETMETRICSREQUEST']._serialized_end=370
-  _globals['_GETMETRICSRESPONSE']._serialized_start=372
-  _globals['_GETMETRICSRESPONSE']._serialized_end=428
-  _globals['_SYSTEMSERVICE']._serialized_start=431
-  _globals['_SYSTEMSERVICE']._serialized_end=800
+  _globals['_SYSTEMSERVICE'].methods_by_name['GetMetrics']._serialized_options = b'\220\002\001\350\340\030\004\202\323\344\223\002\020\022\010/metricsb\004body'
+  _globals['_GETHEALTHREQUEST']._serialized_start=191
+  _globals['_GETHEALTHREQUEST']._serialized_end=209
+  _globals['_GETHEALTHRESPONSE']._serialized_start=211
+  _globals['_GETHEALTHRESPONSE']._serialized_end=282
+  _globals['_GETREADINESSREQUEST']._serialized_start=284
+  _globals['_GETREADINESSREQUEST']._serialized_end=305
+  _globals['_GETREADINESSRESPONSE']._serialized_start=307
+  _globals['_GETREADINESSRESPONSE']._serialized_end=381
+  _globals['_GETMETRICSREQUEST']._serialized_start=383
+  _globals['_GETMETRICSREQUEST']._serialized_end=402
+  _globals['_GETMETRICSRESPONSE']._serialized_start=404
+  _globals['_GETMETRICSRESPONSE']._serialized_end=460
+  _globals['_SYSTEMSERVICE']._serialized_start=463
+  _globals['_SYSTEMSERVICE']._serialized_end=844
 # @@protoc_insertion_point(module_scope)
