@@ -61,10 +61,6 @@ class IdentitySettings(StoreSettings):
     registration: Annotated[tuple[Environment, ...], NoDecode, BeforeValidator(_worlds)] = (Environment.SIMULATION,)
     """Environments into which users may register themselves: simulation, live, or both with a comma between."""
 
-    issuer: str = Field(default="ordermesh", min_length=1)
-    """`iss` of tokens, and what authenticators show."""
-    audience: str = Field(default="ordermesh", min_length=1)
-    """`aud` of tokens."""
     access_token_seconds: int = Field(default=300, ge=10, le=3600)
     """Life of an access token: how long what it says may be out of date."""
     challenge_seconds: int = Field(default=300, ge=10, le=3600)

@@ -12,7 +12,7 @@ import structlog
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from services.kernel.errors import CodedError, deadline, unavailable
-from services.mesh.context import TRACEPARENT, current_call
+from services.mesh.context import SERVICE_TOKEN, TRACEPARENT, current_call
 from services.mesh.descriptors import service_descriptor
 from services.mesh.names import Key
 from services.mesh.options import CLIENT_OPTIONS
@@ -30,15 +30,29 @@ _UNSENT: Final = "Internal error from Core"
 _ENDED: Final = "the peer has ended the stream"
 
 Metadata = Sequence[tuple[str, str | bytes]]
+ServiceToken = Callable[[str], str]
+"""Makes the token that proves to a service, by its full name, who calls."""
 
 
 class Channels:
     """The channels of a process, one per address, made at first use."""
 
     def __init__(
-        self, interceptors: Sequence[grpc.aio.ClientInterceptor] = (), *, timeout_seconds: float = 5.0
+        self,
+        interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+        *,
+        timeout_seconds: float = 5.0,
+        token: ServiceToken | None = None,
     ) -> None:
+        """Makes none yet.
+
+        Args:
+            interceptors: What stands around every call.
+            timeout_seconds: The most that a unary call may take which says nothing of its own.
+            token: Makes what proves, to the service of a name, who calls. None: calls prove nothing.
+        """
         self._interceptors = interceptors
+        self._token = token
         self._timeout_seconds = timeout_seconds
         self._channels: dict[str, Channel] = {}
 
@@ -53,7 +67,7 @@ class Channels:
         if address not in self._channels:
             options = [*CLIENT_OPTIONS, ("grpc.service_config", service_config(services))]
             channel = grpc.aio.insecure_channel(address, options=options, interceptors=self._interceptors)
-            self._channels[address] = Channel(channel, address, self._timeout_seconds)
+            self._channels[address] = Channel(channel, address, self._timeout_seconds, self._token)
         return self._channels[address]
 
     async def close(self) -> None:
@@ -72,26 +86,29 @@ class Channel(grpc.aio.Channel):
     stream gets none, unless told.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, address: str, timeout_seconds: float) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, address: str, timeout_seconds: float, token: ServiceToken | None = None
+    ) -> None:
         self.address = address
+        self._token = token
         self._channel = channel
         self._timeout_seconds = timeout_seconds
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of one message with one answer."""
-        return self._one_answer(self._channel.unary_unary(*arguments, **options))
+        return self._one_answer(self._channel.unary_unary(*arguments, **options), self._head(arguments[0]))
 
     def stream_unary(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of many messages with one answer."""
-        return self._one_answer(self._channel.stream_unary(*arguments, **options))
+        return self._one_answer(self._channel.stream_unary(*arguments, **options), self._head(arguments[0]))
 
     def unary_stream(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of one message with many answers."""
-        return _many_answers(self._channel.unary_stream(*arguments, **options))
+        return _many_answers(self._channel.unary_stream(*arguments, **options), self._head(arguments[0]))
 
     def stream_stream(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of many messages with many answers."""
-        return _many_answers(self._channel.stream_stream(*arguments, **options))
+        return _many_answers(self._channel.stream_stream(*arguments, **options), self._head(arguments[0]))
 
     async def ready(self, timeout_seconds: float | None = None) -> None:
         """Waits until the peer can be reached.
@@ -127,7 +144,16 @@ class Channel(grpc.aio.Channel):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def _one_answer(self, call: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    def _head(self, path: str) -> Callable[[Metadata], Metadata]:
+        """Returns what adds the trace of the call being served to the metadata of a call, and who calls."""
+        if (token := self._token) is None:
+            return _trace
+        service = path.split("/")[1]
+        return lambda metadata: (*_trace(metadata), (SERVICE_TOKEN, token(service)))
+
+    def _one_answer(
+        self, call: Callable[..., Any], head: Callable[[Metadata], Metadata]
+    ) -> Callable[..., Awaitable[Any]]:
         most = self._timeout_seconds
 
         async def invoke(
@@ -139,7 +165,7 @@ class Channel(grpc.aio.Channel):
         ) -> Any:
             try:
                 return await call(
-                    request, timeout=_time(most if timeout is None else timeout), metadata=_trace(metadata), **options
+                    request, timeout=_time(most if timeout is None else timeout), metadata=head(metadata), **options
                 )
             except grpc.aio.AioRpcError as error:
                 raise _coded(error) from None
@@ -235,7 +261,7 @@ def service_config(services: Iterable[str]) -> str:
     return json.dumps({"methodConfig": [{"name": methods, "retryPolicy": retry}]} if methods else {})
 
 
-def _many_answers(call: Callable[..., Any]) -> Callable[..., StreamCall]:
+def _many_answers(call: Callable[..., Any], head: Callable[[Metadata], Metadata]) -> Callable[..., StreamCall]:
     def invoke(
         request: Any | AsyncIterable[Any] | None = None,
         *,
@@ -243,7 +269,7 @@ def _many_answers(call: Callable[..., Any]) -> Callable[..., StreamCall]:
         metadata: Metadata = (),
         **options: Any,
     ) -> StreamCall:
-        return StreamCall(call(request, timeout=timeout, metadata=_trace(metadata), **options))
+        return StreamCall(call(request, timeout=timeout, metadata=head(metadata), **options))
 
     return invoke
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -85,8 +85,26 @@ class ServiceSettings(BaseSettings):
     """How long calls in flight may take to finish once the service is told to stop."""
     max_concurrent_calls: int = Field(default=20_000, ge=1)
     """Calls, streams included, that are served at once; more are answered with RESOURCE_EXHAUSTED."""
+    enforce_access: bool = False
+    """Whether callers must prove who they are and be named by the contract. Else everybody may call everything."""
+    identity_address: Address = "127.0.0.1:7006"
+    """IdentityService, whose keys access tokens are verified with."""
+    issuer: str = Field(default="ordermesh", min_length=1)
+    """`iss` of access tokens."""
+    audience: str = Field(default="ordermesh", min_length=1)
+    """`aud` of access tokens."""
+    service_key_file: Path | None = None
+    """Key that this service proves with who it is, in PEM. Without it, it proves nothing to others."""
+    service_keys_file: Path | None = None
+    """Public keys of all services, a JSON Web Key Set with their names as ids."""
     otel_endpoint: str = ""
     """Where traces go (OTLP over gRPC); nothing is traced without it. `OTEL_EXPORTER_OTLP_ENDPOINT` is the same."""
+
+    @model_validator(mode="after")
+    def _services_are_known(self) -> Self:
+        if self.enforce_access and self.service_keys_file is None:
+            raise ValueError(f"{PREFIX}SERVICE_KEYS_FILE is not set, without which no service could call this one")
+        return self
 
     @classmethod
     def load(cls) -> Self:

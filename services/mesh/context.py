@@ -8,11 +8,17 @@ import random
 import time
 from collections.abc import Coroutine
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from services.mesh.access.caller import Caller
 
 T = TypeVar("T")
 
 TRACEPARENT = "traceparent"
+AUTHORIZATION: Final = "authorization"
+"""Metadata in which a user shows an access token."""
+SERVICE_TOKEN: Final = "x-ordermesh-service-token"  # noqa: S105 - a name
+"""Metadata in which a service of the mesh shows who it is."""
 _FIELDS_OF_TRACEPARENT = 4
 _random = random.Random()  # noqa: S311 - trace ids are no secrets
 
@@ -23,13 +29,38 @@ class Call:
     Attributes:
         method: Full name, such as `/ordermesh.order.v1.OrderService/PlaceOrder`.
         deadline: When its time is up, on the monotonic clock; None when it may take for ever.
+        authorization: What the caller shows as a user; None when nothing.
+        service_token: What the caller shows as a service; None when nothing.
+        caller: Who calls, once that is proved; None where nobody asks, and for what is public.
+        roles: Those of the caller's roles by which they may make this very call.
     """
 
-    __slots__ = ("_parent", "_span_id", "_trace_id", "deadline", "method")
+    __slots__ = (
+        "_parent",
+        "_span_id",
+        "_trace_id",
+        "authorization",
+        "caller",
+        "deadline",
+        "method",
+        "roles",
+        "service_token",
+    )
 
-    def __init__(self, method: str, deadline: float | None, traceparent: str | None = None) -> None:
+    def __init__(
+        self,
+        method: str,
+        deadline: float | None,
+        traceparent: str | None = None,
+        authorization: str | None = None,
+        service_token: str | None = None,
+    ) -> None:
         self.method = method
         self.deadline = deadline
+        self.authorization = authorization
+        self.service_token = service_token
+        self.caller: Caller | None = None
+        self.roles: frozenset[int] = frozenset()
         self._parent = traceparent
         self._trace_id: str | None = None
         self._span_id: str | None = None

@@ -17,12 +17,13 @@ from services.kernel.clock import Clock, SystemClock
 from services.kernel.decimals import use_exact_context
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers, UuidV7
+from services.mesh.access.enforcing import enforcement, service_token
 from services.mesh.client import Channels
 from services.mesh.config import ConfigurationError, ServiceSettings
 from services.mesh.context import detached
 from services.mesh.draining import Draining
 from services.mesh.names import Key
-from services.mesh.server import Server, write_whole
+from services.mesh.server import Server, standard_interceptors, write_whole
 from services.mesh.telemetry import Telemetry, configure_logging
 
 C = TypeVar("C", bound=ServiceSettings)
@@ -58,14 +59,22 @@ class Service(Generic[C]):
         self.clock: Clock = SystemClock()
         self.identifiers: Identifiers = UuidV7(self.clock)
         self.telemetry = telemetry
-        self.channels = Channels(telemetry.client_interceptors())
+        self.channels = Channels(telemetry.client_interceptors(), token=service_token(settings, self.clock))
         self.draining = Draining()
-        self.server = Server(telemetry, draining=self.draining, max_concurrent_calls=settings.max_concurrent_calls)
+        access = enforcement(settings, self.channels, self.clock) if settings.enforce_access else None
+        self.server = Server(
+            telemetry,
+            draining=self.draining,
+            interceptors=standard_interceptors(telemetry, access=None if access is None else access.interceptor),
+            max_concurrent_calls=settings.max_concurrent_calls,
+        )
         self.log = _log
         self._resources = AsyncExitStack()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopping = False
+        if access is not None:
+            self.spawn("token keys", access.keys.run())
 
     async def enter(self, resource: AbstractAsyncContextManager[T]) -> T:
         """Opens something that is closed when the service ends, the last opened first."""
@@ -165,12 +174,15 @@ def run(settings: type[C], main: Callable[[Service[C]], Awaitable[None]]) -> NoR
 
 async def _run(settings: C, main: Callable[[Service[C]], Awaitable[None]]) -> int:
     telemetry = Telemetry.start(settings.service, settings.otel_endpoint)
-    service = Service(settings, telemetry)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, service.stop)
     try:
+        service = Service(settings, telemetry)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, service.stop)
         await service.run(main)
+    except ConfigurationError as error:
+        _say(f"{settings.service}: {error}")
+        return EXIT_MISCONFIGURED
     except (CodedError, OSError, TaskDiedError) as error:
         _say(f"{settings.service}: {error}")
         return EXIT_FAILED

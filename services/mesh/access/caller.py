@@ -1,0 +1,79 @@
+"""Who calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ordermesh.type.v1 import access_pb2, trading_pb2
+
+_SECOND: Final = 1_000_000_000
+
+
+def _words(enum: Any, prefix: str) -> Mapping[str, int]:
+    """Returns the numbers of an enum by the words that tokens have for them."""
+    return {name.removeprefix(prefix).lower(): number for name, number in enum.items() if number}
+
+
+_ROLES: Final = _words(access_pb2.Role, "ROLE_")
+_SCOPES: Final = _words(access_pb2.Scope, "SCOPE_")
+_ENVIRONMENTS: Final = _words(trading_pb2.Environment, "ENVIRONMENT_")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller whose token is good: a user, or a service of the mesh.
+
+    Attributes:
+        name: Id of the user, or name of the service.
+        is_service: Whether it is a service.
+        roles: Roles of the user, by the contract's numbers.
+        scopes: What the token may be used for.
+        environment: World of the user; 0 for a service, which serves both.
+        accounts: Accounts that the user may act for.
+        session_id: Session or API key of the token; empty for a service.
+        ends_ns: When the token ends, in nanoseconds since 1970.
+    """
+
+    name: str
+    is_service: bool
+    roles: frozenset[int]
+    scopes: frozenset[int]
+    environment: int
+    accounts: frozenset[str]
+    session_id: str
+    ends_ns: int
+
+    @classmethod
+    def user(cls, claims: Mapping[str, Any]) -> Caller:
+        """Returns the user of an access token.
+
+        Raises:
+            KeyError, TypeError, ValueError: The claims are not those of an access token.
+        """
+        return cls(
+            name=str(claims["sub"]),
+            is_service=False,
+            roles=_numbers(_ROLES, claims["roles"]),
+            scopes=_numbers(_SCOPES, claims["scopes"]),
+            environment=_ENVIRONMENTS[claims["environment"]],
+            accounts=frozenset(map(str, claims["accounts"])),
+            session_id=str(claims["sid"]),
+            ends_ns=int(claims["exp"]) * _SECOND,
+        )
+
+    @classmethod
+    def service(cls, claims: Mapping[str, Any]) -> Caller:
+        """Returns the service of a service token.
+
+        Raises:
+            KeyError, TypeError, ValueError: The claims are not those of a service token.
+        """
+        nothing: frozenset[int] = frozenset()
+        return cls(str(claims["iss"]), True, nothing, nothing, 0, frozenset(), "", int(claims["exp"]) * _SECOND)
+
+
+def _numbers(known: Mapping[str, int], words: Iterable[str]) -> frozenset[int]:
+    """Returns the numbers of words. A word that is not known here allows nothing here."""
+    return frozenset(number for word in words if (number := known.get(word)) is not None)

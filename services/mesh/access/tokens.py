@@ -1,0 +1,146 @@
+"""Tokens that prove who calls: JSON Web Tokens (RFC 7519) of IdentityService for users, of each service for itself.
+
+Both are signed with ES256, and told apart by their type, so that neither is taken for the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from services.kernel.clock import Clock
+from services.kernel.errors import CodedError, unauthenticated
+from services.mesh.access.caller import Caller
+
+ALGORITHM: Final = "ES256"
+USER_TYPE: Final = "at+jwt"
+"""What the head of an access token says (RFC 9068)."""
+SERVICE_TYPE: Final = "ordermesh-service+jwt"
+"""What the head of a service token says."""
+SKEW_NS: Final = 5_000_000_000
+"""What the clocks of two processes may differ by."""
+MOST_REMEMBERED: Final = 20_000
+
+_OPTIONS: Final[Any] = {
+    "require": ["iss", "aud", "iat", "exp"],
+    # By our clock, below.
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_nbf": False,
+}
+_MALFORMED: Final = (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, AttributeError)
+
+
+class Keys(Protocol):
+    """Public keys by their ids."""
+
+    generation: int
+    """Grows when a key is good no more."""
+
+    async def find(self, key_id: str) -> EllipticCurvePublicKey | None:
+        """Returns the key of an id; None when there is none.
+
+        Raises:
+            CodedError: SERVICE_UNAVAILABLE, when that cannot be told now.
+        """
+        ...
+
+
+class Verifier:
+    """Tells whose a token is. One that was verified is remembered by its hash until it ends."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        clock: Clock,
+        *,
+        type_: str,
+        read: Callable[[Mapping[str, Any]], Caller],
+        issuer: str | None = None,
+        most_remembered: int = MOST_REMEMBERED,
+    ) -> None:
+        """Makes a verifier.
+
+        Args:
+            keys: Who may sign.
+            clock: The time.
+            type_: What the head of tokens must say.
+            read: Makes the caller out of claims that are proved.
+            issuer: Who must have issued a token. None: the one whose name is the id of its key.
+            most_remembered: How many verified tokens are remembered at most.
+        """
+        self._keys, self._clock, self._type, self._read, self._issuer = keys, clock, type_, read, issuer
+        self._most = most_remembered
+        self._held: dict[tuple[bytes, str], Caller] = {}
+        self._generation = keys.generation
+
+    def remembered(self, token: str, audience: str) -> Caller | None:
+        """Returns whose a token is that was verified before; None when it was not.
+
+        Raises:
+            CodedError: INVALID_TOKEN, when it has ended since.
+        """
+        if self._generation != self._keys.generation:
+            self._held.clear()
+            self._generation = self._keys.generation
+        caller = self._held.get((_hash(token), audience))
+        if caller is not None and caller.ends_ns <= self._clock.now_ns():
+            raise not_good()
+        return caller
+
+    async def verify(self, token: str, audience: str) -> Caller:
+        """Returns whose a token is.
+
+        Raises:
+            CodedError: INVALID_TOKEN; SERVICE_UNAVAILABLE, when its key is not known and cannot be asked for now.
+        """
+        caller = self._proved(token, audience, await self._key_of(token))
+        self._remember((_hash(token), audience), caller)
+        return caller
+
+    async def _key_of(self, token: str) -> tuple[str, EllipticCurvePublicKey]:
+        try:
+            head = jwt.get_unverified_header(token)
+        except _MALFORMED:
+            raise not_good() from None
+        key_id = head.get("kid")
+        if head.get("typ") != self._type or head.get("alg") != ALGORITHM or not isinstance(key_id, str):
+            raise not_good()
+        key = await self._keys.find(key_id)
+        if key is None:
+            raise not_good()
+        return key_id, key
+
+    def _proved(self, token: str, audience: str, key: tuple[str, EllipticCurvePublicKey]) -> Caller:
+        key_id, public = key
+        issuer = key_id if self._issuer is None else self._issuer
+        try:
+            claims = jwt.decode(token, public, [ALGORITHM], options=_OPTIONS, audience=audience, issuer=issuer)
+            caller, issued_ns = self._read(claims), int(claims["iat"]) * 1_000_000_000
+        except _MALFORMED:
+            raise not_good() from None
+        now_ns = self._clock.now_ns()
+        if caller.ends_ns <= now_ns or issued_ns > now_ns + SKEW_NS:
+            raise not_good()
+        return caller
+
+    def _remember(self, key: tuple[bytes, str], caller: Caller) -> None:
+        if len(self._held) >= self._most:
+            now_ns = self._clock.now_ns()
+            self._held = {each: held for each, held in self._held.items() if held.ends_ns > now_ns}
+            while len(self._held) >= self._most:
+                del self._held[next(iter(self._held))]
+        self._held[key] = caller
+
+
+def not_good() -> CodedError:
+    """Returns the error for a token that proves nothing, whatever is wrong with it."""
+    return unauthenticated("INVALID_TOKEN", "the token is not good, or has ended")
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()

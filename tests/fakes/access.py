@@ -1,0 +1,166 @@
+"""Keys and tokens of callers, made up for a test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ordermesh.type.v1 import access_pb2, trading_pb2
+from services.kernel.clock import Clock
+from services.kernel.errors import unavailable
+from services.mesh.access.caller import Caller
+from services.mesh.access.keys import IdentityKeys
+from services.mesh.access.peers import ServiceKeys, ServiceTokens, area_of
+from services.mesh.access.tokens import SERVICE_TYPE, USER_TYPE, Verifier
+from services.mesh.context import Call
+from services.mesh.interceptors.access import AccessInterceptor
+
+ISSUER: Final = "ordermesh"
+AUDIENCE: Final = "ordermesh"
+SIMULATION, LIVE = trading_pb2.ENVIRONMENT_SIMULATION, trading_pb2.ENVIRONMENT_LIVE
+ALL_SCOPES: Final = ("read", "trade", "manage")
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    """Returns a key that signs."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+class FakeIdentity:
+    """Signs tokens as IdentityService does, and tells its keys.
+
+    Attributes:
+        keys: What signs, by id; the last one does.
+        away: Whether it does not answer.
+        asked: How often it was asked for its keys.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.keys = {"first": new_key()}
+        self.away = False
+        self.asked = 0
+
+    async def fetch(self) -> Mapping[str, ec.EllipticCurvePublicKey]:
+        """Tells the keys."""
+        self.asked += 1
+        if self.away:
+            raise unavailable("SERVICE_UNAVAILABLE", "identity is away")
+        return {key_id: key.public_key() for key_id, key in self.keys.items()}
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """Returns the claims of a trader with one account, whose token lives five minutes."""
+        now = int(self.clock.now().timestamp())
+        claims: dict[str, Any] = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": "user-1",
+            "roles": ["trader"],
+            "environment": "simulation",
+            "accounts": ["demo"],
+            "scopes": list(ALL_SCOPES),
+            "sid": "session-1",
+            "iat": now,
+            "exp": now + 300,
+        }
+        return claims | changes
+
+    def token(self, **changes: Any) -> str:
+        """Returns an access token with these claims changed."""
+        key_id, key = list(self.keys.items())[-1]
+        return jwt.encode(self.claims(**changes), key, "ES256", headers={"kid": key_id, "typ": USER_TYPE})
+
+
+class FakeCompany:
+    """Services with a key each."""
+
+    def __init__(self, clock: Clock, *names: str) -> None:
+        self.clock = clock
+        self.private = {name: new_key() for name in names}
+
+    @property
+    def keys(self) -> ServiceKeys:
+        """The public keys of all."""
+        return ServiceKeys({name: key.public_key() for name, key in self.private.items()})
+
+    def tokens(self, name: str) -> ServiceTokens:
+        """What a service proves with who it is."""
+        return ServiceTokens(name, self.private[name], self.clock)
+
+    def prover(self, name: str) -> Any:
+        """The same, as channels take it."""
+        tokens = self.tokens(name)
+        return lambda service: tokens.token(area_of(service))
+
+    def write(self, folder: Path) -> Path:
+        """Writes the keys as whoever starts the mesh does, and returns the file with the public ones."""
+        told = []
+        for name, key in self.private.items():
+            (folder / f"{name}.key").write_bytes(
+                key.private_bytes(
+                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+                )
+            )
+            jwk = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key()))
+            told.append({**jwk, "kid": name, "alg": "ES256"})
+        path = folder / "services.json"
+        path.write_text(json.dumps({"keys": told}), encoding="utf-8")
+        return path
+
+
+def user_verifier(identity: FakeIdentity, keys: IdentityKeys | None = None, **more: Any) -> Verifier:
+    """Returns what verifies access tokens."""
+    keys = keys or IdentityKeys(identity.fetch)
+    return Verifier(keys, identity.clock, type_=USER_TYPE, read=Caller.user, issuer=ISSUER, **more)
+
+
+def service_verifier(company: FakeCompany) -> Verifier:
+    """Returns what verifies service tokens."""
+    return Verifier(company.keys, company.clock, type_=SERVICE_TYPE, read=Caller.service)
+
+
+def guard(identity: FakeIdentity, company: FakeCompany) -> AccessInterceptor:
+    """Returns what looks at callers."""
+    return AccessInterceptor(user_verifier(identity), service_verifier(company), identity.clock, audience=AUDIENCE)
+
+
+class FakeEnvironments:
+    """Knows in which world some accounts are."""
+
+    def __init__(self, known: Mapping[str, int]) -> None:
+        self.known = known
+        self.away = False
+
+    async def of(self, account_id: str) -> int | None:
+        if self.away:
+            raise unavailable("SERVICE_UNAVAILABLE", "portfolio is away")
+        return self.known.get(account_id)
+
+
+def caller(
+    *roles: str, accounts: tuple[str, ...] = (), environment: int = SIMULATION, scopes: tuple[str, ...] = ALL_SCOPES
+) -> Caller:
+    """Returns a user who has proved who they are."""
+    numbers = frozenset(access_pb2.Role.Value(f"ROLE_{role.upper()}") for role in roles)
+    allowed = frozenset(access_pb2.Scope.Value(f"SCOPE_{scope.upper()}") for scope in scopes)
+    return Caller("user-1", False, numbers, allowed, environment, frozenset(accounts), "session-1", 1 << 62)
+
+
+def service_caller(name: str) -> Caller:
+    """Returns a service that has proved who it is."""
+    return Caller(name, True, frozenset(), frozenset(), 0, frozenset(), "", 1 << 62)
+
+
+def call_of(who: Caller | None, *roles: str) -> Call:
+    """Returns a call in progress, which a caller may make by these roles; none named: by all that they have."""
+    call = Call("/test/Call", None)
+    call.caller = who
+    if who is not None:
+        call.roles = frozenset(access_pb2.Role.Value(f"ROLE_{role.upper()}") for role in roles) if roles else who.roles
+    return call
