@@ -7,6 +7,7 @@ from ordermesh.order.v1 import order_service_pb2_grpc
 from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.identifiers import UuidV7
+from services.mesh.access.accounts import AccountAccess, PortfolioEnvironments
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
 from services.order.domain.algorithms.routing_record import RoutingRecord
@@ -43,6 +44,7 @@ from services.order.pipeline.triggers import Triggers
 from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
+from services.order.servicer.access import AccountInterceptor
 from services.order.servicer.event_log import EventLogServicer
 from services.order.servicer.orders import OrderServicer
 from services.order.servicer.passing import PassedStreams
@@ -218,7 +220,12 @@ async def main(service: Service[OrderSettings]) -> None:
         metrics=metrics,
     )
     inside = _passing_on(service, shards, OrderOwners(database, book), metrics) if shards.count > 1 else ()
-    service.server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, servicer, *inside)
+    service.server.add(
+        order_service_pb2_grpc.add_OrderServiceServicer_to_server,
+        servicer,
+        *inside,
+        *_reaching(service, orders, order_lists),
+    )
     service.server.add(
         event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(book, history, shards.count)
     )
@@ -278,6 +285,14 @@ def _passing_on(
     others = ShardClients({shard: service.channels.to(address) for shard, address in addresses if shard != shards.own})
     streams = PassedStreams(others, service.clock, service.draining)
     return (ShardInterceptor(shards, owners, others, streams, metrics),)
+
+
+def _reaching(service: Service[OrderSettings], orders: Orders, lists: OrderLists) -> tuple[AccountInterceptor, ...]:
+    """Returns what sees to it that callers reach the accounts that they ask for, where anybody looks at callers."""
+    if not service.settings.enforce_access:
+        return ()
+    environments = PortfolioEnvironments(service.channels.to(service.settings.portfolio_address))
+    return (AccountInterceptor(AccountAccess(environments), orders, lists),)
 
 
 def _hold(

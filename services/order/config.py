@@ -20,6 +20,8 @@ class OrderSettings(StoreSettings, BusSettings):
     """Where all shards are, this one included, in their order, with commas between; none: this one is alone."""
     risk_address: Address = "127.0.0.1:7002"
     broker_address: Address = "127.0.0.1:7003"
+    portfolio_address: Address = "127.0.0.1:7004"
+    """Asked for the environment of accounts, where access is enforced."""
     marketdata_address: Address = "127.0.0.1:7005"
     risk_timeout_seconds: float = Field(default=1.0, gt=0, le=60)
     """How long a risk check may take before the order is refused."""

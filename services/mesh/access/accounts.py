@@ -1,0 +1,103 @@
+"""Whose accounts a caller reaches: the one place that servicers ask, whatever they are asked for."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from ordermesh.portfolio.v1 import account_admin_pb2, portfolio_service_pb2_grpc
+from ordermesh.type.v1 import access_pb2
+from services.kernel.errors import CodedError, ErrorKind, permission
+from services.mesh.access.caller import Caller
+from services.mesh.client import Channel
+from services.mesh.context import current_call
+
+_FOR_EVERYBODY: Final = frozenset(
+    {access_pb2.ROLE_RISK_MANAGER, access_pb2.ROLE_COMPLIANCE, access_pb2.ROLE_ADMIN},
+)
+"""Roles that reach all accounts of their environment, for what they may call at all."""
+
+
+class Environments(Protocol):
+    """Which world an account belongs to, by the contract's numbers. It never changes."""
+
+    async def of(self, account_id: str) -> int | None:
+        """Returns the environment of an account; None when there is no such account.
+
+        Raises:
+            CodedError: SERVICE_UNAVAILABLE, when that cannot be told now.
+        """
+        ...
+
+
+class AccountAccess:
+    """Tells whether the caller of the call being served may act for an account, or see it.
+
+    The two are one question: what a caller may do at all is said by the contract. A trader and a dealer reach the
+    accounts that their token names, the other roles all of their environment, a service all. Of somebody's roles only
+    those count by which they may make this call: a trader who is compliance, too, trades for nobody else.
+    """
+
+    def __init__(self, environments: Environments) -> None:
+        self._environments = environments
+
+    async def require(self, *account_ids: str) -> None:
+        """Refuses a caller who does not reach all of these accounts.
+
+        Args:
+            account_ids: Accounts; an empty one stands for all that there are, which no user reaches.
+
+        Raises:
+            CodedError: PERMISSION_DENIED, the same whether or not there is such an account; SERVICE_UNAVAILABLE.
+        """
+        for account_id in account_ids:
+            if not await self.reaches(account_id):
+                raise denied(account_id)
+
+    async def reaches(self, account_id: str) -> bool:
+        """Tells whether the caller reaches an account.
+
+        Raises:
+            CodedError: SERVICE_UNAVAILABLE, when its environment cannot be told now.
+        """
+        call = current_call()
+        # Outside of a call, and where nobody has looked at the caller, there is nobody who may.
+        if call is None or (caller := call.caller) is None:
+            return False
+        if caller.is_service:
+            return True
+        return _named(caller, call.roles, account_id) and await self._environments.of(account_id) == caller.environment
+
+
+class PortfolioEnvironments:
+    """Asks PortfolioService, once for each account."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._stub = portfolio_service_pb2_grpc.PortfolioServiceStub(channel)
+        self._known: dict[str, int] = {}
+
+    async def of(self, account_id: str) -> int | None:
+        """Returns the environment of an account; None when there is no such account.
+
+        Raises:
+            CodedError: SERVICE_UNAVAILABLE, when PortfolioService does not answer.
+        """
+        if (known := self._known.get(account_id)) is not None:
+            return known
+        try:
+            answer = await self._stub.GetAccount(account_admin_pb2.GetAccountRequest(account_id=account_id))
+        except CodedError as error:
+            if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.INVALID):
+                return None
+            raise
+        environment = self._known[account_id] = answer.account.environment
+        return environment
+
+
+def denied(account_id: str) -> CodedError:
+    """Returns the error for an account that a caller does not reach, or that there is not."""
+    which = f"the account {account_id} is not one that the caller reaches" if account_id else "name an account"
+    return permission("PERMISSION_DENIED", which)
+
+
+def _named(caller: Caller, roles: frozenset[int], account_id: str) -> bool:
+    return bool(account_id) and (account_id in caller.accounts or not roles.isdisjoint(_FOR_EVERYBODY))
