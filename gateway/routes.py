@@ -24,6 +24,8 @@ _REQUEST_HEADERS = (
     "x-request-id",
     "x-user-agent",
 )
+_OF_THE_MESH = ("x-ordermesh-service-token", "x-ordermesh-passed-on")
+"""What services show and tell each other: nobody outside has a part in it."""
 _LATER_SECONDS = 1.0
 _FILTER_CONFIG = "type.googleapis.com/envoy.config.route.v3.FilterConfig"
 
@@ -34,6 +36,7 @@ def virtual_host(settings: Settings, tables: Tables, pages: Sequence[dict[str, A
         "name": "ordermesh",
         "domains": ["*"],
         "typed_per_filter_config": {CORS: _cors(settings)},
+        "request_headers_to_remove": list(_OF_THE_MESH),
         "routes": [
             _preflight(tables),
             *(route for service in tables.services for route in _grpc_routes(settings, service)),

@@ -15,6 +15,7 @@ from deploy.embedded.postgres import Postgres
 from deploy.embedded.probes import grpc_serves
 from deploy.embedded.process import Command
 from deploy.embedded.redis import Redis
+from deploy.embedded.service_keys import ServiceKeys
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOME = REPOSITORY / "var"
@@ -78,6 +79,11 @@ class LocalMesh:
         """The folder with what is true only while the mesh runs, and the passwords of its servers."""
         return self.directory / "run"
 
+    @property
+    def service_keys(self) -> ServiceKeys:
+        """The keys that services prove with who they are."""
+        return ServiceKeys(self.directory / "services")
+
     def addresses(self) -> dict[str, str]:
         """Return the variables that say where every part is; no secrets.
 
@@ -140,10 +146,16 @@ class LocalMesh:
                 arguments=(sys.executable, "-m", service.module),
                 log=self.logs / f"{service.name}.log",
                 directory=REPOSITORY,
-                environment=self.environment() | self.ports.environment_of(service.name),
+                environment=self.service_keys.environment(_proved_as(service))
+                | self.environment()
+                | self.ports.environment_of(service.name),
             ),
+            prepare=self._make_service_keys,
             probe=partial(grpc_serves, self.ports.address(service.name)),
         )
+
+    async def _make_service_keys(self) -> None:
+        self.service_keys.make(map(_proved_as, services()))
 
     def _gateway(self) -> Component:
         envoy = Envoy(
@@ -155,6 +167,11 @@ class LocalMesh:
         )
         behind = tuple(service.name for service in services(self.shards) if service.name in self.names)
         return envoy.component(needs=behind)
+
+
+def _proved_as(service: Service) -> str:
+    """Return the name by which a service is known to others: one for all shards of OrderService."""
+    return service.module.rpartition(".")[2]
 
 
 async def _require_engine() -> None:
