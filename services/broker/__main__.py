@@ -12,6 +12,7 @@ from services.broker.peers.simulation import SimulationAdapter
 from services.broker.pipeline.books import Books
 from services.broker.pipeline.connections import Connections
 from services.broker.pipeline.routing import Routes
+from services.broker.servicer.access import connection_interceptor, shown
 from services.broker.servicer.connections import BrokerServicer
 from services.broker.servicer.routing import RoutingServicer
 from services.broker.store import SCHEMA, BrokerStore
@@ -54,7 +55,8 @@ async def main(service: Service[BrokerSettings]) -> None:
     )
     service.server.add(
         broker_service_pb2_grpc.add_BrokerServiceServicer_to_server,
-        BrokerServicer(connections, routes, service.clock),
+        BrokerServicer(connections, routes, service.clock, shown if settings.enforce_access else None),
+        *((connection_interceptor(connections),) if settings.enforce_access else ()),
     )
 
 

@@ -12,6 +12,7 @@ from services.cli.tokens import KeptTokens, TokenFile, TokenFileError
 from services.kernel.clock import Clock, SystemClock
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.client import Metadata
+from services.mesh.context import AUTHORIZATION
 
 Exchange = Callable[[str], Awaitable[session_pb2.Tokens]]
 """Exchanges a refresh token for new tokens."""
@@ -20,11 +21,19 @@ ENDED = "the login has ended; `ordermesh login` begins another"
 
 
 class Login:
-    """The tokens of whoever is logged in, fresh ones as long as the session lasts."""
+    """The tokens of whoever is logged in, fresh ones as long as the session lasts.
 
-    def __init__(self, file: TokenFile, exchange: Exchange, clock: Clock | None = None) -> None:
+    Args:
+        file: Where they are kept between commands.
+        exchange: Asks the mesh for fresh ones.
+        clock: For tests.
+        given: An access token to call with instead, as long as nobody logs in.
+    """
+
+    def __init__(self, file: TokenFile, exchange: Exchange, clock: Clock | None = None, given: str = "") -> None:
         self._file, self._exchange, self._clock = file, exchange, clock or SystemClock()
         self._tokens: KeptTokens | None = None
+        self._given = given
 
     async def begin(self) -> bool:
         """Takes the tokens that were kept, and returns whether somebody is logged in.
@@ -33,6 +42,8 @@ class Login:
             CodedError: The access token has ended, and IdentityService cannot be asked for another.
             TokenFileError: The file with the tokens cannot be used.
         """
+        if self._given:
+            return True
         self._tokens = self._file.read()
         await self._renew()
         return self._tokens is not None
@@ -54,7 +65,8 @@ class Login:
 
     def metadata_now(self) -> Metadata:
         """Returns what goes along with a call that cannot wait."""
-        return (("authorization", f"Bearer {self._tokens.access_token}"),) if self._tokens is not None else ()
+        token = self._tokens.access_token if self._tokens is not None else self._given
+        return ((AUTHORIZATION, f"Bearer {token}"),) if token else ()
 
     async def keep(self, tokens: session_pb2.Tokens) -> None:
         """Keeps the tokens of a new login, and acts for its user from now on.

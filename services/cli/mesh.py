@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import typer
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from ordermesh.risk.v1.risk_service_pb2_grpc import RiskServiceAsyncStub
     from ordermesh.system.v1.system_service_pb2_grpc import SystemServiceAsyncStub
 
+ACCESS_TOKEN: Final = "ORDERMESH_ACCESS_TOKEN"  # noqa: S105 - a name
+"""Variable that holds an access token to call with, in place of a login's."""
+
 ComponentReport = component_pb2.ComponentReport
 """Detail of a health check that fails. Errors are unpacked by type, so that its file must be loaded."""
 
@@ -62,7 +66,7 @@ class Mesh:
     def __init__(self, addresses: Addresses, channels: Channels) -> None:
         self._addresses, self._channels = addresses, channels
         self.address = addresses.gateway or addresses.services.get("identity", "")
-        self.login = Login(TokenFile.at(self.address), self._exchange)
+        self.login = Login(TokenFile.at(self.address), self._exchange, given=os.environ.get(ACCESS_TOKEN, ""))
 
     @property
     def identity(self) -> IdentityServiceAsyncStub:

@@ -12,7 +12,7 @@ import structlog
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from services.kernel.errors import CodedError, deadline, unavailable
-from services.mesh.context import SERVICE_TOKEN, TRACEPARENT, current_call
+from services.mesh.context import TRACEPARENT, current_call
 from services.mesh.descriptors import service_descriptor
 from services.mesh.names import Key
 from services.mesh.options import CLIENT_OPTIONS
@@ -30,8 +30,8 @@ _UNSENT: Final = "Internal error from Core"
 _ENDED: Final = "the peer has ended the stream"
 
 Metadata = Sequence[tuple[str, str | bytes]]
-ServiceToken = Callable[[str], str]
-"""Makes the token that proves to a service, by its full name, who calls."""
+Proof = Callable[[str], tuple[str, str]]
+"""Makes the metadata that proves to a service, by its full name, who calls."""
 
 
 class Channels:
@@ -42,17 +42,17 @@ class Channels:
         interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
         *,
         timeout_seconds: float = 5.0,
-        token: ServiceToken | None = None,
+        proof: Proof | None = None,
     ) -> None:
         """Makes none yet.
 
         Args:
             interceptors: What stands around every call.
             timeout_seconds: The most that a unary call may take which says nothing of its own.
-            token: Makes what proves, to the service of a name, who calls. None: calls prove nothing.
+            proof: Makes what proves who calls. None: calls prove nothing.
         """
         self._interceptors = interceptors
-        self._token = token
+        self._proof = proof
         self._timeout_seconds = timeout_seconds
         self._channels: dict[str, Channel] = {}
 
@@ -67,7 +67,7 @@ class Channels:
         if address not in self._channels:
             options = [*CLIENT_OPTIONS, ("grpc.service_config", service_config(services))]
             channel = grpc.aio.insecure_channel(address, options=options, interceptors=self._interceptors)
-            self._channels[address] = Channel(channel, address, self._timeout_seconds, self._token)
+            self._channels[address] = Channel(channel, address, self._timeout_seconds, self._proof)
         return self._channels[address]
 
     async def close(self) -> None:
@@ -87,10 +87,10 @@ class Channel(grpc.aio.Channel):
     """
 
     def __init__(
-        self, channel: grpc.aio.Channel, address: str, timeout_seconds: float, token: ServiceToken | None = None
+        self, channel: grpc.aio.Channel, address: str, timeout_seconds: float, proof: Proof | None = None
     ) -> None:
         self.address = address
-        self._token = token
+        self._proof = proof
         self._channel = channel
         self._timeout_seconds = timeout_seconds
 
@@ -146,10 +146,10 @@ class Channel(grpc.aio.Channel):
 
     def _head(self, path: str) -> Callable[[Metadata], Metadata]:
         """Returns what adds the trace of the call being served to the metadata of a call, and who calls."""
-        if (token := self._token) is None:
+        if (proof := self._proof) is None:
             return _trace
         service = path.split("/")[1]
-        return lambda metadata: (*_trace(metadata), (SERVICE_TOKEN, token(service)))
+        return lambda metadata: (*_trace(metadata), proof(service))
 
     def _one_answer(
         self, call: Callable[..., Any], head: Callable[[Metadata], Metadata]

@@ -17,7 +17,7 @@ from services.kernel.clock import Clock, SystemClock
 from services.kernel.decimals import use_exact_context
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers, UuidV7
-from services.mesh.access.enforcing import enforcement, service_token
+from services.mesh.access.enforcing import enforcement, service_proof
 from services.mesh.client import Channels
 from services.mesh.config import ConfigurationError, ServiceSettings
 from services.mesh.context import detached
@@ -59,7 +59,7 @@ class Service(Generic[C]):
         self.clock: Clock = SystemClock()
         self.identifiers: Identifiers = UuidV7(self.clock)
         self.telemetry = telemetry
-        self.channels = Channels(telemetry.client_interceptors(), token=service_token(settings, self.clock))
+        self.channels = Channels(telemetry.client_interceptors(), proof=service_proof(settings, self.clock))
         self.draining = Draining()
         access = enforcement(settings, self.channels, self.clock) if settings.enforce_access else None
         self.server = Server(

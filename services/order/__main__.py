@@ -8,6 +8,7 @@ from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.identifiers import UuidV7
 from services.mesh.access.accounts import AccountAccess, PortfolioEnvironments
+from services.mesh.interceptors.accounts import AccountInterceptor
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
 from services.order.domain.algorithms.routing_record import RoutingRecord
@@ -44,7 +45,7 @@ from services.order.pipeline.triggers import Triggers
 from services.order.pipeline.withdrawing import Withdrawing
 from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
-from services.order.servicer.access import AccountInterceptor
+from services.order.servicer.access import account_interceptor
 from services.order.servicer.event_log import EventLogServicer
 from services.order.servicer.orders import OrderServicer
 from services.order.servicer.passing import PassedStreams
@@ -292,7 +293,7 @@ def _reaching(service: Service[OrderSettings], orders: Orders, lists: OrderLists
     if not service.settings.enforce_access:
         return ()
     environments = PortfolioEnvironments(service.channels.to(service.settings.portfolio_address))
-    return (AccountInterceptor(AccountAccess(environments), orders, lists),)
+    return (account_interceptor(AccountAccess(environments), orders, lists),)
 
 
 def _hold(

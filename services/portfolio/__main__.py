@@ -11,6 +11,7 @@ from services.bus.broadcast import Broadcaster
 from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.drain import Pace
+from services.mesh.access.accounts import AccountAccess
 from services.mesh.service import Service, run
 from services.mesh.streams import Hub
 from services.portfolio import metrics
@@ -27,6 +28,7 @@ from services.portfolio.pipeline.ports import LoggedChange
 from services.portfolio.pipeline.prices import PriceBoard
 from services.portfolio.pipeline.publisher import ValuePublisher
 from services.portfolio.pipeline.valuer import Valuer
+from services.portfolio.servicer.access import KnownEnvironments, account_interceptor
 from services.portfolio.servicer.desk import Desk
 from services.portfolio.servicer.service import PortfolioServicer, PositionLogServicer
 from services.portfolio.store.bookings import CHANGES
@@ -92,6 +94,7 @@ async def main(service: Service[PortfolioSettings]) -> None:
     service.spawn("prices", feed.run(Backoff()))
     service.spawn("broadcaster", broadcaster.run())
     service.spawn("values", publisher.run(settings.publish_seconds))
+    access = AccountAccess(KnownEnvironments(ledger)) if settings.enforce_access else None
     desk = Desk(
         ledger=ledger,
         books=books,
@@ -103,6 +106,7 @@ async def main(service: Service[PortfolioSettings]) -> None:
         epoch=await log.epoch(),
         draining=service.draining,
         clock=service.clock,
+        access=access,
     )
     metrics.PortfolioMetrics(
         service.telemetry.registry,
@@ -113,7 +117,10 @@ async def main(service: Service[PortfolioSettings]) -> None:
         },
         as_of=lambda: [ledger.as_of_shard(shard) for shard in range(len(bookkeepers))],
     )
-    service.server.add(portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server, PortfolioServicer(desk))
+    reached = () if access is None else (account_interceptor(access, ledger),)
+    service.server.add(
+        portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server, PortfolioServicer(desk), *reached
+    )
     service.server.add(event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, PositionLogServicer(log))
 
 

@@ -6,6 +6,8 @@ from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.risk.v1 import reservation_service_pb2_grpc, risk_service_pb2_grpc
 from services.bus.connection import connect
 from services.bus.relay import Relay
+from services.mesh.access.accounts import AccountAccess, PortfolioEnvironments
+from services.mesh.interceptors.accounts import AccountInterceptor
 from services.mesh.service import Service, run
 from services.mesh.streams import Hub
 from services.risk.config import RiskSettings
@@ -23,6 +25,7 @@ from services.risk.pipeline.reserving import Reserving
 from services.risk.pipeline.trading import Trading
 from services.risk.pipeline.watching import Watcher
 from services.risk.pipeline.withdrawing import Withdrawing
+from services.risk.servicer.access import account_interceptor
 from services.risk.servicer.event_log import EventLogServicer
 from services.risk.servicer.reservation import ReservationServicer
 from services.risk.servicer.risk import Alerts, RiskServicer
@@ -80,7 +83,16 @@ async def main(service: Service[RiskSettings]) -> None:
     service.server.add(
         risk_service_pb2_grpc.add_RiskServiceServicer_to_server,
         RiskServicer(book, parameters, breakers, trading, alerts, clock=service.clock, draining=service.draining),
+        *_reaching(service),
     )
+
+
+def _reaching(service: Service[RiskSettings]) -> tuple[AccountInterceptor, ...]:
+    """Returns what sees to it that callers reach the accounts that they ask for, where anybody looks at callers."""
+    if not service.settings.enforce_access:
+        return ()
+    environments = PortfolioEnvironments(service.channels.to(service.settings.portfolio_address, accounts.SERVICE))
+    return (account_interceptor(AccountAccess(environments)),)
 
 
 async def _database(service: Service[RiskSettings]) -> Database:

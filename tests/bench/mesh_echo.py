@@ -26,7 +26,7 @@ from services.mesh.access.accounts import AccountAccess
 from services.mesh.client import Channels, Metadata
 from services.mesh.server import Server, standard_interceptors
 from services.mesh.telemetry import Telemetry
-from services.order.servicer.access import AccountInterceptor
+from services.order.servicer.access import account_interceptor
 from tests.fakes.access import FakeCompany, FakeEnvironments, FakeIdentity, guard
 
 # Many short turns: what else the machine does falls on both alike.
@@ -67,7 +67,9 @@ async def serve_guarded(ready: Connection) -> None:
     interceptors = standard_interceptors(telemetry, access=guard(identity, company))
     server = Server(telemetry, interceptors=interceptors)
     accounts: Any = AccountAccess(FakeEnvironments({"demo": trading_pb2.ENVIRONMENT_SIMULATION}))
-    reached = AccountInterceptor(accounts, None, None)  # type: ignore[arg-type]  # no order is asked for by its id
+    # No order is asked for by its id.
+    nothing: Any = None
+    reached = account_interceptor(accounts, nothing, nothing)
     server.add(order_service_pb2_grpc.add_OrderServiceServicer_to_server, Echo(), reached)
     port = await server.start("127.0.0.1:0")
     many = [f"account-{number}" for number in range(9)]

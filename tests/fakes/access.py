@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +13,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ordermesh.type.v1 import access_pb2, trading_pb2
 from services.kernel.clock import Clock
-from services.kernel.errors import unavailable
+from services.kernel.errors import CodedError, unavailable
 from services.mesh.access.caller import Caller
 from services.mesh.access.keys import IdentityKeys
 from services.mesh.access.peers import ServiceKeys, ServiceTokens, area_of
 from services.mesh.access.tokens import SERVICE_TYPE, USER_TYPE, Verifier
-from services.mesh.context import Call
+from services.mesh.context import SERVICE_TOKEN, Call, enter_call
+from services.mesh.descriptors import service_descriptor
 from services.mesh.interceptors.access import AccessInterceptor
+from services.mesh.interceptors.base import Interceptor, Method
 
 ISSUER: Final = "ordermesh"
 AUDIENCE: Final = "ordermesh"
@@ -96,7 +98,7 @@ class FakeCompany:
     def prover(self, name: str) -> Any:
         """The same, as channels take it."""
         tokens = self.tokens(name)
-        return lambda service: tokens.token(area_of(service))
+        return lambda service: (SERVICE_TOKEN, tokens.token(area_of(service)))
 
     def write(self, folder: Path) -> Path:
         """Writes the keys as whoever starts the mesh does, and returns the file with the public ones."""
@@ -164,3 +166,58 @@ def call_of(who: Caller | None, *roles: str) -> Call:
     if who is not None:
         call.roles = frozenset(access_pb2.Role.Value(f"ROLE_{role.upper()}") for role in roles) if roles else who.roles
     return call
+
+
+class Reached:
+    """A service behind the interceptor that looks at accounts.
+
+    Attributes:
+        served: Requests that were let through.
+    """
+
+    def __init__(self, service: str, interceptor: Interceptor) -> None:
+        self.methods = service_descriptor(service).methods_by_name
+        self._service, self._interceptor = service, interceptor
+        self.served: list[Any] = []
+
+    def wrap_all(self) -> None:
+        """Wraps every method, as the server does when it starts."""
+        for name in self.methods:
+            self._wrapped(name)
+
+    async def call(self, name: str, request: Any, who: Caller, *roles: str) -> None:
+        """Calls a method, as somebody who may call it by these roles; none named: by all that they have."""
+        enter_call(call_of(who, *roles))
+        context: Any = None
+        try:
+            called = self._wrapped(name)(request, context)
+            if self.methods[name].server_streaming:
+                async for _ in called:
+                    pass
+            else:
+                await called
+        finally:
+            enter_call(None)
+
+    def _wrapped(self, name: str) -> Any:
+        found = self.methods[name]
+        method = Method(self._service, name, found.client_streaming, found.server_streaming, found.input_type)
+        if found.server_streaming:
+            return self._interceptor.wrap_stream(method, self._stream)
+        return self._interceptor.wrap_unary(method, self._answer)
+
+    async def _answer(self, request: Any, _context: Any) -> Any:
+        self.served.append(request)
+
+    async def _stream(self, request: Any, _context: Any) -> AsyncIterator[Any]:
+        self.served.append(request)
+        yield "message"
+
+
+async def refusal(call: Awaitable[None]) -> str:
+    """Returns the reason for which a call was refused."""
+    try:
+        await call
+    except CodedError as error:
+        return error.reason
+    return ""

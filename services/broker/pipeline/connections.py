@@ -95,17 +95,17 @@ class Connections:
             CodedError: UNKNOWN_CONNECTION.
         """
         if (connection := self._all.get(connection_id)) is None:
-            raise not_found(
-                "UNKNOWN_CONNECTION", f"there is no connection {connection_id}", connection_id=connection_id
-            )
+            raise unknown_connection(connection_id)
         return connection
 
-    def list_after(self, connection_id: str, limit: int, adapter: str = "") -> list[Connection]:
-        """Returns up to a number of connections whose id follows, by id."""
+    def list_after(
+        self, connection_id: str, limit: int, adapter: str = "", only: Callable[[Connection], bool] | None = None
+    ) -> list[Connection]:
+        """Returns up to a number of connections whose id follows, by id; `only` tells which. None: all."""
         wanted = (
-            self._all[name]
-            for name in sorted(self._all)
-            if name > connection_id and adapter in ("", self._all[name].adapter)
+            connection
+            for name, connection in sorted(self._all.items())
+            if name > connection_id and adapter in ("", connection.adapter) and (only is None or only(connection))
         )
         return [each for each, _ in zip(wanted, range(limit), strict=False)]
 
@@ -268,3 +268,8 @@ class Connections:
 
 def _venue_error(error: CodedError) -> CodedError:
     return unavailable("VENUE_UNAVAILABLE", f"the venue cannot be asked now: {error.message}", retry_after_seconds=1.0)
+
+
+def unknown_connection(connection_id: str) -> CodedError:
+    """Returns the error for a connection that there is not."""
+    return not_found("UNKNOWN_CONNECTION", f"there is no connection {connection_id}", connection_id=connection_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -9,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordermesh.broker.v1 import broker_service_pb2, broker_service_pb2_grpc, trade_adjustment_pb2, venue_account_pb2
 from services.broker.domain.account import Position
 from services.broker.domain.capabilities import Environment
+from services.broker.domain.connection import Connection
 from services.broker.domain.messages import Correction
 from services.broker.pipeline.connections import Connections, Wish
 from services.broker.pipeline.routing import Routes
@@ -25,8 +27,23 @@ _DEFAULT_PAGE: Final = 100
 class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
     """Serves whoever keeps connections."""
 
-    def __init__(self, connections: Connections, routes: Routes, clock: Clock) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        routes: Routes,
+        clock: Clock,
+        shown: Callable[[Connection], bool] | None = None,
+    ) -> None:
+        """Makes the servicer.
+
+        Args:
+            connections: What it keeps.
+            routes: How they stand.
+            clock: The time.
+            shown: Which connections lists show the caller. None: all.
+        """
         self._connections = connections
+        self._shown = shown
         self._telling = Telling(connections, routes)
         self._clock = clock
 
@@ -53,7 +70,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         tokens = PageTokens(filters_of(request))
         after = tokens.read(request.page_token) or ("",)
         size = request.page_size or _DEFAULT_PAGE
-        found = self._connections.list_after(after[0], size + 1, request.adapter)
+        found = self._connections.list_after(after[0], size + 1, request.adapter, self._shown)
         told = [await self._telling.told(connection) for connection in found[:size]]
         token = tokens.make(found[size - 1].connection_id) if len(found) > size else ""
         return broker_service_pb2.ListConnectionsResponse(connections=told, next_page_token=token)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ordermesh.portfolio.v1 import account_admin_pb2, portfolio_service_pb2_grpc
 from ordermesh.type.v1 import access_pb2
@@ -59,13 +59,17 @@ class AccountAccess:
         Raises:
             CodedError: SERVICE_UNAVAILABLE, when its environment cannot be told now.
         """
-        call = current_call()
-        # Outside of a call, and where nobody has looked at the caller, there is nobody who may.
-        if call is None or (caller := call.caller) is None:
-            return False
-        if caller.is_service:
-            return True
-        return _named(caller, call.roles, account_id) and await self._environments.of(account_id) == caller.environment
+        call = _looked_at()
+        if call is None or call.caller.is_service:
+            return call is not None
+        return _named(call, account_id) and await self._environments.of(account_id) == call.caller.environment
+
+    def sees(self, account_id: str, environment: int) -> bool:
+        """Tells whether the caller reaches an account whose environment is known: for lists."""
+        call = _looked_at()
+        if call is None or call.caller.is_service:
+            return call is not None
+        return _named(call, account_id) and environment == call.caller.environment
 
 
 class PortfolioEnvironments:
@@ -93,11 +97,43 @@ class PortfolioEnvironments:
         return environment
 
 
+def lives_in(environment: int) -> bool:
+    """Tells whether the caller belongs to an environment: for what is of no account, such as a connection."""
+    call = _looked_at()
+    return call is not None and (call.caller.is_service or call.caller.environment == environment)
+
+
+def require_everybodys() -> None:
+    """Refuses a caller who does not act for everybody: for what is of the firm as a whole.
+
+    Raises:
+        CodedError: PERMISSION_DENIED.
+    """
+    call = _looked_at()
+    if call is None or not (call.caller.is_service or _for_everybody(call)):
+        raise permission("PERMISSION_DENIED", "the caller does not act for the firm")
+
+
 def denied(account_id: str) -> CodedError:
     """Returns the error for an account that a caller does not reach, or that there is not."""
     which = f"the account {account_id} is not one that the caller reaches" if account_id else "name an account"
     return permission("PERMISSION_DENIED", which)
 
 
-def _named(caller: Caller, roles: frozenset[int], account_id: str) -> bool:
-    return bool(account_id) and (account_id in caller.accounts or not roles.isdisjoint(_FOR_EVERYBODY))
+class _LookedAt(NamedTuple):
+    caller: Caller
+    roles: frozenset[int]
+
+
+def _looked_at() -> _LookedAt | None:
+    """Returns who calls. Outside of a call, and where nobody has looked at the caller, that is nobody."""
+    call = current_call()
+    return None if call is None or call.caller is None else _LookedAt(call.caller, call.roles)
+
+
+def _for_everybody(call: _LookedAt) -> bool:
+    return not call.roles.isdisjoint(_FOR_EVERYBODY)
+
+
+def _named(call: _LookedAt, account_id: str) -> bool:
+    return bool(account_id) and (account_id in call.caller.accounts or _for_everybody(call))

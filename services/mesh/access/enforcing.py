@@ -9,8 +9,9 @@ from services.mesh.access.caller import Caller
 from services.mesh.access.keys import SERVICE, IdentityKeys, fetch_from
 from services.mesh.access.peers import ServiceKeys, ServiceTokens, area_of, read_private, read_public
 from services.mesh.access.tokens import SERVICE_TYPE, USER_TYPE, Verifier
-from services.mesh.client import Channels, ServiceToken
+from services.mesh.client import Channels, Proof
 from services.mesh.config import ConfigurationError, ServiceSettings, variable_of
+from services.mesh.context import SERVICE_TOKEN
 from services.mesh.interceptors.access import AccessInterceptor
 
 
@@ -37,7 +38,7 @@ def enforcement(settings: ServiceSettings, channels: Channels, clock: Clock) -> 
     return Enforcement(AccessInterceptor(users, services, clock, audience=settings.audience), keys)
 
 
-def service_token(settings: ServiceSettings, clock: Clock) -> ServiceToken | None:
+def service_proof(settings: ServiceSettings, clock: Clock) -> Proof | None:
     """Returns what proves to others who a service is; None when it has no key.
 
     Raises:
@@ -46,4 +47,4 @@ def service_token(settings: ServiceSettings, clock: Clock) -> ServiceToken | Non
     if settings.service_key_file is None:
         return None
     tokens = ServiceTokens(settings.service, read_private(settings.service_key_file), clock)
-    return lambda service: tokens.token(area_of(service))
+    return lambda service: (SERVICE_TOKEN, tokens.token(area_of(service)))

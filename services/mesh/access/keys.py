@@ -72,9 +72,10 @@ class IdentityKeys:
     async def _ask(self) -> None:
         try:
             told = await self._fetch()
-        except CodedError as error:
+        except (CodedError, ValueError) as error:
+            # Whatever is wrong with the answer: what is known goes on to count, and the service goes on.
             self._failed = True
-            _log.warning("keys of tokens cannot be fetched", **{Key.REASON: error.reason, Key.ERROR: error.message})
+            _log.warning("keys of tokens cannot be fetched", **{Key.ERROR: str(error)})
         else:
             self._failed = False
             if self._keys.keys() - told.keys():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from services.kernel.errors import not_found
+from services.kernel.errors import CodedError, not_found
 from services.kernel.shards import shard_of
 from services.portfolio.domain.account import Account, Portfolio
 from services.portfolio.domain.booking import Booked
@@ -82,7 +82,7 @@ class Ledger:
             CodedError: UNKNOWN_PORTFOLIO.
         """
         if (portfolio := self._state.portfolios.get(portfolio_id.lower())) is None:
-            raise not_found("UNKNOWN_PORTFOLIO", f"no portfolio {portfolio_id}", portfolio_id=portfolio_id)
+            raise unknown_portfolio(portfolio_id)
         return portfolio
 
     def positions_of(self, account_id: str) -> Mapping[str, Position]:
@@ -143,3 +143,8 @@ class Ledger:
         for account_id in list(account_ids):
             for listener in list(self._listeners.get(account_id, ())):
                 listener()
+
+
+def unknown_portfolio(portfolio_id: str) -> CodedError:
+    """Returns the error for a portfolio that there is not."""
+    return not_found("UNKNOWN_PORTFOLIO", f"no portfolio {portfolio_id}", portfolio_id=portfolio_id)

@@ -38,7 +38,9 @@ class AccountMethods:
         """Lists accounts by their id."""
         ledger = self._desk.ledger
         wanted = [
-            a for a in ledger.accounts.values() if not request.environment or a.environment.value == request.environment
+            account
+            for account in ledger.accounts.values()
+            if request.environment in {0, account.environment.value} and self._desk.sees(account)
         ]
         accounts, token = page(wanted, request, lambda account: account.account_id)
         return account_admin_pb2.ListAccountsResponse(

@@ -10,10 +10,11 @@ from google.protobuf.message import Message
 
 from services.kernel.clock import Clock
 from services.kernel.errors import invalid_field
+from services.mesh.access.accounts import AccountAccess
 from services.mesh.draining import Draining
 from services.mesh.streams import Hub
 from services.mesh.tokens import PageTokens, filters_of
-from services.portfolio.domain.account import Portfolio
+from services.portfolio.domain.account import Account, Portfolio
 from services.portfolio.pipeline.books import Books
 from services.portfolio.pipeline.ledger import Ledger
 from services.portfolio.pipeline.portfolios import Portfolios
@@ -36,7 +37,7 @@ class ChangeHistory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Everything that answers are made of."""
+    """Everything that answers are made of. `access` tells what lists leave out; None: nothing."""
 
     ledger: Ledger
     books: Books
@@ -48,6 +49,11 @@ class Desk:
     epoch: str
     draining: Draining
     clock: Clock
+    access: AccountAccess | None = None
+
+    def sees(self, account: Account) -> bool:
+        """Tells whether the caller reaches an account; everybody does where nobody looks at callers."""
+        return self.access is None or self.access.sees(account.account_id, account.environment.value)
 
 
 class ByIdOrAccount(Protocol):

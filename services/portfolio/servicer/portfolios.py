@@ -70,7 +70,7 @@ class PortfolioMethods:
         if request.account_id:
             wanted = ledger.portfolios_of(ledger.account(request.account_id).account_id)
         else:
-            wanted = list(ledger.portfolios.values())
+            wanted = [each for each in ledger.portfolios.values() if self._desk.sees(ledger.accounts[each.account_id])]
         # The ids are UUIDv7: by id is by time.
         portfolios, token = page(wanted, request, lambda portfolio: portfolio.portfolio_id)
         return portfolio_query_pb2.ListPortfoliosResponse(

@@ -115,7 +115,7 @@ async def test_servicers_learn_who_calls(identity: FakeIdentity, company: FakeCo
 async def test_users_need_a_token_a_role_and_a_scope(identity: FakeIdentity, company: FakeCompany) -> None:
     """Without a token, with two, with another scheme, role or scope nobody gets to the servicer."""
     desk = Desk()
-    async with serving(ORDERS, desk, access=guard(identity, company), token=company.prover("risk")) as served:
+    async with serving(ORDERS, desk, access=guard(identity, company), proof=company.prover("risk")) as served:
         stub: Any = order_service_pb2_grpc.OrderServiceStub(served.channel)
         assert await refused(stub.GetOrder(GET)) == NO_TOKEN
         good = bearer(identity.token())
@@ -139,8 +139,8 @@ async def test_what_is_internal_is_for_the_services_that_it_names(identity: Fake
     """Another service is refused, and a user whatever they are, also one with the role of services."""
     register = log_rpc.add_EventLogServiceServicer_to_server
     for name, answer in (("portfolio", None), ("risk", DENIED), (None, DENIED)):
-        token = None if name is None else company.prover(name)
-        async with serving(register, Log(), access=guard(identity, company), token=token) as served:
+        proof = None if name is None else company.prover(name)
+        async with serving(register, Log(), access=guard(identity, company), proof=proof) as served:
             stub: Any = log_rpc.EventLogServiceStub(served.channel)
             call = stub.ReadEvents(log_pb.ReadEventsRequest())
             if answer is None:
@@ -155,7 +155,7 @@ async def test_a_service_with_a_key_of_its_own_making_is_nobody(identity: FakeId
     """A name proves nothing."""
     other = FakeCompany(CLOCK, "portfolio").prover("portfolio")
     register = log_rpc.add_EventLogServiceServicer_to_server
-    async with serving(register, Log(), access=guard(identity, company), token=other) as served:
+    async with serving(register, Log(), access=guard(identity, company), proof=other) as served:
         stub: Any = log_rpc.EventLogServiceStub(served.channel)
         assert await refused(stub.ReadEvents(log_pb.ReadEventsRequest())) == NO_TOKEN
 
@@ -166,7 +166,7 @@ async def test_a_service_that_shows_a_users_token_acts_for_the_user(
     """What is passed on is allowed as far as the user is; of itself the service calls what names it."""
     desk, request = Desk(), account_admin_pb2.GetAccountRequest(account_id="demo")
     register = portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server
-    async with serving(register, desk, access=guard(identity, company), token=company.prover("risk")) as served:
+    async with serving(register, desk, access=guard(identity, company), proof=company.prover("risk")) as served:
         stub: Any = portfolio_service_pb2_grpc.PortfolioServiceStub(served.channel)
         await stub.GetAccount(request)
         await stub.GetAccount(request, metadata=bearer(identity.token()))

@@ -29,7 +29,7 @@ from services.mesh.interceptors.base import Method
 from services.order.domain import events, refusals
 from services.order.domain.order_lists import ContingencyType, ListRecord, OrderList
 from services.order.peers.shards import SERVICE
-from services.order.servicer.access import AccountInterceptor, check_of
+from services.order.servicer.access import account_interceptor
 from tests.fakes.access import LIVE, SIMULATION, FakeEnvironments, call_of, caller
 from tests.fakes.order_sharding import FakeCall, each, method
 from tests.fakes.orders import terms
@@ -63,7 +63,7 @@ class World:
 
     def __init__(self, **known: int) -> None:
         known = known or {"demo": SIMULATION, "other": SIMULATION}
-        self.interceptor = AccountInterceptor(AccountAccess(FakeEnvironments(known)), Orders(), Lists())
+        self.interceptor = account_interceptor(AccountAccess(FakeEnvironments(known)), Orders(), Lists())
         self.served: list[Any] = []
 
     async def call(self, name: str, request: Any, who: Caller | None = TRADER, *roles: str) -> Any:
@@ -134,7 +134,7 @@ def test_every_method_is_tried_here() -> None:
     methods = service_descriptor(SERVICE).methods_by_name
     assert BY_ACCOUNT.keys() | BY_ORDER.keys() | OF_NO_ACCOUNT == set(methods)
     with pytest.raises(LookupError, match="no rule says which account"):
-        check_of(Method(SERVICE, "Unheard", False, False, TradeRequest.DESCRIPTOR))
+        World().interceptor.check_of(Method(SERVICE, "Unheard", False, False, TradeRequest.DESCRIPTOR))
 
 
 @pytest.mark.parametrize("name", BY_ACCOUNT)

@@ -1,0 +1,243 @@
+"""A whole mesh that looks at who calls: users through the gateway, services among themselves, attackers around it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+import httpx
+import pytest
+import pytest_asyncio
+
+from deploy.embedded.mesh import Mesh, running_mesh
+from ordermesh.event.v1 import event_log_service_pb2, event_log_service_pb2_grpc
+from ordermesh.order.v1 import order_service_pb2_grpc, trade_stream_pb2
+from ordermesh.risk.v1 import reservation_service_pb2, reservation_service_pb2_grpc
+from services.mesh.status import from_rpc_error
+from tests.fixtures.command import ordermesh
+from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.trader import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PASSWORD: Final = "correct horse battery staple"
+SIMULATION: Final = "ENVIRONMENT_SIMULATION"
+SETTINGS: Final = {
+    "ORDERMESH_ENFORCE_ACCESS": "true",
+    "ORDERMESH_IDENTITY_FIRST_ADMIN": "admin",
+    "ORDERMESH_IDENTITY_FIRST_ADMIN_PASSWORD": PASSWORD,
+    "ORDERMESH_IDENTITY_FIRST_TRADER": "demo-trader",
+    "ORDERMESH_IDENTITY_FIRST_TRADER_PASSWORD": PASSWORD,
+    "ORDERMESH_IDENTITY_REGISTRATION": "simulation,live",
+    "ORDERMESH_IDENTITY_ARGON2_TIME_COST": "1",
+    "ORDERMESH_IDENTITY_ARGON2_MEMORY_KIB": "64",
+    "ORDERMESH_IDENTITY_ARGON2_PARALLELISM": "1",
+}
+
+
+@dataclass(frozen=True)
+class User:
+    """A user who is logged in, and calls by REST."""
+
+    rest: httpx.AsyncClient
+    token: str
+
+    async def ask(self, verb: str, path: str, **more: Any) -> httpx.Response:
+        """Calls."""
+        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        return await self.rest.request(verb, path, headers=headers, **more)
+
+    async def good(self, verb: str, path: str, **more: Any) -> dict[str, Any]:
+        """Returns an answer that must be good."""
+        answer = await self.ask(verb, path, **more)
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    async def refused(self, verb: str, path: str, **more: Any) -> tuple[int, str]:
+        """Returns status and reason of an answer that must be bad."""
+        answer = await self.ask(verb, path, **more)
+        info = next((each for each in answer.json()["details"] if each["@type"].endswith("ErrorInfo")), {})
+        return answer.status_code, str(info.get("reason"))
+
+    async def login(self, username: str, environment: str = SIMULATION) -> User:
+        """Returns another user, logged in."""
+        body = {"username": username, "password": PASSWORD, "environment": environment}
+        return User(self.rest, (await self.good("POST", "/api/v1/auth/login", json=body))["tokens"]["access_token"])
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The same over gRPC."""
+        return (("authorization", f"Bearer {self.token}"),)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
+    """Everything but the trading agents, and everybody must prove who they are."""
+    async with running_mesh(tmp_path_factory.mktemp("guarded"), WITHOUT_AGENTS, SETTINGS) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def anybody(guarded: Mesh) -> AsyncIterator[User]:
+    """Somebody without a token."""
+    async with httpx.AsyncClient(base_url=guarded.gateway_url, timeout=20) as client:
+        yield User(client, "")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def admin(anybody: User) -> User:
+    """The first admin."""
+    return await anybody.login("admin")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def trader(anybody: User) -> User:
+    """Trades for the account `demo`."""
+    return await anybody.login("demo-trader")
+
+
+async def made(admin: User, role: str, *accounts: str) -> User:
+    """Makes a user with a role, and with accounts, and logs them in."""
+    name = f"u-{uuid.uuid4().hex[:12]}"
+    for account in accounts:
+        balances = [{"currency": "USD", "amount": "1000000"}]
+        body = {"account_id": account, "environment": SIMULATION, "base_currency": "USD", "balances": balances}
+        await admin.good("POST", "/api/v1/accounts", json=body)
+    body = {"username": name, "password": PASSWORD, "roles": [f"ROLE_{role}"], "account_ids": list(accounts)}
+    await admin.good("POST", "/api/v1/users", json=body)
+    return await admin.login(name)
+
+
+async def instrument(admin: User) -> str:
+    """Makes an instrument."""
+    name = f"T{uuid.uuid4().hex[:10].upper()}.XTST"
+    body = {"instrument": name, "asset_class": "ASSET_CLASS_EQUITY", "currency": "USD", "tick_size": "0.01"}
+    await admin.good("POST", "/api/v1/market-data/symbols", json={**body, "lot_size": "1"})
+    return name
+
+
+def limit(account: str, instrument: str) -> dict[str, Any]:
+    """Returns a limit order that rests."""
+    return {
+        "client_order_id": uuid.uuid4().hex,
+        "account_id": account,
+        "instrument": instrument,
+        "side": "SIDE_BUY",
+        "type": "ORDER_TYPE_LIMIT",
+        "time_in_force": "TIME_IN_FORCE_GTC",
+        "quantity": "10",
+        "limit_price": "100",
+    }
+
+
+async def resting(user: User, account: str, instrument: str) -> str:
+    """Places an order, waits until its venue has it, and returns its id."""
+    order = (await user.good("POST", "/api/v1/orders", json=limit(account, instrument)))["order"]
+
+    async def status() -> str:
+        told = await user.good("GET", f"/api/v1/orders/{order['order_id']}")
+        return str(told["order"]["order_status"])
+
+    await eventually(status, lambda told: told == "ORDER_STATUS_NEW")
+    return str(order["order_id"])
+
+
+async def test_a_trader_trades_for_their_account_alone(admin: User, trader: User) -> None:
+    """The way to the venue and back works among services that prove who they are; nobody else sees the order."""
+    name = await instrument(admin)
+    order_id = await resting(trader, "demo", name)
+    account = f"a-{uuid.uuid4().hex[:8]}"
+    other = await made(admin, "TRADER", account)
+    await resting(other, account, name)
+    for verb, path in (("GET", ""), ("DELETE", ""), ("GET", "/history")):
+        assert await other.refused(verb, f"/api/v1/orders/{order_id}{path}") == (404, "UNKNOWN_ORDER"), path
+    assert await other.refused("POST", "/api/v1/orders", json=limit("demo", name)) == (403, "PERMISSION_DENIED")
+    for path in ("orders", "trades", "stream/orders"):
+        query = {"account_id": "demo"}
+        assert await other.refused("GET", f"/api/v1/{path}", params=query) == (403, "PERMISSION_DENIED"), path
+    told = await trader.good("GET", "/api/v1/orders", params={"account_id": "demo"})
+    assert order_id in [order["order_id"] for order in told["orders"]]
+    assert await trader.refused("GET", "/api/v1/orders") == (403, "PERMISSION_DENIED")
+
+
+async def test_compliance_sees_and_a_risk_manager_stops(admin: User, trader: User) -> None:
+    """Compliance reads what is of others and changes nothing; a risk manager cancels and places nothing."""
+    name = await instrument(admin)
+    order_id = await resting(trader, "demo", name)
+    compliance, risk_manager = await made(admin, "COMPLIANCE"), await made(admin, "RISK_MANAGER")
+    for user in (compliance, risk_manager, admin):
+        assert (await user.good("GET", f"/api/v1/orders/{order_id}"))["order"]["account_id"] == "demo"
+        assert await user.refused("POST", "/api/v1/orders", json=limit("demo", name)) == (403, "PERMISSION_DENIED")
+    for user in (compliance, admin):
+        assert await user.refused("DELETE", f"/api/v1/orders/{order_id}") == (403, "PERMISSION_DENIED")
+    await risk_manager.good("DELETE", f"/api/v1/orders/{order_id}")
+
+
+async def test_a_user_of_the_other_world_reaches_nothing(admin: User, trader: User, anybody: User) -> None:
+    """An order of the simulation is unknown to who lives among real money."""
+    order_id = await resting(trader, "demo", await instrument(admin))
+    body = {"username": f"l-{uuid.uuid4().hex[:12]}", "password": PASSWORD, "environment": "ENVIRONMENT_LIVE"}
+    await anybody.good("POST", "/api/v1/auth/register", json=body)
+    live = await anybody.login(body["username"], "ENVIRONMENT_LIVE")
+    assert await live.refused("GET", f"/api/v1/orders/{order_id}") == (404, "UNKNOWN_ORDER")
+    query = {"account_id": "demo"}
+    for path in ("orders", "trades", "positions", "risk/metrics"):
+        assert await live.refused("GET", f"/api/v1/{path}", params=query) == (403, "PERMISSION_DENIED"), path
+    assert await live.refused("GET", "/api/v1/brokers/simulation") == (404, "UNKNOWN_CONNECTION")
+    for path, name in (("accounts", "accounts"), ("portfolios", "portfolios"), ("brokers", "connections")):
+        assert (await live.good("GET", f"/api/v1/{path}"))[name] == [], path
+
+
+async def test_without_a_token_nothing_but_what_is_public(anybody: User, trader: User) -> None:
+    """Health and keys are told to everybody; a token that was changed is none."""
+    for path in ("/health", "/.well-known/jwks.json"):
+        await anybody.good("GET", path)
+    forged = User(anybody.rest, trader.token[:-6] + "AAAAAA")
+    for user in (anybody, forged):
+        for path in ("orders", "accounts", "market-data/symbols", "risk/parameters", "brokers", "users"):
+            assert await user.refused("GET", f"/api/v1/{path}") == (401, "INVALID_TOKEN"), path
+
+
+async def test_internal_rpcs_are_for_services_around_the_gateway_too(guarded: Mesh, admin: User) -> None:
+    """Whoever finds the port of a service, with whatever token, is not let in; through the gateway there is no way."""
+    key = "x-ordermesh-service-token"
+    for shown in ((), admin.metadata, ((key, admin.token),), ((key, "nonsense"),)):
+        async with grpc.aio.insecure_channel(guarded.address("risk")) as channel:
+            risk: Any = reservation_service_pb2_grpc.ReservationServiceStub(channel)
+            with pytest.raises(grpc.aio.AioRpcError) as failure:
+                await risk.CheckOrder(reservation_service_pb2.CheckOrderRequest(), metadata=shown)
+            assert from_rpc_error(failure.value).reason in {"PERMISSION_DENIED", "INVALID_TOKEN"}
+        async with grpc.aio.insecure_channel(guarded.address("gateway")) as channel:
+            log: Any = event_log_service_pb2_grpc.EventLogServiceStub(channel)
+            with pytest.raises(grpc.aio.AioRpcError) as failure:
+                await log.ReadEvents(event_log_service_pb2.ReadEventsRequest(), metadata=shown)
+            assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_stream_of_commands_is_of_an_account_that_is_reached(guarded: Mesh, trader: User, admin: User) -> None:
+    """Over gRPC: it opens for the trader's account; for another's, and for who trades for nobody, it does not."""
+    opening = trade_stream_pb2.TradeOpen(account_id="demo")
+    request = trade_stream_pb2.TradeRequest(open=opening)
+    account = f"a-{uuid.uuid4().hex[:8]}"
+    other = await made(admin, "DEALER", account)
+    async with grpc.aio.insecure_channel(guarded.address("gateway")) as channel:
+        stub: Any = order_service_pb2_grpc.OrderServiceStub(channel)
+        call = stub.Trade(iter([request]), metadata=trader.metadata)
+        assert (await call.read()).HasField("subscribed")
+        for user in (other, admin):
+            call = stub.Trade(iter([request]), metadata=user.metadata)
+            with pytest.raises(grpc.aio.AioRpcError) as failure:
+                await call.read()
+            assert from_rpc_error(failure.value).reason == "PERMISSION_DENIED"
+
+
+async def test_the_command_shows_a_token(guarded: Mesh, trader: User) -> None:
+    """From its environment; without one it says what is missing."""
+    refused = await ordermesh(guarded, "orders")
+    assert (refused.code, "INVALID_TOKEN" in refused.err) == (1, True)
+    told = await ordermesh(guarded, "orders", "--json", ORDERMESH_ACCESS_TOKEN=trader.token)
+    assert told.code == 0, told.err
