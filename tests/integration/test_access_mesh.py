@@ -60,7 +60,9 @@ class User:
     async def refused(self, verb: str, path: str, **more: Any) -> tuple[int, str]:
         """Returns status and reason of an answer that must be bad."""
         answer = await self.ask(verb, path, **more)
-        info = next((each for each in answer.json()["details"] if each["@type"].endswith("ErrorInfo")), {})
+        info: dict[str, Any] = next(
+            (each for each in answer.json()["details"] if each["@type"].endswith("ErrorInfo")), {}
+        )
         return answer.status_code, str(info.get("reason"))
 
     async def login(self, username: str, environment: str = SIMULATION) -> User:
