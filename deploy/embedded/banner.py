@@ -51,11 +51,15 @@ def _where(mesh: LocalMesh) -> str:
 
 
 def _first_orders(gateway: str, where: str) -> list[str]:
+    shown = f'-H "authorization: Bearer $(.venv/bin/ordermesh token{where})"'
     tries = {
+        "first of all": f".venv/bin/ordermesh login --username demo{where}",
         "by REST": f"curl -s http://{gateway}/api/v1/orders -H 'content-type: application/json' \\\n"
+        f"    {shown} \\\n"
         f"    -d '{ORDER.format(how='rest')}'",
         "by gRPC": ".venv/bin/buf curl --schema gen/descriptors/ordermesh.binpb --protocol grpc "
         "--http2-prior-knowledge \\\n"
+        f"    {shown} \\\n"
         f"    http://{gateway}/ordermesh.order.v1.OrderService/PlaceOrder \\\n"
         f"    -d '{ORDER.format(how='grpc')}'",
         "by command": f".venv/bin/ordermesh order buy AAPL.XNAS 10{where} && .venv/bin/ordermesh positions{where}",

@@ -97,6 +97,8 @@ class LocalMesh:
         """Return the variables that every process of the mesh gets."""
         return {
             **self.addresses(),
+            # Everybody proves who they are; what the environment of whoever starts it says does not count.
+            "ORDERMESH_ENFORCE_ACCESS": "true",
             "ORDERMESH_POSTGRES_URL": self.postgres.url(),
             "ORDERMESH_REDIS_URL": self.redis.url,
             "ORDERMESH_BROKER_CREDENTIALS_KEY_FILE": str(self.directory / "broker" / "credentials.key"),

@@ -17,7 +17,7 @@ class Service:
     """A Python service: run as `python -m <module>`, found at `ORDERMESH_<NAME>_ADDRESS`.
 
     What it `needs` serves before it starts. What it `uses` it waits for by itself, so both start beside each other; it
-    stops before either.
+    stops before either. All use IdentityService: without its keys nobody is let in.
     """
 
     name: str
@@ -28,14 +28,14 @@ class Service:
 
 
 STORES = ("postgres", "redis")
-ORDER = Service("order", "OrderService", "services.order", STORES, uses=("marketdata", "risk", "broker"))
+ORDER = Service("order", "OrderService", "services.order", STORES, uses=("identity", "marketdata", "risk", "broker"))
 SERVICES = (
-    Service("marketdata", "MarketDataService", "services.marketdata", (*STORES, "engine")),
-    Service("portfolio", "PortfolioService", "services.portfolio", STORES, uses=("marketdata",)),
-    Service("risk", "RiskService", "services.risk", STORES, uses=("marketdata", "portfolio")),
-    Service("broker", "BrokerService", "services.broker", (*STORES, "engine"), uses=("marketdata",)),
+    Service("marketdata", "MarketDataService", "services.marketdata", (*STORES, "engine"), uses=("identity",)),
+    Service("portfolio", "PortfolioService", "services.portfolio", STORES, uses=("identity", "marketdata")),
+    Service("risk", "RiskService", "services.risk", STORES, uses=("identity", "marketdata", "portfolio")),
+    Service("broker", "BrokerService", "services.broker", (*STORES, "engine"), uses=("identity", "marketdata")),
     ORDER,
-    Service("system", "SystemService", "services.system", STORES),
+    Service("system", "SystemService", "services.system", STORES, uses=("identity",)),
     Service("market", "Simulated market", "services.market", ("engine",), uses=("marketdata",)),
     Service("identity", "IdentityService", "services.identity", ("postgres",)),
 )

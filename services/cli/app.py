@@ -45,6 +45,7 @@ for command in (
     login.login,
     login.logout,
     login.whoami,
+    login.token,
     replay.replay,
 ):
     app.command()(command)

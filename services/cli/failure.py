@@ -20,7 +20,10 @@ class ExitCode(IntEnum):
 _UNREACHABLE_REASONS = frozenset({"SERVICE_UNAVAILABLE", "DRAINING", "DEADLINE_EXCEEDED"})
 _UNREACHABLE_KINDS = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE})
 
-_NOBODY = re.compile(r"failed to connect .*ipv[46]:(\S+?):? ", re.DOTALL)
+NOBODY = "nobody is logged in"
+_UNSHOWN = "authorization: Bearer"
+"""Of what a service says to who shows no token: of use to programs, not to a person."""
+_REFUSED = re.compile(r"failed to connect .*ipv[46]:(\S+?):? ", re.DOTALL)
 """What gRPC says when a connection is refused, with the address."""
 
 ADVICE = {
@@ -50,6 +53,7 @@ ADVICE = {
     "AUCTION_PHASE_MISMATCH": "`ordermesh quotes` tells whether an auction goes on",
     "REDUCE_ONLY": "`ordermesh positions` tells the position, `ordermesh orders` what is open to close it",
     "INVALID_TOKEN": "`ordermesh login` logs in",
+    "PERMISSION_DENIED": "`ordermesh whoami` tells your roles and accounts",
     "UNKNOWN_API_KEY": "`ordermesh keys list` lists them",
     "SERVICE_UNAVAILABLE": "`ordermesh status` says what is down",
 }
@@ -106,8 +110,10 @@ def _rule(violation: FieldViolation) -> str:
 
 
 def _message(error: CodedError) -> str:
-    if error.reason == "SERVICE_UNAVAILABLE" and (found := _NOBODY.search(error.message)) is not None:
+    if error.reason == "SERVICE_UNAVAILABLE" and (found := _REFUSED.search(error.message)) is not None:
         return f"nobody answers at {found[1]}; start the mesh with `make run`, or say where it is with --address"
+    if error.reason == "INVALID_TOKEN" and _UNSHOWN in error.message:
+        return NOBODY
     return error.message
 
 

@@ -10,8 +10,9 @@ from typing import Any, cast
 from rich.console import RenderableType
 from rich.live import Live
 
+from services.cli.login import Login
 from services.cli.output import console
-from services.kernel.errors import unavailable
+from services.kernel.errors import CodedError, ErrorKind, unavailable
 from services.mesh.client import StreamCall
 
 SECONDS_BETWEEN_DRAWINGS = 0.125
@@ -67,13 +68,30 @@ class Screen:
             self._next = asyncio.get_running_loop().time() + SECONDS_BETWEEN_DRAWINGS
 
 
-async def messages(call: object) -> AsyncIterator[Any]:
-    """Yields the messages of a stream until the mesh ends it.
+async def messages(login: Login, begin: Callable[[], object]) -> AsyncIterator[Any]:
+    """Yields the messages of a stream until the mesh ends it. One that ends with its token is begun again with another.
+
+    Args:
+        login: Who watches.
+        begin: Begins the stream.
 
     Raises:
-        CodedError: The mesh cannot be reached any more, or ends the stream.
+        CodedError: The mesh cannot be reached any more, or ends the stream; or nobody is logged in any more.
     """
-    stream = cast("StreamCall", call)
+    told = True
+    while told:
+        told = False
+        await login.metadata()  # when it is time, a new token is fetched
+        try:
+            async for message in _messages(cast("StreamCall", begin())):
+                told = True
+                yield message
+        except CodedError as error:
+            if not told or error.kind is not ErrorKind.UNAUTHENTICATED:
+                raise
+
+
+async def _messages(stream: StreamCall) -> AsyncIterator[Any]:
     try:
         while (message := await stream.read()) is not None:
             if message.WhichOneof("item") == "going_away":

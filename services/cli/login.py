@@ -8,7 +8,7 @@ from contextlib import suppress
 from ordermesh.identity.v1 import session_pb2
 from services.cli.failure import one_line
 from services.cli.output import say
-from services.cli.tokens import KeptTokens, TokenFile, TokenFileError
+from services.cli.tokens import EARLY_SECONDS, KeptTokens, TokenFile, TokenFileError
 from services.kernel.clock import Clock, SystemClock
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.client import Metadata
@@ -48,6 +48,18 @@ class Login:
         await self._renew()
         return self._tokens is not None
 
+    async def access_token(self, least_seconds: float) -> str:
+        """Returns an access token that is good for some time to come; empty when nobody is logged in.
+
+        Raises:
+            CodedError: IdentityService cannot be asked for a fresh one.
+            TokenFileError: The file with the tokens cannot be used.
+        """
+        if not self._given:
+            self._tokens = self._file.read()
+            await self._renew(least_seconds)
+        return self._token()
+
     async def begin_if_possible(self) -> None:
         """Does the same for commands that go on without: the mesh says whether they may."""
         try:
@@ -65,8 +77,11 @@ class Login:
 
     def metadata_now(self) -> Metadata:
         """Returns what goes along with a call that cannot wait."""
-        token = self._tokens.access_token if self._tokens is not None else self._given
+        token = self._token()
         return ((AUTHORIZATION, f"Bearer {token}"),) if token else ()
+
+    def _token(self) -> str:
+        return self._tokens.access_token if self._tokens is not None else self._given
 
     async def keep(self, tokens: session_pb2.Tokens) -> None:
         """Keeps the tokens of a new login, and acts for its user from now on.
@@ -91,17 +106,17 @@ class Login:
             self._file.remove()
         return True
 
-    async def _renew(self) -> None:
-        if self._tokens is None or not self._ended(self._tokens):
+    async def _renew(self, early_seconds: float = EARLY_SECONDS) -> None:
+        if self._tokens is None or not self._ended(self._tokens, early_seconds):
             return
         async with self._file.locked():
             # Another command may have been here: a refresh token that is presented twice ends the session.
             self._tokens = self._file.read()
-            if self._tokens is not None and self._ended(self._tokens):
+            if self._tokens is not None and self._ended(self._tokens, early_seconds):
                 self._tokens = await self._exchanged(self._tokens)
 
-    def _ended(self, tokens: KeptTokens) -> bool:
-        return tokens.ended(self._clock.now())
+    def _ended(self, tokens: KeptTokens, early_seconds: float) -> bool:
+        return tokens.ended(self._clock.now(), early_seconds)
 
     async def _exchanged(self, tokens: KeptTokens) -> KeptTokens | None:
         try:

@@ -71,39 +71,45 @@ class Mesh:
     @property
     def identity(self) -> IdentityServiceAsyncStub:
         """IdentityService."""
-        return IdentityServiceStub(self._channel("identity"))
+        return IdentityServiceStub(self.channel("identity"))
 
     @property
     def orders(self) -> OrderServiceAsyncStub:
         """OrderService."""
-        return OrderServiceStub(self._channel("order"))
+        return OrderServiceStub(self.channel("order"))
 
     @property
     def portfolios(self) -> PortfolioServiceAsyncStub:
         """PortfolioService."""
-        return PortfolioServiceStub(self._channel("portfolio"))
+        return PortfolioServiceStub(self.channel("portfolio"))
 
     @property
     def market_data(self) -> MarketDataServiceAsyncStub:
         """MarketDataService."""
-        return MarketDataServiceStub(self._channel("marketdata"))
+        return MarketDataServiceStub(self.channel("marketdata"))
 
     @property
     def brokers(self) -> BrokerServiceAsyncStub:
         """BrokerService."""
-        return BrokerServiceStub(self._channel("broker"))
+        return BrokerServiceStub(self.channel("broker"))
 
     @property
     def risk(self) -> RiskServiceAsyncStub:
         """RiskService."""
-        return RiskServiceStub(self._channel("risk"))
+        return RiskServiceStub(self.channel("risk"))
 
     @property
     def system(self) -> SystemServiceAsyncStub:
         """SystemService."""
-        return SystemServiceStub(self._channel("system"))
+        return SystemServiceStub(self.channel("system"))
 
-    def _channel(self, service: str) -> Channel:
+    @property
+    def engine(self) -> Channel:
+        """The engine itself, which asks nobody who they are."""
+        return self._channels.to(self._addresses.directly("engine"))
+
+    def channel(self, service: str) -> Channel:
+        """Returns the channel to a public service, called for whoever is logged in."""
         return AuthorizedChannel(self._bare(service), self.login)
 
     def _bare(self, service: str) -> Channel:

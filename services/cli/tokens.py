@@ -20,7 +20,7 @@ from ordermesh.identity.v1 import session_pb2
 LOCK_SECONDS: Final = 15.0
 """How long another command may hold the file: longer than a call to the mesh takes."""
 _ASK_AGAIN_SECONDS: Final = 0.02
-_EARLY_SECONDS: Final = 5.0
+EARLY_SECONDS: Final = 5.0
 """An access token counts as ended so long before it does: it has to get there."""
 
 
@@ -47,9 +47,9 @@ class KeptTokens:
         """Returns what is kept of an answer of the mesh."""
         return cls(tokens.access_token, tokens.access_token_expires_at.ToNanoseconds() / 1e9, tokens.refresh_token)
 
-    def ended(self, now: datetime) -> bool:
-        """Returns whether the access token is not good any more, or will not be at once."""
-        return now.timestamp() + _EARLY_SECONDS >= self.expires_at
+    def ended(self, now: datetime, early_seconds: float = EARLY_SECONDS) -> bool:
+        """Returns whether the access token is not good any more, or will not be in a moment."""
+        return now.timestamp() + early_seconds >= self.expires_at
 
 
 class TokenFile:

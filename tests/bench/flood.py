@@ -12,6 +12,8 @@ import json
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import grpc
@@ -21,6 +23,7 @@ from ordermesh.order.v1.order_entry_pb2 import PlaceOrdersRequest, PlaceOrdersRe
 from services.kernel.errors import CodedError
 from services.mesh.options import CLIENT_OPTIONS
 from services.mesh.status import from_rpc_error, from_status
+from tests.bench.desks import Tokens
 from tests.bench.order_load import Load, order, until
 
 PLACED: Final = "PLACED"
@@ -32,15 +35,15 @@ Call = grpc.aio.UnaryUnaryMultiCallable[bytes, PlaceOrdersResponse]
 class Flood:
     """What came of the orders: how many got which answer, by reason."""
 
-    def __init__(self, batch: int, deadline_seconds: float) -> None:
+    def __init__(self, batch: int, deadline_seconds: float, shown: Sequence[tuple[str, str]] = ()) -> None:
         self.told: Counter[str] = Counter()
         self.retry_untold = 0
-        self._batch, self._deadline_seconds = batch, deadline_seconds
+        self._batch, self._deadline_seconds, self._shown = batch, deadline_seconds, tuple(shown)
 
     async def send(self, call: Call, request: bytes) -> None:
         """Sends a batch, and counts its answers."""
         try:
-            response = await call(request, timeout=self._deadline_seconds)
+            response = await call(request, timeout=self._deadline_seconds, metadata=self._shown)
         except grpc.aio.AioRpcError as error:
             self._refused(from_rpc_error(error), self._batch)
             return
@@ -61,7 +64,7 @@ async def flood(address: str, chosen: argparse.Namespace) -> dict[str, float | d
     load, run = Load(batch=chosen.batch, rate=chosen.rate), uuid.uuid4().hex[:12]
     count = int(chosen.rate * chosen.seconds) // load.batch
     requests = [_request(load, run, first * load.batch) for first in range(count)]
-    outcome = Flood(load.batch, chosen.deadline)
+    outcome = Flood(load.batch, chosen.deadline, Tokens.read(chosen.tokens).of(load.accounts[0]))
     options = [*CLIENT_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
     channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(_CHANNELS)]
     calls: list[Call] = [
@@ -97,6 +100,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--deadline", type=float, default=2.0)
+    parser.add_argument("--tokens", type=Path, help="file that tells whose token goes with which account")
     chosen = parser.parse_args()
     print(json.dumps(uvloop.run(flood(chosen.address, chosen))))
 

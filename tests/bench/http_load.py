@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -24,7 +24,12 @@ class HttpLoad:
 
 
 async def post_all(
-    address: str, path: str, bodies: Callable[[int], Iterator[bytes]], count: int, connections: int
+    address: str,
+    path: str,
+    bodies: Callable[[int], Iterator[bytes]],
+    count: int,
+    connections: int,
+    headers: Sequence[tuple[str, str]] = (),
 ) -> HttpLoad:
     """Sends requests over several connections, each as soon as the one before it is answered.
 
@@ -34,6 +39,7 @@ async def post_all(
         bodies: Gives the bodies that one connection sends, told its number.
         count: Requests of each connection.
         connections: Number of connections.
+        headers: What goes along with each request.
     """
     latencies: list[float] = []
     failed: dict[str, int] = {}
@@ -41,7 +47,8 @@ async def post_all(
     async def connection(number: int) -> None:
         host, _, port = address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        head = f"POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: "
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        head = f"POST {path} HTTP/1.1\r\nhost: {address}\r\n{more}content-type: application/json\r\ncontent-length: "
         source = bodies(number)
         for _ in range(count):
             body = next(source)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ordermesh.order.v1 import order_entry_pb2, order_pb2
 from ordermesh.type.v1 import trading_pb2
+from tests.bench.desks import Tokens
 
 ENDED = frozenset(
     {
@@ -34,6 +35,7 @@ class Load:
         rate: Orders a second; 0 for as fast as they are taken.
         streams: Whether the accounts' order streams are read, until all orders have ended.
         resting: Whether all buy, so that none trades.
+        tokens: Whose token goes with the orders of which account.
     """
 
     orders: int = 20_000
@@ -45,6 +47,7 @@ class Load:
     rate: float = 0.0
     streams: bool = True
     resting: bool = False
+    tokens: Tokens = field(default_factory=Tokens)
 
 
 @dataclass(slots=True)

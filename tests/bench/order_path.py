@@ -13,12 +13,14 @@ from typing import Any
 
 import httpx
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
+from tests.bench.desks import Tokens, desks_of
 from tests.bench.http_load import post_all
 from tests.bench.mesh_echo import main as echo
 from tests.bench.report import Figure, percentile
 from tests.bench.yardstick import Yardstick
-from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
+from tests.fixtures.users import operator
 
 ACCOUNTS = tuple(f"bench-{number}" for number in range(20))
 INSTRUMENT = "AAPL.XNAS"
@@ -103,11 +105,12 @@ def _acknowledgement(paced: dict[str, float], yardstick: Yardstick | None) -> li
 
 @asynccontextmanager
 async def bench_mesh(work: Path, settings: Mapping[str, str] | None = None) -> AsyncIterator[Mesh]:
-    """Runs a mesh with accounts whose limits are out of the way."""
+    """Runs a mesh with accounts whose limits are out of the way, and a dealer who trades for them."""
     async with running_mesh(work / "mesh", WITHOUT_AGENTS, settings) as mesh:
-        async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as rest:
+        async with (await operator(mesh)).over_rest() as rest:
             for account in ACCOUNTS:
                 await _open(rest, account)
+        await desks_of(mesh).engage(ACCOUNTS)
         yield mesh
 
 
@@ -139,6 +142,7 @@ async def run_load(
         sys.executable,
         *("-m", "tests.bench.orders", mesh.address("order"), kind, "--orders", str(orders)),
         *("--in-flight", str(in_flight), "--rate", str(rate), "--accounts", ",".join(ACCOUNTS)),
+        *("--tokens", str(await desks_of(mesh).tokens())),
         *flags,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -161,7 +165,8 @@ async def _rest(mesh: Mesh, orders: int) -> tuple[float, float]:
             number += 1
             yield json.dumps(_order(f"{run}-{connection}-{number}", connection)).encode()
 
-    load = await post_all(mesh.address("gateway"), "/api/v1/orders", bodies, orders // CALLERS, CALLERS)
+    shown = Tokens.read(await desks_of(mesh).tokens()).of(ACCOUNTS[0])
+    load = await post_all(mesh.address("gateway"), "/api/v1/orders", bodies, orders // CALLERS, CALLERS, shown)
     if load.failed:
         raise RuntimeError(f"REST orders failed: {load.failed}")
     return load.per_second, percentile(load.latencies, 0.5) * 1e3

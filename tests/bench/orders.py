@@ -14,12 +14,14 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import grpc
 import uvloop
 
 from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc, order_stream_pb2
 from services.mesh.options import CLIENT_OPTIONS
+from tests.bench.desks import Tokens
 from tests.bench.order_load import ENDED, Load, Outcome, order, until
 from tests.bench.trade import trade, trade_paced
 
@@ -35,7 +37,8 @@ async def batches(address: str, load: Load) -> Outcome:
                 await until(start, first, load.rate)
                 requests = [order(load, run, first + offset) for offset in range(min(load.batch, load.orders - first))]
                 sent = time.perf_counter()
-                response = await stub.PlaceOrders(order_entry_pb2.PlaceOrdersRequest(orders=requests))
+                shown = load.tokens.of(requests[0].account_id)
+                response = await stub.PlaceOrders(order_entry_pb2.PlaceOrdersRequest(orders=requests), metadata=shown)
                 taken = time.perf_counter() - sent
                 accepted = sum(result.HasField("order") for result in response.results)
                 outcome.orders += accepted
@@ -93,7 +96,7 @@ class _Endings:
         accounts = load.accounts if load.streams else ()
         ready = [asyncio.Event() for _ in accounts]
         tasks = [
-            asyncio.create_task(endings._follow(stub, account, event))
+            asyncio.create_task(endings._follow(stub, load, account, event))
             for account, event in zip(accounts, ready, strict=True)
         ]
         await asyncio.gather(*(event.wait() for event in ready))
@@ -110,12 +113,12 @@ class _Endings:
         await self._enough.wait()
 
     async def _follow(
-        self, stub: order_service_pb2_grpc.OrderServiceAsyncStub, account: str, ready: asyncio.Event
+        self, stub: order_service_pb2_grpc.OrderServiceAsyncStub, load: Load, account: str, ready: asyncio.Event
     ) -> None:
         token = ""
         while True:
             request = order_stream_pb2.StreamOrdersRequest(account_id=account, resume_token=token)
-            async for message in stub.StreamOrders(request):
+            async for message in stub.StreamOrders(request, metadata=load.tokens.of(account)):
                 match message.WhichOneof("item"):
                     case "update":
                         self.count += sum(report.order_status in ENDED for report in message.update.reports)
@@ -141,9 +144,10 @@ async def _stub(address: str) -> AsyncIterator[order_service_pb2_grpc.OrderServi
 async def _place(
     stub: order_service_pb2_grpc.OrderServiceAsyncStub, load: Load, run: str, number: int, outcome: Outcome
 ) -> None:
+    request = order(load, run, number)
     sent = time.perf_counter()
     try:
-        await stub.PlaceOrder(order(load, run, number))
+        await stub.PlaceOrder(request, metadata=load.tokens.of(request.account_id))
     except grpc.aio.AioRpcError as error:
         if error.code() not in (grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.RESOURCE_EXHAUSTED):
             raise
@@ -171,6 +175,7 @@ def main() -> None:
     parser.add_argument("--account-count", type=int, default=0, help="use bench-0, bench-1, ... instead")
     parser.add_argument("--no-streams", action="store_true")
     parser.add_argument("--resting", action="store_true", help="all buy, so that none trades")
+    parser.add_argument("--tokens", type=Path, help="file that tells whose token goes with which account")
     chosen = parser.parse_args()
     if chosen.account_count:
         chosen.accounts = ",".join(f"bench-{number}" for number in range(chosen.account_count))
@@ -183,6 +188,7 @@ def main() -> None:
         price=chosen.price,
         streams=not chosen.no_streams,
         resting=chosen.resting,
+        tokens=Tokens.read(chosen.tokens),
         **({"accounts": tuple(chosen.accounts.split(","))} if chosen.accounts else {}),
     )
     outcome = uvloop.run(KINDS[chosen.kind](chosen.address, load))

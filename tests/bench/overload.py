@@ -21,6 +21,7 @@ from rich.console import Console
 from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from services.mesh.status import from_rpc_error
+from tests.bench.desks import Tokens, desks_of
 from tests.bench.flood import PLACED
 from tests.bench.order_load import Load, order
 from tests.bench.order_path import bench_mesh, run_load
@@ -102,6 +103,7 @@ async def _flooded(mesh: Mesh, rate: float, seconds: float) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "tests.bench.flood", mesh.address("order"), "--rate", str(rate), "--seconds", str(seconds)),
+        *("--tokens", str(await desks_of(mesh).tokens())),
         stdout=asyncio.subprocess.PIPE,
     )
     output = (await process.communicate())[0]
@@ -114,11 +116,12 @@ async def _flooded(mesh: Mesh, rate: float, seconds: float) -> dict[str, Any]:
 async def _next_order(mesh: Mesh) -> float:
     """Returns the seconds until an order is acknowledged that is sent right after, and again when it is told to."""
     request = order(Load(), uuid.uuid4().hex[:12], 0)
+    shown = Tokens.read(await desks_of(mesh).tokens()).of(request.account_id)
     async with grpc.aio.insecure_channel(mesh.address("order")) as channel:
         started = time.perf_counter()
         while True:
             try:
-                await OrderServiceStub(channel).PlaceOrder(request, timeout=60)
+                await OrderServiceStub(channel).PlaceOrder(request, timeout=60, metadata=shown)
             except grpc.aio.AioRpcError as failed:
                 error = from_rpc_error(failed)
                 if error.reason != "OVERLOADED" or error.retry_after_seconds is None:

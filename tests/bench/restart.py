@@ -11,6 +11,7 @@ import grpc
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
+from tests.bench.desks import Tokens, desks_of
 from tests.bench.order_load import Load, order
 from tests.fixtures.usage import usage_of
 
@@ -57,11 +58,12 @@ async def restart(mesh: Mesh, account_id: str) -> Restart:
 async def _placed(mesh: Mesh, account_id: str) -> None:
     """Sends an order until it is acknowledged, each time on a channel that waits for no connection of before."""
     request = order(Load(accounts=(account_id,)), uuid.uuid4().hex[:12], 0)
+    shown = Tokens.read(await desks_of(mesh).tokens()).of(account_id)
     async with asyncio.timeout(_MOST_SECONDS):
         while True:
             async with grpc.aio.insecure_channel(mesh.address("order")) as channel:
                 try:
-                    await OrderServiceStub(channel).PlaceOrder(request, timeout=_MOST_SECONDS)
+                    await OrderServiceStub(channel).PlaceOrder(request, timeout=_MOST_SECONDS, metadata=shown)
                 except grpc.aio.AioRpcError as error:
                     if error.code() not in _NOT_YET:
                         raise

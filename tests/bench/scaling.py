@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 from rich.console import Console
 
 from deploy.embedded.mesh import Mesh
@@ -21,10 +20,12 @@ from ordermesh.portfolio.v1 import account_admin_pb2
 from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from ordermesh.type.v1 import trading_pb2
 from tests.bench.behind import Past
+from tests.bench.desks import MOST_ACCOUNTS, desks_of
 from tests.bench.order_path import ACCOUNTS, bench_mesh, run_load
 from tests.bench.report import Figure, show
 from tests.bench.restart import restart
 from tests.fixtures.usage import usage_of
+from tests.fixtures.users import operator
 
 RESTART_GOAL_SECONDS = 5.0
 FLAT = 1.25
@@ -142,11 +143,12 @@ def _compared(title: str, cost: Cost, beside: Cost | None) -> list[Figure]:
 async def _accounts(mesh: Mesh, sizes: Sizes, console: Console) -> list[Figure]:
     """Batches of orders of few accounts and of many, which have no stream each."""
     console.print(f"{sizes.accounts:,} accounts …")
-    few = await _cost(mesh, "batches", "--no-streams", orders=sizes.orders)
+    batch = ("--batch", str(MOST_ACCOUNTS))
+    few = await _cost(mesh, "batches", "--no-streams", *batch, orders=sizes.orders)
     await _open_accounts(mesh, sizes.accounts)
-    flags = ("--no-streams", "--account-count", str(sizes.accounts))
+    flags = ("--no-streams", "--account-count", str(sizes.accounts), *batch)
     # The first order of an account asks PortfolioService for it. Nobody meets all accounts at once: it is done slowly.
-    await run_load(mesh, "batches", *flags, "--batch", "20", orders=sizes.accounts, in_flight=2)
+    await run_load(mesh, "batches", *flags, orders=sizes.accounts, in_flight=1)
     many = await _cost(mesh, "batches", *flags, orders=sizes.orders)
     return [
         *_compared(f"batches, {len(ACCOUNTS)} accounts", few, None),
@@ -156,7 +158,7 @@ async def _accounts(mesh: Mesh, sizes: Sizes, console: Console) -> list[Figure]:
 
 async def _open_accounts(mesh: Mesh, count: int) -> None:
     """Opens accounts that the loads name by number; the first are there already."""
-    async with grpc.aio.insecure_channel(mesh.address("portfolio")) as channel:
+    async with (await operator(mesh)).calling("portfolio") as channel:
         stub, numbers = PortfolioServiceStub(channel), iter(range(len(ACCOUNTS), count))
 
         async def opener() -> None:
@@ -169,12 +171,14 @@ async def _open_accounts(mesh: Mesh, count: int) -> None:
                 await stub.CreateAccount(request)
 
         await asyncio.gather(*(opener() for _ in range(_OPENING_AT_ONCE)))
+    await desks_of(mesh).engage([f"bench-{number}" for number in range(count)])
 
 
 async def _open_orders(mesh: Mesh, sizes: Sizes, first: Cost | None, console: Console) -> list[Figure]:
     console.print(f"{sizes.open_orders:,} open orders …")
     # Spread over all accounts: the snapshots that the streams of the measured load begin with stay small.
-    resting = ("--no-streams", "--resting", "--price", _LOW_PRICE, "--account-count", str(sizes.accounts))
+    many = ("--account-count", str(sizes.accounts), "--batch", str(MOST_ACCOUNTS))
+    resting = ("--no-streams", "--resting", "--price", _LOW_PRICE, *many)
     await run_load(mesh, "batches", *resting, orders=sizes.open_orders)
     cost = await _trade(mesh, sizes.orders)
     figures = _compared(f"{sizes.open_orders:,} open orders", cost, first)
@@ -207,7 +211,7 @@ def add_sizes(parser: argparse.ArgumentParser) -> None:
     usual = Sizes()
     parser.add_argument("--behind", default=",".join(map(str, usual.behind)), help="orders in the log, ascending")
     parser.add_argument("--open", type=int, default=usual.open_orders, help="open orders")
-    parser.add_argument("--accounts", type=int, default=usual.accounts)
+    parser.add_argument("--accounts", type=int, default=usual.accounts, help=f"a multiple of {MOST_ACCOUNTS}")
     parser.add_argument("--orders", type=int, default=usual.orders, help="orders of each load of scaling")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -85,7 +85,7 @@ class _Desk:
             channel = grpc.aio.insecure_channel(address, options=list(CLIENT_OPTIONS))
             stub = OrderServiceStub(await stack.enter_async_context(channel))
             for index, account in enumerate(load.accounts):
-                stream = _Stream(stub, index, desk)
+                stream = _Stream(stub, index, desk, load.tokens.of(account))
                 stack.push_async_callback(stream.stop)
                 await stream.open(account)
                 desk._streams.append(stream)
@@ -131,9 +131,9 @@ class _Desk:
 class _Stream:
     """The stream of one account."""
 
-    def __init__(self, stub: OrderServiceAsyncStub, index: int, desk: _Desk) -> None:
+    def __init__(self, stub: OrderServiceAsyncStub, index: int, desk: _Desk, shown: Sequence[tuple[str, str]]) -> None:
         self.sequence = 0
-        self._call = stub.Trade()
+        self._call = stub.Trade(metadata=tuple(shown))
         self._index, self._desk = index, desk
         self._reading: asyncio.Task[None] | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh
-from ordermesh.identity.v1 import api_key_pb2, authentication_pb2, second_factor_pb2
+from ordermesh.identity.v1 import api_key_pb2, authentication_pb2, profile_pb2, second_factor_pb2
 from ordermesh.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from ordermesh.type.v1.trading_pb2 import ENVIRONMENT_SIMULATION
 from services.identity.domain import totp
@@ -110,25 +111,45 @@ async def test_an_access_token_that_has_ended_is_refreshed_once(person: Person) 
     assert after["refresh_token"] != before["refresh_token"]
     assert person.file.stat().st_mode & 0o777 == 0o600
     person.let_the_access_token_end()
-    assert (await person.done("accounts")).err == ""
+    assert (await person.done("accounts", "--json")).err == ""
     assert person.kept()["refresh_token"] != after["refresh_token"]
 
 
 async def test_a_session_that_was_ended_elsewhere_is_told(person: Person) -> None:
-    """Commands that need nobody go on; who logs out then is logged out."""
+    """Nobody is logged in then, in so many words; who logs out then is logged out."""
     await person.login()
     stolen = authentication_pb2.RefreshTokensRequest(refresh_token=person.kept()["refresh_token"])
     await person.identity.RefreshTokens(stolen)
     person.let_the_access_token_end()
-    accounts = await person.done("accounts", "--json")
-    assert accounts.json["accounts"] is not None
-    assert accounts.err == "the login has ended; `ordermesh login` begins another\n"
+    accounts = await person.run("accounts", "--json")
+    assert (accounts.code, accounts.out) == (1, "")
+    assert accounts.err.splitlines() == [
+        "the login has ended; `ordermesh login` begins another",
+        "ordermesh: INVALID_TOKEN: nobody is logged in; `ordermesh login` logs in",
+    ]
     assert not person.file.exists()
     await person.login()
     metadata = bearer(person.kept()["access_token"])
     await person.identity.Logout(authentication_pb2.LogoutRequest(), metadata=metadata)
     assert (await person.done("logout", "--json")).json["logged_out"] is True
     assert not person.file.exists()
+
+
+async def test_a_token_is_shown_to_scripts(person: Person) -> None:
+    """One that is good for a while, alone on its line; when nobody is logged in, the error is one line, too."""
+    for words in (("token",), ("orders",)):
+        nobody = await person.run(*words)
+        assert (nobody.code, nobody.out) == (1, "")
+        assert nobody.err == "ordermesh: INVALID_TOKEN: nobody is logged in; `ordermesh login` logs in\n"
+    await person.login()
+    kept = person.kept()["access_token"]
+    assert (await person.done("token")).out == f"{kept}\n"
+    person.file.write_text(json.dumps({**person.kept(), "expires_at": time.time() + 30}))
+    shown = await person.done("token")
+    assert (shown.out, shown.err) == (f"{person.kept()['access_token']}\n", "")
+    assert shown.out != f"{kept}\n"
+    me = await person.identity.GetProfile(profile_pb2.GetProfileRequest(), metadata=bearer(shown.out.strip()))
+    assert me.user.username == person.name
 
 
 async def test_a_password_is_asked_for_and_not_shown(person: Person) -> None:

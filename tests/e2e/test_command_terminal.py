@@ -17,15 +17,16 @@ from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW
 from tests.fixtures.command import PATIENCE_SECONDS
 from tests.fixtures.terminal import CURSOR_SHOWN, CURSOR_UP, on_terminal
 from tests.fixtures.trader import BUY, SELL, answered, eventually, new_instrument, trader
+from tests.fixtures.users import operator
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_watching_updates_in_place_on_a_terminal(mesh: Mesh) -> None:
     """On a terminal the table is drawn over itself, and Ctrl-C ends it with success, the newest state left standing."""
-    async with trader(mesh.address("gateway")) as someone, trader(mesh.address("gateway")) as other:
+    async with trader(mesh) as someone, trader(mesh) as other:
         instrument = await new_instrument(someone)
-        async with on_terminal(mesh, "positions", "--watch", "--account", someone.account_id) as watching:
+        async with on_terminal(someone.user, "positions", "--watch", "--account", someone.account_id) as watching:
             await watching.until("total in USD")
             resting = await someone.place(BUY, instrument, "1", "7")
             await someone.reports.until(resting.order_id, ORDER_STATUS_NEW)
@@ -42,9 +43,9 @@ async def test_watching_updates_in_place_on_a_terminal(mesh: Mesh) -> None:
 
 async def test_json_is_a_line_for_each_change_on_a_terminal_too(mesh: Mesh) -> None:
     """What a script asks for does not depend on where it goes: nothing is drawn, and no line is folded."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
-        async with on_terminal(mesh, "quotes", "--watch", "--json", instrument) as watching:
+        async with on_terminal(someone.user, "quotes", "--watch", "--json", instrument) as watching:
             resting = await someone.place(BUY, instrument, "3", "7")
             await someone.reports.until(resting.order_id, ORDER_STATUS_NEW)
             await watching.until('"bid_quantity": "3"')
@@ -55,9 +56,9 @@ async def test_json_is_a_line_for_each_change_on_a_terminal_too(mesh: Mesh) -> N
 
 async def test_a_terminal_without_a_cursor_to_move_gets_lines(mesh: Mesh) -> None:
     """As a file does."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
-        async with on_terminal(mesh, "quotes", "--watch", instrument, TERM="dumb") as watching:
+        async with on_terminal(someone.user, "quotes", "--watch", instrument, TERM="dumb") as watching:
             resting = await someone.place(BUY, instrument, "3", "7")
             await someone.reports.until(resting.order_id, ORDER_STATUS_NEW)
             await watching.until(f"{instrument} bid 3 x 7 ask - x - last -")
@@ -73,7 +74,7 @@ async def test_an_interrupted_replay_leaves_no_orders_behind(mesh: Mesh, tmp_pat
         )
     )
     addresses = {f"ORDERMESH_{name.upper()}_ADDRESS": mesh.address(name) for name in ("engine", "marketdata")}
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
 
         async def bids() -> list[BookLevel]:
             request = GetOrderBookRequest(instrument="ENDLESS.REPLAY", depth=1)
@@ -85,7 +86,7 @@ async def test_an_interrupted_replay_leaves_no_orders_behind(mesh: Mesh, tmp_pat
                 return []
 
         words = ("replay", "--mode", "market", "--speed", "0", str(file))
-        async with on_terminal(mesh, *words, **addresses) as playing:
+        async with on_terminal(await operator(mesh), *words, **addresses) as playing:
             await playing.until("trade in it")
             await eventually(bids, bool)
             playing.process.send_signal(signal.SIGINT)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1.execution_report_pb2 import (
@@ -26,13 +24,6 @@ from ordermesh.portfolio.v1 import account_admin_pb2, position_pb2, position_que
 from tests.fixtures.trader import BUY, SELL, Trader, eventually, new_instrument, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
 
 
 async def adjust(rest: httpx.AsyncClient, execution_id: str, verb: str, **body: str) -> dict[str, Any]:
@@ -77,7 +68,7 @@ async def market_follows(rest: httpx.AsyncClient, instrument: str) -> None:
 
 async def test_a_bust_is_followed_by_everything_that_knew_of_the_trade(mesh: Mesh, rest: httpx.AsyncClient) -> None:
     """Both orders, one of them long filled; positions, cash, lists and sums; the same again changes nothing."""
-    async with trader(mesh.address("gateway")) as buyer, trader(mesh.address("gateway")) as seller:
+    async with trader(mesh) as buyer, trader(mesh) as seller:
         instrument = await new_instrument(buyer)
         before = await cash(seller)
         bid = await buyer.place(BUY, instrument, "10", "50")
@@ -124,7 +115,7 @@ async def test_a_bust_is_followed_by_everything_that_knew_of_the_trade(mesh: Mes
 
 async def test_a_correction_is_booked_as_if_the_trade_had_been_made_so(mesh: Mesh, rest: httpx.AsyncClient) -> None:
     """Price and quantity, in its place among later trades; each report names the one before it."""
-    async with trader(mesh.address("gateway")) as buyer, trader(mesh.address("gateway")) as seller:
+    async with trader(mesh) as buyer, trader(mesh) as seller:
         instrument = await new_instrument(buyer)
         trades: list[ExecutionReport] = []
         for price in ("50", "60"):
@@ -167,7 +158,7 @@ async def test_what_cannot_be_adjusted_is_refused(mesh: Mesh, rest: httpx.AsyncC
     ):
         answer = await rest.post(path, json=body)
         assert (answer.status_code, reason in answer.text) == (status, True), answer.text
-    async with trader(mesh.address("gateway")) as buyer, trader(mesh.address("gateway")) as seller:
+    async with trader(mesh) as buyer, trader(mesh) as seller:
         instrument = await new_instrument(buyer)
         bid = await buyer.place(BUY, instrument, "10", "50")
         await buyer.reports.until(bid.order_id, ORDER_STATUS_NEW)

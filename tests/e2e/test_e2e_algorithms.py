@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1 import algorithm_pb2, order_pb2, order_query_pb2
 from ordermesh.order.v1.execution_report_pb2 import EXECUTION_TYPE_NEW, EXECUTION_TYPE_ORDER_STATUS
 from ordermesh.order.v1.order_pb2 import (
@@ -26,21 +23,15 @@ from ordermesh.order.v1.order_pb2 import (
 from ordermesh.risk.v1 import trading_state_admin_pb2
 from ordermesh.risk.v1.trading_state_pb2 import TRADING_STATE_HALTED
 from ordermesh.type.v1 import error_pb2
-from tests.e2e.test_e2e_rest import new_account, order, until_status
+from tests.e2e.test_e2e_rest import order, until_status
 from tests.fixtures.command import ordermesh
+from tests.fixtures.mesh import running_mesh
 from tests.fixtures.trader import BUY, DAY, SELL, Trader, answered, eventually, new_instrument, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
 AT_ONCE = algorithm_pb2.CHILD_AGGRESSIVENESS_AGGRESSIVE
 PASSIVE = algorithm_pb2.CHILD_AGGRESSIVENESS_PASSIVE
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
 
 
 def twap(seconds: float, slice_seconds: int = 1, **fields: Any) -> algorithm_pb2.Algorithm:
@@ -83,7 +74,7 @@ def total(children: list[order_pb2.Order]) -> Decimal:
 
 async def test_a_twap_fills_through_children_that_the_stream_shows(mesh: Mesh) -> None:
     """Children name their parent in lists and streams; the parent has what they have, and ends FILLED in time."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as maker, trader(mesh) as someone:
         instrument = await offered(maker)
         parent = await someone.place(
             BUY, instrument, "40", "20", time_in_force=DAY, algorithm=twap(6), strategy_id="slow"
@@ -105,7 +96,7 @@ async def test_a_twap_fills_through_children_that_the_stream_shows(mesh: Mesh) -
 
 async def test_what_rests_at_the_end_time_is_canceled_and_the_order_expires(mesh: Mesh) -> None:
     """A passive TWAP that nobody trades with leaves nothing behind in the book."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as maker, trader(mesh) as someone:
         instrument = await offered(maker)
         asked = twap(4, 1, child_aggressiveness=PASSIVE)
         parent = await someone.place(BUY, instrument, "8", "20", time_in_force=DAY, algorithm=asked)
@@ -119,12 +110,12 @@ async def test_what_rests_at_the_end_time_is_canceled_and_the_order_expires(mesh
 
 async def test_participation_follows_what_trades(mesh: Mesh) -> None:
     """A fifth of the volume: when 40 have traded between others it has 10, a fifth of 50."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as maker, trader(mesh) as someone:
         instrument = await offered(maker)
         asked = twap(60)
         asked.participation_of_volume.target_rate = "0.2"
         parent = await someone.place(BUY, instrument, "100", "20", time_in_force=DAY, algorithm=asked)
-        async with trader(mesh.address("gateway")) as taker:
+        async with trader(mesh) as taker:
 
             async def trades() -> Decimal:
                 # Volume counts from the first whole second on: so more of it until some is seen.
@@ -139,7 +130,7 @@ async def test_participation_follows_what_trades(mesh: Mesh) -> None:
 
 async def test_the_kill_switch_takes_parent_and_children(mesh: Mesh) -> None:
     """A halt of the account cancels what rests and ends the order with the reason; nothing is sent any more."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as maker, trader(mesh) as someone:
         instrument = await offered(maker)
         asked = twap(600, 300, child_aggressiveness=PASSIVE)
         parent = await someone.place(BUY, instrument, "8", "20", time_in_force=DAY, algorithm=asked)
@@ -154,11 +145,11 @@ async def test_the_kill_switch_takes_parent_and_children(mesh: Mesh) -> None:
         assert {child.order_status for child in children} == {ORDER_STATUS_CANCELED}
 
 
-async def test_rest_previews_and_places_algorithms(mesh: Mesh, rest: httpx.AsyncClient) -> None:
+async def test_rest_previews_and_places_algorithms(mesh: Mesh, someone: Trader) -> None:
     """The schedule is told before; a bad parameter names its field; the order tells its algorithm, and is replaced."""
-    async with trader(mesh.address("gateway")) as maker:
+    async with trader(mesh) as maker:
         instrument = await offered(maker)
-        account = await new_account(rest)
+        rest, account = someone.rest, someone.account_id
         end = (datetime.now(UTC) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
         impact = {"volatility": "0.95", "temporary_impact": "0.001"}
         shortfall = {"risk_aversion": "100", "slice_interval": "900s"} | impact
@@ -194,18 +185,18 @@ async def test_rest_previews_and_places_algorithms(mesh: Mesh, rest: httpx.Async
 
 async def test_the_command_works_an_order(mesh: Mesh) -> None:
     """The command previews slices, places a TWAP and tells it as such; options without --algorithm are refused."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as maker, trader(mesh) as someone:
         instrument = await offered(maker)
         words = ("order", "buy", instrument, "30", "--limit", "20", "--account", someone.account_id)
         works = (*words, "--algorithm", "twap", "--end", "10m", "--slice", "5m", "--style", "passive")
-        looked = await ordermesh(mesh, *works, "--preview")
+        looked = await ordermesh(someone.user, *works, "--preview")
         assert (looked.code, looked.err) == (0, "")
         assert looked.out.count(": 15\n") == 2
-        placed = await ordermesh(mesh, *works)
+        placed = await ordermesh(someone.user, *works)
         assert (placed.code, placed.err) == (0, "")
         assert placed.out.startswith("new: buy 30")
         assert "twap until" in placed.out
-        wrong = await ordermesh(mesh, *words, "--end", "10m")
+        wrong = await ordermesh(someone.user, *words, "--end", "10m")
         assert wrong.code == 2
 
 
@@ -213,8 +204,8 @@ async def test_a_crash_in_the_middle_neither_loses_nor_doubles(tmp_path: Path) -
     """OrderService is killed twice while it works an order: it goes on, and fills what was ordered, to the lot."""
     async with (
         running_mesh(tmp_path, ["order", "gateway"]) as mesh,
-        trader(mesh.address("gateway")) as maker,
-        trader(mesh.address("gateway")) as someone,
+        trader(mesh) as maker,
+        trader(mesh) as someone,
     ):
         instrument = await offered(maker)
         parent = await someone.place(BUY, instrument, "40", "20", time_in_force=DAY, algorithm=twap(40))

@@ -18,6 +18,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from deploy.embedded.mesh import Mesh
+from tests.fixtures.users import EVERY_ROLE, made
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
@@ -99,8 +100,8 @@ def value(field: Any, choose: random.Random) -> Any:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def channel(mesh: Mesh) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to the gateway."""
-    async with grpc.aio.insecure_channel(mesh.address("gateway")) as opened:
+    """A channel to the gateway, of somebody who may do everything."""
+    async with (await made(mesh, *EVERY_ROLE, accounts=("demo",))).calling() as opened:
         yield opened
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import httpx
 import pytest
-import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from deploy.embedded.mesh import Mesh
@@ -29,19 +27,13 @@ from services.mesh.status import from_rpc_error
 from tests.e2e.test_e2e_order_types import resting
 from tests.fixtures.command import ordermesh
 from tests.fixtures.trader import BUY, IOC, SELL, Trader, eventually, new_instrument, trader
+from tests.fixtures.users import operator
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
 OPENING, CLOSING = trading_pb2.TIME_IN_FORCE_AT_THE_OPENING, trading_pb2.TIME_IN_FORCE_AT_THE_CLOSE
 GTD = trading_pb2.TIME_IN_FORCE_GTD
 SYMBOLS = "/api/v1/market-data/symbols"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
 
 
 async def refusal_of(someone: Trader, *order: Any, **fields: Any) -> Any:
@@ -76,8 +68,7 @@ async def is_collecting(someone: Trader, instrument: str) -> bool:
 
 async def test_orders_for_the_opening_wait_trade_at_one_price_and_expire(mesh: Mesh, rest: httpx.AsyncClient) -> None:
     """An operator begins and ends the auction over REST; each account hears what became of its orders, and holds it."""
-    gateway = mesh.address("gateway")
-    async with trader(gateway) as maker, trader(gateway) as someone, trader(gateway) as other:
+    async with trader(mesh) as maker, trader(mesh) as someone, trader(mesh) as other:
         instrument = await new_instrument(maker)
         # Somebody must have traded: a market order needs a price to be checked against.
         await resting(maker, SELL, instrument, "1", "50")
@@ -132,31 +123,29 @@ async def test_orders_for_the_opening_wait_trade_at_one_price_and_expire(mesh: M
 
 async def test_the_command_runs_an_auction(mesh: Mesh) -> None:
     """Begun, told in words, ended; a second end is refused with advice."""
-    gateway = mesh.address("gateway")
-    async with trader(gateway) as someone, trader(gateway) as other:
-        instrument = await new_instrument(someone)
-        began = await ordermesh(mesh, "auction", "begin", "closing", instrument)
+    async with trader(mesh) as someone, trader(mesh) as other:
+        instrument, desk = await new_instrument(someone), await operator(mesh)
+        began = await ordermesh(desk, "auction", "begin", "closing", instrument)
         assert (began.code, began.out.strip()) == (0, f"the closing auction of {instrument} has begun")
         mine = ("--account", someone.account_id)
         words = ("order", "buy", instrument, "10", "--limit", "21", "--tif", "at-the-close")
-        placed = await ordermesh(mesh, *words, *mine)
+        placed = await ordermesh(someone.user, *words, *mine)
         assert placed.out.startswith(f"new: buy 10 {instrument} at 21 or better (at the close)")
         await resting(other, SELL, instrument, "4", "20")
 
         async def told() -> str:
-            return (await ordermesh(mesh, "quotes", instrument)).out
+            return (await ordermesh(someone.user, "quotes", instrument)).out
 
         await eventually(told, lambda text: "closing auction: 4 at 2" in text and "6 more to buy" in text)
-        over = await ordermesh(mesh, "auction", "uncross", instrument, "--reference", "20.50")
+        over = await ordermesh(desk, "auction", "uncross", instrument, "--reference", "20.50")
         assert over.out.strip() == f"the auction of {instrument} is over: 4 traded at 20.5"
-        again = await ordermesh(mesh, "auction", "uncross", instrument)
+        again = await ordermesh(desk, "auction", "uncross", instrument)
         assert (again.code, "AUCTION_PHASE_MISMATCH" in again.err) == (1, True)
 
 
-async def test_an_expiry_is_moved(mesh: Mesh, rest: httpx.AsyncClient) -> None:
+async def test_an_expiry_is_moved(mesh: Mesh) -> None:
     """By PUT, keeping the place; an order that is brought forward expires then; others have no expiry to move."""
-    gateway = mesh.address("gateway")
-    async with trader(gateway) as maker, trader(gateway) as taker:
+    async with trader(mesh) as maker, trader(mesh) as taker:
         instrument = await new_instrument(maker)
         late = datetime.now(UTC) + timedelta(days=30)
         first = await resting(maker, SELL, instrument, "5", "50", time_in_force=GTD, expire_at=late)
@@ -166,25 +155,25 @@ async def test_an_expiry_is_moved(mesh: Mesh, rest: httpx.AsyncClient) -> None:
             ({"expire_at": "2001-01-01T00:00:00Z"}, "EXPIRE_AT_REACHED"),
             ({}, "INVALID_FIELD"),
         ):
-            refused = await rest.put(path, json={"replace_id": "r-0", **body})
+            refused = await maker.rest.put(path, json={"replace_id": "r-0", **body})
             assert (refused.status_code, refused.json()["details"][0]["reason"]) == (400, reason)
-        other = await rest.put(
+        other = await maker.rest.put(
             f"/api/v1/orders/{second.order_id}", json={"replace_id": "r-0", "expire_at": "2100-01-01T00:00:00Z"}
         )
         assert (other.status_code, other.json()["details"][0]["reason"]) == (400, "EXPIRE_AT_MISMATCH")
 
         later = {"replace_id": "r-1", "expire_at": "2100-01-02T03:04:05.000000006Z"}
-        assert (await rest.put(path, json=later)).status_code == 200
+        assert (await maker.rest.put(path, json=later)).status_code == 200
         replaced = await maker.reports.until_type(first.order_id, EXECUTION_TYPE_REPLACED)
         assert replaced.expire_at.ToJsonString() == later["expire_at"]
         assert replaced.replace.original_expire_at.ToDatetime(tzinfo=UTC) == late
-        assert (await rest.put(path, json=later)).status_code == 200
+        assert (await maker.rest.put(path, json=later)).status_code == 200
         bought = await taker.place(BUY, instrument, "2", "50")
         await taker.reports.until(bought.order_id, ORDER_STATUS_FILLED)
         await maker.reports.until(first.order_id, ORDER_STATUS_PARTIALLY_FILLED)
         assert not [each for each in maker.reports.of(second.order_id) if each.last_quantity]
 
-        moved = await ordermesh(mesh, "replace", first.order_id, "--until", "2100-01-03T03:04:05Z")
+        moved = await ordermesh(maker.user, "replace", first.order_id, "--until", "2100-01-03T03:04:05Z")
         assert (moved.code, moved.err) == (0, "")
         assert "until 2100-01-0" in moved.out
         soon = Timestamp()
@@ -209,8 +198,7 @@ async def long_position(maker: Trader, someone: Trader, quantity: str) -> str:
 
 async def test_a_reduce_only_order_never_does_more(mesh: Mesh) -> None:
     """Refused beyond the position, also by a preview; withdrawn when a plain order takes the position away."""
-    gateway = mesh.address("gateway")
-    async with trader(gateway) as maker, trader(gateway) as someone:
+    async with trader(mesh) as maker, trader(mesh) as someone:
         instrument = await long_position(maker, someone, "10")
         target = await admitted("REDUCE_ONLY", someone, SELL, instrument, "6", "51", reduce_only=True)
         assert target.reduce_only
@@ -225,7 +213,7 @@ async def test_a_reduce_only_order_never_does_more(mesh: Mesh) -> None:
         told = await someone.orders.PreviewOrder(order_preview_pb2.PreviewOrderRequest(order=order))
         assert told.risk_decision.reason == error_pb2.ERROR_REASON_REDUCE_ONLY
         words = ("order", "sell", instrument, "3", "--limit", "53", "--reduce-only", "--account", someone.account_id)
-        shown = await ordermesh(mesh, *words)
+        shown = await ordermesh(someone.user, *words)
         assert (shown.code, "REDUCE_ONLY" in shown.err) == (1, True)
 
         plain = await someone.place(SELL, instrument, "3", "49")

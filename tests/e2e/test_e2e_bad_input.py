@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import httpx
 import pytest
-import pytest_asyncio
 from google.protobuf import json_format
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1 import order_entry_pb2, order_query_pb2
-from tests.e2e.test_e2e_rest import new_account, order
-from tests.fixtures.trader import BUY, Trader, trader
+from tests.e2e.test_e2e_rest import order
+from tests.fixtures.trader import BUY, Trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
@@ -68,20 +65,6 @@ BAD_JSON: list[tuple[str, str, str]] = [
 ]
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def someone(mesh: Mesh) -> AsyncIterator[Trader]:
-    """A trader with an account."""
-    async with trader(mesh.address("gateway")) as opened:
-        yield opened
-
-
 def as_json(refused: grpc.aio.AioRpcError) -> dict[str, Any]:
     """Returns the status of a refused call as REST would tell it."""
     status = rpc_status.from_call(refused)
@@ -111,10 +94,10 @@ async def orders_of(rest: httpx.AsyncClient, account_id: str) -> list[Any]:
 
 @pytest.mark.parametrize(("changes", "reason", "field"), BAD_ORDERS)
 async def test_a_bad_order_is_refused_over_rest(
-    rest: httpx.AsyncClient, changes: dict[str, Any], reason: str, field: str
+    someone: Trader, changes: dict[str, Any], reason: str, field: str
 ) -> None:
     """Each bad field is an error of its kind that names it, and there is no order."""
-    account = await new_account(rest)
+    rest, account = someone.rest, someone.account_id
     answer = await rest.post("/api/v1/orders", json=order(account, **changes))
     assert answer.status_code == 400, answer.text
     assert answer.headers["content-type"].startswith("application/json")
@@ -139,9 +122,9 @@ async def test_a_bad_order_is_refused_the_same_over_grpc(
 
 
 @pytest.mark.parametrize(("body", "reason", "field"), BAD_JSON)
-async def test_bad_json_is_refused(rest: httpx.AsyncClient, body: str, reason: str, field: str) -> None:
+async def test_bad_json_is_refused(someone: Trader, body: str, reason: str, field: str) -> None:
     """What is not JSON, or not the JSON of the request, is a 400 that says what and where."""
-    answer = await rest.post("/api/v1/orders", content=body, headers={"content-type": "application/json"})
+    answer = await someone.rest.post("/api/v1/orders", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400, answer.text
     told, fields = reason_and_fields(answer.json())
     assert told == reason
@@ -149,14 +132,16 @@ async def test_bad_json_is_refused(rest: httpx.AsyncClient, body: str, reason: s
 
 
 async def test_an_unknown_account_is_refused(someone: Trader) -> None:
-    """An order for an account that does not exist is refused with the reason and the field, and not kept."""
+    """An order for an account that does not exist is refused as one for another's is; nobody lists its orders."""
     request = someone.request(BUY, "MSFT.XNAS", "1", "300")
     request.account_id = "nobody-here"
     with pytest.raises(grpc.aio.AioRpcError, match="nobody-here") as refused:
         await someone.orders.PlaceOrder(request)
-    assert reason_and_fields(as_json(refused.value)) == ("UNKNOWN_ACCOUNT", {"account_id"})
-    listed = await someone.orders.ListOrders(order_query_pb2.ListOrdersRequest(account_id="nobody-here"))
-    assert not listed.orders
+    assert reason_and_fields(as_json(refused.value))[0] == "PERMISSION_DENIED"
+    for asks in (someone, someone.operator):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await asks.orders.ListOrders(order_query_pb2.ListOrdersRequest(account_id="nobody-here"))
+        assert reason_and_fields(as_json(refused.value))[0] == "PERMISSION_DENIED"
 
 
 async def test_an_oversized_batch_is_refused_whole(someone: Trader) -> None:

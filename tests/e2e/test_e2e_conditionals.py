@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-import pytest_asyncio
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
 from ordermesh.order.v1.execution_report_pb2 import (
     EXECUTION_TYPE_RESTATED,
@@ -27,9 +25,9 @@ from ordermesh.order.v1.order_pb2 import (
 )
 from ordermesh.order.v1.trailing_stop_pb2 import TrailingStop
 from ordermesh.type.v1 import error_pb2, trading_pb2
-from tests.e2e.test_e2e_rest import new_account, order, until_status
+from tests.e2e.test_e2e_rest import order, until_status
 from tests.fixtures.command import ordermesh
-from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
@@ -38,13 +36,6 @@ TRIGGERED = EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM
 GTC, GTD = trading_pb2.TIME_IN_FORCE_GTC, trading_pb2.TIME_IN_FORCE_GTD
 TOUCHED: dict[str, Any] = {"type": trading_pb2.ORDER_TYPE_MARKET_IF_TOUCHED, "time_in_force": GTC}
 TRAILING: dict[str, Any] = {"type": trading_pb2.ORDER_TYPE_TRAILING_STOP, "time_in_force": GTC}
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
 
 
 async def told(someone: Trader, order_id: str) -> order_pb2.Order:
@@ -120,7 +111,7 @@ async def test_a_trailing_stop_follows_the_market_and_sells_behind_it(mesh: Mesh
 
 async def test_what_waits_here_expires_at_its_time(mesh: Mesh) -> None:
     """And no venue was ever told of it."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         expire_at = datetime.now(UTC) + timedelta(seconds=1)
         fields = TOUCHED | {"time_in_force": GTD}
@@ -129,11 +120,9 @@ async def test_what_waits_here_expires_at_its_time(mesh: Mesh) -> None:
         assert (expired.reason, expired.venue_order_id) == (error_pb2.ERROR_REASON_EXPIRE_AT_REACHED, "")
 
 
-async def test_conditional_orders_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> None:
+async def test_conditional_orders_over_rest(someone: Trader) -> None:
     """Placed, read back, previewed, replaced and canceled; what does not go together names its field."""
-    account = await new_account(rest)
-    async with trader(mesh.address("gateway")) as maker:
-        instrument = await new_instrument(maker)
+    rest, account, instrument = someone.rest, someone.account_id, await new_instrument(someone)
     body = order(
         account,
         instrument=instrument,
@@ -166,22 +155,24 @@ async def test_conditional_orders_over_rest(mesh: Mesh, rest: httpx.AsyncClient)
 
 async def test_the_command_takes_conditional_orders(mesh: Mesh) -> None:
     """In words, and replaced; what waits for two things at once is wrong usage."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         mine = ("--account", someone.account_id)
-        touched = await ordermesh(mesh, "order", "sell", instrument, "5", "--touch", "52", "--limit", "51.5", *mine)
+        touched = await ordermesh(
+            someone.user, "order", "sell", instrument, "5", "--touch", "52", "--limit", "51.5", *mine
+        )
         assert (touched.code, touched.err) == (0, "")
         assert touched.out.startswith(f"suspended: sell 5 {instrument} at 51.5 or better once 52 is touched")
         trails = await ordermesh(
             mesh, "order", "sell", instrument, "5", "--trail", "1.5%", "--stop", "40", "--json", *mine
         )
         assert (trails.json["type"], trails.json["trailing_stop"]["percent"]) == ("ORDER_TYPE_TRAILING_STOP", "1.5")
-        replaced = await ordermesh(mesh, "replace", trails.json["order_id"], "--trail", "20t")
+        replaced = await ordermesh(someone.user, "replace", trails.json["order_id"], "--trail", "20t")
         assert "20 ticks behind the market" in replaced.out
         for wrong in (("--touch", "5", "--stop", "4"), ("--trail", "5", "--limit", "4"), ("--trail", "xt")):
-            outcome = await ordermesh(mesh, "order", "sell", instrument, "1", *wrong, *mine)
+            outcome = await ordermesh(someone.user, "order", "sell", instrument, "1", *wrong, *mine)
             assert (outcome.code, outcome.out) == (2, "")
-        await ordermesh(mesh, "cancel", "--all", *mine)
+        await ordermesh(someone.user, "cancel", "--all", *mine)
 
 
 @pytest.mark.parametrize("part", ["order", "marketdata"])

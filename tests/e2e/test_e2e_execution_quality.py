@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from deploy.embedded.mesh import Mesh
@@ -20,13 +18,6 @@ from tests.fixtures.command import ordermesh
 from tests.fixtures.trader import BUY, IOC, SELL, Trader, eventually, new_instrument, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
 
 
 async def offered(seller: Trader) -> str:
@@ -59,7 +50,7 @@ async def told_of(rest: httpx.AsyncClient, order_id: str, **parameters: str) -> 
 
 async def test_a_market_order_from_arrival_to_impact(mesh: Mesh, rest: httpx.AsyncClient) -> None:
     """It walks the book: the slippage that was foretold, its split, shortfall, impact and VWAP; the day has it, too."""
-    async with trader(mesh.address("gateway")) as seller, trader(mesh.address("gateway")) as buyer:
+    async with trader(mesh) as seller, trader(mesh) as buyer:
         instrument = await offered(seller)
         await arrived(buyer, instrument, "19.9", "20.1")
         request = buyer.request(BUY, instrument, "15")
@@ -106,7 +97,7 @@ async def test_a_market_order_from_arrival_to_impact(mesh: Mesh, rest: httpx.Asy
 
 async def test_what_was_not_filled_is_missed(mesh: Mesh, rest: httpx.AsyncClient) -> None:
     """Bought in part at the touch, the rest canceled after the market has gone to 20.30."""
-    async with trader(mesh.address("gateway")) as seller, trader(mesh.address("gateway")) as buyer:
+    async with trader(mesh) as seller, trader(mesh) as buyer:
         instrument = await offered(seller)
         await arrived(buyer, instrument, "19.9", "20.1")
         order = await buyer.place(BUY, instrument, "30", "20.1")
@@ -127,7 +118,7 @@ async def test_what_was_not_filled_is_missed(mesh: Mesh, rest: httpx.AsyncClient
 
 async def test_the_time_of_the_last_trade_is_told(mesh: Mesh) -> None:
     """By MarketDataService with each quote: when, not only at what price."""
-    async with trader(mesh.address("gateway")) as seller, trader(mesh.address("gateway")) as buyer:
+    async with trader(mesh) as seller, trader(mesh) as buyer:
         instrument = await offered(seller)
         order = await buyer.place(BUY, instrument, "1", "20.1", time_in_force=IOC)
         executed = await buyer.reports.until(order.order_id, ORDER_STATUS_FILLED)
@@ -167,12 +158,12 @@ async def test_bad_input_over_rest(rest: httpx.AsyncClient, path: str, status: i
 
 async def test_by_the_command(mesh: Mesh) -> None:
     """`order quality`: one order in lines and as JSON, a day as a table, wrong words, an unknown order."""
-    async with trader(mesh.address("gateway")) as seller, trader(mesh.address("gateway")) as buyer:
+    async with trader(mesh) as seller, trader(mesh) as buyer:
         instrument = await offered(seller)
         await arrived(buyer, instrument, "19.9", "20.1")
         order = await buyer.place(BUY, instrument, "15", "20.3", time_in_force=IOC)
         await buyer.reports.until(order.order_id, ORDER_STATUS_FILLED)
-        shown = await ordermesh(mesh, "order", "quality", order.order_id)
+        shown = await ordermesh(buyer.user, "order", "quality", order.order_id)
         assert (shown.code, shown.err) == (0, "")
         assert shown.out.startswith(f"buy 15 {instrument}, 15 at 20.166666666667 on average")
         for words in (
@@ -183,17 +174,17 @@ async def test_by_the_command(mesh: Mesh) -> None:
             "market_impact: it is known 60 s after the last fill",
         ):
             assert words in shown.out
-        document = await ordermesh(mesh, "order", "quality", order.order_id, "--json")
+        document = await ordermesh(buyer.user, "order", "quality", order.order_id, "--json")
         assert document.json["execution_quality"]["slippage"] == "2.5"
         mine = ("--account", buyer.account_id)
-        day = await ordermesh(mesh, "order", "quality", *mine)
+        day = await ordermesh(buyer.user, "order", "quality", *mine)
         assert instrument in day.out
         today = datetime.now(UTC).date().isoformat()
-        dated = await ordermesh(mesh, "order", "quality", "--day", today, "--json", *mine)
+        dated = await ordermesh(buyer.user, "order", "quality", "--day", today, "--json", *mine)
         assert dated.code == 0
-        nothing = await ordermesh(mesh, "order", "quality", "--day", "2001-01-01", *mine)
+        nothing = await ordermesh(buyer.user, "order", "quality", "--day", "2001-01-01", *mine)
         assert (nothing.code, nothing.err) == (0, f"no fills of {buyer.account_id}\n")
-        both = await ordermesh(mesh, "order", "quality", order.order_id, "--day", today)
+        both = await ordermesh(buyer.user, "order", "quality", order.order_id, "--day", today)
         assert both.code == 2
-        unknown = await ordermesh(mesh, "order", "quality", "00000000-0000-7000-8000-000000000000")
+        unknown = await ordermesh(buyer.user, "order", "quality", "00000000-0000-7000-8000-000000000000")
         assert (unknown.code, unknown.err.startswith("ordermesh: UNKNOWN_ORDER: ")) == (1, True)

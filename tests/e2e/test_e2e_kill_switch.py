@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 import pytest
-import pytest_asyncio
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1.order_pb2 import (
     ORDER_STATUS_CANCELED,
     ORDER_STATUS_FILLED,
@@ -29,9 +27,11 @@ from ordermesh.risk.v1.trading_state_pb2 import (
     TRADING_STATE_REDUCING,
     TradingState,
 )
-from tests.e2e.test_e2e_rest import new_account, order
+from tests.e2e.test_e2e_rest import order
 from tests.fixtures.command import ordermesh
+from tests.fixtures.mesh import running_mesh
 from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
+from tests.fixtures.users import operator
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
@@ -44,13 +44,6 @@ LIVE = (
 )
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
-
-
 async def stop(someone: Trader, state: TradingState.ValueType) -> admin.EmergencyStopResponse:
     """Stops the trader's account."""
     request = admin.EmergencyStopRequest(account_id=someone.account_id, state=state, text="by a test")
@@ -59,7 +52,7 @@ async def stop(someone: Trader, state: TradingState.ValueType) -> admin.Emergenc
 
 async def resume(someone: Trader) -> admin.ResumeResponse:
     """Resumes the trader's account."""
-    return await someone.risk.Resume(admin.ResumeRequest(account_id=someone.account_id))
+    return await someone.operator.risk.Resume(admin.ResumeRequest(account_id=someone.account_id))
 
 
 async def live_orders(someone: Trader) -> list[str]:
@@ -78,7 +71,7 @@ async def refused(someone: Trader, *order: Any) -> str:
 
 async def test_halted_cancels_what_is_open_and_refuses_what_is_new(mesh: Mesh) -> None:
     """Of this account alone; a cancel goes through; after a resumption orders come in again."""
-    async with trader(mesh.address("gateway")) as someone, trader(mesh.address("gateway")) as other:
+    async with trader(mesh) as someone, trader(mesh) as other:
         instrument = await new_instrument(someone)
         orders = [await someone.place(BUY, instrument, "1", "5") for _ in range(3)]
         spared = await other.place(BUY, instrument, "1", "5")
@@ -94,7 +87,7 @@ async def test_halted_cancels_what_is_open_and_refuses_what_is_new(mesh: Mesh) -
 
 async def test_reducing_keeps_and_takes_what_closes_a_position(mesh: Mesh) -> None:
     """Long 10: a resting sell of 4 stays, a buy goes, sells of 6 more come in and no more; then it can be closed."""
-    async with trader(mesh.address("gateway")) as someone, trader(mesh.address("gateway")) as other:
+    async with trader(mesh) as someone, trader(mesh) as other:
         instrument = await new_instrument(someone)
         offer = await other.place(SELL, instrument, "10", "20")
         await other.reports.until(offer.order_id, ORDER_STATUS_NEW)
@@ -122,7 +115,7 @@ async def test_reducing_keeps_and_takes_what_closes_a_position(mesh: Mesh) -> No
 
 async def test_no_order_on_its_way_in_survives_a_stop(mesh: Mesh) -> None:
     """Orders pour in from many callers while the switch is set: afterwards none is live, and none comes in."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         taken = asyncio.Event()
         done = False
@@ -149,14 +142,12 @@ async def test_no_order_on_its_way_in_survives_a_stop(mesh: Mesh) -> None:
             await resume(someone)
 
 
-async def test_the_switch_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> None:
+async def test_the_switch_over_rest(rest: httpx.AsyncClient, someone: Trader) -> None:
     """Set, felt with rule and reason, told, listed as an alert, resumed."""
-    account = await new_account(rest)
-    async with trader(mesh.address("gateway")) as someone:
-        instrument = await new_instrument(someone)
-    placed = (await rest.post("/api/v1/orders", json=order(account, instrument=instrument))).json()["order"]
+    account, instrument = someone.account_id, await new_instrument(someone)
+    placed = (await someone.rest.post("/api/v1/orders", json=order(account, instrument=instrument))).json()["order"]
     wanted = {"account_id": account, "state": "TRADING_STATE_HALTED", "text": "odd"}
-    stopped = await rest.post(f"{RISK}/emergency-stop", json=wanted)
+    stopped = await someone.rest.post(f"{RISK}/emergency-stop", json=wanted)
     assert stopped.status_code == 200, stopped.text
     assert (stopped.json()["effective_state"], stopped.json()["canceled_orders"]) == ("TRADING_STATE_HALTED", 1)
 
@@ -164,7 +155,7 @@ async def test_the_switch_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> None
         return str((await rest.get(f"/api/v1/orders/{placed['order_id']}")).json()["order"]["order_status"])
 
     await eventually(ask, lambda status: status == "ORDER_STATUS_CANCELED")
-    refusal = await rest.post("/api/v1/orders", json=order(account, instrument=instrument))
+    refusal = await someone.rest.post("/api/v1/orders", json=order(account, instrument=instrument))
     assert refusal.status_code == 400
     details = {each["@type"].rpartition(".")[2]: each for each in refusal.json()["details"]}
     assert details["ErrorInfo"]["reason"] == "TRADING_HALTED"
@@ -182,7 +173,7 @@ async def test_the_switch_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> None
     assert (alert["trading_state"], alert["severity"]) == ("TRADING_STATE_HALTED", "RISK_ALERT_SEVERITY_CRITICAL")
     resumed = await rest.post(f"{RISK}/resume", json={"account_id": account})
     assert resumed.json()["effective_state"] == "TRADING_STATE_ACTIVE"
-    assert (await rest.post("/api/v1/orders", json=order(account, instrument=instrument))).status_code == 200
+    assert (await someone.rest.post("/api/v1/orders", json=order(account, instrument=instrument))).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -195,10 +186,10 @@ async def test_the_switch_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> None
         ("emergency-stop", {"account_id": "demo", "state": "TRADING_STATE_ACTIVE"}, 400, "INVALID_FIELD", "state"),
         ("emergency-stop", {"account_id": "demo", "state": "STOPPED"}, 400, "INVALID_FIELD", "state"),
         ("emergency-stop", {"acount_id": "demo", "state": "TRADING_STATE_HALTED"}, 400, "UNKNOWN_FIELD", "acount_id"),
-        ("emergency-stop", {"account_id": "nobody", "state": "TRADING_STATE_HALTED"}, 404, "UNKNOWN_ACCOUNT", ""),
+        ("emergency-stop", {"account_id": "nobody", "state": "TRADING_STATE_HALTED"}, 403, "PERMISSION_DENIED", ""),
         ("resume", {}, 400, "INVALID_FIELD", "scope"),
         ("resume", {"account_id": "demo", "text": "x" * 501}, 400, "INVALID_FIELD", "text"),
-        ("resume", {"account_id": "nobody"}, 404, "UNKNOWN_ACCOUNT", ""),
+        ("resume", {"account_id": "nobody"}, 403, "PERMISSION_DENIED", ""),
     ],
 )
 async def test_bad_input_stops_nothing(
@@ -224,27 +215,27 @@ async def test_both_scopes_at_once_stop_nothing(rest: httpx.AsyncClient) -> None
 
 async def test_the_switch_by_the_command(mesh: Mesh) -> None:
     """`ordermesh risk`: whose is said always; the firm's reaches every account."""
-    async with trader(mesh.address("gateway")) as someone:
-        instrument = await new_instrument(someone)
+    async with trader(mesh) as someone:
+        instrument, desk = await new_instrument(someone), await operator(mesh)
         await someone.place(BUY, instrument, "1", "5")
         mine = ("--account", someone.account_id)
-        assert (await ordermesh(mesh, "risk", "stop")).code == 2
-        stopped = await ordermesh(mesh, "risk", "stop", *mine, "--reducing", "--text", "odd")
+        assert (await ordermesh(someone.user, "risk", "stop")).code == 2
+        stopped = await ordermesh(someone.user, "risk", "stop", *mine, "--reducing", "--text", "odd")
         assert stopped.out == f"{someone.account_id} is reducing\ncancel of 1 open order asked for\n"
-        told = await ordermesh(mesh, "risk", "state", "--json", *mine)
+        told = await ordermesh(someone.user, "risk", "state", "--json", *mine)
         assert told.json["account"]["state"] == "TRADING_STATE_REDUCING"
-        assert "odd" in (await ordermesh(mesh, "risk", "state", *mine)).out
+        assert "odd" in (await ordermesh(someone.user, "risk", "state", *mine)).out
         try:
-            firm = await ordermesh(mesh, "risk", "stop", "--firm", "--keep-orders")
+            firm = await ordermesh(desk, "risk", "stop", "--firm", "--keep-orders")
             assert (firm.code, firm.out) == (0, "the firm is halted\n")
-            placed = await ordermesh(mesh, "order", "buy", instrument, "1", "--limit", "5", *mine)
+            placed = await ordermesh(someone.user, "order", "buy", instrument, "1", "--limit", "5", *mine)
             assert placed.code == 1
             assert placed.err.startswith("ordermesh: TRADING_HALTED: trading of the firm is halted; ")
-            still = await ordermesh(mesh, "risk", "resume", *mine)
+            still = await ordermesh(desk, "risk", "resume", *mine)
             assert still.out == f"{someone.account_id} is active, but the firm is halted\n"
         finally:
-            assert (await ordermesh(mesh, "risk", "resume", "--firm")).out == "the firm is active\n"
-        assert (await ordermesh(mesh, "order", "buy", instrument, "1", "--limit", "5", *mine)).code == 0
+            assert (await ordermesh(desk, "risk", "resume", "--firm")).out == "the firm is active\n"
+        assert (await ordermesh(someone.user, "order", "buy", instrument, "1", "--limit", "5", *mine)).code == 0
 
 
 @pytest.mark.faults
@@ -252,7 +243,7 @@ async def test_a_stop_outlives_both_services_and_reaches_the_one_that_was_away(t
     """Set while OrderService is dead, then RiskService is killed: orders end once both are back, and none comes in."""
     async with (
         running_mesh(tmp_path, ["gateway", "order", "risk", "broker", "portfolio", "marketdata"]) as mesh,
-        trader(mesh.address("gateway")) as someone,
+        trader(mesh) as someone,
     ):
         instrument = await new_instrument(someone)
         orders = [await answered(lambda: someone.place(BUY, instrument, "1", "5")) for _ in range(3)]

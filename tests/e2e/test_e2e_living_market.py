@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import grpc
 import pytest
@@ -22,7 +23,9 @@ from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServi
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED
 from services.market.agents.profile import PROFILES
 from services.market.replay.command import Recording, Venue, play_market
+from services.mesh.client import Channel, Channels
 from tests.fixtures.trader import BUY, GTC, PATIENCE_SECONDS, Trader, eventually, trader
+from tests.fixtures.users import operator
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
@@ -38,7 +41,7 @@ RECORDING = """\
 
 async def test_every_instrument_has_a_market(living_mesh: Mesh) -> None:
     """All instruments that agents know are quoted on both sides, and their quotes move."""
-    async with grpc.aio.insecure_channel(living_mesh.address("gateway")) as channel:
+    async with (await operator(living_mesh)).calling() as channel:
         stream = MarketDataServiceStub(channel).StreamQuotes(market_data_service_pb2.StreamQuotesRequest())
         quotes: dict[str, set[tuple[str, str]]] = {name: set() for name in PROFILES}
         async with asyncio.timeout(PATIENCE_SECONDS * 2):
@@ -54,7 +57,7 @@ async def test_every_instrument_has_a_market(living_mesh: Mesh) -> None:
 
 async def test_a_newcomer_s_market_order_fills_at_once(living_mesh: Mesh) -> None:
     """A market order meets the makers' quotes, and the position is there with its value."""
-    async with trader(living_mesh.address("gateway")) as someone:
+    async with trader(living_mesh) as someone:
         await _quoted(someone, "AAPL.XNAS")
         order = await someone.place(BUY, "AAPL.XNAS", "10")
         filled = await someone.reports.until(order.order_id, ORDER_STATUS_FILLED)
@@ -67,7 +70,7 @@ async def test_a_newcomer_s_market_order_fills_at_once(living_mesh: Mesh) -> Non
 
 async def test_a_resting_order_is_traded_with(living_mesh: Mesh) -> None:
     """A bid one tick above the best is hit by the agents before long."""
-    async with trader(living_mesh.address("gateway")) as someone:
+    async with trader(living_mesh) as someone:
         quote = await _quoted(someone, "NVDA.XNAS")
         price = f"{(float(quote.bid_price) + float(quote.ask_price)) / 2 + 0.02:.2f}"
         order = await someone.place(BUY, "NVDA.XNAS", "1", price, time_in_force=GTC)
@@ -76,7 +79,7 @@ async def test_a_resting_order_is_traded_with(living_mesh: Mesh) -> None:
 
 async def test_trades_become_candles(living_mesh: Mesh) -> None:
     """The public tape and the one-second candles agree that something traded."""
-    async with trader(living_mesh.address("gateway")) as someone:
+    async with trader(living_mesh) as someone:
 
         async def candles() -> list[candle_pb2.Candle]:
             request = candle_access_pb2.ListCandlesRequest(
@@ -94,15 +97,13 @@ async def test_a_recording_plays_in_the_engine_and_a_user_trades_inside_it(livin
     """A replay fills the orders that its file names; a user's order beside it fills against the replay."""
     file = tmp_path / "ZZZ_2012-06-21_34200000_57600000_message_10.csv"
     file.write_text(RECORDING)
-    outcome = await play_market(
-        Recording(file, None, "ZZZ", 10),
-        Console(quiet=True),
-        Venue(living_mesh.address("engine"), living_mesh.address("marketdata")),
-        speed=0,
-        keep=True,
-    )
+    desk, channels = await operator(living_mesh), Channels()
+    market_data = desk.authorized(channels.to(living_mesh.address("marketdata")))
+    venue = Venue(channels.to(living_mesh.address("engine")), cast("Channel", market_data))
+    outcome = await play_market(Recording(file, None, "ZZZ", 10), Console(quiet=True), venue, speed=0, keep=True)
+    await channels.close()
     assert (outcome.named_hits, outcome.executions, outcome.better_price) == (2, 2, 0)
-    async with trader(living_mesh.address("gateway")) as someone:
+    async with trader(living_mesh) as someone:
         order = await someone.place(BUY, "ZZZ.REPLAY", "5", "100.10")
         filled = await someone.reports.until(order.order_id, ORDER_STATUS_FILLED)
         assert filled.average_price == "100.1"
@@ -110,7 +111,7 @@ async def test_a_recording_plays_in_the_engine_and_a_user_trades_inside_it(livin
 
 async def test_a_book_is_told_to_the_depth_asked_for(living_mesh: Mesh) -> None:
     """Three levels asked for are three levels told, best first."""
-    async with trader(living_mesh.address("gateway")) as someone:
+    async with trader(living_mesh) as someone:
         await _quoted(someone, "MSFT.XNAS")
         request = book_access_pb2.GetOrderBookRequest(instrument="MSFT.XNAS", depth=3)
         book = (await someone.market_data.GetOrderBook(request)).book

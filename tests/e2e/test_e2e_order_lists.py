@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED
-from tests.e2e.test_e2e_rest import new_account, order
+from tests.e2e.test_e2e_rest import order
 from tests.fixtures.command import ordermesh
 from tests.fixtures.trader import BUY, SELL, Trader, eventually, new_instrument, trader
 
@@ -21,13 +19,6 @@ pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
 FILLED, CANCELED, SUSPENDED = "ORDER_STATUS_FILLED", "ORDER_STATUS_CANCELED", "ORDER_STATUS_SUSPENDED"
 NEW = "ORDER_STATUS_NEW"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
 
 
 def bracket(account: str, instrument: str, quantity: str = "10") -> dict[str, Any]:
@@ -63,28 +54,27 @@ async def filled(someone: Trader, instrument: str, price: str, quantity: str, si
     await someone.reports.until(placed.order_id, ORDER_STATUS_FILLED)
 
 
-async def test_a_bracket_is_filled_in_parts_and_ends_with_its_profit(mesh: Mesh, rest: httpx.AsyncClient) -> None:
+async def test_a_bracket_is_filled_in_parts_and_ends_with_its_profit(someone: Trader, other: Trader) -> None:
     """Exits take what the entry has filled, and what the take-profit fills is gone from the stop-loss."""
-    account = await new_account(rest)
-    async with trader(mesh.address("gateway")) as maker:
-        instrument = await new_instrument(maker)
-        asked = bracket(account, instrument)
-        answer = await rest.post("/api/v1/order-lists", json=asked)
-        assert answer.status_code == 200, answer.text
-        list_id = answer.json()["order_list"]["order_list_id"]
-        await until(rest, list_id, NEW, SUSPENDED, SUSPENDED)
-        await filled(maker, instrument, "50", "4")
-        armed = await until(rest, list_id, "ORDER_STATUS_PARTIALLY_FILLED", NEW, SUSPENDED)
-        assert [each["quantity"] for each in armed["orders"]] == ["10", "4", "4"]
-        await filled(maker, instrument, "50", "6")
-        await until(rest, list_id, FILLED, NEW, SUSPENDED)
-        await filled(maker, instrument, "55", "3", BUY)
-        left = await until(rest, list_id, FILLED, "ORDER_STATUS_PARTIALLY_FILLED", SUSPENDED)
-        assert [each["quantity"] for each in left["orders"]] == ["10", "10", "7"]
-        await filled(maker, instrument, "55", "7", BUY)
-        done = await until(rest, list_id, FILLED, FILLED, CANCELED)
-        assert not done["live"]
-        assert {each["order_list_id"] for each in done["orders"]} == {list_id}
+    rest, account, maker = someone.rest, someone.account_id, other
+    instrument = await new_instrument(maker)
+    asked = bracket(account, instrument)
+    answer = await rest.post("/api/v1/order-lists", json=asked)
+    assert answer.status_code == 200, answer.text
+    list_id = answer.json()["order_list"]["order_list_id"]
+    await until(rest, list_id, NEW, SUSPENDED, SUSPENDED)
+    await filled(maker, instrument, "50", "4")
+    armed = await until(rest, list_id, "ORDER_STATUS_PARTIALLY_FILLED", NEW, SUSPENDED)
+    assert [each["quantity"] for each in armed["orders"]] == ["10", "4", "4"]
+    await filled(maker, instrument, "50", "6")
+    await until(rest, list_id, FILLED, NEW, SUSPENDED)
+    await filled(maker, instrument, "55", "3", BUY)
+    left = await until(rest, list_id, FILLED, "ORDER_STATUS_PARTIALLY_FILLED", SUSPENDED)
+    assert [each["quantity"] for each in left["orders"]] == ["10", "10", "7"]
+    await filled(maker, instrument, "55", "7", BUY)
+    done = await until(rest, list_id, FILLED, FILLED, CANCELED)
+    assert not done["live"]
+    assert {each["order_list_id"] for each in done["orders"]} == {list_id}
     again = await rest.post("/api/v1/order-lists", json=asked)
     assert again.json()["order_list"]["order_list_id"] == list_id
     listed = await rest.get("/api/v1/order-lists", params={"account_id": account})
@@ -93,11 +83,10 @@ async def test_a_bracket_is_filled_in_parts_and_ends_with_its_profit(mesh: Mesh,
     assert len(of_list.json()["orders"]) == 3
 
 
-async def test_a_list_is_canceled_and_refused_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> None:
+async def test_a_list_is_canceled_and_refused_over_rest(someone: Trader, other: Trader) -> None:
     """DELETE ends all its orders; what is no list is a 400 that names the field; an unknown one is a 404."""
-    account = await new_account(rest)
-    async with trader(mesh.address("gateway")) as maker:
-        instrument = await new_instrument(maker)
+    rest, account, maker = someone.rest, someone.account_id, other
+    instrument = await new_instrument(maker)
     placed = (await rest.post("/api/v1/order-lists", json=bracket(account, instrument))).json()["order_list"]
     assert (await rest.delete(f"/api/v1/order-lists/{placed['order_list_id']}")).status_code == 200
     await until(rest, placed["order_list_id"], CANCELED, CANCELED, CANCELED)
@@ -111,18 +100,20 @@ async def test_a_list_is_canceled_and_refused_over_rest(mesh: Mesh, rest: httpx.
 
 async def test_the_command_places_a_bracket_and_cancels_it(mesh: Mesh) -> None:
     """`ordermesh bracket` says what became of the three orders; `cancel --all --list` ends them."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         placed = await ordermesh(
-            mesh,
+            someone.user,
             *("bracket", "buy", instrument, "5", "--limit", "50", "--take-profit", "55", "--stop-loss", "48"),
             *("--account", someone.account_id),
         )
         assert placed.code == 0, placed
         assert placed.out.count("suspended: sell 5") == 2
-        live = await ordermesh(mesh, "orders", "--account", someone.account_id, "--json")
+        live = await ordermesh(someone.user, "orders", "--account", someone.account_id, "--json")
         [order_list_id] = {each["order_list_id"] for each in live.json["orders"]}
-        canceled = await ordermesh(mesh, "cancel", "--all", "--list", order_list_id, "--account", someone.account_id)
+        canceled = await ordermesh(
+            someone.user, "cancel", "--all", "--list", order_list_id, "--account", someone.account_id
+        )
         assert canceled.code == 0, canceled
-        listed = await ordermesh(mesh, "orders", "--account", someone.account_id, "--json")
+        listed = await ordermesh(someone.user, "orders", "--account", someone.account_id, "--json")
         assert SUSPENDED not in listed.out

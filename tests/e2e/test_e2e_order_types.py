@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import httpx
 import pytest
-import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.marketdata.v1 import book_access_pb2
@@ -31,7 +29,7 @@ from ordermesh.order.v1.order_pb2 import (
     ORDER_STATUS_REJECTED,
 )
 from ordermesh.type.v1 import error_pb2, trading_pb2
-from tests.e2e.test_e2e_rest import new_account, order, until_status
+from tests.e2e.test_e2e_rest import order, until_status
 from tests.fixtures.command import ordermesh
 from tests.fixtures.trader import BUY, DAY, SELL, Trader, eventually, new_instrument, trader
 
@@ -40,13 +38,6 @@ pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 STOP, STOP_LIMIT = trading_pb2.ORDER_TYPE_STOP, trading_pb2.ORDER_TYPE_STOP_LIMIT
 GTD = trading_pb2.TIME_IN_FORCE_GTD
 TRIGGERED = EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
 
 
 async def resting(someone: Trader, side: trading_pb2.Side.ValueType, *order_of: str, **fields: Any) -> order_pb2.Order:
@@ -69,14 +60,14 @@ async def asks(someone: Trader, instrument: str) -> list[tuple[str, str]]:
 
 async def test_a_stop_order_waits_is_released_and_fills(mesh: Mesh) -> None:
     """It is in no book and trades nothing until somebody trades at its price; then it takes what is offered."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as maker, trader(mesh) as someone:
         instrument = await new_instrument(maker)
         for quantity, price in (("2", "50"), ("5", "52"), ("9", "53")):
             await resting(maker, SELL, instrument, quantity, price)
         stop = await resting(someone, BUY, instrument, "6", type=STOP, stop_price="52", time_in_force=DAY)
         assert (stop.type, stop.stop_price, stop.limit_price, stop.triggered) == (STOP, "52", "", False)
         limited = await resting(someone, BUY, instrument, "3", "52.5", type=STOP_LIMIT, stop_price="52.01")
-        async with trader(mesh.address("gateway")) as taker:
+        async with trader(mesh) as taker:
             early = await taker.place(BUY, instrument, "2", "50")
             await taker.reports.until(early.order_id, ORDER_STATUS_FILLED)
             assert [report.execution_type for report in someone.reports.of(stop.order_id)] == [
@@ -108,12 +99,12 @@ async def test_a_stop_order_waits_is_released_and_fills(mesh: Mesh) -> None:
 
 async def test_a_stop_price_is_replaced_while_the_order_waits(mesh: Mesh) -> None:
     """The new price counts, at once where it is reached already; after that there is none to replace."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as maker, trader(mesh) as someone:
         instrument = await new_instrument(maker)
         await resting(maker, SELL, instrument, "2", "50")
         await resting(maker, SELL, instrument, "5", "51")
         stop = await resting(someone, BUY, instrument, "1", "51", type=STOP_LIMIT, stop_price="55")
-        async with trader(mesh.address("gateway")) as taker:
+        async with trader(mesh) as taker:
             trade = await taker.place(BUY, instrument, "2", "50")
             await taker.reports.until(trade.order_id, ORDER_STATUS_FILLED)
         asked = order_entry_pb2.ReplaceOrderRequest(order_id=stop.order_id, replace_id="r-1", stop_price="50")
@@ -127,7 +118,7 @@ async def test_a_stop_price_is_replaced_while_the_order_waits(mesh: Mesh) -> Non
 
 async def test_an_iceberg_shows_its_tip(mesh: Mesh) -> None:
     """Depth tells the display quantity only; a taker gets all of it; a new quantity leaves the tip as it is."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as taker:
+    async with trader(mesh) as maker, trader(mesh) as taker:
         instrument = await new_instrument(maker)
         iceberg = await resting(maker, SELL, instrument, "10", "50", display_quantity="2")
         assert iceberg.display_quantity == "2"
@@ -147,7 +138,7 @@ async def test_an_iceberg_shows_its_tip(mesh: Mesh) -> None:
 
 async def test_a_dated_order_expires_by_itself(mesh: Mesh) -> None:
     """Until then it rests and trades; then it is EXPIRED with its reason, and nothing of it is in the book."""
-    async with trader(mesh.address("gateway")) as maker:
+    async with trader(mesh) as maker:
         instrument = await new_instrument(maker)
         expire_at = datetime.now(UTC) + timedelta(seconds=1)
         dated = await resting(maker, SELL, instrument, "10", "50", time_in_force=GTD, expire_at=expire_at)
@@ -160,7 +151,7 @@ async def test_a_dated_order_expires_by_itself(mesh: Mesh) -> None:
 
 async def test_a_post_only_order_never_takes(mesh: Mesh) -> None:
     """One that would is refused by its reason; one that rests stays passive when it is replaced."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as maker, trader(mesh) as someone:
         instrument = await new_instrument(maker)
         await resting(maker, SELL, instrument, "10", "50")
         refused = await someone.place(BUY, instrument, "1", "50", post_only=True)
@@ -175,11 +166,10 @@ async def test_a_post_only_order_never_takes(mesh: Mesh) -> None:
         await someone.cancel(passive.order_id)
 
 
-async def test_stop_orders_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> None:
+async def test_stop_orders_over_rest(rest: httpx.AsyncClient, someone: Trader) -> None:
     """Placed with every instruction, read back, seen waiting at the venue, replaced by PUT, canceled."""
-    account = await new_account(rest)
-    async with trader(mesh.address("gateway")) as maker:
-        instrument = await new_instrument(maker)
+    desk, rest = rest, someone.rest
+    account, instrument = someone.account_id, await new_instrument(someone)
     body = order(
         account,
         instrument=instrument,
@@ -205,7 +195,7 @@ async def test_stop_orders_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> Non
         False,
     )
     assert told["expire_at"] == "2100-01-02T03:04:05.000006Z"
-    listed = (await rest.get("/api/v1/brokers/simulation/orders", params={"page_size": 1000})).json()["orders"]
+    listed = (await desk.get("/api/v1/brokers/simulation/orders", params={"page_size": 1000})).json()["orders"]
     [waiting] = [each for each in listed if each["order_id"] == order_id]
     assert (waiting["terms"]["type"], waiting["terms"]["instructions"]["stop_price"]) == (
         "ORDER_TYPE_STOP_LIMIT",
@@ -226,28 +216,30 @@ async def test_stop_orders_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> Non
 
 async def test_the_command_takes_every_instruction(mesh: Mesh) -> None:
     """In words, in the table, and replaced; what is no time is wrong usage."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         mine = ("--account", someone.account_id)
         words = ("order", "buy", instrument, "10", "--limit", "21", "--stop", "20.50", "--display", "4", *mine)
-        placed = await ordermesh(mesh, *words, "--until", "2100-01-02T03:04:05Z")
+        placed = await ordermesh(someone.user, *words, "--until", "2100-01-02T03:04:05Z")
         assert (placed.code, placed.err) == (0, "")
         assert placed.out.startswith(f"new: buy 10 {instrument} at 21 or better from 20.5 on (shows 4, until 2100-01-0")
         passive = await ordermesh(
             mesh, "order", "buy", instrument, "1", "--limit", "20", "--post-only", "--json", *mine
         )
         assert (passive.json["post_only"], passive.json["time_in_force"]) == (True, "TIME_IN_FORCE_DAY")
-        listed = await ordermesh(mesh, "orders", *mine)
+        listed = await ordermesh(someone.user, "orders", *mine)
         assert "shows 4, until 2100-01-0" in listed.out
         assert "post-only" in listed.out
         first = next(
-            each for each in (await ordermesh(mesh, "orders", "--json", *mine)).json["orders"] if each["stop_price"]
+            each
+            for each in (await ordermesh(someone.user, "orders", "--json", *mine)).json["orders"]
+            if each["stop_price"]
         )
-        replaced = await ordermesh(mesh, "replace", first["order_id"], "--stop", "20.25")
+        replaced = await ordermesh(someone.user, "replace", first["order_id"], "--stop", "20.25")
         assert "from 20.25 on" in replaced.out
-        stop = await ordermesh(mesh, "order", "sell", instrument, "1", "--stop", "19", "--json", *mine)
+        stop = await ordermesh(someone.user, "order", "sell", instrument, "1", "--stop", "19", "--json", *mine)
         assert (stop.json["type"], stop.json["order_status"]) == ("ORDER_TYPE_STOP", "ORDER_STATUS_NEW")
         for wrong in (("--until", "tomorrow"), ("--until", "2100-01-01", "--tif", "gtc")):
-            outcome = await ordermesh(mesh, "order", "buy", instrument, "1", "--limit", "5", *wrong, *mine)
+            outcome = await ordermesh(someone.user, "order", "buy", instrument, "1", "--limit", "5", *wrong, *mine)
             assert (outcome.code, outcome.out) == (2, "")
-        await ordermesh(mesh, "cancel", "--all", *mine)
+        await ordermesh(someone.user, "cancel", "--all", *mine)

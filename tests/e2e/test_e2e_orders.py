@@ -59,7 +59,7 @@ def detail_of(status: status_pb2.Status, kind: type[Detail]) -> Detail:
 
 async def test_two_traders_trade(mesh: Mesh) -> None:
     """A buy and a sell of two accounts meet: both are told, both fill, and both positions follow."""
-    async with trader(mesh.address("gateway")) as buyer, trader(mesh.address("gateway")) as seller:
+    async with trader(mesh) as buyer, trader(mesh) as seller:
         instrument = await new_instrument(buyer)
         bid = await buyer.place(BUY, instrument, "10", "50.25")
         assert bid.order_status == ORDER_STATUS_PENDING_NEW
@@ -77,7 +77,7 @@ async def test_two_traders_trade(mesh: Mesh) -> None:
 
 async def test_history_tells_the_life_of_an_order(mesh: Mesh) -> None:
     """Placed, accepted, cancel asked for, canceled: each is a report, with growing versions and sequences."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         order = await someone.place(BUY, instrument, "10", "50")
         await someone.reports.until(order.order_id, ORDER_STATUS_NEW)
@@ -98,7 +98,7 @@ async def test_history_tells_the_life_of_an_order(mesh: Mesh) -> None:
 
 async def test_a_replaced_order_trades_at_its_new_terms(mesh: Mesh) -> None:
     """Price and quantity are replaced at the venue; fills follow the new terms, and so do position and history."""
-    async with trader(mesh.address("gateway")) as buyer, trader(mesh.address("gateway")) as seller:
+    async with trader(mesh) as buyer, trader(mesh) as seller:
         instrument = await new_instrument(buyer)
         bid = await buyer.place(BUY, instrument, "10", "50")
         await buyer.reports.until(bid.order_id, ORDER_STATUS_NEW)
@@ -137,7 +137,7 @@ async def test_a_replaced_order_trades_at_its_new_terms(mesh: Mesh) -> None:
 
 async def test_the_same_request_again_is_the_same_order(mesh: Mesh) -> None:
     """Under one client order id there is one order, however often it is asked for; another payload fails."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         request = someone.request(BUY, instrument, "10", "50", client_order_id="mine-1")
         answers = await asyncio.gather(*(someone.orders.PlaceOrder(request) for _ in range(8)))
@@ -153,7 +153,7 @@ async def test_the_same_request_again_is_the_same_order(mesh: Mesh) -> None:
 
 async def test_immediate_orders_do_not_rest(mesh: Mesh) -> None:
     """An IOC order trades what it can and ends; a FOK order that cannot fill in full trades nothing."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as taker:
+    async with trader(mesh) as maker, trader(mesh) as taker:
         instrument = await new_instrument(maker)
         resting = await maker.place(SELL, instrument, "5", "20")
         await maker.reports.until(resting.order_id, ORDER_STATUS_NEW)
@@ -166,7 +166,7 @@ async def test_immediate_orders_do_not_rest(mesh: Mesh) -> None:
 
 async def test_a_market_order_without_a_price_to_check_it_against_is_refused(mesh: Mesh) -> None:
     """Risk refuses what it cannot value; the order is kept as rejected, and asked for again is refused again."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         request = someone.request(BUY, instrument, "1", client_order_id="blind")
         for _ in range(2):
@@ -180,7 +180,7 @@ async def test_a_market_order_without_a_price_to_check_it_against_is_refused(mes
 
 async def test_a_market_order_takes_what_is_offered(mesh: Mesh) -> None:
     """With a quote to value it by, a market order trades at the best price there is."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as taker:
+    async with trader(mesh) as maker, trader(mesh) as taker:
         instrument = await new_instrument(maker)
         resting = await maker.place(SELL, instrument, "5", "20")
         await maker.reports.until(resting.order_id, ORDER_STATUS_NEW)
@@ -191,7 +191,7 @@ async def test_a_market_order_takes_what_is_offered(mesh: Mesh) -> None:
 
 async def test_a_breach_of_a_limit_is_told_with_its_numbers(mesh: Mesh) -> None:
     """An order over the largest value is refused with rule, limit and what was observed."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await someone.place(BUY, instrument, "1000000", "100000")
@@ -205,7 +205,7 @@ async def test_a_breach_of_a_limit_is_told_with_its_numbers(mesh: Mesh) -> None:
 
 async def test_a_batch_answers_each_order_for_itself(mesh: Mesh) -> None:
     """One bad order of a batch fails alone, naming its field; the others are placed."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         answer = await someone.orders.PlaceOrders(
             order_entry_pb2.PlaceOrdersRequest(
@@ -224,7 +224,7 @@ async def test_a_batch_answers_each_order_for_itself(mesh: Mesh) -> None:
 
 async def test_cancel_all_cancels_what_was_asked_for(mesh: Mesh) -> None:
     """Only live orders of the account and side are canceled."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         buys = [await someone.place(BUY, instrument, "1", "10") for _ in range(3)]
         sell = await someone.place(SELL, instrument, "1", "11")
@@ -242,7 +242,7 @@ async def test_cancel_all_cancels_what_was_asked_for(mesh: Mesh) -> None:
 
 async def test_a_stream_resumes_where_it_was_left(mesh: Mesh) -> None:
     """With the token of its last message a stream goes on with just what came after it."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         call = someone.orders.StreamOrders(order_stream_pb2.StreamOrdersRequest(account_id=someone.account_id))
         token = ""
@@ -271,7 +271,7 @@ async def test_a_stream_resumes_where_it_was_left(mesh: Mesh) -> None:
 
 async def test_lists_are_paged(mesh: Mesh) -> None:
     """Pages join without gap or overlap, newest first, and a token goes with its filters only."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         placed = [(await someone.place(BUY, instrument, "1", "10")).order_id for _ in range(5)]
         seen, token = [], ""
@@ -297,7 +297,7 @@ async def _flat(someone: Trader, instrument: str) -> str:
 
 async def test_a_round_trip_leaves_its_profit(mesh: Mesh) -> None:
     """Bought at 50 and sold at 51, ten units leave a profit of 10 and no position."""
-    async with trader(mesh.address("gateway")) as someone, trader(mesh.address("gateway")) as other:
+    async with trader(mesh) as someone, trader(mesh) as other:
         instrument = await new_instrument(someone)
         offer = await other.place(SELL, instrument, "10", "50")
         await other.reports.until(offer.order_id, ORDER_STATUS_NEW)

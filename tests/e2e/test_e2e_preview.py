@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import grpc
-import httpx
 import pytest
-import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.broker.v1.broker_connection_pb2 import CONNECTION_STATE_UP
@@ -22,13 +19,6 @@ from services.mesh.status import from_status
 from tests.fixtures.trader import BUY, GTC, IOC, SELL, Trader, eventually, new_instrument, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
 
 
 async def preview(someone: Trader, order: order_entry_pb2.PlaceOrderRequest) -> order_preview_pb2.PreviewOrderResponse:
@@ -63,7 +53,7 @@ async def state(someone: Trader) -> tuple[object, ...]:
 
 async def test_what_it_foretells_happens(mesh: Mesh) -> None:
     """The fill, its average price and what is left are those of the order that is placed then."""
-    async with trader(mesh.address("gateway")) as seller, trader(mesh.address("gateway")) as buyer:
+    async with trader(mesh) as seller, trader(mesh) as buyer:
         instrument = await offered(seller)
         order = buyer.request(BUY, instrument, "25")
         told = await preview(buyer, order)
@@ -88,14 +78,14 @@ async def test_what_it_foretells_happens(mesh: Mesh) -> None:
 
 async def test_looking_changes_nothing(mesh: Mesh) -> None:
     """Log, exposure, alerts and positions are the same after previews that would be accepted and refused."""
-    async with trader(mesh.address("gateway")) as seller, trader(mesh.address("gateway")) as buyer:
+    async with trader(mesh) as seller, trader(mesh) as buyer:
         instrument = await offered(seller)
         await buyer.place(BUY, instrument, "2", "20", time_in_force=IOC)
         await buyer.position(instrument, trades=1)
         limits = risk_parameters_pb2.RiskParameters(
             account_id=buyer.account_id, max_order_size="50", circuit_breaker_refusals=2
         )
-        await buyer.risk.UpdateRiskParameters(risk_service_pb2.UpdateRiskParametersRequest(parameters=limits))
+        await buyer.operator.risk.UpdateRiskParameters(risk_service_pb2.UpdateRiskParametersRequest(parameters=limits))
 
         async def before_and_after() -> list[tuple[object, ...]]:
             before = await state(buyer)
@@ -110,29 +100,31 @@ async def test_looking_changes_nothing(mesh: Mesh) -> None:
 
 async def test_own_orders_in_the_way(mesh: Mesh) -> None:
     """The seller's own offers are told: the venue would cancel what meets them."""
-    async with trader(mesh.address("gateway")) as seller:
+    async with trader(mesh) as seller:
         instrument = await offered(seller)
         told = await preview(seller, seller.request(BUY, instrument, "15", "21"))
         assert told.cost_estimate.own_opposite_quantity == "20"
 
 
-async def test_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> None:
+async def test_over_rest(mesh: Mesh) -> None:
     """The order stands under `order`; errors that PlaceOrder would give are told in the answer."""
-    async with trader(mesh.address("gateway")) as seller, trader(mesh.address("gateway")) as buyer:
+    async with trader(mesh) as seller, trader(mesh) as buyer:
         instrument = await offered(seller)
         order = body(buyer, instrument)
-        told = (await rest.post("/api/v1/orders:preview", json={"order": order})).json()
+        told = (await buyer.rest.post("/api/v1/orders:preview", json={"order": order})).json()
         assert told["result"]["order"]["order_status"] == "ORDER_STATUS_PENDING_NEW"
         assert (told["client_order_id_free"], told["risk_decision"]["accepted"]) == (True, True)
         assert Decimal(told["cost_estimate"]["notional"]) == Decimal(100)
         assert told["route"]["state"] == "CONNECTION_STATE_UP"
-        off = (await rest.post("/api/v1/orders:preview", json={"order": {**order, "limit_price": "1.001"}})).json()
+        off = (
+            await buyer.rest.post("/api/v1/orders:preview", json={"order": {**order, "limit_price": "1.001"}})
+        ).json()
         reasons = [detail.get("reason") for detail in off["result"]["error"]["details"]]
         assert reasons[0] == "PRICE_OFF_TICK"
         nobody = {**order, "account_id": f"n-{uuid.uuid4().hex[:8]}"}
-        unknown = (await rest.post("/api/v1/orders:preview", json={"order": nobody})).json()
-        assert unknown["risk_decision"]["reason"] == "ERROR_REASON_UNKNOWN_ACCOUNT"
-        listed = (await rest.get("/api/v1/orders", params={"account_id": buyer.account_id})).json()
+        unknown = await buyer.rest.post("/api/v1/orders:preview", json={"order": nobody})
+        assert (unknown.status_code, unknown.json()["details"][0]["reason"]) == (403, "PERMISSION_DENIED")
+        listed = (await buyer.rest.get("/api/v1/orders", params={"account_id": buyer.account_id})).json()
         assert listed["orders"] == []
 
 
@@ -147,28 +139,24 @@ async def test_over_rest(mesh: Mesh, rest: httpx.AsyncClient) -> None:
         ({"limit_prize": "5"}, "UNKNOWN_FIELD", "order.limit_prize"),
     ],
 )
-async def test_bad_input_over_rest(
-    mesh: Mesh, rest: httpx.AsyncClient, change: dict[str, Any], reason: str, field: str
-) -> None:
+async def test_bad_input_over_rest(someone: Trader, change: dict[str, Any], reason: str, field: str) -> None:
     """400 with the reason and the path of the field."""
-    async with trader(mesh.address("gateway")) as someone:
-        answer = await rest.post("/api/v1/orders:preview", json={"order": body(someone, "AAPL.XNAS") | change})
+    answer = await someone.rest.post("/api/v1/orders:preview", json={"order": body(someone, "AAPL.XNAS") | change})
     assert answer.status_code == 400
     details = answer.json()["details"]
     assert details[0]["reason"] == reason
     assert [v["field"] for v in details[1]["field_violations"]] == [field]
 
 
-async def test_without_an_order(mesh: Mesh, rest: httpx.AsyncClient) -> None:
+async def test_without_an_order(someone: Trader) -> None:
     """An order must be given, over either way."""
-    assert (await rest.post("/api/v1/orders:preview", json={})).status_code == 400
-    assert (await rest.get("/api/v1/orders:preview")).status_code in {404, 405}
-    async with trader(mesh.address("gateway")) as someone:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await someone.orders.PreviewOrder(order_preview_pb2.PreviewOrderRequest())
-        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-        wrong = someone.request(BUY, "NONE.XNAS", "1", "1")
-        assert from_status((await preview(someone, wrong)).result.error).reason == "UNKNOWN_INSTRUMENT"
+    assert (await someone.rest.post("/api/v1/orders:preview", json={})).status_code == 400
+    assert (await someone.rest.get("/api/v1/orders:preview")).status_code in {404, 405}
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await someone.orders.PreviewOrder(order_preview_pb2.PreviewOrderRequest())
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    wrong = someone.request(BUY, "NONE.XNAS", "1", "1")
+    assert from_status((await preview(someone, wrong)).result.error).reason == "UNKNOWN_INSTRUMENT"
 
 
 def body(someone: Trader, instrument: str) -> dict[str, Any]:

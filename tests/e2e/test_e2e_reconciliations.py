@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -12,19 +11,14 @@ import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1 import reconciliation_pb2
+from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tests.fixtures.command import ordermesh
-from tests.fixtures.trader import eventually, trader
+from tests.fixtures.trader import eventually
+from tests.fixtures.users import operator
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
 PATH = "/api/v1/reconciliations"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -52,17 +46,18 @@ async def test_an_opening_is_told_over_every_way(mesh: Mesh, rest: httpx.AsyncCl
     (record,) = await eventually(ask, lambda records: len(records) == 1)
     assert (record["kind"], record["count"], record["order_ids"]) == ("RECONCILIATION_KIND_AGREED", 0, [])
     assert all(record[name] for name in ("time", "found", "decided"))
-    async with trader(mesh.address("gateway")) as someone:
+    desk = await operator(mesh)
+    async with desk.calling() as channel:
         wanted = reconciliation_pb2.ListReconciliationsRequest(
             connection_id=connection_id, kinds=[reconciliation_pb2.RECONCILIATION_KIND_AGREED]
         )
-        (told,) = (await someone.orders.ListReconciliations(wanted)).reconciliations
+        (told,) = (await OrderServiceStub(channel).ListReconciliations(wanted)).reconciliations
     assert (told.reconciliation_id, str(told.sequence)) == (record["reconciliation_id"], record["sequence"])
-    shown = await ordermesh(mesh, "reconciliations", "--connection", connection_id, "--kind", "agreed")
+    shown = await ordermesh(desk, "reconciliations", "--connection", connection_id, "--kind", "agreed")
     assert (shown.code, connection_id in shown.out, "agreed" in shown.out) == (0, True, True)
-    as_json = await ordermesh(mesh, "reconciliations", "--connection", connection_id, "--json")
+    as_json = await ordermesh(desk, "reconciliations", "--connection", connection_id, "--json")
     assert [each["reconciliation_id"] for each in as_json.json["reconciliations"]] == [record["reconciliation_id"]]
-    other = await ordermesh(mesh, "reconciliations", "--connection", connection_id, "--kind", "lost-by-venue")
+    other = await ordermesh(desk, "reconciliations", "--connection", connection_id, "--kind", "lost-by-venue")
     assert (other.code, other.out, other.err) == (0, "", "nothing was found\n")
 
 
@@ -87,6 +82,6 @@ async def test_bad_input_over_rest(rest: httpx.AsyncClient, query: dict[str, str
 
 async def test_bad_input_to_the_command(mesh: Mesh) -> None:
     """A kind that is none is wrong usage; a connection that cannot be one is refused in a line."""
-    assert (await ordermesh(mesh, "reconciliations", "--kind", "none-such")).code == 2
-    refused = await ordermesh(mesh, "reconciliations", "--connection", "No")
+    assert (await ordermesh(await operator(mesh), "reconciliations", "--kind", "none-such")).code == 2
+    refused = await ordermesh(await operator(mesh), "reconciliations", "--connection", "No")
     assert (refused.code, refused.err.count("\n")) == (1, 1)

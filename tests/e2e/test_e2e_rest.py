@@ -5,44 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from deploy.embedded.mesh import Mesh
 from ordermesh.marketdata.v1 import market_data_service_pb2
 from tests.fixtures.events import events, web_frame, web_frames
-from tests.fixtures.trader import eventually
+from tests.fixtures.trader import Trader, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
 INSTRUMENT = "MSFT.XNAS"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
-
-
-async def new_account(rest: httpx.AsyncClient) -> str:
-    """Opens an account with a balance."""
-    account_id = f"r-{uuid.uuid4().hex[:12]}"
-    answer = await rest.post(
-        "/api/v1/accounts",
-        json={
-            "account_id": account_id,
-            "environment": "ENVIRONMENT_SIMULATION",
-            "base_currency": "USD",
-            "balances": [{"currency": "USD", "amount": "1000000"}],
-        },
-    )
-    assert answer.status_code == 200, answer.text
-    return account_id
 
 
 def order(account: str, side: str = "SIDE_BUY", **changes: Any) -> dict[str, Any]:
@@ -73,9 +47,9 @@ async def until_status(rest: httpx.AsyncClient, order_id: str, *statuses: str) -
     return await eventually(ask, lambda found: found["order_status"] in statuses)
 
 
-async def test_an_order_from_first_to_last(rest: httpx.AsyncClient) -> None:
+async def test_an_order_from_first_to_last(someone: Trader) -> None:
     """Placed by POST, read by GET, listed, its history told, canceled by DELETE."""
-    account = await new_account(rest)
+    rest, account = someone.rest, someone.account_id
     placed = await rest.post("/api/v1/orders", json=order(account, limit_price="300.50"))
     assert placed.status_code == 200, placed.text
     told = placed.json()["order"]
@@ -100,9 +74,9 @@ async def test_an_order_from_first_to_last(rest: httpx.AsyncClient) -> None:
     assert again.json()["details"][0]["reason"] == "ORDER_NOT_LIVE"
 
 
-async def test_an_order_is_replaced_by_put(rest: httpx.AsyncClient) -> None:
+async def test_an_order_is_replaced_by_put(someone: Trader) -> None:
     """The order's own path takes new terms; what is wrong with them is told, and changes nothing."""
-    account = await new_account(rest)
+    rest, account = someone.rest, someone.account_id
     placed = (await rest.post("/api/v1/orders", json=order(account))).json()["order"]
     path = f"/api/v1/orders/{placed['order_id']}"
     before = await until_status(rest, placed["order_id"], "ORDER_STATUS_NEW")
@@ -134,38 +108,38 @@ async def test_an_order_is_replaced_by_put(rest: httpx.AsyncClient) -> None:
     await rest.delete(path)
 
 
-async def test_a_fill_is_in_trades_and_positions(rest: httpx.AsyncClient) -> None:
+async def test_a_fill_is_in_trades_and_positions(someone: Trader, other: Trader) -> None:
     """Two accounts trade; both find the fill under their trades and positions."""
-    buyer, seller = await new_account(rest), await new_account(rest)
-    bid = (await rest.post("/api/v1/orders", json=order(buyer, limit_price="310"))).json()["order"]
-    await until_status(rest, bid["order_id"], "ORDER_STATUS_NEW")
-    ask = (await rest.post("/api/v1/orders", json=order(seller, "SIDE_SELL", limit_price="309"))).json()["order"]
-    filled = await until_status(rest, ask["order_id"], "ORDER_STATUS_FILLED")
+    buyer, seller = someone.account_id, other.account_id
+    bid = (await someone.rest.post("/api/v1/orders", json=order(buyer, limit_price="310"))).json()["order"]
+    await until_status(someone.rest, bid["order_id"], "ORDER_STATUS_NEW")
+    ask = (await other.rest.post("/api/v1/orders", json=order(seller, "SIDE_SELL", limit_price="309"))).json()["order"]
+    filled = await until_status(other.rest, ask["order_id"], "ORDER_STATUS_FILLED")
     assert filled["average_price"] == "310"
-    trades = (await rest.get("/api/v1/trades", params={"account_id": buyer})).json()["trades"]
+    trades = (await someone.rest.get("/api/v1/trades", params={"account_id": buyer})).json()["trades"]
     assert [(trade["price"], trade["quantity"]) for trade in trades] == [("310", "10")]
 
-    one = await rest.get(f"/api/v1/trades/{trades[0]['trade_id']}")
+    one = await someone.rest.get(f"/api/v1/trades/{trades[0]['trade_id']}")
     assert one.json()["trade"] == trades[0]
-    summed = (await rest.get("/api/v1/trades/summary", params={"account_id": buyer})).json()["summaries"]
+    summed = (await someone.rest.get("/api/v1/trades/summary", params={"account_id": buyer})).json()["summaries"]
     assert [(each["instrument"], each["bought_quantity"], each["average_bought_price"]) for each in summed] == [
         (INSTRUMENT, "10", "310")
     ]
 
     async def position() -> list[dict[str, Any]]:
-        answer = await rest.get("/api/v1/positions", params={"account_id": seller})
+        answer = await other.rest.get("/api/v1/positions", params={"account_id": seller})
         found: list[dict[str, Any]] = answer.json()["positions"]
         return found
 
     (held,) = await eventually(position, bool)
     assert (held["instrument"], held["quantity"]) == (INSTRUMENT, "-10")
-    one = await rest.get("/api/v1/positions/XNAS/MSFT", params={"account_id": seller})
+    one = await other.rest.get("/api/v1/positions/XNAS/MSFT", params={"account_id": seller})
     assert one.json()["position"]["quantity"] == "-10"
 
 
-async def test_orders_are_streamed_as_events(rest: httpx.AsyncClient) -> None:
+async def test_orders_are_streamed_as_events(someone: Trader) -> None:
     """An EventSource gets subscribed, snapshot and then the order's reports as JSON."""
-    account = await new_account(rest)
+    rest, account = someone.rest, someone.account_id
     seen: list[str] = []
     async with (
         asyncio.timeout(20),
@@ -185,9 +159,9 @@ async def test_orders_are_streamed_as_events(rest: httpx.AsyncClient) -> None:
     assert seen == ["PENDING_NEW", "NEW"]
 
 
-async def test_heartbeats_come_at_the_interval_asked_for(rest: httpx.AsyncClient) -> None:
+async def test_heartbeats_come_at_the_interval_asked_for(someone: Trader) -> None:
     """A silent stream says every second that it lives."""
-    account = await new_account(rest)
+    rest, account = someone.rest, someone.account_id
     query = {"account_id": account, "heartbeat_interval": "1s"}
     async with asyncio.timeout(10), rest.stream("GET", "/api/v1/stream/orders", params=query) as stream:
         async for event in events(stream):

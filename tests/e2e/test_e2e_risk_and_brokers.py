@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from deploy.embedded.mesh import Mesh
 from tests.fixtures.events import events
-from tests.fixtures.trader import eventually
+from tests.fixtures.trader import Trader, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
@@ -21,21 +18,10 @@ INSTRUMENT = "JPM.XNYS"
 RISK = "/api/v1/risk"
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def account(rest: httpx.AsyncClient) -> str:
-    """An account of the test's own."""
-    account_id = f"k-{uuid.uuid4().hex[:12]}"
-    made = {"account_id": account_id, "environment": "ENVIRONMENT_SIMULATION", "base_currency": "USD"}
-    answer = await rest.post("/api/v1/accounts", json=made)
-    assert answer.status_code == 200, answer.text
-    return account_id
+@pytest.fixture
+def account(someone: Trader) -> str:
+    """The account of a trader of the test's own."""
+    return someone.account_id
 
 
 def order(account: str, **changes: Any) -> dict[str, Any]:
@@ -67,12 +53,12 @@ def detail(answer: httpx.Response, name: str) -> dict[str, Any]:
     return found
 
 
-async def test_limits_are_set_read_and_felt(rest: httpx.AsyncClient, account: str) -> None:
+async def test_limits_are_set_read_and_felt(rest: httpx.AsyncClient, account: str, someone: Trader) -> None:
     """A limit set by PUT, under either path, refuses the next order with rule, limit and observed value."""
     told = await set_limits(rest, account, max_order_size="5.50")
     assert told["parameters"]["max_order_size"] == "5.5"
     assert told["parameters"]["version"] == 1
-    refused = await rest.post("/api/v1/orders", json=order(account))
+    refused = await someone.rest.post("/api/v1/orders", json=order(account))
     assert refused.status_code == 400
     assert detail(refused, "ErrorInfo")["reason"] == "RISK_LIMIT_EXCEEDED"
     breach = detail(refused, "RiskBreach")
@@ -83,7 +69,7 @@ async def test_limits_are_set_read_and_felt(rest: httpx.AsyncClient, account: st
         "units",
     )
     await set_limits(rest, account, "limits", max_order_size="0", version=1)
-    accepted = await rest.post("/api/v1/orders", json=order(account))
+    accepted = await someone.rest.post("/api/v1/orders", json=order(account))
     assert accepted.status_code == 200, accepted.text
     for path in ("parameters", "limits"):
         read = (await rest.get(f"{RISK}/{path}", params={"account_id": account})).json()
@@ -102,29 +88,31 @@ async def test_stale_version_and_bad_values_are_refused(rest: httpx.AsyncClient,
     unknown = await rest.put(f"{RISK}/parameters", json={"account_id": account, "max_order_sise": "1"})
     assert unknown.status_code == 400
     nobody = await rest.get(f"{RISK}/parameters", params={"account_id": "nobody-at-all"})
-    assert (nobody.status_code, detail(nobody, "ErrorInfo")["reason"]) == (404, "UNKNOWN_ACCOUNT")
+    assert (nobody.status_code, detail(nobody, "ErrorInfo")["reason"]) == (403, "PERMISSION_DENIED")
     read = (await rest.get(f"{RISK}/parameters", params={"account_id": account})).json()
     assert (read["parameters"]["max_order_size"], read["parameters"]["version"]) == ("5", 1)
 
 
-async def test_refusals_trip_the_breaker_and_a_reset_closes_it(rest: httpx.AsyncClient, account: str) -> None:
+async def test_refusals_trip_the_breaker_and_a_reset_closes_it(
+    rest: httpx.AsyncClient, account: str, someone: Trader
+) -> None:
     """Refusals open the breaker where it is told so; orders are refused until it is reset."""
     breaker = (await rest.get(f"{RISK}/circuit-breaker", params={"account_id": account})).json()["circuit_breaker"]
     assert (breaker["state"], breaker["enabled"]) == ("CIRCUIT_BREAKER_STATE_CLOSED", True)
     await set_limits(rest, account, max_order_size="5", circuit_breaker_refusals=2)
     for _ in range(2):
-        assert (await rest.post("/api/v1/orders", json=order(account))).status_code == 400
-    small = await rest.post("/api/v1/orders", json=order(account, quantity="1"))
+        assert (await someone.rest.post("/api/v1/orders", json=order(account))).status_code == 400
+    small = await someone.rest.post("/api/v1/orders", json=order(account, quantity="1"))
     assert detail(small, "ErrorInfo")["reason"] == "CIRCUIT_BREAKER_OPEN"
     breaker = (await rest.get(f"{RISK}/circuit-breaker", params={"account_id": account})).json()["circuit_breaker"]
     assert breaker["state"] == "CIRCUIT_BREAKER_STATE_OPEN"
     reset = await rest.post(f"{RISK}/circuit-breaker/reset", json={"account_id": account, "text": "looked into"})
     assert reset.status_code == 200, reset.text
     assert reset.json()["circuit_breaker"]["state"] == "CIRCUIT_BREAKER_STATE_CLOSED"
-    assert (await rest.post("/api/v1/orders", json=order(account, quantity="1"))).status_code == 200
+    assert (await someone.rest.post("/api/v1/orders", json=order(account, quantity="1"))).status_code == 200
 
 
-async def test_alerts_are_listed_and_streamed(rest: httpx.AsyncClient, account: str) -> None:
+async def test_alerts_are_listed_and_streamed(rest: httpx.AsyncClient, account: str, someone: Trader) -> None:
     """A refusal is an alert: on the stream as it comes, in the list afterwards."""
     await set_limits(rest, account, max_order_size="5")
     async with rest.stream("GET", "/api/v1/stream/alerts", params={"account_id": account}) as response:
@@ -135,7 +123,7 @@ async def test_alerts_are_listed_and_streamed(rest: httpx.AsyncClient, account: 
         # The account is new: what there is concerns the firm.
         while "snapshot_end" not in (message := await anext(stream)):
             assert {each["account_id"] for each in message["snapshot"]["alerts"]} == {""}
-        assert (await rest.post("/api/v1/orders", json=order(account))).status_code == 400
+        assert (await someone.rest.post("/api/v1/orders", json=order(account))).status_code == 400
         async with asyncio.timeout(10):
             while "update" not in (message := await anext(stream)):
                 pass
@@ -149,11 +137,15 @@ async def test_alerts_are_listed_and_streamed(rest: httpx.AsyncClient, account: 
     assert [each["alert_id"] for each in listed["alerts"] if each["account_id"]] == [alert["alert_id"]]
 
 
-async def test_metrics_follow_orders_and_fills(rest: httpx.AsyncClient, account: str) -> None:
+async def test_metrics_follow_orders_and_fills(
+    rest: httpx.AsyncClient, account: str, someone: Trader, other: Trader
+) -> None:
     """Open orders are exposure as soon as they are accepted, fills are position as soon as they are booked."""
     # The best price in the book: what other tests left there does not come first.
-    placed = (await rest.post("/api/v1/orders", json=order(account, limit_price="203"))).json()["order"]
-    counter = await rest.post("/api/v1/orders", json=order("demo", side="SIDE_SELL", quantity="4", limit_price="203"))
+    placed = (await someone.rest.post("/api/v1/orders", json=order(account, limit_price="203"))).json()["order"]
+    counter = await other.rest.post(
+        "/api/v1/orders", json=order(other.account_id, side="SIDE_SELL", quantity="4", limit_price="203")
+    )
     assert counter.status_code == 200, counter.text
 
     async def ask() -> dict[str, Any]:
@@ -166,12 +158,14 @@ async def test_metrics_follow_orders_and_fills(rest: httpx.AsyncClient, account:
     metrics = await eventually(ask, settled)
     [exposure] = metrics["exposures"]
     assert (exposure["open_buy_quantity"], exposure["most_long"], metrics["day_trades"]) == ("6", "10", 1)
-    await rest.delete(f"/api/v1/orders/{placed['order_id']}")
+    await someone.rest.delete(f"/api/v1/orders/{placed['order_id']}")
     metrics = await eventually(ask, lambda told: told["open_orders"] == 0)
     assert metrics["exposures"][0]["most_long"] == "4"
 
 
-async def test_broker_connection_from_first_to_last(rest: httpx.AsyncClient, account: str) -> None:
+async def test_broker_connection_from_first_to_last(
+    rest: httpx.AsyncClient, account: str, someone: Trader, other: Trader
+) -> None:
     """Made, told, listed, changed, traded through as an account's default, asked for its books, and deleted."""
     name = f"b{uuid.uuid4().hex[:10]}"
     path = f"/api/v1/brokers/{name}"
@@ -200,7 +194,7 @@ async def test_broker_connection_from_first_to_last(rest: httpx.AsyncClient, acc
     types = ["ORDER_TYPE_MARKET", "ORDER_TYPE_LIMIT", "ORDER_TYPE_STOP", "ORDER_TYPE_STOP_LIMIT"]
     assert capabilities["order_types"] == types
 
-    placed = (await rest.post("/api/v1/orders", json=order(account, limit_price="201"))).json()["order"]
+    placed = (await someone.rest.post("/api/v1/orders", json=order(account, limit_price="201"))).json()["order"]
 
     async def open_orders() -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = (await rest.get(f"{path}/orders")).json()["orders"]
@@ -210,7 +204,7 @@ async def test_broker_connection_from_first_to_last(rest: httpx.AsyncClient, acc
     assert (resting["order_id"], resting["leaves_quantity"]) == (placed["order_id"], "10")
     in_use = await rest.delete(path)
     assert detail(in_use, "ErrorInfo")["reason"] == "CONNECTION_IN_USE"
-    await rest.post("/api/v1/orders", json=order("demo", side="SIDE_SELL", limit_price="201"))
+    await other.rest.post("/api/v1/orders", json=order(other.account_id, side="SIDE_SELL", limit_price="201"))
     assert await eventually(open_orders, lambda told: not told) == []
     funds = (await rest.get(f"{path}/funds")).json()["funds"]
     assert [(each["currency"], each["balance"]) for each in funds] == [("USD", "-2010")]
@@ -227,7 +221,6 @@ async def test_broker_connection_from_first_to_last(rest: httpx.AsyncClient, acc
     ("changes", "field"),
     [
         ({"adapter": "nobody"}, "adapter"),
-        ({"environment": "ENVIRONMENT_LIVE"}, "environment"),
         ({"adapter": ""}, "adapter"),
     ],
 )
@@ -237,3 +230,10 @@ async def test_bad_connection_names_its_field(rest: httpx.AsyncClient, changes: 
     answer = await rest.post("/api/v1/brokers", json=wanted)
     assert answer.status_code == 400
     assert detail(answer, "BadRequest")["field_violations"][0]["field"] == field
+
+
+async def test_a_connection_of_the_other_world_is_not_made(rest: httpx.AsyncClient) -> None:
+    """Whoever keeps the simulation's connections makes none for real money."""
+    wanted = {"adapter": "simulation", "environment": "ENVIRONMENT_LIVE"}
+    answer = await rest.post("/api/v1/brokers", json=wanted)
+    assert (answer.status_code, detail(answer, "ErrorInfo")["reason"]) == (403, "PERMISSION_DENIED")

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_FILLED, ORDER_STATUS_NEW
 from ordermesh.order.v1.order_query_pb2 import GetOrderRequest
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
@@ -25,8 +25,9 @@ from tests.e2e.test_e2e_rest import order
 from tests.fakes.trade_client import TradeClient, placing
 from tests.faults.load import Load
 from tests.fixtures.events import events
-from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
+from tests.fixtures.users import DEALER, made, operator
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
@@ -43,8 +44,8 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
+    """A REST client at the gateway, of the operator's."""
+    async with (await operator(mesh)).over_rest() as client:
         yield client
 
 
@@ -53,8 +54,7 @@ async def traders(mesh: Mesh) -> AsyncIterator[Sequence[Trader]]:
     """A trader of each shard, at the gateway."""
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(trader(mesh.address("gateway"), account_id=account_of(shard)))
-            for shard in range(len(SHARDS))
+            await stack.enter_async_context(trader(mesh, account_id=account_of(shard))) for shard in range(len(SHARDS))
         ]
 
 
@@ -76,6 +76,7 @@ async def test_rest_and_events_know_one_order_service(
 ) -> None:
     """Accounts of both shards trade with each other: orders, events, lists, risk and positions of each are told."""
     buyer, seller = traders
+    dealer = await made(mesh, DEALER, accounts=(buyer.account_id, seller.account_id))
     instrument = await new_instrument(buyer)
     told: dict[str, str] = {}
 
@@ -96,7 +97,8 @@ async def test_rest_and_events_know_one_order_service(
         for someone, side in ((buyer, "SIDE_BUY"), (seller, "SIDE_SELL"))
         for _ in range(4)
     ]
-    answer = await rest.post("/api/v1/orders:batch", json={"orders": bodies})
+    async with dealer.over_rest() as desk:
+        answer = await desk.post("/api/v1/orders:batch", json={"orders": bodies})
     placed = [result["order"] for result in answer.json()["results"]]
     assert [each["client_order_id"] for each in placed] == [body["client_order_id"] for body in bodies]
     ids = {each["order_id"] for each in placed}
@@ -109,8 +111,9 @@ async def test_rest_and_events_know_one_order_service(
 
     for each in placed:
         assert (await rest.get(f"/api/v1/orders/{each['order_id']}")).json()["order"]["order_status"].endswith("FILLED")
-    everyones = (await rest.get("/api/v1/trades", params={"instrument": instrument})).json()["trades"]
-    assert {trade["order_id"] for trade in everyones} == ids
+    told_of = [{"instrument": instrument, "account_id": someone.account_id} for someone in traders]
+    trades = [(await rest.get("/api/v1/trades", params=each)).json()["trades"] for each in told_of]
+    assert {trade["order_id"] for each in trades for trade in each} == ids
     for someone, quantity in ((buyer, "12"), (seller, "-12")):
         assert (await someone.position(instrument, trades=4)).quantity == quantity
 
@@ -128,8 +131,8 @@ async def test_a_direct_client_may_call_either(mesh: Mesh, traders: Sequence[Tra
     channels = Channels()
     try:
         for name in SHARDS:
-            stub = OrderServiceStub(channels.to(mesh.address(name)))
             for someone in traders:
+                stub = OrderServiceStub(someone.user.authorized(channels.to(mesh.address(name))))
                 asked = someone.request(BUY, instrument, "1", "5")
                 resting = (await stub.PlaceOrder(asked)).order
                 await someone.reports.until(resting.order_id, ORDER_STATUS_NEW)
@@ -169,12 +172,12 @@ async def test_the_kill_switch_of_the_firm_stops_every_shard(traders: Sequence[T
     for someone, each in zip(traders, resting, strict=True):
         await someone.reports.until(each.order_id, ORDER_STATUS_NEW)
     stop = admin.EmergencyStopRequest(firm=True, state=TRADING_STATE_HALTED, text="by a test")
-    assert (await traders[0].risk.EmergencyStop(stop)).canceled_orders >= len(traders)
+    assert (await traders[0].operator.risk.EmergencyStop(stop)).canceled_orders >= len(traders)
     for someone, each in zip(traders, resting, strict=True):
         await someone.reports.until(each.order_id, ORDER_STATUS_CANCELED)
         with pytest.raises(grpc.aio.AioRpcError, match="is halted: by a test"):
             await someone.place(BUY, instrument, "1", "5")
-    await traders[0].risk.Resume(admin.ResumeRequest(firm=True, text="by a test"))
+    await traders[0].operator.risk.Resume(admin.ResumeRequest(firm=True, text="by a test"))
     for someone in traders:
         await someone.place(BUY, instrument, "1", "5")
 
@@ -199,7 +202,7 @@ async def test_a_shard_that_is_killed_takes_no_other_along(mesh: Mesh, traders: 
     async with direct:
         await mesh.kill(SHARDS[0])
         for number in range(20):
-            stub, metadata = ((there.orders, named), (OrderServiceStub(direct), ()))[number % 2]
+            stub, metadata = ((there.orders, named), (OrderServiceStub(there.user.authorized(direct)), ()))[number % 2]
             request = there.request(BUY, instrument, "1", "49")
             await stub.PlaceOrder(request, metadata=metadata, timeout=10)
         # Through a gateway that is told no account: a call that was at the dead one is sent again.

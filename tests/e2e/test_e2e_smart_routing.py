@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
-import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from deploy.embedded.mesh import Mesh
@@ -21,13 +18,6 @@ from tests.fixtures.command import ordermesh
 from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
-    """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
-        yield client
 
 
 async def listed_twice(maker: Trader) -> tuple[str, str]:
@@ -56,7 +46,7 @@ async def _list(maker: Trader, name: str) -> None:
         tick_size="0.01",
         lot_size="1",
     )
-    await answered(lambda: maker.market_data.CreateInstrument(request))
+    await answered(lambda: maker.operator.market_data.CreateInstrument(request))
 
 
 async def _told(maker: Trader, name: str, levels: int) -> None:
@@ -84,7 +74,7 @@ async def children(taker: Trader, parent: order_pb2.Order) -> list[order_pb2.Ord
 
 async def test_a_routed_order_takes_the_cheaper_listing_first_and_fills_over_both(mesh: Mesh) -> None:
     """The preview tells the plan; children are linked, positions are in both, and the plan stays with the order."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as taker:
+    async with trader(mesh) as maker, trader(mesh) as taker:
         first, second = await listed_twice(maker)
         request = taker.request(BUY, first, "20", "20.1", time_in_force=TIME_IN_FORCE_DAY)
         request.algorithm.CopyFrom(smart())
@@ -120,7 +110,7 @@ async def test_a_routed_order_takes_the_cheaper_listing_first_and_fills_over_bot
 
 async def test_what_no_book_offers_rests_and_takes_what_comes(mesh: Mesh) -> None:
     """The rest of a limit order rests; a cancel of the order takes it back."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as taker:
+    async with trader(mesh) as maker, trader(mesh) as taker:
         first, _ = await listed_twice(maker)
         parent = await taker.place(
             BUY, first, "20", "20.05", time_in_force=TIME_IN_FORCE_DAY, algorithm=smart(max_rounds=3)
@@ -142,9 +132,9 @@ async def test_what_no_book_offers_rests_and_takes_what_comes(mesh: Mesh) -> Non
         assert ended.cumulative_quantity == "19"
 
 
-async def test_routing_over_rest_and_by_the_command(mesh: Mesh, rest: httpx.AsyncClient) -> None:
+async def test_routing_over_rest_and_by_the_command(mesh: Mesh) -> None:
     """REST takes the same message; the command routes with `--algorithm smart`; what does not go with it is a 400."""
-    async with trader(mesh.address("gateway")) as maker, trader(mesh.address("gateway")) as taker:
+    async with trader(mesh) as maker, trader(mesh) as taker:
         first, second = await listed_twice(maker)
         end_time = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 30))
         body: dict[str, Any] = {
@@ -157,16 +147,16 @@ async def test_routing_over_rest_and_by_the_command(mesh: Mesh, rest: httpx.Asyn
             "quantity": "5",
             "algorithm": {"smart_routing": {"venues": ["XTSB"]}, "end_time": end_time},
         }
-        answer = await rest.post("/api/v1/orders", json=body)
+        answer = await taker.rest.post("/api/v1/orders", json=body)
         assert answer.status_code == 200, answer.text
         report = await taker.reports.until(answer.json()["order"]["order_id"], ORDER_STATUS_FILLED)
         assert [each.instrument for each in report.algorithm.plan.routing.routes] == [second]
         body["algorithm"]["cross_at_end"] = True
-        refused = await rest.post("/api/v1/orders", json=body | {"client_order_id": uuid.uuid4().hex})
+        refused = await taker.rest.post("/api/v1/orders", json=body | {"client_order_id": uuid.uuid4().hex})
         assert refused.status_code == 400
         assert "ALGORITHM_MISMATCH" in refused.text
         done = await ordermesh(
-            mesh,
+            taker.user,
             *("order", "buy", first, "11", "--algorithm", "smart", "--end", "30s", "--json"),
             *("--account", taker.account_id),
         )

@@ -25,7 +25,7 @@ async def trading(mesh: Mesh, someone: Trader, *, leased: bool = False) -> Async
     channels = Channels()
     fields = {"cancel_on_disconnect": CancelOnDisconnect()} if leased else {}
     try:
-        stub = OrderServiceStub(channels.to(mesh.address("gateway")))
+        stub = OrderServiceStub(someone.user.authorized(channels.to(mesh.address("gateway"))))
         async with TradeClient.open(stub, someone.account_id, **fields) as client:
             await client.until(lambda: "snapshot_end" in client.items())
             yield client
@@ -36,8 +36,8 @@ async def trading(mesh: Mesh, someone: Trader, *, leased: bool = False) -> Async
 async def test_two_traders_trade_on_their_streams(mesh: Mesh) -> None:
     """Orders, cancels and executions of both, each on its own stream, to the positions."""
     async with (
-        trader(mesh.address("gateway")) as buyer,
-        trader(mesh.address("gateway")) as seller,
+        trader(mesh) as buyer,
+        trader(mesh) as seller,
         trading(mesh, buyer) as buys,
         trading(mesh, seller) as sells,
     ):
@@ -63,7 +63,7 @@ async def test_two_traders_trade_on_their_streams(mesh: Mesh) -> None:
 
 async def test_a_stream_may_take_more_than_the_largest_request(mesh: Mesh) -> None:
     """The gateway's limit is for requests with one message; what a stream takes in all has none."""
-    async with trader(mesh.address("gateway")) as someone, trading(mesh, someone) as trade:
+    async with trader(mesh) as someone, trading(mesh, someone) as trade:
         wrong = someone.request(BUY, "LONG.XTST", "1", "50", client_order_id="x" * 64)
         wrong.account_id = "y" * 64
         batch = [placing(wrong)] * 500
@@ -78,7 +78,7 @@ async def test_a_stream_may_take_more_than_the_largest_request(mesh: Mesh) -> No
 
 async def test_the_gateway_hands_on_how_a_stream_ended(mesh: Mesh) -> None:
     """Closed in order, orders stay; cut, they are canceled; out of sequence, the error has its reason."""
-    async with trader(mesh.address("gateway")) as someone:
+    async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
         async with trading(mesh, someone, leased=True) as trade:
             kept = await trade.place(someone.request(BUY, instrument, "1", "50"))

@@ -61,7 +61,7 @@ class Flood:
     async def _stream(self, load: Load, someone: Trader, orders: Sequence[PlaceOrderRequest]) -> None:
         batches = [orders[first : first + _PER_BATCH] for first in range(0, len(orders), _PER_BATCH)]
         channels = Channels()
-        stub: Any = OrderServiceStub(channels.to(load.mesh.address("order")))
+        stub: Any = OrderServiceStub(someone.user.authorized(channels.to(load.mesh.address("order"))))
         try:
             async with TradeClient.open(stub, someone.account_id) as trade:
                 for batch in batches:

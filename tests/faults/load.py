@@ -83,13 +83,13 @@ class Load:
         """Opens accounts and an instrument of their own; an even number, as every second one sells."""
         async with AsyncExitStack() as stack:
             address = mesh.address("order")
-            traders = [await stack.enter_async_context(trader(mesh.address("gateway"))) for _ in range(accounts)]
+            traders = [await stack.enter_async_context(trader(mesh)) for _ in range(accounts)]
             channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
             instrument = await new_instrument(traders[0])
             request = market_data_service_pb2.GetInstrumentRequest(instrument=instrument)
             listed = (await answered(lambda: traders[0].market_data.GetInstrument(request))).instrument
             for someone in traders:
-                someone.orders = OrderServiceStub(channel)
+                someone.orders = OrderServiceStub(someone.user.authorized(channel))
             yield cls(mesh, traders, instrument, listed.engine_instrument_id, Random(seed), manner)
 
     @asynccontextmanager
@@ -221,7 +221,7 @@ class Load:
         mine = {order.order_id for order in await self.orders_of(someone)}
         expected = sign * sum((logged[order_id] for order_id in mine), Decimal(0))
         request = position_query_pb2.ListPositionsRequest(account_id=someone.account_id, include_closed=True)
-        async with grpc.aio.insecure_channel(self.mesh.address("portfolio")) as channel:
+        async with someone.user.calling("portfolio") as channel:
             stub = PortfolioServiceStub(channel)
 
             async def held() -> Decimal:

@@ -13,12 +13,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1.order_query_pb2 import ListTradesRequest
 from ordermesh.order.v1.trade_query_pb2 import GetTradeRequest
 from tests.fakes.machine_clock import MachineClock
 from tests.faults.load import Load
-from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import answered
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]

@@ -8,16 +8,16 @@ from random import Random
 from typing import Any
 
 import asyncpg
-import grpc
 import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from services.kernel.errors import ErrorKind
 from tests.faults.malformed import ANSWER_SECONDS, by_grpc, by_grpc_web, by_rest, malformed, named, public_methods
-from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import eventually
+from tests.fixtures.users import EVERY_ROLE, User, made
 
 pytestmark = [
     pytest.mark.faults,
@@ -46,17 +46,23 @@ async def asked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]
         yield mesh
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def everybody(asked: Mesh) -> User:
+    """Somebody who may do everything, so that nothing is refused for want of a role."""
+    return await made(asked, *EVERY_ROLE, accounts=("demo",))
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def http(asked: Mesh) -> AsyncIterator[httpx.AsyncClient]:
+async def http(everybody: User) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the gateway."""
-    async with httpx.AsyncClient(base_url=asked.gateway_url, timeout=ANSWER_SECONDS) as client:
+    async with everybody.over_rest(ANSWER_SECONDS) as client:
         yield client
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def channel(asked: Mesh) -> AsyncIterator[Any]:
+async def channel(everybody: User) -> AsyncIterator[Any]:
     """A channel to the gateway, whose calls take bytes."""
-    async with grpc.aio.insecure_channel(asked.address("gateway")) as opened:
+    async with everybody.calling() as opened:
         yield opened
 
 

@@ -18,13 +18,13 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from deploy.embedded.plan import Ports
 from ordermesh.order.v1 import order_stream_pb2
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tests.fakes.line import Line
 from tests.faults.load import PATIENT, Load, Manner
-from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 
 pytestmark = [
     pytest.mark.faults,
@@ -35,8 +35,8 @@ pytestmark = [
 ]
 
 ORDERS, ACCOUNTS = 600, 6
-PARTS = ("order", "risk", "broker", "portfolio", "marketdata", "engine", "redis", "postgres")
-SUSPENDED = ("risk", "broker", "portfolio", "marketdata", "engine", "redis")
+PARTS = ("order", "risk", "broker", "portfolio", "marketdata", "identity", "engine", "redis", "postgres")
+SUSPENDED = ("risk", "broker", "portfolio", "marketdata", "identity", "engine", "redis")
 LINES = {
     "risk": "ORDERMESH_ORDER_RISK_ADDRESS",
     "broker": "ORDERMESH_ORDER_BROKER_ADDRESS",
@@ -194,9 +194,12 @@ async def test_a_reader_that_stands_still_harms_nobody(breakable: Breakable, see
         Load.open(breakable.mesh, seed, ACCOUNTS, PATIENT) as load,
         grpc.aio.insecure_channel(address) as channel,
     ):
-        accounts = [someone.account_id for someone in load.traders]
-        requests = [order_stream_pb2.StreamOrdersRequest(account_id=account) for account in accounts * 5]
-        stalled = [OrderServiceStub(channel).StreamOrders(request) for request in requests]
+        stalled = [
+            OrderServiceStub(someone.user.authorized(channel)).StreamOrders(
+                order_stream_pb2.StreamOrdersRequest(account_id=someone.account_id)
+            )
+            for someone in load.traders * 5
+        ]
         for call in stalled:
             await call.read()
         async with load.running(ORDERS):

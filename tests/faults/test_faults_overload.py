@@ -10,10 +10,10 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from tests.faults.flood import PLACED, Flood
 from tests.faults.load import PRICE, Load, Manner
-from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import BUY
 from tests.fixtures.usage import usage_of
 

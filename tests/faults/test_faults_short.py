@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
 from ordermesh.order.v1.execution_report_pb2 import (
     EXECUTION_TYPE_PENDING_REPLACE,
@@ -19,12 +19,12 @@ from ordermesh.risk.v1 import risk_service_pb2
 from ordermesh.type.v1.trading_pb2 import ORDER_TYPE_STOP_LIMIT
 from tests.faults.load import RECOVERY_SECONDS, Load
 from tests.faults.trading import Trading
-from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 
-PARTS = ("order", "risk", "broker", "portfolio", "marketdata", "engine", "redis", "postgres")
+PARTS = ("order", "risk", "broker", "portfolio", "marketdata", "identity", "engine", "redis", "postgres")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -76,7 +76,7 @@ async def may_buy(someone: Trader) -> str:
 @pytest.mark.parametrize("part", ["order", "risk", "broker", "engine", "postgres"])
 async def test_a_part_killed_while_a_replace_is_on_its_way(breakable: Mesh, part: str) -> None:
     """The engine stands still, so that the replace waits for it; it is made once; risk holds the larger meanwhile."""
-    async with trader(breakable.address("gateway")) as buyer, trader(breakable.address("gateway")) as seller:
+    async with trader(breakable) as buyer, trader(breakable) as seller:
         instrument = await new_instrument(buyer)
         bid = await buyer.place(BUY, instrument, "10", "50")
         await buyer.reports.until(bid.order_id, ORDER_STATUS_NEW)
@@ -117,7 +117,7 @@ async def test_a_part_killed_while_a_replace_is_on_its_way(breakable: Mesh, part
 
 async def test_a_stop_order_outlives_whoever_carries_it(breakable: Mesh) -> None:
     """It waits while order, broker and engine are killed one after the other, and is released and filled once."""
-    async with trader(breakable.address("gateway")) as someone, trader(breakable.address("gateway")) as maker:
+    async with trader(breakable) as someone, trader(breakable) as maker:
         instrument = await new_instrument(someone)
         stop = await someone.place(BUY, instrument, "4", "52", type=ORDER_TYPE_STOP_LIMIT, stop_price="51")
         await someone.reports.until(stop.order_id, ORDER_STATUS_NEW)
@@ -128,7 +128,7 @@ async def test_a_stop_order_outlives_whoever_carries_it(breakable: Mesh) -> None
         assert (waiting.order_status, waiting.stop_price, waiting.triggered) == (ORDER_STATUS_NEW, "51", False)
         assert await may_buy(someone) == "4"
         await maker.place(SELL, instrument, "5", "51")
-        async with trader(breakable.address("gateway")) as taker:
+        async with trader(breakable) as taker:
             await taker.place(BUY, instrument, "1", "51")
             filled = await eventually(
                 lambda: order_of(someone, stop.order_id),

@@ -60,7 +60,7 @@ class Trading:
             someone.account_id,
             [orders[n : n + _PER_BATCH] for n in range(0, len(orders), _PER_BATCH)],
         )
-        stub: Any = OrderServiceStub(channels.to(load.mesh.address("order")))
+        stub: Any = OrderServiceStub(someone.user.authorized(channels.to(load.mesh.address("order"))))
         trade = TradeClient(stub.Trade(), account_id)
 
         def enough() -> bool:

@@ -12,30 +12,20 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from ordermesh.event.v1 import event_log_service_pb2, event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc, trade_stream_pb2
 from ordermesh.risk.v1 import reservation_service_pb2, reservation_service_pb2_grpc
 from services.mesh.status import from_rpc_error
 from tests.fixtures.command import ordermesh
-from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import eventually
+from tests.fixtures.users import PASSWORD
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PASSWORD: Final = "correct horse battery staple"
 SIMULATION: Final = "ENVIRONMENT_SIMULATION"
-SETTINGS: Final = {
-    "ORDERMESH_ENFORCE_ACCESS": "true",
-    "ORDERMESH_IDENTITY_FIRST_ADMIN": "admin",
-    "ORDERMESH_IDENTITY_FIRST_ADMIN_PASSWORD": PASSWORD,
-    "ORDERMESH_IDENTITY_FIRST_TRADER": "demo-trader",
-    "ORDERMESH_IDENTITY_FIRST_TRADER_PASSWORD": PASSWORD,
-    "ORDERMESH_IDENTITY_REGISTRATION": "simulation,live",
-    "ORDERMESH_IDENTITY_ARGON2_TIME_COST": "1",
-    "ORDERMESH_IDENTITY_ARGON2_MEMORY_KIB": "64",
-    "ORDERMESH_IDENTITY_ARGON2_PARALLELISM": "1",
-}
+SETTINGS: Final = {"ORDERMESH_IDENTITY_REGISTRATION": "simulation,live"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +89,7 @@ async def admin(anybody: User) -> User:
 @pytest_asyncio.fixture(loop_scope="module")
 async def trader(anybody: User) -> User:
     """Trades for the account `demo`."""
-    return await anybody.login("demo-trader")
+    return await anybody.login("demo")
 
 
 async def made(admin: User, role: str, *accounts: str) -> User:

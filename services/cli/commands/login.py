@@ -1,4 +1,4 @@
-"""`ordermesh login`, `logout` and `whoami`: who the command acts for."""
+"""`ordermesh login`, `logout`, `whoami` and `token`: who the command acts for."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rich.markup import escape
 from ordermesh.identity.v1 import authentication_pb2, profile_pb2, session_pb2, user_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.cli import options, output
-from services.cli.failure import ExitCode
+from services.cli.failure import NOBODY, ExitCode
 from services.cli.mesh import Mesh, asked, run
 from services.cli.output import Column
-from services.kernel.errors import CodedError, ErrorKind
+from services.kernel.errors import CodedError, ErrorKind, unauthenticated
 
 _COLUMNS = (
     Column("user"),
@@ -27,6 +27,8 @@ _COLUMNS = (
     Column("name"),
 )
 _MOST_CLIENT = 100
+_LEAST_SECONDS = 60.0
+"""What is left of the life of a token that is shown."""
 
 
 class Environment(StrEnum):
@@ -73,6 +75,14 @@ def logout(json: options.Json = False, address: options.Address = "") -> None:
 def whoami(json: options.Json = False, address: options.Address = "") -> None:
     """Tells who is logged in."""
     run(address, lambda mesh: _whoami(mesh, as_json=json))
+
+
+def token(address: options.Address = "") -> None:
+    """Prints an access token of who is logged in, good for a minute at least: for scripts, and other programs.
+
+    Such as: curl -H "authorization: Bearer $(ordermesh token)" http://127.0.0.1:8080/api/v1/orders?account_id=demo
+    """
+    raise typer.Exit(asked(address, _token, logged_in=False))
 
 
 def _named() -> str:
@@ -146,6 +156,15 @@ async def _whoami(mesh: Mesh, *, as_json: bool) -> int:
         output.print_json(answer)
     else:
         output.show(_COLUMNS, [_row(answer.user)], "nobody is logged in")
+    return ExitCode.DONE
+
+
+async def _token(mesh: Mesh) -> int:
+    shown = await mesh.login.access_token(_LEAST_SECONDS)
+    if not shown:
+        raise unauthenticated("INVALID_TOKEN", NOBODY)
+    # As it is, whatever the width of a terminal.
+    sys.stdout.write(f"{shown}\n")
     return ExitCode.DONE
 
 

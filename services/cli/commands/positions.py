@@ -67,7 +67,7 @@ async def _watch(mesh: Mesh, account: str, *, as_json: bool) -> int:
     request = portfolio_stream_pb2.StreamPortfolioRequest(account_id=account, update_interval=_UPDATE_INTERVAL)
     screen, held = live.Screen(in_place=not as_json), _Held()
     with screen.open():
-        async for message in live.messages(mesh.portfolios.StreamPortfolio(request)):
+        async for message in live.messages(mesh.login, lambda: mesh.portfolios.StreamPortfolio(request)):
             value = _value_of(message)
             if value is None:
                 continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from services.cli.address import find_mesh
 from services.cli.failure import ExitCode, exit_code, one_line
+from services.cli.mesh import Mesh, asked
 from services.cli.output import complain
 from services.kernel.errors import CodedError
 from services.market.replay.command import Recording, Venue, check_book, find_recordings, play_market
@@ -42,7 +41,8 @@ def replay(
 ) -> None:
     """Replays recorded order-by-order data: proves the book it gives, or lets you trade inside it.
 
-    Book mode needs no running mesh; it ends with 1 when there is a difference that nothing explains.
+    Book mode needs no running mesh; it ends with 1 when there is a difference that nothing explains. Market mode makes
+    an instrument, which an admin may.
     """
     try:
         code = _replay(find_recordings(files), mode, speed, limit, keep=keep)
@@ -59,8 +59,11 @@ def _replay(recordings: list[Recording], mode: Mode, speed: float, limit: int, *
     if mode is Mode.BOOK:
         differences = [check_book(recording, console, limit=limit).different for recording in recordings]
         return ExitCode.REFUSED if any(differences) else ExitCode.DONE
-    addresses = find_mesh()
-    venue = Venue(addresses.directly("engine"), addresses.of("marketdata"))
-    for recording in recordings:
-        asyncio.run(play_market(recording, console, venue, speed=speed, limit=limit, keep=keep))
-    return ExitCode.DONE
+
+    async def play(mesh: Mesh) -> ExitCode:
+        venue = Venue(mesh.engine, mesh.channel("marketdata"))
+        for recording in recordings:
+            await play_market(recording, console, venue, speed=speed, limit=limit, keep=keep)
+        return ExitCode.DONE
+
+    return asked("", play)

@@ -28,7 +28,7 @@ from services.market.replay.lobster import (
 from services.market.replay.market_mode import MarketReplay, Outcome
 from services.market.replay.player import Pace, Player
 from services.market.replay.tables import comparison_table, outcome_table
-from services.mesh.client import Channel, Channels
+from services.mesh.client import Channel
 
 VENUE = "REPLAY"
 _PROGRESS_EVERY = 2048
@@ -54,10 +54,10 @@ class _Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """Where a recording is played: `host:port` of the engine and of MarketDataService."""
+    """Where a recording is played: the engine, and MarketDataService, called for who may make an instrument."""
 
-    engine_address: str
-    market_data_address: str
+    engine: Channel
+    market_data: Channel
 
 
 def find_recordings(files: Sequence[Path]) -> list[Recording]:
@@ -124,7 +124,7 @@ async def play_market(
     Args:
         recording: The files.
         console: Where progress and the outcome are shown.
-        venue: Where the engine and MarketDataService are.
+        venue: The engine and MarketDataService.
         speed: Seconds of the file in one second of now; 0: as fast as the engine goes.
         limit: Most messages to play; 0: all.
         keep: Leaves the book as it is at the end, instead of taking the replay's orders out.
@@ -133,25 +133,17 @@ async def play_market(
         CodedError: A file cannot be read, or a service cannot be reached.
     """
     loaded = _load(recording, limit)
-    channels = Channels()
+    instrument = await MarketDataPeer(venue.market_data).create_equity(
+        f"{recording.symbol}.{VENUE}", f"{recording.symbol}, replayed from a recording"
+    )
+    replay = MarketReplay(instrument.engine_id, int(instrument.tick_size * PRICE_SCALE), run=time.time_ns())
+    console.print(f"{len(loaded.messages)} messages into [bold]{instrument.name}[/bold]: trade in it while it plays.")
     try:
-        market_data = MarketDataPeer(channels.to(venue.market_data_address))
-        engine = channels.to(venue.engine_address)
-        instrument = await market_data.create_equity(
-            f"{recording.symbol}.{VENUE}", f"{recording.symbol}, replayed from a recording"
-        )
-        replay = MarketReplay(instrument.engine_id, int(instrument.tick_size * PRICE_SCALE), run=time.time_ns())
-        console.print(
-            f"{len(loaded.messages)} messages into [bold]{instrument.name}[/bold]: trade in it while it plays."
-        )
-        try:
-            await _play(loaded, replay, console, engine, instrument, Pace(speed, time.monotonic))
-        finally:
-            if not keep:
-                await _clear(engine, instrument)
-            console.print(outcome_table(instrument.name, replay.outcome))
+        await _play(loaded, replay, console, venue.engine, instrument, Pace(speed, time.monotonic))
     finally:
-        await channels.close()
+        if not keep:
+            await _clear(venue.engine, instrument)
+        console.print(outcome_table(instrument.name, replay.outcome))
     return replay.outcome
 
 

@@ -23,6 +23,8 @@ REFRESH_SECONDS: Final = 240.0
 """Less than the five minutes for which the contract lets a set be kept."""
 LEAST_SECONDS: Final = 2.0
 """Least time between two questions: anybody can name a key that there is not."""
+AGAIN_SECONDS: Final = 0.25
+"""The same while IdentityService does not answer: what starts beside it is not shut for two seconds more."""
 PATIENCE_SECONDS: Final = 2.0
 
 Fetch = Callable[[], Awaitable[Mapping[str, EllipticCurvePublicKey]]]
@@ -39,7 +41,7 @@ class IdentityKeys:
         self._fetch, self._now = fetch, now
         self._keys: Mapping[str, EllipticCurvePublicKey] = {}
         self._asked_at: float | None = None
-        self._failed = True
+        self._failed, self._away = True, False
         self._asking: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str) -> EllipticCurvePublicKey | None:
@@ -58,7 +60,7 @@ class IdentityKeys:
     async def refresh(self) -> None:
         """Asks for the keys, once for all who wait, unless they were asked for just now."""
         if self._asking is None:
-            if self._asked_at is not None and self._now() - self._asked_at < LEAST_SECONDS:
+            if self._asked_at is not None and self._now() - self._asked_at < self._least_seconds:
                 return
             self._asking = detached(self._ask(), name="token keys")
         await asyncio.shield(self._asking)
@@ -67,7 +69,11 @@ class IdentityKeys:
         """Keeps them fresh, for ever."""
         while True:
             await self.refresh()
-            await asyncio.sleep(LEAST_SECONDS if self._failed else REFRESH_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS if self._failed else REFRESH_SECONDS)
+
+    @property
+    def _least_seconds(self) -> float:
+        return AGAIN_SECONDS if self._failed else LEAST_SECONDS
 
     async def _ask(self) -> None:
         try:
@@ -75,9 +81,14 @@ class IdentityKeys:
         except (CodedError, ValueError) as error:
             # Whatever is wrong with the answer: what is known goes on to count, and the service goes on.
             self._failed = True
-            _log.warning("keys of tokens cannot be fetched", **{Key.ERROR: str(error)})
+            if not self._away:
+                _log.warning("keys of tokens cannot be fetched", **{Key.ERROR: str(error)})
+            self._away = True
         else:
             self._failed = False
+            if self._away:
+                _log.info("keys of tokens are fetched again")
+            self._away = False
             if self._keys.keys() - told.keys():
                 self.generation += 1
             self._keys = told

@@ -54,6 +54,18 @@ def test_settings_reach_every_process(tmp_path: Path) -> None:
     assert commands["marketdata"].environment["ORDERMESH_MARKET_SEED"] == "7"
 
 
+def test_every_service_looks_at_who_calls_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a setting that is given for this very mesh says otherwise."""
+    monkeypatch.setenv("ORDERMESH_ENFORCE_ACCESS", "false")
+    for component in _mesh(tmp_path).components():
+        if component.command.arguments[1:2] == ("-m",):
+            assert component.command.environment["ORDERMESH_ENFORCE_ACCESS"] == "true", component.name
+    unguarded = _mesh(tmp_path, ORDERMESH_ENFORCE_ACCESS="false")
+    assert unguarded.environment()["ORDERMESH_ENFORCE_ACCESS"] == "false"
+
+
 async def test_an_engine_that_is_not_built_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says which command builds it."""
     monkeypatch.setattr(local_mesh, "ENGINE", tmp_path / "missing")
@@ -65,6 +77,8 @@ def test_the_banner_shows_real_addresses(tmp_path: Path) -> None:
     """Whoever copies from the banner reaches the running mesh; without the order path there is nothing to copy."""
     text = banner(_mesh(tmp_path))
     assert "curl -s http://127.0.0.1:9000/api/v1/orders" in text
+    assert text.count('-H "authorization: Bearer $(.venv/bin/ordermesh token --address 127.0.0.1:9000)"') == 2
+    assert ".venv/bin/ordermesh login --username demo --address 127.0.0.1:9000" in text
     assert f"{tmp_path.resolve()}/logs/<name>.log" in text
     assert ".venv/bin/ordermesh order buy AAPL.XNAS 10 --address 127.0.0.1:9000 && " in text
     assert "curl" not in banner(_mesh(tmp_path, "redis"))

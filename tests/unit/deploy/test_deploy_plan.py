@@ -69,8 +69,8 @@ def test_only_the_ports_of_the_wanted_parts_have_to_be_free() -> None:
 
 def test_parts_bring_what_they_need() -> None:
     """Asking for one part gives the closure of its needs, in the order of the table."""
-    assert with_needs(["system"]) == ("postgres", "redis", "system")
-    assert with_needs(["broker"]) == ("postgres", "redis", "engine", "marketdata", "broker")
+    assert with_needs(["system"]) == ("postgres", "redis", "system", "identity")
+    assert with_needs(["broker"]) == ("postgres", "redis", "engine", "marketdata", "broker", "identity")
 
 
 def test_an_unknown_part_is_refused() -> None:
@@ -92,7 +92,7 @@ def test_the_environment_holds_addresses_under_the_names_services_read() -> None
 
 def test_every_shard_of_the_order_service_is_a_part() -> None:
     """They are asked for by one name, stand together, and bring what one brings."""
-    assert with_needs(["order", "gateway"], shards=3)[-4:] == ("order", "order-1", "order-2", "gateway")
+    assert with_needs(["order", "gateway"], shards=3)[-5:] == ("order", "order-1", "order-2", "identity", "gateway")
     assert [service.name for service in services(2) if service.module == "services.order"] == ["order", "order-1"]
     assert services(1) == SERVICES
 
