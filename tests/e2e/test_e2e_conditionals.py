@@ -71,8 +71,7 @@ async def trades_at(maker: Trader, taker: Trader, instrument: str, price: str) -
 
 async def test_a_touched_order_trades_once_the_market_comes_to_it(mesh: Mesh) -> None:
     """It waits here, in no book, until a trade at its price; then it takes what is there."""
-    address = mesh.address("gateway")
-    async with trader(address) as maker, trader(address) as taker, trader(address) as someone:
+    async with trader(mesh) as maker, trader(mesh) as taker, trader(mesh) as someone:
         instrument = await new_instrument(maker)
         await maker.place(BUY, instrument, "5", "49")
         waiting = await someone.place(SELL, instrument, "5", stop_price="52", **TOUCHED)
@@ -88,8 +87,7 @@ async def test_a_touched_order_trades_once_the_market_comes_to_it(mesh: Mesh) ->
 
 async def test_a_trailing_stop_follows_the_market_and_sells_behind_it(mesh: Mesh) -> None:
     """Its stop price rises with the trades, is told, and is reached from above."""
-    address = mesh.address("gateway")
-    async with trader(address) as maker, trader(address) as taker, trader(address) as someone:
+    async with trader(mesh) as maker, trader(mesh) as taker, trader(mesh) as someone:
         instrument = await new_instrument(maker)
         await maker.place(BUY, instrument, "5", "48")
         await trades_at(maker, taker, instrument, "50")
@@ -178,20 +176,23 @@ async def test_the_command_takes_conditional_orders(mesh: Mesh) -> None:
 @pytest.mark.parametrize("part", ["order", "marketdata"])
 async def test_what_is_killed_around_a_trigger_releases_once(tmp_path: Path, part: str) -> None:
     """OrderService or MarketDataService, as the trade is made; the fill is one, in the log and in the position."""
-    async with running_mesh(tmp_path, WITHOUT_AGENTS) as mesh:
-        address = mesh.address("gateway")
-        async with trader(address) as maker, trader(address) as taker, trader(address) as someone:
-            instrument = await new_instrument(maker)
-            await maker.place(BUY, instrument, "50", "45")
-            waiting = await someone.place(SELL, instrument, "5", stop_price="52", **TOUCHED)
-            sold = await maker.place(SELL, instrument, "1", "52")
-            await until(maker, sold.order_id, lambda each: each.order_status == ORDER_STATUS_NEW)
-            bought = await taker.place(BUY, instrument, "1", "52")
-            await mesh.kill(part)
-            await mesh.until_serving(part)
-            await until(taker, bought.order_id, filled, 60)
-            await until(someone, waiting.order_id, filled, 60)
-            history = order_query_pb2.GetOrderHistoryRequest(order_id=waiting.order_id)
-            reports = (await answered(lambda: someone.orders.GetOrderHistory(history))).reports
-            assert [report.execution_type for report in reports].count(TRIGGERED) == 1
-            assert (await someone.position(instrument, trades=1)).quantity == "-5"
+    async with (
+        running_mesh(tmp_path, WITHOUT_AGENTS) as mesh,
+        trader(mesh) as maker,
+        trader(mesh) as taker,
+        trader(mesh) as someone,
+    ):
+        instrument = await new_instrument(maker)
+        await maker.place(BUY, instrument, "50", "45")
+        waiting = await someone.place(SELL, instrument, "5", stop_price="52", **TOUCHED)
+        sold = await maker.place(SELL, instrument, "1", "52")
+        await until(maker, sold.order_id, lambda each: each.order_status == ORDER_STATUS_NEW)
+        bought = await taker.place(BUY, instrument, "1", "52")
+        await mesh.kill(part)
+        await mesh.until_serving(part)
+        await until(taker, bought.order_id, filled, 60)
+        await until(someone, waiting.order_id, filled, 60)
+        history = order_query_pb2.GetOrderHistoryRequest(order_id=waiting.order_id)
+        reports = (await answered(lambda: someone.orders.GetOrderHistory(history))).reports
+        assert [report.execution_type for report in reports].count(TRIGGERED) == 1
+        assert (await someone.position(instrument, trades=1)).quantity == "-5"

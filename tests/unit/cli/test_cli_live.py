@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from ordermesh.identity.v1 import session_pb2
-from ordermesh.marketdata.v1.market_data_service_pb2 import StreamQuotesResponse
+from ordermesh.marketdata.v1.market_data_service_pb2 import QuoteUpdate, StreamQuotesResponse
 from services.cli.live import messages
 from services.cli.login import Login
 from services.cli.tokens import TokenFile
 from services.kernel.errors import CodedError, unauthenticated, unavailable
 
-NEWS = StreamQuotesResponse(update={})
+NEWS = StreamQuotesResponse(update=QuoteUpdate())
 
 
 class FakeStream:
