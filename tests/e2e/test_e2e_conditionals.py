@@ -162,7 +162,7 @@ async def test_the_command_takes_conditional_orders(mesh: Mesh) -> None:
         assert (touched.code, touched.err) == (0, "")
         assert touched.out.startswith(f"suspended: sell 5 {instrument} at 51.5 or better once 52 is touched")
         trails = await ordermesh(
-            mesh, "order", "sell", instrument, "5", "--trail", "1.5%", "--stop", "40", "--json", *mine
+            someone.user, "order", "sell", instrument, "5", "--trail", "1.5%", "--stop", "40", "--json", *mine
         )
         assert (trails.json["type"], trails.json["trailing_stop"]["percent"]) == ("ORDER_TYPE_TRAILING_STOP", "1.5")
         replaced = await ordermesh(someone.user, "replace", trails.json["order_id"], "--trail", "20t")

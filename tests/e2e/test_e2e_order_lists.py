@@ -79,7 +79,7 @@ async def test_a_bracket_is_filled_in_parts_and_ends_with_its_profit(someone: Tr
     assert again.json()["order_list"]["order_list_id"] == list_id
     listed = await rest.get("/api/v1/order-lists", params={"account_id": account})
     assert [each["order_list_id"] for each in listed.json()["order_lists"]] == [list_id]
-    of_list = await rest.get("/api/v1/orders", params={"order_list_id": list_id})
+    of_list = await rest.get("/api/v1/orders", params={"order_list_id": list_id, "account_id": account})
     assert len(of_list.json()["orders"]) == 3
 
 

@@ -224,7 +224,7 @@ async def test_the_command_takes_every_instruction(mesh: Mesh) -> None:
         assert (placed.code, placed.err) == (0, "")
         assert placed.out.startswith(f"new: buy 10 {instrument} at 21 or better from 20.5 on (shows 4, until 2100-01-0")
         passive = await ordermesh(
-            mesh, "order", "buy", instrument, "1", "--limit", "20", "--post-only", "--json", *mine
+            someone.user, "order", "buy", instrument, "1", "--limit", "20", "--post-only", "--json", *mine
         )
         assert (passive.json["post_only"], passive.json["time_in_force"]) == (True, "TIME_IN_FORCE_DAY")
         listed = await ordermesh(someone.user, "orders", *mine)
