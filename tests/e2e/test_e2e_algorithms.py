@@ -56,7 +56,9 @@ async def offered(maker: Trader, quantity: str = "1000", price: str = "20") -> s
 
 async def children_of(someone: Trader, parent: order_pb2.Order) -> list[order_pb2.Order]:
     """Returns the children of an order, newest first."""
-    wanted = order_query_pb2.ListOrdersRequest(parent_order_id=parent.order_id, page_size=1000)
+    wanted = order_query_pb2.ListOrdersRequest(
+        account_id=someone.account_id, parent_order_id=parent.order_id, page_size=1000
+    )
     return list((await answered(lambda: someone.orders.ListOrders(wanted))).orders)
 
 

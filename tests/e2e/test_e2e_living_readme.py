@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shlex
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -17,7 +19,7 @@ from tests.fixtures.command import PATIENCE_SECONDS, REPOSITORY, Outcome, enviro
 from tests.fixtures.trader import eventually
 from tests.fixtures.users import PASSWORD, User
 
-pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.mesh]
 
 GATEWAY: Final = "127.0.0.1:8080"
 _TYPED: Final = re.compile(r"`(\.venv/bin/ordermesh [^`]+)`")
@@ -72,7 +74,7 @@ async def typed(mesh: Mesh, command: str) -> Outcome:
     async with asyncio.timeout(PATIENCE_SECONDS):
         if any(word in command for word in _ENDLESS):
             said = await process.stdout.readline()
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)  # of a shell, what it has begun as well
             await process.communicate()
             return Outcome(0, said.decode(), "")
         out, err = await process.communicate(f"{PASSWORD}\n".encode())
@@ -80,6 +82,9 @@ async def typed(mesh: Mesh, command: str) -> Outcome:
     return Outcome(process.returncode, out.decode(), err.decode())
 
 
+# Some thirty commands, each a process of its own, or three.
+@pytest.mark.timeout(300)
+@pytest.mark.asyncio(loop_scope="session")
 async def test_the_first_order_and_what_follows_work_as_written(living_mesh: Mesh) -> None:
     """Every command of it ends well and says something; those that speak JSON say nothing of an error."""
     trader = await User(living_mesh, "demo").login()
