@@ -157,7 +157,7 @@ async def test_an_oversized_batch_is_refused_whole(someone: Trader) -> None:
 @pytest.mark.parametrize(
     ("path", "code", "reason"),
     [
-        ("/api/v1/orders?page_token=garbage", 400, "INVALID_PAGE_TOKEN"),
+        ("/api/v1/orders?account_id=demo&page_token=garbage", 400, "INVALID_PAGE_TOKEN"),
         ("/api/v1/orders?page_size=5000", 400, "INVALID_FIELD"),
         ("/api/v1/orders?page_size=many", 400, "INVALID_FIELD"),
         ("/api/v1/orders?colour=red", 400, "UNKNOWN_FIELD"),
@@ -167,8 +167,8 @@ async def test_an_oversized_batch_is_refused_whole(someone: Trader) -> None:
         ("/api/v1/trades/not-an-id", 400, "INVALID_FIELD"),
         ("/api/v1/trades/01890000-0000-7000-8000-000000000000", 404, "UNKNOWN_TRADE"),
         ("/api/v1/trades/summary", 400, "INVALID_FIELD"),
-        ("/api/v1/orders?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 400, "INVALID_FIELD"),
-        ("/api/v1/risk/alerts?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 400, "INVALID_FIELD"),
+        ("/api/v1/orders?account_id=demo&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 400, "INVALID_FIELD"),
+        ("/api/v1/risk/alerts?account_id=demo&from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 400, "INVALID_FIELD"),
         ("/api/v1/market-data/NOBODY.XNAS", 404, "UNKNOWN_INSTRUMENT"),
         ("/api/v1/nothing/here", 404, "UNKNOWN_ROUTE"),
     ],

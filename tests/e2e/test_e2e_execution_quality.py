@@ -142,8 +142,13 @@ async def test_the_time_of_the_last_trade_is_told(mesh: Mesh) -> None:
             "INVALID_FIELD",
             "impact_interval",
         ),
-        ("/api/v1/execution-quality?day=2026-02-30", 400, "INVALID_FIELD", "day"),
-        ("/api/v1/execution-quality?day=2026-02-03&from=2026-02-03T00:00:00Z", 400, "INVALID_FIELD", "day"),
+        ("/api/v1/execution-quality?account_id=demo&day=2026-02-30", 400, "INVALID_FIELD", "day"),
+        (
+            "/api/v1/execution-quality?account_id=demo&day=2026-02-03&from=2026-02-03T00:00:00Z",
+            400,
+            "INVALID_FIELD",
+            "day",
+        ),
         ("/api/v1/execution-quality?days=1", 400, "UNKNOWN_FIELD", "days"),
     ],
 )

@@ -149,9 +149,11 @@ def _is(trading: TradeClient, order_id: str, status: int) -> bool:
     return any(report.order_id == order_id and report.order_status == status for report in trading.reports)
 
 
-async def test_a_call_that_names_its_account_goes_to_its_shard_at_once(mesh: Mesh, rest: httpx.AsyncClient) -> None:
+async def test_a_call_that_names_its_account_goes_to_its_shard_at_once(
+    rest: httpx.AsyncClient, traders: Sequence[Trader]
+) -> None:
     """Envoy and the services have the same map; without the header, calls are passed on and answered all the same."""
-    accounts = [account_of(number // 20) for number in range(40)]
+    accounts = [someone.account_id for someone in traders for _ in range(20)]
 
     async def lists(named: bool) -> float:
         before = await passed_on(rest)
