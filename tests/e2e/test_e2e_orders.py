@@ -284,10 +284,10 @@ async def test_lists_are_paged(mesh: Mesh) -> None:
             if not page.next_page_token:
                 break
         assert seen == placed[::-1]
+        other = order_query_pb2.ListOrdersRequest(
+            account_id=someone.account_id, instrument="AAPL.XNAS", page_size=2, page_token=token
+        )
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            other = order_query_pb2.ListOrdersRequest(
-                account_id=someone.account_id, instrument="AAPL.XNAS", page_size=2, page_token=token
-            )
             await someone.orders.ListOrders(other)
         assert reason_of(refused.value) == "INVALID_PAGE_TOKEN"
 
