@@ -46,7 +46,7 @@ def _mesh(options: argparse.Namespace) -> LocalMesh:
 
 
 async def _run(mesh: LocalMesh, console: Console) -> None:
-    state = StateFile(mesh.run, mesh.addresses())
+    state = StateFile(mesh.run, mesh.addresses() | mesh.certificates.command())
     state.end_leftovers()
     mesh.ports.require_free(mesh.names, MOVE)
     display = Display(console)
@@ -55,7 +55,7 @@ async def _run(mesh: LocalMesh, console: Console) -> None:
         display.told(runner, detail)
         state.write(supervisor.runners)
 
-    supervisor = Supervisor(mesh.components(), told=told)
+    supervisor = Supervisor(mesh.components(), told=told, certificates=mesh.certificates)
     asked_to_stop = _listen_for_signals(supervisor)
     display.begin(supervisor.runners)
     try:

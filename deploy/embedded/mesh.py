@@ -6,8 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
+
 from deploy.embedded.local_mesh import LocalMesh
 from deploy.embedded.plan import NAMES, Ports
+from deploy.embedded.probes import connect
 from deploy.embedded.process import tail
 from deploy.embedded.supervisor import Backoff, Supervisor
 
@@ -25,6 +28,10 @@ class Mesh:
     def address(self, name: str) -> str:
         """Return `host:port` of a part, such as `order` or `gateway`."""
         return self.local.ports.address(name)
+
+    def channel(self, name: str, as_: str) -> grpc.aio.Channel:
+        """Return a channel to a part itself, around the gateway, with the certificate of the service `as_`."""
+        return connect(self.address(name), name.partition("-")[0], self.local.certificates.credentials(as_))
 
     @property
     def gateway_url(self) -> str:
@@ -78,5 +85,5 @@ async def running_mesh(
 ) -> AsyncIterator[Mesh]:
     """Run the parts `names` and what they need, with data below `directory`, for the time of a block."""
     local = LocalMesh.at(directory, ports or Ports.unused(), names, settings, shards)
-    async with Supervisor(local.components(), backoff=IMPATIENT) as supervisor:
+    async with Supervisor(local.components(), backoff=IMPATIENT, certificates=local.certificates) as supervisor:
         yield Mesh(local, supervisor)

@@ -27,7 +27,7 @@ from services.mesh.client import Channels, Metadata
 from services.mesh.server import Server, standard_interceptors
 from services.mesh.telemetry import Telemetry
 from services.order.servicer.access import account_interceptor
-from tests.fakes.access import FakeCompany, FakeEnvironments, FakeIdentity, guard
+from tests.fakes.access import FakeEnvironments, FakeIdentity, guard
 
 # Many short turns: what else the machine does falls on both alike.
 ROUNDS = 24
@@ -63,8 +63,8 @@ async def serve_full(ready: Connection) -> None:
 async def serve_guarded(ready: Connection) -> None:
     """Serves it as a service does that looks at who calls, and at their accounts; tells a good token after the port."""
     clock, telemetry = SystemClock(), Telemetry.start("bench")
-    identity, company = FakeIdentity(clock), FakeCompany(clock)
-    interceptors = standard_interceptors(telemetry, access=guard(identity, company))
+    identity = FakeIdentity(clock)
+    interceptors = standard_interceptors(telemetry, access=guard(identity))
     server = Server(telemetry, interceptors=interceptors)
     accounts: Any = AccountAccess(FakeEnvironments({"demo": trading_pb2.ENVIRONMENT_SIMULATION}))
     # No order is asked for by its id.
