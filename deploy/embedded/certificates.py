@@ -59,8 +59,9 @@ class Certificates:
         return self._told(self.authority.client(OPERATOR), "ORDERMESH_TLS") | market
 
     def credentials(self, name: str) -> grpc.ChannelCredentials:
-        """Return what a channel needs that calls as the service `name`."""
-        own = self.authority.service(name).read_bytes()
+        """Return what a channel needs that calls as the service `name`, or as the operator."""
+        file = self.authority.client(name) if name == OPERATOR else self.authority.service(name)
+        own = file.read_bytes()
         return grpc.ssl_channel_credentials(self.authority.certificate.read_bytes(), own, own)
 
     def _told(self, file: Path, prefix: str) -> dict[str, str]:

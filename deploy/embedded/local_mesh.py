@@ -134,7 +134,7 @@ class LocalMesh:
                 environment=self.settings,
             ),
             prepare=_require_engine,
-            probe=self._probe("engine", address),
+            probe=self._probe(address),
         )
 
     def _service(self, service: Service) -> Component:
@@ -151,11 +151,11 @@ class LocalMesh:
                 | self.environment()
                 | self.ports.environment_of(service.name),
             ),
-            probe=self._probe(_proved_as(service), self.ports.address(service.name)),
+            probe=self._probe(self.ports.address(service.name)),
         )
 
-    def _probe(self, name: str, address: str) -> Callable[[], Awaitable[None]]:
-        return partial(grpc_serves, address, name, partial(self.certificates.credentials, SUPERVISOR))
+    def _probe(self, address: str) -> Callable[[], Awaitable[None]]:
+        return partial(grpc_serves, address, partial(self.certificates.credentials, SUPERVISOR))
 
     def _gateway(self) -> Component:
         envoy = Envoy(

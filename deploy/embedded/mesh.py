@@ -1,13 +1,14 @@
 """A running mesh as tests and benchmarks use it: started for the time of a block, at ports of its own."""
 
 import signal
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
+from deploy.embedded.certificates import OPERATOR
 from deploy.embedded.local_mesh import LocalMesh
 from deploy.embedded.plan import NAMES, Ports
 from deploy.embedded.probes import connect
@@ -29,9 +30,11 @@ class Mesh:
         """Return `host:port` of a part, such as `order` or `gateway`."""
         return self.local.ports.address(name)
 
-    def channel(self, name: str, as_: str) -> grpc.aio.Channel:
-        """Return a channel to a part itself, around the gateway, with the certificate of the service `as_`."""
-        return connect(self.address(name), name.partition("-")[0], self.local.certificates.credentials(as_))
+    def channel(
+        self, name: str, as_: str = OPERATOR, options: Sequence[tuple[str, str | int]] = ()
+    ) -> grpc.aio.Channel:
+        """Return a channel to a part itself, around the gateway, with the certificate of `as_`."""
+        return connect(self.address(name), self.local.certificates.credentials(as_), options)
 
     @property
     def gateway_url(self) -> str:

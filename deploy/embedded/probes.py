@@ -1,6 +1,6 @@
 """How each kind of component says that it serves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import grpc
 import httpx
@@ -11,24 +11,23 @@ from deploy.embedded.errors import NotReadyError
 PROBE_SECONDS = 2.0
 
 
-def connect(address: str, name: str = "", credentials: grpc.ChannelCredentials | None = None) -> grpc.aio.Channel:
-    """Return a channel of its own to the part `name` at `address`; without credentials it is not encrypted."""
+def connect(
+    address: str, credentials: grpc.ChannelCredentials | None = None, options: Sequence[tuple[str, str | int]] = ()
+) -> grpc.aio.Channel:
+    """Return a channel of its own; without credentials it is not encrypted."""
     # Not shared: a shared one would wait out its reconnect backoff.
-    options: list[tuple[str, str | int]] = [("grpc.use_local_subchannel_pool", 1)]
+    options = [*options, ("grpc.use_local_subchannel_pool", 1)]
     if credentials is None:
         return grpc.aio.insecure_channel(address, options=options)
-    options.append(("grpc.ssl_target_name_override", name))
     return grpc.aio.secure_channel(address, credentials, options=options)
 
 
-async def grpc_serves(
-    address: str, name: str = "", credentials: Callable[[], grpc.ChannelCredentials] | None = None
-) -> None:
-    """Raise `NotReadyError` unless the gRPC server `name` at `address` says SERVING (grpc.health.v1).
+async def grpc_serves(address: str, credentials: Callable[[], grpc.ChannelCredentials] | None = None) -> None:
+    """Raise `NotReadyError` unless the gRPC server at `address` says SERVING (grpc.health.v1).
 
     Credentials are asked for at each probe: those of before may have ended.
     """
-    async with connect(address, name, None if credentials is None else credentials()) as channel:
+    async with connect(address, None if credentials is None else credentials()) as channel:
         try:
             answer = await health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=PROBE_SECONDS

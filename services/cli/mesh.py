@@ -144,9 +144,10 @@ def asked(address: str, work: Callable[[Mesh], Awaitable[Result]], *, logged_in:
 
 
 async def _with_mesh(address: str, work: Callable[[Mesh], Awaitable[Result]], *, logged_in: bool) -> Result:
-    channels = Channels()
+    addresses = find_mesh(address)
+    channels = addresses.channels()
     try:
-        mesh = Mesh(find_mesh(address), channels)
+        mesh = Mesh(addresses, channels)
         if logged_in:
             await mesh.login.begin_if_possible()
         return await work(mesh)

@@ -19,7 +19,7 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from services.mesh.config import ConfigurationError, ServiceSettings
+from services.mesh.config import PREFIX, ConfigurationError, ServiceSettings
 from services.mesh.names import Key
 
 CHECK_SECONDS: Final = 5.0
@@ -155,6 +155,21 @@ def _read(files: CertificateFiles) -> _Held:
     if load_pem_private_key(held.key, password=None).public_key() != public:
         raise ValueError(f"{files.key} is not the key of {files.certificate}")
     return held
+
+
+def certificate_from(environment: Mapping[str, str], service: str = "") -> Certificate | None:
+    """Returns the certificate that variables name for a service, else for everybody; None when they name none.
+
+    Raises:
+        ConfigurationError: It cannot be read, or they name only a part of it.
+    """
+    for prefix in (f"{PREFIX}{service.upper()}_TLS", f"{PREFIX}TLS"):
+        told = [environment.get(f"{prefix}_{part}_FILE", "") for part in ("CERTIFICATE", "KEY", "AUTHORITY")]
+        if all(told):
+            return Certificate(CertificateFiles(*map(Path, told)))
+        if any(told):
+            raise ConfigurationError(f"of {prefix}_CERTIFICATE_FILE, …_KEY_FILE and …_AUTHORITY_FILE one is not set")
+    return None
 
 
 def names_of(settings: ServiceSettings) -> Mapping[str, str]:

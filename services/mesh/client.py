@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Self
 
 import grpc
@@ -48,6 +48,7 @@ class Channels:
         timeout_seconds: float = 5.0,
         certificate: Certificate | None = None,
         names: Mapping[str, str] | None = None,
+        plain: Collection[str] = (),
     ) -> None:
         """Makes none yet.
 
@@ -57,9 +58,10 @@ class Channels:
             certificate: Proves who calls, and who is called. None: connections are not encrypted.
             names: Names of the services at addresses, which their certificates must have. At other addresses the
                 certificate must have the host's.
+            plain: Addresses at which connections are not encrypted nevertheless.
         """
         self._interceptors = interceptors
-        self._certificate, self._names = certificate, names or {}
+        self._certificate, self._names, self._plain = certificate, names or {}, plain
         self._timeout_seconds = timeout_seconds
         self._channels: dict[str, Channel] = {}
 
@@ -77,7 +79,7 @@ class Channels:
                 options.append(("grpc.ssl_target_name_override", self._names[address]))
 
             def connect() -> grpc.aio.Channel:
-                if self._certificate is None:
+                if self._certificate is None or address in self._plain:
                     return grpc.aio.insecure_channel(address, options=options, interceptors=self._interceptors)
                 credentials = self._certificate.channel_credentials()
                 return grpc.aio.secure_channel(address, credentials, options=options, interceptors=self._interceptors)

@@ -18,6 +18,7 @@ from tests.bench.http_load import post_all
 from tests.bench.mesh_echo import main as echo
 from tests.bench.report import Figure, percentile
 from tests.bench.yardstick import Yardstick
+from tests.fixtures.direct import variables
 from tests.fixtures.mesh import WITHOUT_AGENTS
 
 ACCOUNTS = tuple(f"bench-{number}" for number in range(20))
@@ -141,6 +142,7 @@ async def run_load(
         *("--in-flight", str(in_flight), "--rate", str(rate), "--accounts", ",".join(ACCOUNTS)),
         *flags,
         stdout=asyncio.subprocess.PIPE,
+        env=variables(mesh),
     )
     output = (await process.communicate())[0]
     if process.returncode:

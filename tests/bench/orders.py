@@ -22,6 +22,7 @@ from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc, order_st
 from services.mesh.options import CLIENT_OPTIONS
 from tests.bench.order_load import ENDED, Load, Outcome, order, until
 from tests.bench.trade import trade, trade_paced
+from tests.fixtures.direct import channel_to
 
 
 async def batches(address: str, load: Load) -> Outcome:
@@ -134,7 +135,7 @@ class _Endings:
 
 @asynccontextmanager
 async def _stub(address: str) -> AsyncIterator[order_service_pb2_grpc.OrderServiceAsyncStub]:
-    async with grpc.aio.insecure_channel(address, options=list(CLIENT_OPTIONS)) as channel:
+    async with channel_to(address, options=list(CLIENT_OPTIONS)) as channel:
         yield order_service_pb2_grpc.OrderServiceStub(channel)
 
 

@@ -59,7 +59,7 @@ async def _placed(mesh: Mesh, account_id: str) -> None:
     request = order(Load(accounts=(account_id,)), uuid.uuid4().hex[:12], 0)
     async with asyncio.timeout(_MOST_SECONDS):
         while True:
-            async with grpc.aio.insecure_channel(mesh.address("order")) as channel:
+            async with mesh.channel("order") as channel:
                 try:
                     await OrderServiceStub(channel).PlaceOrder(request, timeout=_MOST_SECONDS)
                 except grpc.aio.AioRpcError as error:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 from rich.console import Console
 
 from deploy.embedded.mesh import Mesh
@@ -156,7 +155,7 @@ async def _accounts(mesh: Mesh, sizes: Sizes, console: Console) -> list[Figure]:
 
 async def _open_accounts(mesh: Mesh, count: int) -> None:
     """Opens accounts that the loads name by number; the first are there already."""
-    async with grpc.aio.insecure_channel(mesh.address("portfolio")) as channel:
+    async with mesh.channel("portfolio") as channel:
         stub, numbers = PortfolioServiceStub(channel), iter(range(len(ACCOUNTS), count))
 
         async def opener() -> None:

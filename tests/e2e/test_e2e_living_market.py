@@ -22,6 +22,7 @@ from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServi
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED
 from services.market.agents.profile import PROFILES
 from services.market.replay.command import Recording, Venue, play_market
+from tests.fixtures.direct import direct_channels
 from tests.fixtures.trader import BUY, GTC, PATIENCE_SECONDS, Trader, eventually, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
@@ -97,7 +98,11 @@ async def test_a_recording_plays_in_the_engine_and_a_user_trades_inside_it(livin
     outcome = await play_market(
         Recording(file, None, "ZZZ", 10),
         Console(quiet=True),
-        Venue(living_mesh.address("engine"), living_mesh.address("marketdata")),
+        Venue(
+            living_mesh.address("engine"),
+            living_mesh.address("marketdata"),
+            lambda: direct_channels(living_mesh, "market"),
+        ),
         speed=0,
         keep=True,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +61,8 @@ def _replay(recordings: list[Recording], mode: Mode, speed: float, limit: int, *
         differences = [check_book(recording, console, limit=limit).different for recording in recordings]
         return ExitCode.REFUSED if any(differences) else ExitCode.DONE
     addresses = find_mesh()
-    venue = Venue(addresses.directly("engine"), addresses.of("marketdata"))
+    # It trades as the simulated market does, which the engine knows by its certificate.
+    venue = Venue(addresses.directly("engine"), addresses.of("marketdata"), partial(addresses.channels, "market"))
     for recording in recordings:
         asyncio.run(play_market(recording, console, venue, speed=speed, limit=limit, keep=keep))
     return ExitCode.DONE

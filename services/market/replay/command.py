@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -54,10 +54,11 @@ class _Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """Where a recording is played: `host:port` of the engine and of MarketDataService."""
+    """Where a recording is played: `host:port` of the engine and of MarketDataService, and how they are called."""
 
     engine_address: str
     market_data_address: str
+    channels: Callable[[], Channels] = Channels
 
 
 def find_recordings(files: Sequence[Path]) -> list[Recording]:
@@ -133,7 +134,7 @@ async def play_market(
         CodedError: A file cannot be read, or a service cannot be reached.
     """
     loaded = _load(recording, limit)
-    channels = Channels()
+    channels = venue.channels()
     try:
         market_data = MarketDataPeer(channels.to(venue.market_data_address))
         engine = channels.to(venue.engine_address)

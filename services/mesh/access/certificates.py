@@ -15,12 +15,13 @@ _PROPERTY: Final = "peer_spiffe_id"
 
 
 def service_of(context: Context) -> str | None:
-    """Returns the name of the service that calls; None when it is none, or the connection is not encrypted.
+    """Returns the name of the service that calls; empty when it is none, None when the connection is not encrypted.
 
     It takes 17 us: gRPC copies all that it knows of the certificate. Nothing is remembered of a connection, since
     nothing tells when its address is another's.
     """
-    for told in context.auth_context().get(_PROPERTY, ()):
-        name = told.decode(errors="replace")
-        return name.removeprefix(SERVICE) if name.startswith(SERVICE) else None
-    return None
+    told = context.auth_context()
+    if told.get("transport_security_type") != [b"ssl"]:
+        return None
+    names = [each.decode(errors="replace") for each in told.get(_PROPERTY, ())]
+    return names[0].removeprefix(SERVICE) if len(names) == 1 and names[0].startswith(SERVICE) else ""
