@@ -31,8 +31,8 @@ def clusters(settings: Settings, secrets: Path | None = None) -> list[dict[str, 
     ]
     if sharded(settings):
         result.append(_shards_cluster(settings.order_shards))
-    if secrets is not None:
-        result = [{**cluster, **transport_socket(secrets, cluster["name"])} for cluster in result]
+    if (certificate := settings.upstream_certificate) is not None and secrets is not None:
+        result = [{**cluster, **transport_socket(certificate, secrets, cluster["name"])} for cluster in result]
     if settings.otlp is not None:
         result.append(_cluster("otlp", settings.otlp))
     return result
