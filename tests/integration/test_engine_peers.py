@@ -19,6 +19,7 @@ from ordermesh.engine.v1 import (
     market_feed_service_pb2_grpc,
     order_entry_service_pb2,
     order_entry_service_pb2_grpc,
+    trade_adjustment_pb2,
 )
 from services.mesh.access.rules import rule_of
 from services.mesh.certificate import Certificate
@@ -56,10 +57,10 @@ async def engine(tmp_path: Path, company: FakeCompany) -> AsyncIterator[Engine]:
 
 def connect(engine: Engine, certificate: Certificate | None) -> grpc.aio.Channel:
     """Returns a channel that shares no connection with others."""
-    options = [("grpc.use_local_subchannel_pool", 1)]
+    options: list[tuple[str, str | int]] = [("grpc.use_local_subchannel_pool", 1)]
     if certificate is None:
         return grpc.aio.insecure_channel(engine.address, options=options)
-    options = [*options, ("grpc.ssl_target_name_override", "engine")]
+    options.append(("grpc.ssl_target_name_override", "engine"))
     return grpc.aio.secure_channel(engine.address, certificate.channel_credentials(), options=options)
 
 
@@ -84,7 +85,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "BeginAuction": lambda stub: stub.BeginAuction(instrument_service_pb2.BeginAuctionRequest()),
     "UncrossAuction": lambda stub: stub.UncrossAuction(instrument_service_pb2.UncrossAuctionRequest()),
     "QueryAuction": lambda stub: stub.QueryAuction(instrument_service_pb2.QueryAuctionRequest()),
-    "AdjustTrade": lambda stub: stub.AdjustTrade(instrument_service_pb2.AdjustTradeRequest()),
+    "AdjustTrade": lambda stub: stub.AdjustTrade(trade_adjustment_pb2.AdjustTradeRequest()),
     "Subscribe": lambda stub: stub.Subscribe(FEED),
 }
 
