@@ -105,13 +105,22 @@ class Authority:
         if not self.key.exists():
             self._make()
         content = self.key.read_bytes()
-        key, certificate = serialization.load_pem_private_key(content, None), x509.load_pem_x509_certificate(content)
+        try:
+            key, certificate = (
+                serialization.load_pem_private_key(content, None),
+                x509.load_pem_x509_certificate(content),
+            )
+        except (ValueError, TypeError):
+            raise self._unusable() from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise DeployError(f"{self.key} holds no key that this authority could have made")
+            raise self._unusable()
         told = certificate.public_bytes(serialization.Encoding.PEM).decode()
         if not self.certificate.exists() or self.certificate.read_text() != told:
             write_private(self.certificate, told)
         return key, certificate
+
+    def _unusable(self) -> DeployError:
+        return DeployError(f"{self.key} holds no authority; without {self.folder} a new one is made at the next start")
 
     def _make(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

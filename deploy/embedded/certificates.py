@@ -2,12 +2,14 @@
 
 import asyncio
 import datetime as dt
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
 from deploy.embedded.authority import Authority
+from deploy.embedded.errors import DeployError
 from deploy.embedded.plan import SERVICES
 
 NAMES = ("engine", "gateway", *(service.module.rpartition(".")[2] for service in SERVICES))
@@ -39,7 +41,11 @@ class Certificates:
     async def keep_fresh(self) -> None:
         """Do so for ever; whoever holds a certificate reads it again by itself."""
         while True:
-            await asyncio.to_thread(self.keep)
+            try:
+                await asyncio.to_thread(self.keep)
+            except (OSError, DeployError) as error:
+                # There is half of a life left to try again in.
+                sys.stderr.write(f"ordermesh: certificates cannot be issued now: {error}\n")
             # Short waits by a clock that stands still while the machine sleeps: soon after, they are fresh again.
             await asyncio.sleep(min(MOST_SECONDS_BETWEEN, self.authority.life.total_seconds() / 8))
 

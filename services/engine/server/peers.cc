@@ -63,7 +63,7 @@ class PeerCheck final : public grpc::AuthMetadataProcessor {
     if (rule == peers_.end()) {
       return grpc::Status::OK;
     }
-    for (const grpc::string_ref identity : context->FindPropertyValues("peer_spiffe_id")) {
+    for (const grpc::string_ref& identity : context->FindPropertyValues("peer_spiffe_id")) {
       const std::string_view name = view(identity);
       if (name.starts_with(kService) && rule->second.contains(name.substr(kService.size()))) {
         return grpc::Status::OK;

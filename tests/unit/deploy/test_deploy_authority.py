@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import stat
 from pathlib import Path
@@ -93,6 +94,34 @@ def test_certificates_are_issued_anew_when_half_of_their_life_is_over(tmp_path: 
     authority.service("order").write_text("nonsense")
     authority.keep(["order"])
     read(authority.service("order")).verify_directly_issued_by(read(authority.certificate))
+
+
+def test_an_authority_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    """Nobody gets a certificate of another one instead, which the rest would not believe."""
+    authority = Authority(tmp_path)
+    for content in ("nonsense", ""):
+        authority.key.write_text(content)
+        with pytest.raises(DeployError, match="holds no authority"):
+            authority.keep(["order"])
+
+
+async def test_certificates_are_kept_fresh_also_after_they_could_not_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be issued now is told, and issued as soon as it can be; nothing of the mesh ends by it."""
+    certificates = Certificates(Authority(tmp_path / "tls", dt.timedelta(milliseconds=80)))
+    (tmp_path / "tls").write_text("in the way")
+    keeping = asyncio.create_task(certificates.keep_fresh())
+    async with asyncio.timeout(20):
+        while "cannot be issued now" not in capsys.readouterr().err:
+            await asyncio.sleep(0)
+        (tmp_path / "tls").unlink()
+        while not certificates.authority.service("risk").exists():
+            await asyncio.sleep(0)
+        first = certificates.authority.service("risk").read_bytes()
+        while certificates.authority.service("risk").read_bytes() == first:
+            await asyncio.sleep(0)
+    keeping.cancel()
 
 
 def test_each_part_is_told_its_own_certificate_alone(tmp_path: Path) -> None:
