@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from gateway.settings import Address, Settings
+from gateway.upstream_tls import transport_socket
 
 # A stream holds one request for as long as it is open, and Envoy's default of 1024 would refuse the rest.
 _MOST_AT_ONCE = 100_000
@@ -17,13 +19,20 @@ SUBSETS = "envoy.lb"
 _HEALTH_INTERVAL = "0.5s"
 
 
-def clusters(settings: Settings) -> list[dict[str, Any]]:
-    """A cluster for each area, named as the area, and one for the trace collector when there is one."""
+def clusters(settings: Settings, secrets: Path | None = None) -> list[dict[str, Any]]:
+    """A cluster for each area, named as the area, and one for the trace collector when there is one.
+
+    Args:
+        settings: Where the services are.
+        secrets: File that tells Envoy its certificate for services; None: connections to them are not encrypted.
+    """
     result = [
         _service_cluster(area, address) for area, address in settings.upstreams.items() if area != sharded(settings)
     ]
     if sharded(settings):
         result.append(_shards_cluster(settings.order_shards))
+    if (certificate := settings.upstream_certificate) is not None and secrets is not None:
+        result = [{**cluster, **transport_socket(certificate, secrets, cluster["name"])} for cluster in result]
     if settings.otlp is not None:
         result.append(_cluster("otlp", settings.otlp))
     return result

@@ -1,7 +1,8 @@
 """Renders Envoy's configuration: `python -m gateway.render [--output FILE]`, addresses from the environment.
 
 The result is one self-contained JSON document: descriptors, request checks and pages are inside, so that a container
-needs nothing else.
+needs nothing else. Where connections to services are encrypted, a second file beside it tells which certificate the
+gateway shows: Envoy watches such a file, and what it names, for changes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gateway.filters import connection_manager
 from gateway.routes import page, virtual_host
 from gateway.settings import Settings, SettingsError, from_environment
 from gateway.tables import GEN, WEB, Tables, load_tables
+from gateway.upstream_tls import secrets_document
 
 # More than the streams that one machine is built for; beyond it new connections are refused rather than all slowed.
 _CONNECTION_LIMIT = {
@@ -30,12 +32,12 @@ _CONNECTION_LIMIT = {
 }
 
 
-def render(settings: Settings, tables: Tables | None = None) -> str:
+def render(settings: Settings, tables: Tables | None = None, secrets: Path | None = None) -> str:
     """The configuration as JSON (which Envoy reads as YAML), the same text for the same settings and contracts."""
-    return json.dumps(_bootstrap(settings, tables or load_tables()), indent=1) + "\n"
+    return json.dumps(_bootstrap(settings, tables or load_tables(), secrets), indent=1) + "\n"
 
 
-def _bootstrap(settings: Settings, tables: Tables) -> dict[str, Any]:
+def _bootstrap(settings: Settings, tables: Tables, secrets: Path | None) -> dict[str, Any]:
     manager = connection_manager(settings, tables, virtual_host(settings, tables, _pages()))
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
     listener = {
@@ -47,7 +49,7 @@ def _bootstrap(settings: Settings, tables: Tables) -> dict[str, Any]:
     return {
         "node": {"id": "gateway", "cluster": "ordermesh"},
         "admin": {"address": socket_address(settings.admin)},
-        "static_resources": {"listeners": [listener], "clusters": clusters(settings)},
+        "static_resources": {"listeners": [listener], "clusters": clusters(settings, secrets)},
         "overload_manager": {"resource_monitors": [_CONNECTION_LIMIT]},
     }
 
@@ -59,6 +61,21 @@ def _pages() -> list[dict[str, Any]]:
     ]
 
 
+def _secrets(settings: Settings, output: Path | None) -> Path | None:
+    """Writes the file with the certificate's place beside the configuration, and returns it.
+
+    Raises:
+        SettingsError: There is a certificate, and no file is asked for.
+    """
+    if settings.upstream_certificate is None:
+        return None
+    if output is None:
+        raise SettingsError("a configuration with a certificate is two files: say where with --output")
+    secrets = output.resolve().with_suffix(".secrets.json")
+    secrets.write_text(secrets_document(settings.upstream_certificate), encoding="utf-8")
+    return secrets
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns the exit code: 0 written, 2 a setting is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -66,10 +83,12 @@ def main(arguments: list[str] | None = None) -> int:
     output: Path | None = parser.parse_args(arguments).output
     tables = load_tables()
     try:
-        text = render(from_environment(os.environ, tables.areas), tables)
+        settings = from_environment(os.environ, tables.areas)
+        secrets = _secrets(settings, output)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+    text = render(settings, tables, secrets)
     if output is None:
         print(text, end="")
     else:

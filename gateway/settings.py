@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _HIGHEST_PORT = 65535
 
@@ -18,6 +19,15 @@ class Address:
 
     host: str
     port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What the gateway shows to services, and the authority that it believes; all of them files in PEM."""
+
+    file: Path
+    key: Path
+    authority: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,8 @@ class Settings:
     max_response_bytes: int = 16 << 20
     # How long an answer that is not a stream may take, in seconds.
     unary_timeout_seconds: float = 15.0
+    # What services know the gateway by; absent where connections to them are not encrypted.
+    upstream_certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,19 @@ class _Reader:
             told = f"is {text!r}" if text else "is not set"
             raise SettingsError(f"ORDERMESH_{name} {told}: expected host:port")
         return Address(host.removeprefix("[").removesuffix("]"), int(port))
+
+    def certificate(self, name: str) -> Certificate | None:
+        """The three files of a certificate; None when there are none of them."""
+        variables = [f"{name}_{part}_FILE" for part in ("CERTIFICATE", "KEY", "AUTHORITY")]
+        found = [self.text(variable, "") for variable in variables]
+        if not any(found):
+            return None
+        for variable, path in zip(variables, found, strict=True):
+            if not path:
+                raise SettingsError(
+                    f"ORDERMESH_{variable} is not set, without which the others of its kind are of no use"
+                )
+        return Certificate(*map(Path, found))
 
     def whole(self, name: str, default: int) -> int:
         text = self.text(name, str(default))
@@ -92,4 +117,5 @@ def from_environment(environment: Mapping[str, str], areas: frozenset[str]) -> S
         max_request_bytes=read.whole("GATEWAY_MAX_REQUEST_BYTES", 1 << 20),
         max_response_bytes=read.whole("GATEWAY_MAX_RESPONSE_BYTES", 16 << 20),
         unary_timeout_seconds=read.whole("GATEWAY_UNARY_TIMEOUT_SECONDS", 15),
+        upstream_certificate=read.certificate("GATEWAY_UPSTREAM"),
     )

@@ -1,4 +1,7 @@
-"""`python -m deploy.embedded`: the whole mesh on this machine until Ctrl-C; what `make run` calls."""
+"""`python -m deploy.embedded`: the whole mesh on this machine until Ctrl-C; what `make run` calls.
+
+`certificate NAME` instead issues to a client that calls services without the gateway.
+"""
 
 import argparse
 import asyncio
@@ -13,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from deploy.embedded.banner import banner, passwords, passwords_kept
+from deploy.embedded.certificate_command import issue
 from deploy.embedded.display import Display
 from deploy.embedded.errors import DeployError
 from deploy.embedded.first_users import FirstUsers
@@ -28,9 +32,11 @@ MOVE = "Move all ports with `make run PORT=9080` (or ORDERMESH_PORT_BASE=9080)."
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit code: 0 stopped as asked, 1 could not start."""
-    options = _parser().parse_args(arguments)
-    console = Console()
+    arguments, console = sys.argv[1:] if arguments is None else arguments, Console()
     try:
+        if arguments[:1] == ["certificate"]:
+            return issue(arguments[1:], HOME)
+        options = _parser().parse_args(arguments)
         mesh = _mesh(options)
         with only_one(mesh.run):
             asyncio.run(_run(mesh, console))
@@ -46,7 +52,7 @@ def _mesh(options: argparse.Namespace) -> LocalMesh:
 
 
 async def _run(mesh: LocalMesh, console: Console) -> None:
-    state = StateFile(mesh.run, mesh.addresses())
+    state = StateFile(mesh.run, mesh.addresses() | mesh.certificates.command())
     state.end_leftovers()
     mesh.ports.require_free(mesh.names, MOVE)
     display = Display(console)
@@ -55,7 +61,7 @@ async def _run(mesh: LocalMesh, console: Console) -> None:
         display.told(runner, detail)
         state.write(supervisor.runners)
 
-    supervisor = Supervisor(mesh.components(), told=told)
+    supervisor = Supervisor(mesh.components(), told=told, certificates=mesh.certificates)
     asked_to_stop = _listen_for_signals(supervisor)
     display.begin(supervisor.runners)
     try:

@@ -2,11 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from deploy.embedded.certificates import SUPERVISOR, Certificates
 from deploy.embedded.component import Component
 from deploy.embedded.envoy import Envoy
 from deploy.embedded.errors import DeployError
@@ -15,7 +16,6 @@ from deploy.embedded.postgres import Postgres
 from deploy.embedded.probes import grpc_serves
 from deploy.embedded.process import Command
 from deploy.embedded.redis import Redis
-from deploy.embedded.service_keys import ServiceKeys
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOME = REPOSITORY / "var"
@@ -80,9 +80,9 @@ class LocalMesh:
         return self.directory / "run"
 
     @property
-    def service_keys(self) -> ServiceKeys:
-        """The keys that services prove with who they are."""
-        return ServiceKeys(self.directory / "services")
+    def certificates(self) -> Certificates:
+        """The certificates by which the parts know each other."""
+        return Certificates.at(self.directory / "tls")
 
     def addresses(self) -> dict[str, str]:
         """Return the variables that say where every part is; no secrets.
@@ -129,13 +129,14 @@ class LocalMesh:
                     str(ENGINE),
                     f"--listen={address}",
                     f"--journal-directory={self.directory / 'engine'}",
+                    *self.certificates.flags("engine"),
                 ),
                 log=self.logs / "engine.log",
                 directory=REPOSITORY,
                 environment=self.settings,
             ),
             prepare=_require_engine,
-            probe=partial(grpc_serves, address),
+            probe=self._probe(address),
         )
 
     def _service(self, service: Service) -> Component:
@@ -148,23 +149,22 @@ class LocalMesh:
                 arguments=(sys.executable, "-m", service.module),
                 log=self.logs / f"{service.name}.log",
                 directory=REPOSITORY,
-                environment=self.service_keys.environment(_proved_as(service))
+                environment=self.certificates.environment(_proved_as(service))
                 | self.environment()
                 | self.ports.environment_of(service.name),
             ),
-            prepare=self._make_service_keys,
-            probe=partial(grpc_serves, self.ports.address(service.name)),
+            probe=self._probe(self.ports.address(service.name)),
         )
 
-    async def _make_service_keys(self) -> None:
-        self.service_keys.make(map(_proved_as, services()))
+    def _probe(self, address: str) -> Callable[[], Awaitable[None]]:
+        return partial(grpc_serves, address, partial(self.certificates.credentials, SUPERVISOR))
 
     def _gateway(self) -> Component:
         envoy = Envoy(
             configuration=self.run / "envoy.json",
             log=self.logs / "gateway.log",
             admin_address=self.ports.address("gateway_admin"),
-            environment=self.environment(),
+            environment=self.environment() | self.certificates.environment("gateway", "ORDERMESH_GATEWAY_UPSTREAM"),
             repository=REPOSITORY,
         )
         behind = tuple(service.name for service in services(self.shards) if service.name in self.names)

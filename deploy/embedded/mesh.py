@@ -1,13 +1,17 @@
 """A running mesh as tests and benchmarks use it: started for the time of a block, at ports of its own."""
 
 import signal
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
+
+from deploy.embedded.certificates import OPERATOR
 from deploy.embedded.local_mesh import LocalMesh
 from deploy.embedded.plan import NAMES, Ports
+from deploy.embedded.probes import connect
 from deploy.embedded.process import tail
 from deploy.embedded.supervisor import Backoff, Supervisor
 
@@ -25,6 +29,16 @@ class Mesh:
     def address(self, name: str) -> str:
         """Return `host:port` of a part, such as `order` or `gateway`."""
         return self.local.ports.address(name)
+
+    def channel(
+        self, name: str, as_: str = OPERATOR, options: Sequence[tuple[str, str | int]] = ()
+    ) -> grpc.aio.Channel:
+        """Return a channel to a part itself, around the gateway, with the certificate of `as_`.
+
+        To the gateway, whose port on this machine is not encrypted, it shows none.
+        """
+        credentials = None if name == "gateway" else self.local.certificates.credentials(as_)
+        return connect(self.address(name), credentials, options)
 
     @property
     def gateway_url(self) -> str:
@@ -78,5 +92,5 @@ async def running_mesh(
 ) -> AsyncIterator[Mesh]:
     """Run the parts `names` and what they need, with data below `directory`, for the time of a block."""
     local = LocalMesh.at(directory, ports or Ports.unused(), names, settings, shards)
-    async with Supervisor(local.components(), backoff=IMPATIENT) as supervisor:
+    async with Supervisor(local.components(), backoff=IMPATIENT, certificates=local.certificates) as supervisor:
         yield Mesh(local, supervisor)

@@ -1,5 +1,7 @@
 """How each kind of component says that it serves."""
 
+from collections.abc import Callable, Sequence
+
 import grpc
 import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -9,10 +11,23 @@ from deploy.embedded.errors import NotReadyError
 PROBE_SECONDS = 2.0
 
 
-async def grpc_serves(address: str) -> None:
-    """Raise `NotReadyError` unless the gRPC server at `address` says SERVING (grpc.health.v1)."""
-    # A channel of its own: a shared one would wait out its reconnect backoff.
-    async with grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+def connect(
+    address: str, credentials: grpc.ChannelCredentials | None = None, options: Sequence[tuple[str, str | int]] = ()
+) -> grpc.aio.Channel:
+    """Return a channel of its own; without credentials it is not encrypted."""
+    # Not shared: a shared one would wait out its reconnect backoff.
+    options = [*options, ("grpc.use_local_subchannel_pool", 1)]
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=options)
+    return grpc.aio.secure_channel(address, credentials, options=options)
+
+
+async def grpc_serves(address: str, credentials: Callable[[], grpc.ChannelCredentials] | None = None) -> None:
+    """Raise `NotReadyError` unless the gRPC server at `address` says SERVING (grpc.health.v1).
+
+    Credentials are asked for at each probe: those of before may have ended.
+    """
+    async with connect(address, None if credentials is None else credentials()) as channel:
         try:
             answer = await health_pb2_grpc.HealthStub(channel).Check(
                 health_pb2.HealthCheckRequest(), timeout=PROBE_SECONDS

@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from deploy.embedded.certificates import Certificates
 from deploy.embedded.component import Component, start
 from deploy.embedded.errors import DeployError
 from deploy.embedded.guard import Guard
@@ -137,11 +138,15 @@ class Supervisor:
         told: Callable[[Runner, str], None] = say_nothing,
         backoff: Backoff | None = None,
         orphan_seconds: float = ORPHAN_SECONDS,
+        certificates: Certificates | None = None,
     ) -> None:
         """Take charge of `components`; `told` hears of every change of state, with a detail where there is one.
 
-        Should this process be killed, the components have `orphan_seconds` to stop.
+        Should this process be killed, the components have `orphan_seconds` to stop. Their `certificates` are kept
+        fresh while they run.
         """
+        self._certificates = certificates
+        self._renewing: asyncio.Task[None] | None = None
         self._orphan_seconds = orphan_seconds
         self._guard: Guard | None = None
         self.runners = {
@@ -169,6 +174,9 @@ class Supervisor:
             DeployError: why the first of them could not.
         """
         self._guard = Guard(self._orphan_seconds)
+        if self._certificates is not None:
+            self._certificates.keep()
+            self._renewing = asyncio.create_task(self._certificates.keep_fresh(), name="certificates")
         try:
             async with asyncio.TaskGroup() as group:
                 for runner in self.runners.values():
@@ -185,6 +193,9 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             for runner in self.runners.values():
                 group.create_task(self._stop(runner), name=f"stop {runner.component.name}")
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
         if self._guard is not None:
             self._guard.dismiss()
             self._guard = None

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.kernel.errors import CodedError, unavailable
+from services.mesh.certificate import certificate_from
+from services.mesh.client import Channels
+from services.mesh.config import ConfigurationError
 
 PREFIX = "ORDERMESH_"
 SUFFIX = "_ADDRESS"
@@ -26,10 +29,12 @@ class Addresses:
     Attributes:
         gateway: `host:port` of the gateway, through which every public service is called; empty when there is none.
         services: `host:port` of services by name, called directly where there is no gateway.
+        certificates: The variables that name the certificates with which services are called directly.
     """
 
     gateway: str
     services: Mapping[str, str]
+    certificates: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, service: str) -> str:
         """Returns where a public service is called.
@@ -51,6 +56,21 @@ class Addresses:
             raise unavailable("SERVICE_UNAVAILABLE", f"it is not known where {service} is; set {variable} or --address")
         return address
 
+    def channels(self, service: str = "") -> Channels:
+        """Returns channels to where this says: encrypted but for those to the gateway's own port for this machine.
+
+        Args:
+            service: The service whose certificate is shown; empty for the operator's.
+
+        Raises:
+            CodedError: SERVICE_UNAVAILABLE, when the certificate cannot be read.
+        """
+        try:
+            certificate = certificate_from(self.certificates, service)
+        except ConfigurationError as error:
+            raise unavailable("SERVICE_UNAVAILABLE", str(error)) from None
+        return Channels(certificate=certificate, plain={self.gateway})
+
 
 def find_mesh(address: str = "", environment: Mapping[str, str] = os.environ, mesh_file: Path = MESH_FILE) -> Addresses:
     """Returns where the mesh is: what `--address` says, else the environment, else the mesh of this checkout.
@@ -58,11 +78,11 @@ def find_mesh(address: str = "", environment: Mapping[str, str] = os.environ, me
     Raises:
         CodedError: SERVICE_UNAVAILABLE, when nothing says where it is, or the mesh of this checkout does not run.
     """
-    named = _named(environment)
+    named, certificates = _named(environment), _certificates(environment)
     if address:
-        return Addresses(address, {name: where for name, where in named.items() if name != GATEWAY})
+        return Addresses(address, {name: where for name, where in named.items() if name != GATEWAY}, certificates)
     if named:
-        return Addresses(named.pop(GATEWAY, ""), named)
+        return Addresses(named.pop(GATEWAY, ""), named, certificates)
     return _of_checkout(mesh_file)
 
 
@@ -75,14 +95,19 @@ def _of_checkout(mesh_file: Path) -> Addresses:
         raise _not_running(f"{mesh_file} cannot be read: {error}") from None
     if not _is_alive(state.get("supervisor")):
         raise _not_running("the mesh of this checkout has stopped without saying so")
-    named = _named(state.get("environment", {}))
+    environment = state.get("environment", {})
+    named = _named(environment)
     gateway = named.pop(GATEWAY, "")
-    return Addresses(gateway if GATEWAY in state.get("components", {}) else "", named)
+    return Addresses(gateway if GATEWAY in state.get("components", {}) else "", named, _certificates(environment))
 
 
 def _named(environment: Mapping[str, str]) -> dict[str, str]:
     found = {name: environment.get(f"{PREFIX}{name.upper()}{SUFFIX}", "") for name in ENVIRONMENT_NAMES}
     return {name: address for name, address in found.items() if address}
+
+
+def _certificates(environment: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: path for name, path in environment.items() if name.startswith(PREFIX) and "TLS_" in name}
 
 
 def _not_running(text: str) -> CodedError:

@@ -13,7 +13,7 @@ class AuthorizedChannel(Channel):
     """Another channel, with the access token of who is logged in along with each call, when somebody is."""
 
     def __init__(self, channel: Channel, login: Login) -> None:
-        super().__init__(channel, channel.address, 0.0)  # the time of a call is the other channel's matter
+        super().__init__(lambda: channel, channel.address, 0.0)  # the time of a call is the other channel's matter
         self._inner, self._login = channel, login
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import typer
@@ -103,10 +104,14 @@ class Mesh:
         """SystemService."""
         return SystemServiceStub(self.channel("system"))
 
-    @property
-    def engine(self) -> Channel:
-        """The engine itself, which asks nobody who they are."""
-        return self._channels.to(self._addresses.directly("engine"))
+    @asynccontextmanager
+    async def engine(self) -> AsyncIterator[Channel]:
+        """Calls the engine for the time of a block: as the simulated market, which it knows by its certificate."""
+        channels = self._addresses.channels("market")
+        try:
+            yield channels.to(self._addresses.directly("engine"))
+        finally:
+            await channels.close()
 
     def channel(self, service: str) -> Channel:
         """Returns the channel to a public service, called for whoever is logged in."""
@@ -150,9 +155,10 @@ def asked(address: str, work: Callable[[Mesh], Awaitable[Result]], *, logged_in:
 
 
 async def _with_mesh(address: str, work: Callable[[Mesh], Awaitable[Result]], *, logged_in: bool) -> Result:
-    channels = Channels()
+    addresses = find_mesh(address)
+    channels = addresses.channels()
     try:
-        mesh = Mesh(find_mesh(address), channels)
+        mesh = Mesh(addresses, channels)
         if logged_in:
             await mesh.login.begin_if_possible()
         return await work(mesh)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+import weakref
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Self
 
 import grpc
@@ -12,7 +13,8 @@ import structlog
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from services.kernel.errors import CodedError, deadline, unavailable
-from services.mesh.context import TRACEPARENT, current_call
+from services.mesh.certificate import Certificate
+from services.mesh.context import TRACEPARENT, current_call, detached
 from services.mesh.descriptors import service_descriptor
 from services.mesh.names import Key
 from services.mesh.options import CLIENT_OPTIONS
@@ -29,9 +31,11 @@ _UNSENT: Final = "Internal error from Core"
 """What gRPC says of a message that the peer's end of the stream has overtaken; the peer's own status is lost then."""
 _ENDED: Final = "the peer has ended the stream"
 
+_SETTLE_SECONDS: Final = 30.0
+_AS_LONG_AS_IT_TAKES: Final = 10.0 * 365 * 86_400
+"""How long the calls of a connection go on that was replaced: a stream may last as long as its process."""
+
 Metadata = Sequence[tuple[str, str | bytes]]
-Proof = Callable[[str], tuple[str, str]]
-"""Makes the metadata that proves to a service, by its full name, who calls."""
 
 
 class Channels:
@@ -42,17 +46,22 @@ class Channels:
         interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
         *,
         timeout_seconds: float = 5.0,
-        proof: Proof | None = None,
+        certificate: Certificate | None = None,
+        names: Mapping[str, str] | None = None,
+        plain: Collection[str] = (),
     ) -> None:
         """Makes none yet.
 
         Args:
             interceptors: What stands around every call.
             timeout_seconds: The most that a unary call may take which says nothing of its own.
-            proof: Makes what proves who calls. None: calls prove nothing.
+            certificate: Proves who calls, and who is called. None: connections are not encrypted.
+            names: Names of the services at addresses, which their certificates must have. At other addresses the
+                certificate must have the host's.
+            plain: Addresses at which connections are not encrypted nevertheless.
         """
         self._interceptors = interceptors
-        self._proof = proof
+        self._certificate, self._names, self._plain = certificate, names or {}, plain
         self._timeout_seconds = timeout_seconds
         self._channels: dict[str, Channel] = {}
 
@@ -66,9 +75,22 @@ class Channels:
         """
         if address not in self._channels:
             options = [*CLIENT_OPTIONS, ("grpc.service_config", service_config(services))]
-            channel = grpc.aio.insecure_channel(address, options=options, interceptors=self._interceptors)
-            self._channels[address] = Channel(channel, address, self._timeout_seconds, self._proof)
+            if address in self._names:
+                options.append(("grpc.ssl_target_name_override", self._names[address]))
+
+            def connect() -> grpc.aio.Channel:
+                if self._certificate is None or address in self._plain:
+                    return grpc.aio.insecure_channel(address, options=options, interceptors=self._interceptors)
+                credentials = self._certificate.channel_credentials()
+                return grpc.aio.secure_channel(address, credentials, options=options, interceptors=self._interceptors)
+
+            self._channels[address] = Channel(connect, address, self._timeout_seconds)
         return self._channels[address]
+
+    def renew(self) -> None:
+        """Makes all connections anew, with the certificate as it is now; calls in progress keep theirs."""
+        for channel in self._channels.values():
+            channel.renew()
 
     async def close(self) -> None:
         """Closes all of them."""
@@ -86,29 +108,47 @@ class Channel(grpc.aio.Channel):
     stream gets none, unless told.
     """
 
-    def __init__(
-        self, channel: grpc.aio.Channel, address: str, timeout_seconds: float, proof: Proof | None = None
-    ) -> None:
+    def __init__(self, connect: Callable[[], grpc.aio.Channel], address: str, timeout_seconds: float) -> None:
         self.address = address
-        self._proof = proof
-        self._channel = channel
+        self._connect = connect
+        self._channel = connect()
         self._timeout_seconds = timeout_seconds
+        self._methods: weakref.WeakSet[_Method] = weakref.WeakSet()
+        self._replaced: dict[grpc.aio.Channel, asyncio.Task[None]] = {}
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of one message with one answer."""
-        return self._one_answer(self._channel.unary_unary(*arguments, **options), self._head(arguments[0]))
+        return self._one_answer(self._method(lambda channel: channel.unary_unary(*arguments, **options)))
 
     def stream_unary(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of many messages with one answer."""
-        return self._one_answer(self._channel.stream_unary(*arguments, **options), self._head(arguments[0]))
+        return self._one_answer(self._method(lambda channel: channel.stream_unary(*arguments, **options)))
 
     def unary_stream(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of one message with many answers."""
-        return _many_answers(self._channel.unary_stream(*arguments, **options), self._head(arguments[0]))
+        return _many_answers(self._method(lambda channel: channel.unary_stream(*arguments, **options)))
 
     def stream_stream(self, *arguments: Any, **options: Any) -> Any:
         """Returns a call of many messages with many answers."""
-        return _many_answers(self._channel.stream_stream(*arguments, **options), self._head(arguments[0]))
+        return _many_answers(self._method(lambda channel: channel.stream_stream(*arguments, **options)))
+
+    def renew(self) -> None:
+        """Connects anew, for calls from now on; the old connection lasts as long as its calls."""
+        old, self._channel = self._channel, self._connect()
+        for method in self._methods:
+            method.make_on(self._channel)
+        self._replaced[old] = detached(self._end(old), name="replaced connection")
+
+    async def _end(self, old: grpc.aio.Channel) -> None:
+        # A call may stand between its begin and its first look at the channel.
+        await asyncio.sleep(_SETTLE_SECONDS)
+        await old.close(_AS_LONG_AS_IT_TAKES)
+        del self._replaced[old]
+
+    def _method(self, make: Callable[[grpc.aio.Channel], Any]) -> _Method:
+        method = _Method(make, self._channel)
+        self._methods.add(method)
+        return method
 
     async def ready(self, timeout_seconds: float | None = None) -> None:
         """Waits until the peer can be reached.
@@ -124,6 +164,11 @@ class Channel(grpc.aio.Channel):
 
     async def close(self, grace: float | None = None) -> None:
         """Closes the channel and ends its calls, those that take no longer than the grace in seconds excepted."""
+        replaced = dict(self._replaced)
+        self._replaced.clear()
+        for channel, ending in replaced.items():
+            ending.cancel()
+            await channel.close()
         await self._channel.close(grace)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
@@ -144,16 +189,7 @@ class Channel(grpc.aio.Channel):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def _head(self, path: str) -> Callable[[Metadata], Metadata]:
-        """Returns what adds the trace of the call being served to the metadata of a call, and who calls."""
-        if (proof := self._proof) is None:
-            return _trace
-        service = path.split("/")[1]
-        return lambda metadata: (*_trace(metadata), proof(service))
-
-    def _one_answer(
-        self, call: Callable[..., Any], head: Callable[[Metadata], Metadata]
-    ) -> Callable[..., Awaitable[Any]]:
+    def _one_answer(self, method: _Method) -> Callable[..., Awaitable[Any]]:
         most = self._timeout_seconds
 
         async def invoke(
@@ -164,13 +200,27 @@ class Channel(grpc.aio.Channel):
             **options: Any,
         ) -> Any:
             try:
-                return await call(
-                    request, timeout=_time(most if timeout is None else timeout), metadata=head(metadata), **options
+                return await method.call(
+                    request, timeout=_time(most if timeout is None else timeout), metadata=_trace(metadata), **options
                 )
             except grpc.aio.AioRpcError as error:
                 raise _coded(error) from None
 
         return invoke
+
+
+class _Method:
+    """A method as the channel has it that is connected now."""
+
+    __slots__ = ("__weakref__", "_make", "call")
+
+    def __init__(self, make: Callable[[grpc.aio.Channel], Any], channel: grpc.aio.Channel) -> None:
+        self._make = make
+        self.call: Any = make(channel)
+
+    def make_on(self, channel: grpc.aio.Channel) -> None:
+        """Calls by this channel from now on."""
+        self.call = self._make(channel)
 
 
 class StreamCall:
@@ -261,7 +311,7 @@ def service_config(services: Iterable[str]) -> str:
     return json.dumps({"methodConfig": [{"name": methods, "retryPolicy": retry}]} if methods else {})
 
 
-def _many_answers(call: Callable[..., Any], head: Callable[[Metadata], Metadata]) -> Callable[..., StreamCall]:
+def _many_answers(method: _Method) -> Callable[..., StreamCall]:
     def invoke(
         request: Any | AsyncIterable[Any] | None = None,
         *,
@@ -269,7 +319,7 @@ def _many_answers(call: Callable[..., Any], head: Callable[[Metadata], Metadata]
         metadata: Metadata = (),
         **options: Any,
     ) -> StreamCall:
-        return StreamCall(call(request, timeout=timeout, metadata=head(metadata), **options))
+        return StreamCall(method.call(request, timeout=timeout, metadata=_trace(metadata), **options))
 
     return invoke
 

@@ -93,17 +93,23 @@ class ServiceSettings(BaseSettings):
     """`iss` of access tokens."""
     audience: str = Field(default="ordermesh", min_length=1)
     """`aud` of access tokens."""
-    service_key_file: Path | None = None
-    """Key that this service proves with who it is, in PEM. Without it, it proves nothing to others."""
-    service_keys_file: Path | None = None
-    """Public keys of all services, a JSON Web Key Set with their names as ids."""
+    tls_certificate_file: Path | None = None
+    """Certificate that this service proves with who it is, in PEM. Without it, connections are not encrypted."""
+    tls_key_file: Path | None = None
+    """Key of the certificate, in PEM; may be the same file."""
+    tls_authority_file: Path | None = None
+    """Certificates of the authorities that are believed, in PEM."""
     otel_endpoint: str = ""
     """Where traces go (OTLP over gRPC); nothing is traced without it. `OTEL_EXPORTER_OTLP_ENDPOINT` is the same."""
 
     @model_validator(mode="after")
     def _services_are_known(self) -> Self:
-        if self.enforce_access and self.service_keys_file is None:
-            raise ValueError(f"{PREFIX}SERVICE_KEYS_FILE is not set, without which no service could call this one")
+        files = {name: getattr(self, name) for name in ("tls_certificate_file", "tls_key_file", "tls_authority_file")}
+        missing = [variable_of(type(self), name) for name, path in files.items() if path is None]
+        if 0 < len(missing) < len(files):
+            raise ValueError(f"{missing[0]} is not set, without which the others of its kind are of no use")
+        if self.enforce_access and missing:
+            raise ValueError(f"{missing[0]} is not set, without which no service could call this one")
         return self
 
     @classmethod

@@ -17,8 +17,6 @@ T = TypeVar("T")
 TRACEPARENT = "traceparent"
 AUTHORIZATION: Final = "authorization"
 """Metadata in which a user shows an access token."""
-SERVICE_TOKEN: Final = "x-ordermesh-service-token"  # noqa: S105 - a name
-"""Metadata in which a service of the mesh shows who it is."""
 _FIELDS_OF_TRACEPARENT = 4
 _random = random.Random()  # noqa: S311 - trace ids are no secrets
 
@@ -30,7 +28,6 @@ class Call:
         method: Full name, such as `/ordermesh.order.v1.OrderService/PlaceOrder`.
         deadline: When its time is up, on the monotonic clock; None when it may take for ever.
         authorization: What the caller shows as a user; None when nothing.
-        service_token: What the caller shows as a service; None when nothing.
         caller: Who calls, once that is proved; None where nobody asks, and for what is public.
         roles: Those of the caller's roles by which they may make this very call.
     """
@@ -44,7 +41,6 @@ class Call:
         "deadline",
         "method",
         "roles",
-        "service_token",
     )
 
     def __init__(
@@ -53,12 +49,10 @@ class Call:
         deadline: float | None,
         traceparent: str | None = None,
         authorization: str | None = None,
-        service_token: str | None = None,
     ) -> None:
         self.method = method
         self.deadline = deadline
         self.authorization = authorization
-        self.service_token = service_token
         self.caller: Caller | None = None
         self.roles: frozenset[int] = frozenset()
         self._parent = traceparent

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.kernel.identifiers import Identifiers
 from services.mesh.access.rules import rule_of
+from services.mesh.certificate import Certificate
 from services.mesh.descriptors import service_descriptor
 from services.mesh.draining import Draining
 from services.mesh.interceptors.base import Interceptor, Method, wrap_stream, wrap_unary
@@ -56,7 +57,10 @@ class Server:
         draining: Draining | None = None,
         interceptors: Sequence[Interceptor] | None = None,
         max_concurrent_calls: int | None = None,
+        certificate: Certificate | None = None,
     ) -> None:
+        """Makes a server that does not listen yet; without a certificate it speaks plain text."""
+        self._certificate = certificate
         self.draining = draining or Draining()
         self._interceptors = standard_interceptors(telemetry) if interceptors is None else interceptors
         self._server = grpc.aio.server(
@@ -95,13 +99,18 @@ class Server:
         reflection.enable_server_reflection([*self._services, reflection.SERVICE_NAME], self._server)
         await self.set_serving(serving=False)
         try:
-            self.port = self._server.add_insecure_port(address)
+            self.port = self._listen(address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}: {error}") from error
         await self._server.start()
         if port_file is not None:
             write_whole(port_file, f"{self.port}\n")
         return self.port
+
+    def _listen(self, address: str) -> int:
+        if self._certificate is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, self._certificate.server_credentials())
 
     async def set_serving(self, *, serving: bool) -> None:
         """Answers health checks with SERVING or NOT_SERVING from now on."""

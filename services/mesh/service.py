@@ -17,7 +17,8 @@ from services.kernel.clock import Clock, SystemClock
 from services.kernel.decimals import use_exact_context
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers, UuidV7
-from services.mesh.access.enforcing import enforcement, service_proof
+from services.mesh.access.enforcing import enforcement
+from services.mesh.certificate import certificate_of, names_of
 from services.mesh.client import Channels
 from services.mesh.config import ConfigurationError, ServiceSettings
 from services.mesh.context import detached
@@ -59,7 +60,8 @@ class Service(Generic[C]):
         self.clock: Clock = SystemClock()
         self.identifiers: Identifiers = UuidV7(self.clock)
         self.telemetry = telemetry
-        self.channels = Channels(telemetry.client_interceptors(), proof=service_proof(settings, self.clock))
+        certificate = certificate_of(settings)
+        self.channels = Channels(telemetry.client_interceptors(), certificate=certificate, names=names_of(settings))
         self.draining = Draining()
         access = enforcement(settings, self.channels, self.clock) if settings.enforce_access else None
         self.server = Server(
@@ -67,6 +69,7 @@ class Service(Generic[C]):
             draining=self.draining,
             interceptors=standard_interceptors(telemetry, access=None if access is None else access.interceptor),
             max_concurrent_calls=settings.max_concurrent_calls,
+            certificate=certificate,
         )
         self.log = _log
         self._resources = AsyncExitStack()
@@ -75,6 +78,8 @@ class Service(Generic[C]):
         self._stopping = False
         if access is not None:
             self.spawn("token keys", access.keys.run())
+        if certificate is not None:
+            self.spawn("certificate", certificate.watch(self.channels.renew))
 
     async def enter(self, resource: AbstractAsyncContextManager[T]) -> T:
         """Opens something that is closed when the service ends, the last opened first."""

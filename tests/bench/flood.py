@@ -25,6 +25,7 @@ from services.mesh.options import CLIENT_OPTIONS
 from services.mesh.status import from_rpc_error, from_status
 from tests.bench.desks import Tokens
 from tests.bench.order_load import Load, order, until
+from tests.fixtures.direct import channel_to
 
 PLACED: Final = "PLACED"
 _METHOD: Final = "/ordermesh.order.v1.OrderService/PlaceOrders"
@@ -66,7 +67,7 @@ async def flood(address: str, chosen: argparse.Namespace) -> dict[str, float | d
     requests = [_request(load, run, first * load.batch) for first in range(count)]
     outcome = Flood(load.batch, chosen.deadline, Tokens.read(chosen.tokens).of(load.accounts[0]))
     options = [*CLIENT_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
-    channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(_CHANNELS)]
+    channels = [channel_to(address, options=options) for _ in range(_CHANNELS)]
     calls: list[Call] = [
         each.unary_unary(_METHOD, response_deserializer=PlaceOrdersResponse.FromString) for each in channels
     ]

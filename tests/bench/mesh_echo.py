@@ -27,8 +27,18 @@ from services.mesh.client import Channels, Metadata
 from services.mesh.server import Server, standard_interceptors
 from services.mesh.telemetry import Telemetry
 from services.order.servicer.access import account_interceptor
-from tests.fakes.access import FakeCompany, FakeEnvironments, FakeIdentity, guard
+from tests.fakes.access import FakeEnvironments, FakeIdentity, guard
 
+ORDER = order_entry_pb2.PlaceOrderRequest(
+    client_order_id="c-1",
+    account_id="demo",
+    instrument="AAPL.XNAS",
+    side=trading_pb2.SIDE_BUY,
+    type=trading_pb2.ORDER_TYPE_LIMIT,
+    time_in_force=trading_pb2.TIME_IN_FORCE_DAY,
+    quantity="100",
+    limit_price="187.25",
+)
 # Many short turns: what else the machine does falls on both alike.
 ROUNDS = 24
 
@@ -63,8 +73,8 @@ async def serve_full(ready: Connection) -> None:
 async def serve_guarded(ready: Connection) -> None:
     """Serves it as a service does that looks at who calls, and at their accounts; tells a good token after the port."""
     clock, telemetry = SystemClock(), Telemetry.start("bench")
-    identity, company = FakeIdentity(clock), FakeCompany(clock)
-    interceptors = standard_interceptors(telemetry, access=guard(identity, company))
+    identity = FakeIdentity(clock)
+    interceptors = standard_interceptors(telemetry, access=guard(identity))
     server = Server(telemetry, interceptors=interceptors)
     accounts: Any = AccountAccess(FakeEnvironments({"demo": trading_pb2.ENVIRONMENT_SIMULATION}))
     # No order is asked for by its id.
@@ -79,21 +89,11 @@ async def serve_guarded(ready: Connection) -> None:
 
 async def call(stub: Any, seconds: float, callers: int, metadata: Metadata = ()) -> float:
     """Returns the calls per second of so many callers."""
-    request = order_entry_pb2.PlaceOrderRequest(
-        client_order_id="c-1",
-        account_id="demo",
-        instrument="AAPL.XNAS",
-        side=trading_pb2.SIDE_BUY,
-        type=trading_pb2.ORDER_TYPE_LIMIT,
-        time_in_force=trading_pb2.TIME_IN_FORCE_DAY,
-        quantity="100",
-        limit_price="187.25",
-    )
     end, counts = time.perf_counter() + seconds, [0] * callers
 
     async def caller(number: int) -> None:
         while time.perf_counter() < end:
-            await stub.PlaceOrder(request, timeout=5, metadata=metadata)
+            await stub.PlaceOrder(ORDER, timeout=5, metadata=metadata)
             counts[number] += 1
 
     start = time.perf_counter()

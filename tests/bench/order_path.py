@@ -19,6 +19,7 @@ from tests.bench.http_load import post_all
 from tests.bench.mesh_echo import main as echo
 from tests.bench.report import Figure, percentile
 from tests.bench.yardstick import Yardstick
+from tests.fixtures.direct import variables
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.users import operator
 
@@ -145,6 +146,7 @@ async def run_load(
         *("--tokens", str(await desks_of(mesh).tokens())),
         *flags,
         stdout=asyncio.subprocess.PIPE,
+        env=variables(mesh),
     )
     output = (await process.communicate())[0]
     if process.returncode:

@@ -24,6 +24,7 @@ from services.mesh.options import CLIENT_OPTIONS
 from tests.bench.desks import Tokens
 from tests.bench.order_load import ENDED, Load, Outcome, order, until
 from tests.bench.trade import trade, trade_paced
+from tests.fixtures.direct import channel_to
 
 
 async def batches(address: str, load: Load) -> Outcome:
@@ -137,7 +138,7 @@ class _Endings:
 
 @asynccontextmanager
 async def _stub(address: str) -> AsyncIterator[order_service_pb2_grpc.OrderServiceAsyncStub]:
-    async with grpc.aio.insecure_channel(address, options=list(CLIENT_OPTIONS)) as channel:
+    async with channel_to(address, options=list(CLIENT_OPTIONS)) as channel:
         yield order_service_pb2_grpc.OrderServiceStub(channel)
 
 

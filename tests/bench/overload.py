@@ -26,6 +26,7 @@ from tests.bench.flood import PLACED
 from tests.bench.order_load import Load, order
 from tests.bench.order_path import bench_mesh, run_load
 from tests.bench.report import Figure, show
+from tests.fixtures.direct import variables
 from tests.fixtures.usage import Usage, usage_of
 
 TIMES: Final = 10
@@ -105,6 +106,7 @@ async def _flooded(mesh: Mesh, rate: float, seconds: float) -> dict[str, Any]:
         *("-m", "tests.bench.flood", mesh.address("order"), "--rate", str(rate), "--seconds", str(seconds)),
         *("--tokens", str(await desks_of(mesh).tokens())),
         stdout=asyncio.subprocess.PIPE,
+        env=variables(mesh),
     )
     output = (await process.communicate())[0]
     if process.returncode:
@@ -117,7 +119,7 @@ async def _next_order(mesh: Mesh) -> float:
     """Returns the seconds until an order is acknowledged that is sent right after, and again when it is told to."""
     request = order(Load(), uuid.uuid4().hex[:12], 0)
     shown = Tokens.read(await desks_of(mesh).tokens()).of(request.account_id)
-    async with grpc.aio.insecure_channel(mesh.address("order")) as channel:
+    async with mesh.channel("order") as channel:
         started = time.perf_counter()
         while True:
             try:

@@ -61,7 +61,7 @@ async def _placed(mesh: Mesh, account_id: str) -> None:
     shown = Tokens.read(await desks_of(mesh).tokens()).of(account_id)
     async with asyncio.timeout(_MOST_SECONDS):
         while True:
-            async with grpc.aio.insecure_channel(mesh.address("order")) as channel:
+            async with mesh.channel("order") as channel:
                 try:
                     await OrderServiceStub(channel).PlaceOrder(request, timeout=_MOST_SECONDS, metadata=shown)
                 except grpc.aio.AioRpcError as error:

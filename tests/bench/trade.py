@@ -10,8 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import grpc
-
 from ordermesh.order.v1.order_entry_pb2 import PlaceOrderRequest
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from ordermesh.order.v1.trade_stream_pb2 import (
@@ -24,6 +22,7 @@ from ordermesh.order.v1.trade_stream_pb2 import (
 )
 from services.mesh.options import CLIENT_OPTIONS
 from tests.bench.order_load import ENDED, Load, Outcome, order, until
+from tests.fixtures.direct import channel_to
 
 if TYPE_CHECKING:
     from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
@@ -82,7 +81,7 @@ class _Desk:
     async def open(cls, address: str, load: Load, in_flight: int) -> AsyncIterator[_Desk]:
         desk = cls(in_flight)
         async with AsyncExitStack() as stack:
-            channel = grpc.aio.insecure_channel(address, options=list(CLIENT_OPTIONS))
+            channel = channel_to(address, options=list(CLIENT_OPTIONS))
             stub = OrderServiceStub(await stack.enter_async_context(channel))
             for index, account in enumerate(load.accounts):
                 stream = _Stream(stub, index, desk, load.tokens.of(account))

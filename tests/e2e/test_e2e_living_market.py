@@ -23,7 +23,8 @@ from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServi
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED
 from services.market.agents.profile import PROFILES
 from services.market.replay.command import Recording, Venue, play_market
-from services.mesh.client import Channel, Channels
+from services.mesh.client import Channel
+from tests.fixtures.direct import direct_channels
 from tests.fixtures.trader import BUY, GTC, PATIENCE_SECONDS, Trader, eventually, trader
 from tests.fixtures.users import operator
 
@@ -97,10 +98,10 @@ async def test_a_recording_plays_in_the_engine_and_a_user_trades_inside_it(livin
     """A replay fills the orders that its file names; a user's order beside it fills against the replay."""
     file = tmp_path / "ZZZ_2012-06-21_34200000_57600000_message_10.csv"
     file.write_text(RECORDING)
-    desk, channels = await operator(living_mesh), Channels()
-    market_data = desk.authorized(channels.to(living_mesh.address("marketdata")))
-    venue = Venue(channels.to(living_mesh.address("engine")), cast("Channel", market_data))
-    outcome = await play_market(Recording(file, None, "ZZZ", 10), Console(quiet=True), venue, speed=0, keep=True)
+    desk, channels = await operator(living_mesh), direct_channels(living_mesh, "market")
+    async with desk.calling() as market_data:
+        venue = Venue(channels.to(living_mesh.address("engine")), cast("Channel", market_data))
+        outcome = await play_market(Recording(file, None, "ZZZ", 10), Console(quiet=True), venue, speed=0, keep=True)
     await channels.close()
     assert (outcome.named_hits, outcome.executions, outcome.better_price) == (2, 2, 0)
     async with trader(living_mesh) as someone:

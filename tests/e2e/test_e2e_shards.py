@@ -20,10 +20,10 @@ from ordermesh.risk.v1 import risk_service_pb2
 from ordermesh.risk.v1 import trading_state_admin_pb2 as admin
 from ordermesh.risk.v1.trading_state_pb2 import TRADING_STATE_HALTED
 from services.kernel.shards import shard_of
-from services.mesh.client import Channels
 from tests.e2e.test_e2e_rest import order
 from tests.fakes.trade_client import TradeClient, placing
 from tests.faults.load import Load
+from tests.fixtures.direct import direct_channels
 from tests.fixtures.events import events
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
@@ -128,7 +128,7 @@ async def test_rest_and_events_know_one_order_service(
 async def test_a_direct_client_may_call_either(mesh: Mesh, traders: Sequence[Trader]) -> None:
     """Orders and Trade streams of both accounts at both shards."""
     instrument = await new_instrument(traders[0])
-    channels = Channels()
+    channels = direct_channels(mesh)
     try:
         for name in SHARDS:
             for someone in traders:
@@ -200,7 +200,7 @@ async def test_a_shard_that_is_killed_takes_no_other_along(mesh: Mesh, traders: 
     resting = await away.place(SELL, instrument, "1", "50")
     await away.reports.until(resting.order_id, ORDER_STATUS_NEW)
     named = (("x-ordermesh-account", there.account_id),)
-    direct = grpc.aio.insecure_channel(mesh.address(SHARDS[1]))
+    direct = mesh.channel(SHARDS[1])
     async with direct:
         await mesh.kill(SHARDS[0])
         for number in range(20):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import jwt
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ordermesh.type.v1 import access_pb2, trading_pb2
@@ -16,9 +13,8 @@ from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, unavailable
 from services.mesh.access.caller import Caller
 from services.mesh.access.keys import IdentityKeys
-from services.mesh.access.peers import ServiceKeys, ServiceTokens, area_of
-from services.mesh.access.tokens import SERVICE_TYPE, USER_TYPE, Verifier
-from services.mesh.context import SERVICE_TOKEN, Call, enter_call
+from services.mesh.access.tokens import USER_TYPE, Verifier
+from services.mesh.context import Call, enter_call
 from services.mesh.descriptors import service_descriptor
 from services.mesh.interceptors.access import AccessInterceptor
 from services.mesh.interceptors.base import Interceptor, Method
@@ -79,57 +75,15 @@ class FakeIdentity:
         return jwt.encode(self.claims(**changes), key, "ES256", headers={"kid": key_id, "typ": USER_TYPE})
 
 
-class FakeCompany:
-    """Services with a key each."""
-
-    def __init__(self, clock: Clock, *names: str) -> None:
-        self.clock = clock
-        self.private = {name: new_key() for name in names}
-
-    @property
-    def keys(self) -> ServiceKeys:
-        """The public keys of all."""
-        return ServiceKeys({name: key.public_key() for name, key in self.private.items()})
-
-    def tokens(self, name: str) -> ServiceTokens:
-        """What a service proves with who it is."""
-        return ServiceTokens(name, self.private[name], self.clock)
-
-    def prover(self, name: str) -> Any:
-        """The same, as channels take it."""
-        tokens = self.tokens(name)
-        return lambda service: (SERVICE_TOKEN, tokens.token(area_of(service)))
-
-    def write(self, folder: Path) -> Path:
-        """Writes the keys as whoever starts the mesh does, and returns the file with the public ones."""
-        told = []
-        for name, key in self.private.items():
-            (folder / f"{name}.key").write_bytes(
-                key.private_bytes(
-                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-                )
-            )
-            jwk = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key()))
-            told.append({**jwk, "kid": name, "alg": "ES256"})
-        path = folder / "services.json"
-        path.write_text(json.dumps({"keys": told}), encoding="utf-8")
-        return path
-
-
 def user_verifier(identity: FakeIdentity, keys: IdentityKeys | None = None, **more: Any) -> Verifier:
     """Returns what verifies access tokens."""
     keys = keys or IdentityKeys(identity.fetch)
     return Verifier(keys, identity.clock, type_=USER_TYPE, read=Caller.user, issuer=ISSUER, **more)
 
 
-def service_verifier(company: FakeCompany) -> Verifier:
-    """Returns what verifies service tokens."""
-    return Verifier(company.keys, company.clock, type_=SERVICE_TYPE, read=Caller.service)
-
-
-def guard(identity: FakeIdentity, company: FakeCompany) -> AccessInterceptor:
+def guard(identity: FakeIdentity) -> AccessInterceptor:
     """Returns what looks at callers."""
-    return AccessInterceptor(user_verifier(identity), service_verifier(company), identity.clock, audience=AUDIENCE)
+    return AccessInterceptor(user_verifier(identity), identity.clock, audience=AUDIENCE)
 
 
 class FakeEnvironments:
@@ -156,7 +110,7 @@ def caller(
 
 def service_caller(name: str) -> Caller:
     """Returns a service that has proved who it is."""
-    return Caller(name, True, frozenset(), frozenset(), 0, frozenset(), "", 1 << 62)
+    return Caller.service(name)
 
 
 def call_of(who: Caller | None, *roles: str) -> Call:

@@ -13,10 +13,10 @@ import grpc
 from ordermesh.order.v1.order_entry_pb2 import PlaceOrderRequest
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from services.kernel.errors import CodedError
-from services.mesh.client import Channels
 from services.mesh.status import from_rpc_error, from_status
 from tests.fakes.trade_client import TradeClient, placing
 from tests.faults.load import Load, one_by_one
+from tests.fixtures.direct import direct_channels
 from tests.fixtures.trader import Trader
 
 PLACED: Final = "PLACED"
@@ -60,7 +60,7 @@ class Flood:
 
     async def _stream(self, load: Load, someone: Trader, orders: Sequence[PlaceOrderRequest]) -> None:
         batches = [orders[first : first + _PER_BATCH] for first in range(0, len(orders), _PER_BATCH)]
-        channels = Channels()
+        channels = direct_channels(load.mesh)
         stub: Any = OrderServiceStub(someone.user.authorized(channels.to(load.mesh.address("order"))))
         try:
             async with TradeClient.open(stub, someone.account_id) as trade:

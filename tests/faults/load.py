@@ -82,9 +82,8 @@ class Load:
     async def open(cls, mesh: Mesh, seed: int, accounts: int, manner: Manner = PATIENT) -> AsyncIterator[Load]:
         """Opens accounts and an instrument of their own; an even number, as every second one sells."""
         async with AsyncExitStack() as stack:
-            address = mesh.address("order")
             traders = [await stack.enter_async_context(trader(mesh)) for _ in range(accounts)]
-            channel = await stack.enter_async_context(grpc.aio.insecure_channel(address))
+            channel = await stack.enter_async_context(mesh.channel("order"))
             instrument = await new_instrument(traders[0])
             request = market_data_service_pb2.GetInstrumentRequest(instrument=instrument)
             listed = (await answered(lambda: traders[0].market_data.GetInstrument(request))).instrument
@@ -202,7 +201,7 @@ class Load:
 
     async def _executions(self) -> AsyncIterator[execution_pb2.Execution]:
         """Yields what the engine did for each shard of OrderService, which is a participant of its own."""
-        async with grpc.aio.insecure_channel(self.mesh.address("engine")) as channel:
+        async with self.mesh.channel("engine", as_="broker") as channel:
             stub = OrderEntryServiceStub(channel)
             for shard in range(self.mesh.local.shards):
                 after = 0

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
-import grpc
 
 from deploy.embedded.mesh import Mesh
 from deploy.embedded.supervisor import State
@@ -68,7 +67,7 @@ class MeshState:
     async def _participant(self, shard: int, held: set[str]) -> str:
         request = order_entry_service_pb2.QueryOpenOrdersRequest(participant=f"simulation/{shard}")
         told, found = order_entry_service_pb2.QueryOpenOrdersResponse(), set[str]()
-        async with grpc.aio.insecure_channel(self.mesh.address("engine")) as channel:
+        async with self.mesh.channel("engine", as_="broker") as channel:
             async for told in OrderEntryServiceStub(channel).QueryOpenOrders(request, timeout=_ANSWER_SECONDS):
                 found |= {str(uuid.UUID(bytes=order.order_id)) for order in told.orders}
         held |= found

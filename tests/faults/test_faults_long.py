@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from random import Random
 
 import asyncpg
-import grpc
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
@@ -189,10 +188,9 @@ async def _let_write(database: asyncpg.Connection, *, allowed: bool) -> None:
 
 async def test_a_reader_that_stands_still_harms_nobody(breakable: Breakable, seed: int) -> None:
     """Streams that nobody reads stay open beside the load; everybody else is served, and no order is lost."""
-    address = breakable.mesh.address("order")
     async with (
         Load.open(breakable.mesh, seed, ACCOUNTS, PATIENT) as load,
-        grpc.aio.insecure_channel(address) as channel,
+        breakable.mesh.channel("order") as channel,
     ):
         stalled = [
             OrderServiceStub(someone.user.authorized(channel)).StreamOrders(

@@ -11,10 +11,10 @@ from ordermesh.order.v1.order_entry_pb2 import PlaceOrderRequest
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from ordermesh.order.v1.trade_stream_pb2 import CommandResult
 from services.kernel.errors import CodedError, ErrorKind
-from services.mesh.client import Channels
 from services.mesh.status import from_status
 from tests.fakes.trade_client import TradeClient, placing
 from tests.faults.load import RECOVERY_SECONDS, Load
+from tests.fixtures.direct import direct_channels
 from tests.fixtures.trader import Trader
 
 _RETRIED = (ErrorKind.UNAVAILABLE, ErrorKind.EXHAUSTED)
@@ -55,7 +55,7 @@ class Trading:
 
     async def _stream(self, load: Load, someone: Trader, orders: Sequence[PlaceOrderRequest], reports: int = 0) -> None:
         """Opens a stream, sends orders, and reads until they are answered and some reports told, or it has ended."""
-        channels = Channels()
+        channels = direct_channels(load.mesh)
         account_id, batches = (
             someone.account_id,
             [orders[n : n + _PER_BATCH] for n in range(0, len(orders), _PER_BATCH)],

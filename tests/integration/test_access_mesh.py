@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import grpc
@@ -12,6 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from deploy.embedded.certificates import OPERATOR
 from deploy.embedded.mesh import Mesh
 from ordermesh.event.v1 import event_log_service_pb2, event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc, trade_stream_pb2
@@ -195,19 +197,48 @@ async def test_without_a_token_nothing_but_what_is_public(anybody: User, trader:
 
 
 async def test_internal_rpcs_are_for_services_around_the_gateway_too(guarded: Mesh, admin: User) -> None:
-    """Whoever finds the port of a service, with whatever token, is not let in; through the gateway there is no way."""
-    key = "x-ordermesh-service-token"
-    for shown in ((), admin.metadata, ((key, admin.token),), ((key, "nonsense"),)):
-        async with grpc.aio.insecure_channel(guarded.address("risk")) as channel:
-            risk: Any = reservation_service_pb2_grpc.ReservationServiceStub(channel)
-            with pytest.raises(grpc.aio.AioRpcError) as failure:
-                await risk.CheckOrder(reservation_service_pb2.CheckOrderRequest(), metadata=shown)
-            assert from_rpc_error(failure.value).reason in {"PERMISSION_DENIED", "INVALID_TOKEN"}
-        async with grpc.aio.insecure_channel(guarded.address("gateway")) as channel:
-            log: Any = event_log_service_pb2_grpc.EventLogServiceStub(channel)
-            with pytest.raises(grpc.aio.AioRpcError) as failure:
-                await log.ReadEvents(event_log_service_pb2.ReadEventsRequest(), metadata=shown)
-            assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    """Whoever finds the port of a service needs a certificate; a client's, the gateway's and another's do not do."""
+    request = reservation_service_pb2.CheckOrderRequest()
+    async with grpc.aio.insecure_channel(guarded.address("risk")) as plain:
+        risk: Any = reservation_service_pb2_grpc.ReservationServiceStub(plain)
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await risk.CheckOrder(request, metadata=admin.metadata)
+        assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+    for name in (OPERATOR, "gateway", "portfolio", "supervisor"):
+        for metadata in ((), admin.metadata):
+            async with guarded.channel("risk", name) as channel:
+                risk = reservation_service_pb2_grpc.ReservationServiceStub(channel)
+                with pytest.raises(grpc.aio.AioRpcError) as failure:
+                    await risk.CheckOrder(request, metadata=metadata)
+                assert from_rpc_error(failure.value).reason == "PERMISSION_DENIED"
+    async with guarded.channel("risk", "order") as channel:
+        risk = reservation_service_pb2_grpc.ReservationServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await risk.CheckOrder(request)
+        # Let in, and told what is wrong with the request.
+        assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    async with grpc.aio.insecure_channel(guarded.address("gateway")) as channel:
+        log: Any = event_log_service_pb2_grpc.EventLogServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await log.ReadEvents(event_log_service_pb2.ReadEventsRequest(), metadata=admin.metadata)
+        assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_client_may_call_a_service_itself(guarded: Mesh, trader: User) -> None:
+    """With a certificate of its own for the connection, and its user's token for what it may do."""
+    file = guarded.local.certificates.authority.issue_client("desk", timedelta(hours=1)).read_bytes()
+    credentials = grpc.ssl_channel_credentials(
+        guarded.local.certificates.authority.certificate.read_bytes(), file, file
+    )
+    opening = trade_stream_pb2.TradeOpen(account_id="demo")
+    async with grpc.aio.secure_channel(guarded.address("order"), credentials) as channel:
+        stub: Any = order_service_pb2_grpc.OrderServiceStub(channel)
+        call = stub.Trade(iter([trade_stream_pb2.TradeRequest(open=opening)]), metadata=trader.metadata)
+        assert (await call.read()).HasField("subscribed")
+        call = stub.Trade(iter([trade_stream_pb2.TradeRequest(open=opening)]))
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await call.read()
+        assert from_rpc_error(failure.value).reason == "INVALID_TOKEN"
 
 
 async def test_a_stream_of_commands_is_of_an_account_that_is_reached(guarded: Mesh, trader: User, admin: User) -> None:

@@ -61,9 +61,10 @@ def _replay(recordings: list[Recording], mode: Mode, speed: float, limit: int, *
         return ExitCode.REFUSED if any(differences) else ExitCode.DONE
 
     async def play(mesh: Mesh) -> ExitCode:
-        venue = Venue(mesh.engine, mesh.channel("marketdata"))
-        for recording in recordings:
-            await play_market(recording, console, venue, speed=speed, limit=limit, keep=keep)
+        async with mesh.engine() as engine:
+            venue = Venue(engine, mesh.channel("marketdata"))
+            for recording in recordings:
+                await play_market(recording, console, venue, speed=speed, limit=limit, keep=keep)
         return ExitCode.DONE
 
     return asked("", play)

@@ -21,6 +21,7 @@
 #include "matcher.h"
 #include "options.h"
 #include "order_entry.h"
+#include "peers.h"
 #include "session_registry.h"
 #include "status.h"
 
@@ -88,7 +89,7 @@ int serve(const Options& options, const sigset_t& signals) {
   grpc::ServerBuilder builder;
   int port = 0;
   configure(builder);
-  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(options.listen, server_credentials(options.tls), &port);
   builder.RegisterService(&order_entry);
   builder.RegisterService(&instruments);
   builder.RegisterService(&market_feed);

@@ -43,7 +43,7 @@ void set_sync(Options& options, const std::string& name, const std::string& valu
   options.journal.sync = value == "on";
 }
 
-constexpr std::array<Flag, 8> kFlags{{
+constexpr std::array<Flag, 11> kFlags{{
     {"--listen", "ORDERMESH_ENGINE_LISTEN", "host:port to serve at; port 0 lets the system choose (127.0.0.1:7100)",
      set_listen},
     {"--journal-directory", "ORDERMESH_ENGINE_JOURNAL_DIRECTORY", "where the journal is kept (required)",
@@ -72,6 +72,14 @@ constexpr std::array<Flag, 8> kFlags{{
      [](Options& options, const std::string& name, const std::string& value) {
        options.feed_events_waiting = number(name, value, 1, std::uint64_t{1} << 26U);
      }},
+    {"--tls-certificate", "ORDERMESH_ENGINE_TLS_CERTIFICATE_FILE",
+     "the engine's certificate in PEM, read again when it changes; without it connections are not encrypted (none)",
+     [](Options& options, const std::string&, const std::string& value) { options.tls.certificate = value; }},
+    {"--tls-key", "ORDERMESH_ENGINE_TLS_KEY_FILE", "its key in PEM; may be the same file (none)",
+     [](Options& options, const std::string&, const std::string& value) { options.tls.key = value; }},
+    {"--tls-authority", "ORDERMESH_ENGINE_TLS_AUTHORITY_FILE",
+     "the authority whose certificates callers must show, in PEM (none)",
+     [](Options& options, const std::string&, const std::string& value) { options.tls.authority = value; }},
 }};
 
 const Flag& flag_named(std::string_view name) {
@@ -104,6 +112,10 @@ Options parse_options(std::span<const std::string> arguments, const Environment&
   }
   if (options.journal.directory.empty()) {
     throw std::invalid_argument("--journal-directory: is required");
+  }
+  const Options::Tls& tls = options.tls;
+  if (tls.certificate.empty() != tls.key.empty() || tls.key.empty() != tls.authority.empty()) {
+    throw std::invalid_argument("--tls-certificate, --tls-key and --tls-authority: all of them or none");
   }
   return options;
 }

@@ -19,6 +19,14 @@ struct Options {
   journal::Settings journal;
   Exchange::Settings exchange;
   std::size_t feed_events_waiting = 262'144;  // for one reader, before it is given up
+
+  // Files in PEM; all of them, or none: then connections are not encrypted, and anybody may call.
+  struct Tls {
+    std::filesystem::path certificate;
+    std::filesystem::path key;  // may be the same file
+    std::filesystem::path authority;
+  };
+  Tls tls;
 };
 
 // Looks up an environment variable.

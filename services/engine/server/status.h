@@ -11,6 +11,10 @@ namespace ordermesh::engine::server {
   return {grpc::StatusCode::UNAVAILABLE, "ENGINE_STOPPING: the engine is stopping"};
 }
 
+[[nodiscard]] inline grpc::Status denied(const std::string& what) {
+  return {grpc::StatusCode::PERMISSION_DENIED, "PERMISSION_DENIED: " + what};
+}
+
 [[nodiscard]] inline grpc::Status invalid(const std::string& what) {
   return {grpc::StatusCode::INVALID_ARGUMENT, "INVALID_ARGUMENT: " + what};
 }

@@ -43,5 +43,13 @@ TEST(OptionsTest, ABadValueIsRefusedInOneLineThatNamesIt) {
             "ORDERMESH_ENGINE_EXECUTIONS_KEPT: \"12x\" is not a number from 1 to 67108864");
 }
 
+TEST(OptionsTest, ACertificateComesWithItsKeyAndTheAuthority) {
+  const Options options =
+      parse({"--journal-directory=/j", "--tls-certificate=/c.pem", "--tls-key=/k.pem", "--tls-authority=/a.pem"});
+  EXPECT_EQ(options.tls.key, "/k.pem");
+  EXPECT_EQ(error({"--journal-directory=/j", "--tls-certificate=/c.pem", "--tls-key=/k.pem"}),
+            "--tls-certificate, --tls-key and --tls-authority: all of them or none");
+}
+
 }  // namespace
 }  // namespace ordermesh::engine::server

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from urllib.parse import unquote
 
+from services.mesh.access.certificates import service_of
 from services.mesh.interceptors.base import Context
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+GATEWAY: Final = "gateway"
 _CALLER: Final = "x-ordermesh-caller-address"
 _AUTHORIZATION: Final = "authorization"
 
@@ -18,12 +20,14 @@ _AUTHORIZATION: Final = "authorization"
 def caller_address(context: Context, proxies: Sequence[Network]) -> str:
     """Returns the address of the caller; empty when it has none.
 
-    It is the peer's own; of a gateway of ours it is the one that the gateway says, in a header of which it lets nobody
-    else's through.
+    It is the peer's own; of our gateway it is the one that the gateway says, in a header of which it lets nobody else's
+    through. The gateway is known by its certificate; where connections are not encrypted, by the address it has.
     """
-    peer = _peer(context.peer())
-    if peer is None or not any(peer in network for network in proxies):
-        return "" if peer is None else str(peer)
+    peer, service = _peer(context.peer()), service_of(context)
+    if peer is None:
+        return ""
+    if not (service == GATEWAY or (service is None and any(peer in network for network in proxies))):
+        return str(peer)
     told = list(_values(context, _CALLER))
     return str((_address(told[0]) if len(told) == 1 else None) or peer)
 

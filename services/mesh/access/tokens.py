@@ -1,7 +1,4 @@
-"""Tokens that prove who calls: JSON Web Tokens (RFC 7519) of IdentityService for users, of each service for itself.
-
-Both are signed with ES256, and told apart by their type, so that neither is taken for the other.
-"""
+"""Tokens that prove which user calls: JSON Web Tokens (RFC 7519) of IdentityService, signed with ES256."""
 
 from __future__ import annotations
 
@@ -19,8 +16,6 @@ from services.mesh.access.caller import Caller
 ALGORITHM: Final = "ES256"
 USER_TYPE: Final = "at+jwt"
 """What the head of an access token says (RFC 9068)."""
-SERVICE_TYPE: Final = "ordermesh-service+jwt"
-"""What the head of a service token says."""
 SKEW_NS: Final = 5_000_000_000
 """What the clocks of two processes may differ by."""
 MOST_REMEMBERED: Final = 20_000
@@ -60,7 +55,7 @@ class Verifier:
         *,
         type_: str,
         read: Callable[[Mapping[str, Any]], Caller],
-        issuer: str | None = None,
+        issuer: str,
         most_remembered: int = MOST_REMEMBERED,
     ) -> None:
         """Makes a verifier.
@@ -70,7 +65,7 @@ class Verifier:
             clock: The time.
             type_: What the head of tokens must say.
             read: Makes the caller out of claims that are proved.
-            issuer: Who must have issued a token. None: the one whose name is the id of its key.
+            issuer: Who must have issued a token.
             most_remembered: How many verified tokens are remembered at most.
         """
         self._keys, self._clock, self._type, self._read, self._issuer = keys, clock, type_, read, issuer
@@ -102,7 +97,7 @@ class Verifier:
         self._remember((_hash(token), audience), caller)
         return caller
 
-    async def _key_of(self, token: str) -> tuple[str, EllipticCurvePublicKey]:
+    async def _key_of(self, token: str) -> EllipticCurvePublicKey:
         try:
             head = jwt.get_unverified_header(token)
         except _MALFORMED:
@@ -113,13 +108,11 @@ class Verifier:
         key = await self._keys.find(key_id)
         if key is None:
             raise not_good()
-        return key_id, key
+        return key
 
-    def _proved(self, token: str, audience: str, key: tuple[str, EllipticCurvePublicKey]) -> Caller:
-        key_id, public = key
-        issuer = key_id if self._issuer is None else self._issuer
+    def _proved(self, token: str, audience: str, key: EllipticCurvePublicKey) -> Caller:
         try:
-            claims = jwt.decode(token, public, [ALGORITHM], options=_OPTIONS, audience=audience, issuer=issuer)
+            claims = jwt.decode(token, key, [ALGORITHM], options=_OPTIONS, audience=audience, issuer=self._issuer)
             caller, issued_ns = self._read(claims), int(claims["iat"]) * 1_000_000_000
         except _MALFORMED:
             raise not_good() from None

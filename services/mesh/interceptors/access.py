@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, permission, unauthenticated
 from services.mesh.access.caller import Caller
-from services.mesh.access.peers import area_of
+from services.mesh.access.certificates import service_of
 from services.mesh.access.rules import Rule, rule_of
 from services.mesh.access.tokens import Verifier, not_good
 from services.mesh.context import Call, current_call
@@ -23,26 +23,25 @@ _END: Final = object()
 class AccessInterceptor:
     """Stands within the interceptor that enters the call: servicers find in it who calls, and by which roles."""
 
-    def __init__(self, users: Verifier, services: Verifier, clock: Clock, *, audience: str) -> None:
+    def __init__(self, users: Verifier, clock: Clock, *, audience: str) -> None:
         """Makes the interceptor.
 
         Args:
             users: Verifies access tokens.
-            services: Verifies service tokens.
             clock: The clock by which tokens end.
             audience: Whom access tokens must be for.
         """
-        self._users, self._services, self._clock, self._audience = users, services, clock, audience
+        self._users, self._clock, self._audience = users, clock, audience
 
     def wrap_unary(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
         """Lets in whom the contract names."""
-        rule, area = rule_of(method.service, method.name), area_of(method.service)
+        rule = rule_of(method.service, method.name)
         if rule.public:
             return handler
 
         async def handle(request: Any, context: Context) -> Any:
             call = _call()
-            call.caller = caller = self._remembered(rule, area, call) or await self._verify(rule, area, call)
+            call.caller = caller = self._remembered(rule, call, context) or await self._verify(rule, call)
             call.roles = _allowed(rule, caller)
             return await handler(request, context)
 
@@ -50,13 +49,13 @@ class AccessInterceptor:
 
     def wrap_stream(self, method: Method, handler: StreamHandler) -> StreamHandler:
         """Lets in whom the contract names; a user's stream ends with their token."""
-        rule, area = rule_of(method.service, method.name), area_of(method.service)
+        rule = rule_of(method.service, method.name)
         if rule.public:
             return handler
 
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
             call = _call()
-            call.caller = caller = self._remembered(rule, area, call) or await self._verify(rule, area, call)
+            call.caller = caller = self._remembered(rule, call, context) or await self._verify(rule, call)
             call.roles = _allowed(rule, caller)
             messages = handler(request, context)
             if not caller.is_service:
@@ -66,22 +65,18 @@ class AccessInterceptor:
 
         return handle
 
-    def _remembered(self, rule: Rule, area: str, call: Call) -> Caller | None:
-        if rule.roles and call.authorization is not None:
-            return self._users.remembered(_bearer(call.authorization), self._audience)
-        if rule.peers and call.service_token is not None:
-            return self._services.remembered(call.service_token, area)
-        return None
-
-    async def _verify(self, rule: Rule, area: str, call: Call) -> Caller:
+    def _remembered(self, rule: Rule, call: Call, context: Context) -> Caller | None:
         # Who shows a user's token acts for that user, also a service that passes a call on.
         if rule.roles and call.authorization is not None:
+            return self._users.remembered(_bearer(call.authorization), self._audience)
+        return _service(rule, context) if rule.peers else None
+
+    async def _verify(self, rule: Rule, call: Call) -> Caller:
+        if rule.roles and call.authorization is not None:
             return await self._users.verify(_bearer(call.authorization), self._audience)
-        if rule.peers and call.service_token is not None:
-            return await self._services.verify(call.service_token, area)
         if rule.roles:
             raise unauthenticated("INVALID_TOKEN", "this wants an access token: authorization: Bearer <token>")
-        raise permission(_DENIED, "only services of the mesh may call this")
+        raise _denied("only services of the mesh may call this, and not all of them")
 
 
 async def until_over(messages: AsyncIterator[Any], seconds: float) -> AsyncIterator[Any]:
@@ -132,6 +127,23 @@ class _Life:
         return self.over and self.waiting and self._task is not None and self._task.uncancel() == 0
 
 
+def _service(rule: Rule, context: Context) -> Caller | None:
+    """Returns the service that calls, when it is one of those that may."""
+    name = service_of(context)
+    return _SERVICES[name] if name in rule.peers else None
+
+
+class _Services(dict[str, Caller]):
+    """Services by their names: those that contracts name, and thus few."""
+
+    def __missing__(self, name: str) -> Caller:
+        self[name] = caller = Caller.service(name)
+        return caller
+
+
+_SERVICES: Final = _Services()
+
+
 def _call() -> Call:
     call = current_call()
     if call is None:
@@ -153,8 +165,6 @@ def _allowed(rule: Rule, caller: Caller) -> frozenset[int]:
         CodedError: PERMISSION_DENIED.
     """
     if caller.is_service:
-        if caller.name not in rule.peers:
-            raise _denied(f"the service {caller.name} may not call this")
         return caller.roles
     roles = caller.roles & rule.roles
     if not roles:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from services.kernel.errors import deadline
-from services.mesh.context import AUTHORIZATION, SERVICE_TOKEN, TRACEPARENT, Call, enter_call
+from services.mesh.context import AUTHORIZATION, TRACEPARENT, Call, enter_call
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
 
 
@@ -42,16 +42,14 @@ def _call(path: str, context: Context) -> Call:
     metadata: Iterable[tuple[str, str | bytes]] | None = context.invocation_metadata()
     if remaining is not None and remaining <= 0:
         raise deadline("no time was left when the call arrived")
-    parent = authorization = service_token = None
+    parent = authorization = None
     for key, value in metadata or ():
         if key == TRACEPARENT:
             parent = str(value)
         elif key == AUTHORIZATION:
             authorization = _only(authorization, value)
-        elif key == SERVICE_TOKEN:
-            service_token = _only(service_token, value)
     at = None if remaining is None else time.monotonic() + remaining
-    return Call(path, at, parent, authorization, service_token)
+    return Call(path, at, parent, authorization)
 
 
 def _only(before: str | None, value: str | bytes) -> str:

@@ -13,7 +13,6 @@ from typing import Any, Final
 from ordermesh.order.v1.order_entry_pb2 import PlaceOrderResult, PlaceOrdersRequest, PlaceOrdersResponse
 from ordermesh.order.v1.reconciliation_pb2 import ListReconciliationsRequest
 from services.kernel.errors import CodedError
-from services.mesh.context import SERVICE_TOKEN
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
 from services.mesh.status import to_status
 from services.order.pipeline.metrics import Metrics
@@ -23,7 +22,7 @@ from services.order.servicer.passing import PassedStreams
 PASSED_ON: Final = "x-ordermesh-passed-on"
 """Metadata of a call that a shard has passed on; its value is that shard."""
 
-_OF_THE_HOP: Final = frozenset({"content-type", "te", "traceparent", "user-agent", SERVICE_TOKEN})
+_OF_THE_HOP: Final = frozenset({"content-type", "te", "traceparent", "user-agent"})
 """Metadata that each hop has of its own. What a user shows is not of them: who passes a call on acts for that user."""
 
 _PATIENCE_SECONDS: Final = 1.0

@@ -49,14 +49,38 @@ async def test_committed_data_survive_kill_9(tmp_path: Path) -> None:
 
 
 async def test_the_stores_want_their_passwords(tmp_path: Path) -> None:
-    """Another user of the machine, who cannot read the password, gets in nowhere."""
+    """Another user of the machine, who cannot read the password, gets in nowhere: with none, nor with another."""
     local = _local(tmp_path)
     async with Supervisor(local.components()):
+        url, password = local.postgres.url(), local.postgres.password
+        for other in (url.replace(password, "guessed"), url.replace("ordermesh:", "postgres:", 1)):
+            with pytest.raises(asyncpg.InvalidPasswordError):
+                await asyncpg.connect(other)
         with pytest.raises(asyncpg.InvalidPasswordError):
-            await asyncpg.connect(local.postgres.url().replace(local.postgres.password, "guessed"))
-        async with Client(host="127.0.0.1", port=local.redis.port) as client:
-            with pytest.raises(AuthenticationError):
-                await client.ping()
+            await asyncpg.connect(url.replace(f":{password}", "", 1), passfile=str(tmp_path / "none"))
+        for guess in (None, "guessed"):
+            async with Client(host="127.0.0.1", port=local.redis.port, password=guess) as client:
+                for command in ("PING", "INFO", "KEYS *", "CONFIG GET requirepass"):
+                    with pytest.raises(AuthenticationError):
+                        await client.execute_command(*command.split())  # type: ignore[no-untyped-call]  # redis says no types
+
+
+async def test_the_stores_are_reached_from_this_machine_alone(tmp_path: Path) -> None:
+    """Over the loopback interface, with a password kept as a salted hash; Postgres has no socket that asks for none."""
+    local = _local(tmp_path)
+    async with Supervisor(local.components()):
+        connection = await asyncpg.connect(local.postgres.url())
+        try:
+            methods = await connection.fetch("SELECT DISTINCT auth_method FROM pg_hba_file_rules")
+            kept = await connection.fetchval("SELECT rolpassword FROM pg_authid WHERE rolname = 'ordermesh'")
+            assert [row["auth_method"] for row in methods] == ["scram-sha-256"]
+            assert kept.startswith("SCRAM-SHA-256$")
+            assert await connection.fetchval("SHOW unix_socket_directories") == ""
+            assert await connection.fetchval("SHOW listen_addresses") == "127.0.0.1"
+        finally:
+            await connection.close()
+        async with Client.from_url(local.redis.url) as client:
+            assert (await client.config_get("bind"))["bind"] == "127.0.0.1"
 
 
 async def test_databases_are_made_on_demand(tmp_path: Path) -> None:

@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from ordermesh.event.v1.event_log_service_pb2 import ReadEventsRequest
+from ordermesh.event.v1.event_log_service_pb2_grpc import EventLogServiceStub, add_EventLogServiceServicer_to_server
 from services.cli.address import Addresses, find_mesh
 from services.cli.app import app
 from services.cli.failure import ExitCode
 from services.cli.options import host_port
 from services.kernel.errors import CodedError
+from tests.fakes.certificates import SERVER, FakeCompany
+from tests.fakes.mesh_servicers import Log
+from tests.fixtures.serving import serving
 
 HERE = {"ORDERMESH_GATEWAY_ADDRESS": "h:1", "ORDERMESH_ORDER_ADDRESS": "h:2", "ORDERMESH_ENGINE_ADDRESS": "h:3"}
 
@@ -80,3 +85,29 @@ def test_a_service_itself_is_found_beside_the_gateway() -> None:
     """What is not public is called directly; public services go through the gateway."""
     addresses = Addresses("g:1", {"engine": "e:2", "order": "o:3"})
     assert (addresses.directly("engine"), addresses.of("order"), addresses.directly("order")) == ("e:2", "g:1", "o:3")
+
+
+async def test_services_are_called_with_the_certificate_that_is_named(tmp_path: Path) -> None:
+    """The environment's, or that of the mesh of the checkout; one that cannot be read is told in a line."""
+    company = FakeCompany(tmp_path / "tls")
+    files = company.client("operator").files
+    told = {
+        "ORDERMESH_TLS_CERTIFICATE_FILE": str(files.certificate),
+        "ORDERMESH_TLS_KEY_FILE": str(files.key),
+        "ORDERMESH_TLS_AUTHORITY_FILE": str(files.authority),
+    }
+    async with serving(add_EventLogServiceServicer_to_server, Log(), certificate=company.service(SERVER)) as served:
+        address = {"ORDERMESH_ORDER_ADDRESS": served.address}
+        running = {"ORDERMESH_GATEWAY_ADDRESS": "h:1", **address, **told}
+        path = mesh_file(tmp_path, components={"order": {}}, environment=running)
+        for mesh in (find_mesh("", {**address, **told}), find_mesh("", {}, path)):
+            channels = mesh.channels()
+            stub: Any = EventLogServiceStub(channels.to(mesh.of("order")))
+            assert (await stub.ReadEvents(ReadEventsRequest())).last_sequence == 1
+            await channels.close()
+    files.certificate.unlink()
+    with pytest.raises(CodedError, match=r"operator\.pem cannot be used"):
+        find_mesh("", {**address, **told}).channels()
+    del told["ORDERMESH_TLS_KEY_FILE"]
+    with pytest.raises(CodedError, match="one is not set"):
+        find_mesh("", {**address, **told}).channels()

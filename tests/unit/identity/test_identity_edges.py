@@ -18,13 +18,15 @@ from services.identity.crypto.passwords import Argon2Passwords, Parameters
 from services.identity.domain.values import Environment, Role, Scope
 from services.identity.servicer.addresses import authorization, caller_address
 from services.kernel.errors import CodedError, ErrorKind
+from services.mesh.access.certificates import CLIENT, SERVICE
 
 PROXIES = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 
 
-def context(peer: str, *metadata: tuple[str, str]) -> Any:
-    """Returns the context of a call."""
-    return SimpleNamespace(peer=lambda: peer, invocation_metadata=lambda: metadata)
+def context(peer: str, *metadata: tuple[str, str], certificate: str = "") -> Any:
+    """Returns the context of a call, by an encrypted connection where there is a certificate."""
+    told = {"transport_security_type": [b"ssl"], "peer_spiffe_id": [certificate.encode()]} if certificate else {}
+    return SimpleNamespace(peer=lambda: peer, invocation_metadata=lambda: metadata, auth_context=lambda: told)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,23 @@ def test_a_caller_is_where_a_gateway_of_ours_says(peer: str, forwarded: tuple[st
     """What anybody else says does not count."""
     metadata = [("x-ordermesh-caller-address", value) for value in forwarded]
     assert caller_address(context(peer, *metadata), PROXIES) == address
+
+
+@pytest.mark.parametrize(
+    ("certificate", "address"),
+    [
+        (f"{SERVICE}gateway", "198.51.100.1"),
+        (f"{SERVICE}order", "127.0.0.1"),
+        (f"{CLIENT}gateway", "127.0.0.1"),
+        ("spiffe://elsewhere.dev/service/gateway", "127.0.0.1"),
+    ],
+)
+def test_where_connections_are_encrypted_the_gateway_alone_says_it(certificate: str, address: str) -> None:
+    """Whoever else calls from this machine is where they are; the gateway counts wherever it is."""
+    said = ("x-ordermesh-caller-address", "198.51.100.1")
+    assert caller_address(context("ipv4:127.0.0.1:50000", said, certificate=certificate), PROXIES) == address
+    gateway = f"{SERVICE}gateway"
+    assert caller_address(context("ipv4:203.0.113.7:50000", said, certificate=gateway), PROXIES) == "198.51.100.1"
 
 
 def test_two_authorizations_are_none() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +19,14 @@ from ordermesh.portfolio.v1 import account_admin_pb2, portfolio_service_pb2_grpc
 from ordermesh.system.v1 import system_service_pb2, system_service_pb2_grpc
 from ordermesh.type.v1 import access_pb2, stream_pb2
 from services.kernel.errors import CodedError, ErrorKind
+from services.mesh.access.certificates import SERVICE
 from services.mesh.access.rules import NoAccessRuleError, Rule, rule_of
 from services.mesh.context import Call, current_call
 from services.mesh.interceptors.access import until_over
 from services.mesh.server import Server
 from services.mesh.telemetry import Telemetry
-from tests.fakes.access import FakeCompany, FakeIdentity, guard
+from tests.fakes.access import FakeIdentity, guard
+from tests.fakes.certificates import SERVER, FakeCompany
 from tests.fakes.clock import FakeClock
 from tests.fakes.mesh_servicers import Log, drain
 from tests.fixtures.serving import serving
@@ -71,9 +74,9 @@ def identity() -> FakeIdentity:
 
 
 @pytest.fixture
-def company() -> FakeCompany:
+def company(tmp_path: Path) -> FakeCompany:
     """The services of the mesh."""
-    return FakeCompany(CLOCK, "order", "portfolio", "risk", "market")
+    return FakeCompany(tmp_path)
 
 
 ORDERS = order_service_pb2_grpc.add_OrderServiceServicer_to_server
@@ -96,10 +99,10 @@ NO_TOKEN = (ErrorKind.UNAUTHENTICATED, "INVALID_TOKEN")
 DENIED = (ErrorKind.PERMISSION, "PERMISSION_DENIED")
 
 
-async def test_servicers_learn_who_calls(identity: FakeIdentity, company: FakeCompany) -> None:
+async def test_servicers_learn_who_calls(identity: FakeIdentity) -> None:
     """The user of the token, and those of their roles by which they may make this very call."""
     desk = Desk()
-    async with serving(ORDERS, desk, access=guard(identity, company)) as served:
+    async with serving(ORDERS, desk, access=guard(identity)) as served:
         stub: Any = order_service_pb2_grpc.OrderServiceStub(served.channel)
         for _ in range(2):
             await stub.GetOrder(GET, metadata=bearer(identity.token(roles=["dealer", "admin", "service"])))
@@ -115,7 +118,8 @@ async def test_servicers_learn_who_calls(identity: FakeIdentity, company: FakeCo
 async def test_users_need_a_token_a_role_and_a_scope(identity: FakeIdentity, company: FakeCompany) -> None:
     """Without a token, with two, with another scheme, role or scope nobody gets to the servicer."""
     desk = Desk()
-    async with serving(ORDERS, desk, access=guard(identity, company), proof=company.prover("risk")) as served:
+    server, risk = company.service(SERVER), company.service("risk")
+    async with serving(ORDERS, desk, access=guard(identity), certificate=server, as_=risk) as served:
         stub: Any = order_service_pb2_grpc.OrderServiceStub(served.channel)
         assert await refused(stub.GetOrder(GET)) == NO_TOKEN
         good = bearer(identity.token())
@@ -137,27 +141,28 @@ async def test_users_need_a_token_a_role_and_a_scope(identity: FakeIdentity, com
 
 async def test_what_is_internal_is_for_the_services_that_it_names(identity: FakeIdentity, company: FakeCompany) -> None:
     """Another service is refused, and a user whatever they are, also one with the role of services."""
-    register = log_rpc.add_EventLogServiceServicer_to_server
-    for name, answer in (("portfolio", None), ("risk", DENIED), (None, DENIED)):
-        proof = None if name is None else company.prover(name)
-        async with serving(register, Log(), access=guard(identity, company), proof=proof) as served:
+    register, server = log_rpc.add_EventLogServiceServicer_to_server, company.service(SERVER)
+    callers = {"portfolio": company.service("portfolio"), "risk": company.service("risk")}
+    # A client may have whatever name it likes.
+    callers["a client"] = company.client("portfolio")
+    for name, certificate in callers.items():
+        async with serving(register, Log(), access=guard(identity), certificate=server, as_=certificate) as served:
             stub: Any = log_rpc.EventLogServiceStub(served.channel)
             call = stub.ReadEvents(log_pb.ReadEventsRequest())
-            if answer is None:
+            if name == "portfolio":
                 assert (await call).last_sequence == 1
                 continue
-            assert await refused(call) == answer
+            assert await refused(call) == DENIED
             admin = bearer(identity.token(roles=["admin", "service"], sub="portfolio"))
             assert await refused(stub.ReadEvents(log_pb.ReadEventsRequest(), metadata=admin)) == DENIED
 
 
-async def test_a_service_with_a_key_of_its_own_making_is_nobody(identity: FakeIdentity, company: FakeCompany) -> None:
-    """A name proves nothing."""
-    other = FakeCompany(CLOCK, "portfolio").prover("portfolio")
-    register = log_rpc.add_EventLogServiceServicer_to_server
-    async with serving(register, Log(), access=guard(identity, company), proof=other) as served:
+async def test_without_encryption_nobody_is_a_service(identity: FakeIdentity) -> None:
+    """What can be written into a header proves nothing."""
+    register, shown = log_rpc.add_EventLogServiceServicer_to_server, (("peer_spiffe_id", f"{SERVICE}portfolio"),)
+    async with serving(register, Log(), access=guard(identity)) as served:
         stub: Any = log_rpc.EventLogServiceStub(served.channel)
-        assert await refused(stub.ReadEvents(log_pb.ReadEventsRequest())) == NO_TOKEN
+        assert await refused(stub.ReadEvents(log_pb.ReadEventsRequest(), metadata=shown)) == DENIED
 
 
 async def test_a_service_that_shows_a_users_token_acts_for_the_user(
@@ -166,7 +171,8 @@ async def test_a_service_that_shows_a_users_token_acts_for_the_user(
     """What is passed on is allowed as far as the user is; of itself the service calls what names it."""
     desk, request = Desk(), account_admin_pb2.GetAccountRequest(account_id="demo")
     register = portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server
-    async with serving(register, desk, access=guard(identity, company), proof=company.prover("risk")) as served:
+    server, risk = company.service(SERVER), company.service("risk")
+    async with serving(register, desk, access=guard(identity), certificate=server, as_=risk) as served:
         stub: Any = portfolio_service_pb2_grpc.PortfolioServiceStub(served.channel)
         await stub.GetAccount(request)
         await stub.GetAccount(request, metadata=bearer(identity.token()))
@@ -174,10 +180,10 @@ async def test_a_service_that_shows_a_users_token_acts_for_the_user(
     assert [call.caller.name for call in desk.calls if call and call.caller] == ["risk", "user-1"]
 
 
-async def test_what_is_public_wants_nothing(identity: FakeIdentity, company: FakeCompany) -> None:
+async def test_what_is_public_wants_nothing(identity: FakeIdentity) -> None:
     """Nobody looks at who calls, and a token that is not good does no harm."""
     desk, register = Desk(), system_service_pb2_grpc.add_SystemServiceServicer_to_server
-    async with serving(register, desk, access=guard(identity, company)) as served:
+    async with serving(register, desk, access=guard(identity)) as served:
         stub: Any = system_service_pb2_grpc.SystemServiceStub(served.channel)
         await stub.GetHealth(system_service_pb2.GetHealthRequest())
         await stub.GetHealth(system_service_pb2.GetHealthRequest(), metadata=bearer("no token"))
@@ -185,12 +191,12 @@ async def test_what_is_public_wants_nothing(identity: FakeIdentity, company: Fak
     assert identity.asked == 0
 
 
-async def test_a_users_stream_ends_with_their_token(identity: FakeIdentity, company: FakeCompany) -> None:
+async def test_a_users_stream_ends_with_their_token(identity: FakeIdentity) -> None:
     """In the middle of waiting, with a status that says why; what was told before arrives."""
     told: list[Any] = []
     request = order_stream_pb2.StreamOrdersRequest(account_id="demo")
     token = identity.token(exp=int(CLOCK.now().timestamp()) + 1)
-    async with serving(ORDERS, Desk(), access=guard(identity, company)) as served:
+    async with serving(ORDERS, Desk(), access=guard(identity)) as served:
         stub: Any = order_service_pb2_grpc.OrderServiceStub(served.channel)
         with pytest.raises(CodedError) as failure:
             await drain(stub.StreamOrders(request, metadata=bearer(token)), told)

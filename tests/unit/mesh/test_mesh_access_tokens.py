@@ -15,15 +15,12 @@ from jwt.utils import base64url_encode
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.access.caller import Caller
 from services.mesh.access.keys import LEAST_SECONDS, IdentityKeys
-from services.mesh.access.peers import LIFE_SECONDS
-from services.mesh.access.tokens import SERVICE_TYPE, USER_TYPE, Verifier
+from services.mesh.access.tokens import USER_TYPE, Verifier
 from tests.fakes.access import (
     AUDIENCE,
     SIMULATION,
-    FakeCompany,
     FakeIdentity,
     new_key,
-    service_verifier,
     user_verifier,
 )
 from tests.fakes.clock import FakeClock
@@ -105,7 +102,6 @@ def of_head(identity: FakeIdentity, **head: Any) -> str:
         by_public_key,
         lambda identity: jwt.encode(identity.claims(), "", "none", headers={"kid": "first", "typ": USER_TYPE}),
         lambda identity: of_head(identity, typ="JWT"),
-        lambda identity: of_head(identity, typ=SERVICE_TYPE),
         lambda identity: of_head(identity, kid="unheard"),
         lambda identity: jwt.encode(identity.claims(), identity.keys["first"], "ES256", headers={"typ": USER_TYPE}),
         lambda identity: identity.token(iss="somebody"),
@@ -183,33 +179,3 @@ async def test_memory_is_bounded(identity: FakeIdentity, clock: FakeClock) -> No
     assert verifier.remembered(first, AUDIENCE) is not None
     await verifier.verify(third, AUDIENCE)
     assert [verifier.remembered(token, AUDIENCE) is not None for token in (first, second, third)] == [False, True, True]
-
-
-async def test_a_service_proves_who_it_is(clock: FakeClock) -> None:
-    """To the area that it calls and to no other, with a token that is signed anew before it ends."""
-    company = FakeCompany(clock, "order", "risk")
-    verifier, tokens = service_verifier(company), company.tokens("order")
-    token = tokens.token("risk")
-    told = await verifier.verify(token, "risk")
-    assert (told.name, told.is_service, told.roles, told.accounts) == ("order", True, frozenset(), frozenset())
-    await refused(verifier, token, "broker")
-    clock.advance(timedelta(seconds=LIFE_SECONDS / 2 - 1))
-    assert tokens.token("risk") == token
-    clock.advance(timedelta(seconds=1))
-    assert tokens.token("risk") != token
-    clock.advance(timedelta(seconds=LIFE_SECONDS / 2))
-    with pytest.raises(CodedError):
-        verifier.remembered(token, "risk")
-
-
-async def test_a_service_cannot_be_another(clock: FakeClock, identity: FakeIdentity) -> None:
-    """Its key signs for its own name alone; a user's token is none of a service, nor the other way round."""
-    company = FakeCompany(clock, "order", "risk")
-    verifier = service_verifier(company)
-    now = int(clock.now().timestamp())
-    claims = {"iss": "order", "aud": "broker", "iat": now, "exp": now + 60}
-    for key_id, issuer in (("risk", "order"), ("order", "order"), ("risk", "admin")):
-        head = {"kid": key_id, "typ": SERVICE_TYPE}
-        await refused(verifier, jwt.encode(claims | {"iss": issuer}, company.private["risk"], "ES256", head), "broker")
-    await refused(verifier, identity.token(aud="broker"), "broker")
-    await refused(user_verifier(identity), company.tokens("order").token(AUDIENCE))

@@ -1,0 +1,78 @@
+"""The certificates of a mesh on one machine: who has which, how each is told, and that none of them ends."""
+
+import asyncio
+import datetime as dt
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from deploy.embedded.authority import Authority
+from deploy.embedded.errors import DeployError
+from deploy.embedded.plan import SERVICES
+
+NAMES = ("engine", "gateway", *(service.module.rpartition(".")[2] for service in SERVICES))
+SUPERVISOR = "supervisor"
+"""Who asks all parts whether they serve; no RPC of a contract names it."""
+OPERATOR = "operator"
+"""The command `ordermesh` where it calls services directly; what it may do is said by the token of who is logged in."""
+OPERATORS_LIFE = dt.timedelta(days=3650)
+MOST_SECONDS_BETWEEN = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """What the local authority has issued."""
+
+    authority: Authority
+
+    @classmethod
+    def at(cls, folder: Path) -> "Certificates":
+        """Describe the certificates below a folder."""
+        return cls(Authority(folder))
+
+    def keep(self, *, renew: bool = False) -> None:
+        """Issue what is missing or past half of its life; or all of it anew."""
+        self.authority.keep((*NAMES, SUPERVISOR), renew=renew)
+        if not self.authority.client(OPERATOR).exists():
+            self.authority.issue_client(OPERATOR, OPERATORS_LIFE)
+
+    async def keep_fresh(self) -> None:
+        """Do so for ever; whoever holds a certificate reads it again by itself."""
+        while True:
+            try:
+                await asyncio.to_thread(self.keep)
+            except (OSError, DeployError) as error:
+                # There is half of a life left to try again in.
+                sys.stderr.write(f"ordermesh: certificates cannot be issued now: {error}\n")
+            # Short waits by a clock that stands still while the machine sleeps: soon after, they are fresh again.
+            await asyncio.sleep(min(MOST_SECONDS_BETWEEN, self.authority.life.total_seconds() / 8))
+
+    def environment(self, name: str, prefix: str = "ORDERMESH_TLS") -> dict[str, str]:
+        """Return the variables that tell a part its certificate."""
+        return self._told(self.authority.service(name), prefix)
+
+    def flags(self, name: str) -> tuple[str, ...]:
+        """Return the flags that tell the engine the same."""
+        file = self.authority.service(name)
+        authority = f"--tls-authority={self.authority.certificate}"
+        return f"--tls-certificate={file}", f"--tls-key={file}", authority
+
+    def command(self) -> dict[str, str]:
+        """Return the variables that tell the command `ordermesh` its own, and that of the market, for replays."""
+        market = self.environment("market", "ORDERMESH_MARKET_TLS")
+        return self._told(self.authority.client(OPERATOR), "ORDERMESH_TLS") | market
+
+    def credentials(self, name: str) -> grpc.ChannelCredentials:
+        """Return what a channel needs that calls as the service `name`, or as the operator."""
+        file = self.authority.client(name) if name == OPERATOR else self.authority.service(name)
+        own = file.read_bytes()
+        return grpc.ssl_channel_credentials(self.authority.certificate.read_bytes(), own, own)
+
+    def _told(self, file: Path, prefix: str) -> dict[str, str]:
+        return {
+            f"{prefix}_CERTIFICATE_FILE": str(file),
+            f"{prefix}_KEY_FILE": str(file),
+            f"{prefix}_AUTHORITY_FILE": str(self.authority.certificate),
+        }
