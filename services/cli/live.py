@@ -10,6 +10,8 @@ from typing import Any, cast
 from rich.console import RenderableType
 from rich.live import Live
 
+from ordermesh.type.v1 import stream_pb2
+from services.cli.login import Login
 from services.cli.output import console
 from services.kernel.errors import unavailable
 from services.mesh.client import StreamCall
@@ -67,18 +69,27 @@ class Screen:
             self._next = asyncio.get_running_loop().time() + SECONDS_BETWEEN_DRAWINGS
 
 
-async def messages(call: object) -> AsyncIterator[Any]:
-    """Yields the messages of a stream until the mesh ends it.
+async def messages(login: Login, begin: Callable[[str], object]) -> AsyncIterator[Any]:
+    """Yields the messages of a stream until the mesh ends it; when a token has ended, it goes on with another.
+
+    Args:
+        login: Whose tokens the stream is opened with.
+        begin: Opens the stream, after what it sent before the token to resume by; an empty one begins anew.
 
     Raises:
         CodedError: The mesh cannot be reached any more, or ends the stream.
     """
-    stream = cast("StreamCall", call)
-    try:
-        while (message := await stream.read()) is not None:
-            if message.WhichOneof("item") == "going_away":
-                break
-            yield message
-    finally:
-        stream.cancel()
+    token: str | None = ""
+    while token is not None:
+        await login.metadata()  # a stream begins with the token that there is
+        stream, token = cast("StreamCall", begin(token)), None
+        try:
+            while (message := await stream.read()) is not None:
+                if message.WhichOneof("item") == "going_away":
+                    if message.going_away.reason == stream_pb2.GOING_AWAY_REASON_TOKEN_EXPIRED:
+                        token = str(message.going_away.resume_token)
+                    break
+                yield message
+        finally:
+            stream.cancel()
     raise unavailable("SERVICE_UNAVAILABLE", "the mesh has ended the stream; it is stopping or was restarted")

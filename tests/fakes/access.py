@@ -22,6 +22,7 @@ from services.mesh.context import SERVICE_TOKEN, Call, enter_call
 from services.mesh.descriptors import service_descriptor
 from services.mesh.interceptors.access import AccessInterceptor
 from services.mesh.interceptors.base import Interceptor, Method
+from tests.fakes.timers import FakeTimers
 
 ISSUER: Final = "ordermesh"
 AUDIENCE: Final = "ordermesh"
@@ -127,9 +128,15 @@ def service_verifier(company: FakeCompany) -> Verifier:
     return Verifier(company.keys, company.clock, type_=SERVICE_TYPE, read=Caller.service)
 
 
-def guard(identity: FakeIdentity, company: FakeCompany) -> AccessInterceptor:
-    """Returns what looks at callers."""
-    return AccessInterceptor(user_verifier(identity), service_verifier(company), identity.clock, audience=AUDIENCE)
+def guard(identity: FakeIdentity, company: FakeCompany, timers: FakeTimers | None = None) -> AccessInterceptor:
+    """Returns what looks at callers; streams end by these timers."""
+    return AccessInterceptor(
+        user_verifier(identity),
+        service_verifier(company),
+        identity.clock,
+        audience=AUDIENCE,
+        later=None if timers is None else timers.later,
+    )
 
 
 class FakeEnvironments:

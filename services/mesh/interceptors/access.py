@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, permission, unauthenticated
 from services.mesh.access.caller import Caller
+from services.mesh.access.life import Later, TokenLife, until_cut
 from services.mesh.access.peers import area_of
 from services.mesh.access.rules import Rule, rule_of
 from services.mesh.access.tokens import Verifier, not_good
@@ -17,13 +17,16 @@ from services.mesh.interceptors.base import Context, Method, StreamHandler, Unar
 
 _DENIED: Final = "PERMISSION_DENIED"
 _SCHEME: Final = "bearer"
-_END: Final = object()
+_AUTHORIZE: Final = "authorize"
+"""What a request is called by which a stream is told another token."""
 
 
 class AccessInterceptor:
     """Stands within the interceptor that enters the call: servicers find in it who calls, and by which roles."""
 
-    def __init__(self, users: Verifier, services: Verifier, clock: Clock, *, audience: str) -> None:
+    def __init__(
+        self, users: Verifier, services: Verifier, clock: Clock, *, audience: str, later: Later | None = None
+    ) -> None:
         """Makes the interceptor.
 
         Args:
@@ -31,8 +34,10 @@ class AccessInterceptor:
             services: Verifies service tokens.
             clock: The clock by which tokens end.
             audience: Whom access tokens must be for.
+            later: Plans the ends of streams; the event loop's unless a test's.
         """
         self._users, self._services, self._clock, self._audience = users, services, clock, audience
+        self._later = later
 
     def wrap_unary(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
         """Lets in whom the contract names."""
@@ -49,22 +54,45 @@ class AccessInterceptor:
         return handle
 
     def wrap_stream(self, method: Method, handler: StreamHandler) -> StreamHandler:
-        """Lets in whom the contract names; a user's stream ends with their token."""
+        """Lets in whom the contract names; a user's stream ends with their token, and goes on with another in time."""
         rule, area = rule_of(method.service, method.name), area_of(method.service)
         if rule.public:
             return handler
+        renewable = method.request_streaming and _takes_tokens(method)
 
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
             call = _call()
             call.caller = caller = self._remembered(rule, area, call) or await self._verify(rule, area, call)
             call.roles = _allowed(rule, caller)
-            messages = handler(request, context)
-            if not caller.is_service:
-                messages = until_over(messages, (caller.ends_ns - self._clock.now_ns()) / 1e9)
+            if caller.is_service:
+                messages = handler(request, context)
+            else:
+                call.life = life = TokenLife(self._clock, self._later)
+                life.stand_by(caller)
+                renewed = self._renewed(request, rule, call, life) if renewable else request
+                messages = until_cut(handler(renewed, context), life)
             async for response in messages:
                 yield response
 
         return handle
+
+    async def _renewed(
+        self, requests: AsyncIterator[Any], rule: Rule, call: Call, life: TokenLife
+    ) -> AsyncIterator[Any]:
+        """Yields what the client sends, and lets the stream stand by the tokens among it."""
+        async for request in requests:
+            if request.HasField(_AUTHORIZE):
+                await self._renew(request.authorize.access_token, rule, call, life)
+            yield request
+
+    async def _renew(self, token: str, rule: Rule, call: Call, life: TokenLife) -> None:
+        caller = self._users.remembered(token, self._audience) or await self._users.verify(token, self._audience)
+        before = call.caller
+        if before is None or (caller.name, caller.environment) != (before.name, before.environment):
+            raise _denied("the token is another user's")
+        roles = _allowed(rule, caller)
+        life.stand_by(caller)
+        call.caller, call.roles = caller, roles
 
     def _remembered(self, rule: Rule, area: str, call: Call) -> Caller | None:
         if rule.roles and call.authorization is not None:
@@ -84,52 +112,8 @@ class AccessInterceptor:
         raise permission(_DENIED, "only services of the mesh may call this")
 
 
-async def until_over(messages: AsyncIterator[Any], seconds: float) -> AsyncIterator[Any]:
-    """Yields the messages of a stream until its token has ended.
-
-    Only the wait for a message is broken off: a cancellation would otherwise meet gRPC as it sends one, which then
-    tells the caller nothing.
-
-    Raises:
-        CodedError: INVALID_TOKEN, when the time is over.
-    """
-    life = _Life(seconds)
-    try:
-        while not life.over:
-            life.waiting = True
-            response = await anext(messages, _END)
-            life.waiting = False
-            if response is _END:
-                return
-            yield response
-    except asyncio.CancelledError:
-        if not life.ends_wait():
-            raise
-    finally:
-        life.timer.cancel()
-        if (close := getattr(messages, "aclose", None)) is not None:
-            await close()
-    raise unauthenticated("INVALID_TOKEN", "the access token has ended: go on with a new one")
-
-
-class _Life:
-    """How long a stream may last."""
-
-    __slots__ = ("_task", "over", "timer", "waiting")
-
-    def __init__(self, seconds: float) -> None:
-        self.over = self.waiting = False
-        self._task = asyncio.current_task()
-        self.timer = asyncio.get_running_loop().call_later(seconds, self._end)
-
-    def _end(self) -> None:
-        self.over = True
-        if self.waiting and self._task is not None:
-            self._task.cancel()
-
-    def ends_wait(self) -> bool:
-        """Tells whether a cancellation is this life's end and nobody else's, and takes it back then."""
-        return self.over and self.waiting and self._task is not None and self._task.uncancel() == 0
+def _takes_tokens(method: Method) -> bool:
+    return method.request_type is not None and _AUTHORIZE in method.request_type.fields_by_name
 
 
 def _call() -> Call:
