@@ -803,6 +803,7 @@ shapes.messages["ordermesh.risk.v1.RiskParameters"] = {
   ["version"] = { name = "version", kind = "uint32" },
   ["updated_at"] = { name = "updated_at", kind = "timestamp" },
   ["updatedAt"] = { name = "updated_at", kind = "timestamp" },
+  ["environment"] = { name = "environment", kind = "enum", type = "ordermesh.type.v1.Environment" },
 }
 shapes.messages["ordermesh.risk.v1.StreamAlertsRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },
