@@ -12,7 +12,7 @@ from services.kernel.errors import CodedError, aborted
 T = TypeVar("T")
 
 FIRM = ""
-"""Account id of what is the firm's in both environments: what settings say, and who acts where nobody looks who calls."""
+"""Account id of what is the firm's in both environments: what settings say, and who acts where nobody looks."""
 _ENVIRONMENTS: Final = {1: ":simulation", 2: ":live"}
 """Account ids of what is the firm's in one environment, by the contract's numbers. No account is called so."""
 

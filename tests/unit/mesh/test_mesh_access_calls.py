@@ -24,7 +24,7 @@ from services.mesh.server import Server
 from services.mesh.telemetry import Telemetry
 from tests.fakes.access import FakeCompany, FakeIdentity, guard
 from tests.fakes.clock import FakeClock
-from tests.fakes.mesh_servicers import Log, drain
+from tests.fakes.mesh_servicers import Log
 from tests.fakes.timers import FakeTimers
 from tests.fixtures.serving import serving
 
