@@ -121,7 +121,7 @@ async def of_no_account(_request: Any) -> None:
     """Looks at nothing: what is asked for is of no account, and the contract says which roles may ask."""
 
 
-async def _again(first: Any, rest: AsyncIterator[Any], look_again: Callable[[], Awaitable[None]]) -> AsyncIterator[Any]:
+async def _again(first: Any, rest: AsyncIterator[Any], look_again: Check) -> AsyncIterator[Any]:
     if first is None:
         return
     yield first

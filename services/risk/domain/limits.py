@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple, TypeVar
@@ -90,7 +90,8 @@ def over(upper: Parameters | None, lower: Parameters) -> Parameters:
     """Returns what is set where one stands over the other: the upper's, and what it does not set, the lower's."""
     if upper is None:
         return lower
-    return Parameters(*(_first(getattr(upper, each.name), getattr(lower, each.name)) for each in fields(Parameters)))
+    unset = {each.name: getattr(lower, each.name) for each in fields(upper) if getattr(upper, each.name) is None}
+    return replace(upper, **unset)
 
 
 def effective(own: Parameters | None, firm: Parameters) -> Limits:

@@ -30,7 +30,7 @@ class PostgresBookStore:
             [SavedExposure(*row) for row in exposures],
             [SavedDay(*row) for row in days],
             [LogCursor(*row) for row in cursors],
-            dict(environments),
+            {row["account_id"]: row["environment"] for row in environments},
         )
 
     async def save(self, changes: Changes) -> None:

@@ -62,8 +62,8 @@ class World:
         async def read_after(sequence: int, _limit: int) -> tuple[Sequence[Change], int]:
             return [Change(sequence + 1)], sequence + 1
 
-        def encode(events: Sequence[Change], token: str) -> StreamOrdersResponse:
-            return StreamOrdersResponse(update=OrderUpdate(reports=[{}] * len(events), resume_token=token))
+        def encode(_events: Sequence[Change], token: str) -> StreamOrdersResponse:
+            return StreamOrdersResponse(update=OrderUpdate(resume_token=token))
 
         source = Source(self.hub, None, snapshot, read_after, encode)
         frames = Frames(StreamOrdersResponse, self.clock)
