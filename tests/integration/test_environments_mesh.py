@@ -54,7 +54,7 @@ class Both:
         """Calls by gRPC as a side's user; returns the answer, or the first messages of a stream."""
         service, name = path.split(".")
         found = service_descriptor(full_name(service)).methods_by_name[name]
-        message = ParseDict(request, GetMessageClass(found.input_type)())
+        message: Any = ParseDict(request, GetMessageClass(found.input_type)())
         made: Any = self.channel.unary_stream if found.server_streaming else self.channel.unary_unary
         if found.client_streaming:
             made, message = self.channel.stream_stream, iter([message])
@@ -362,8 +362,6 @@ async def test_a_simulation_account_begins_anew(both: Both) -> None:
     owner = f"/api/v1/accounts/{both.simulation.account}/reset"
     assert await user.refused("POST", owner, json={"request_id": "r2"}) == (400, "ACCOUNT_NOT_FLAT")
     live = both.live.account
-    for verb, path, body in (
-        ("PUT", f"/api/v1/accounts/{live}/balances/USD", setting),
-        ("POST", f"/api/v1/accounts/{live}/reset", {"request_id": "r1"}),
-    ):
-        assert (await both.live.user.refused(verb, path, json=body))[1] == "NOT_A_SIMULATION"
+    for verb, path in (("PUT", f"/api/v1/accounts/{live}/balances/USD"), ("POST", f"/api/v1/accounts/{live}/reset")):
+        asked = setting if verb == "PUT" else {"request_id": "r1"}
+        assert (await both.live.user.refused(verb, path, json=asked))[1] == "NOT_A_SIMULATION"

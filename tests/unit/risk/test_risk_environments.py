@@ -98,13 +98,18 @@ async def test_a_stop_of_both_is_one_of_each_where_callers_are_looked_at(book: B
     """Nobody loses a stop by it, each can be resumed by itself, and a second start changes nothing."""
     store, told = FakeRiskStore(), Told()
     await trading(book, store, told).stop(FIRM, TradingState.REDUCING, "all", cancels=False)
-    for _ in range(2):
-        again = Book(FakeClock())
-        again.environments.update({"demo": SIMULATION, "real": LIVE})
-        keeper = trading(again, store, told)
+
+    async def restarted() -> tuple[Book, Trading]:
+        made = Book(FakeClock())
+        made.environments.update({"demo": SIMULATION, "real": LIVE})
+        keeper = trading(made, store, told)
         await keeper.load(split=split)
         for account_id in ("demo", "real"):
-            assert again.switches.effective(account_id).state is TradingState.REDUCING
+            assert made.switches.effective(account_id).state is TradingState.REDUCING
+        return made, keeper
+
+    await restarted()
+    again, keeper = await restarted()
     assert (again.switches.get(FIRM).state is TradingState.ACTIVE) == split
     if split:
         await keeper.resume(firm_of(SIMULATION), "")
