@@ -700,6 +700,22 @@ shapes.messages["ordermesh.portfolio.v1.RemovePortfolioPositionRequest"] = {
   ["portfolioId"] = { name = "portfolio_id", kind = "string" },
   ["instrument"] = { name = "instrument", kind = "string" },
 }
+shapes.messages["ordermesh.portfolio.v1.ResetSimulationAccountRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["request_id"] = { name = "request_id", kind = "string" },
+  ["requestId"] = { name = "request_id", kind = "string" },
+  ["text"] = { name = "text", kind = "string" },
+}
+shapes.messages["ordermesh.portfolio.v1.SetSimulationBalanceRequest"] = {
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["request_id"] = { name = "request_id", kind = "string" },
+  ["requestId"] = { name = "request_id", kind = "string" },
+  ["currency"] = { name = "currency", kind = "string" },
+  ["amount"] = { name = "amount", kind = "string" },
+  ["text"] = { name = "text", kind = "string" },
+}
 shapes.messages["ordermesh.portfolio.v1.StreamPortfolioRequest"] = {
   ["portfolio_id"] = { name = "portfolio_id", kind = "string" },
   ["portfolioId"] = { name = "portfolio_id", kind = "string" },
@@ -803,6 +819,7 @@ shapes.messages["ordermesh.risk.v1.RiskParameters"] = {
   ["version"] = { name = "version", kind = "uint32" },
   ["updated_at"] = { name = "updated_at", kind = "timestamp" },
   ["updatedAt"] = { name = "updated_at", kind = "timestamp" },
+  ["environment"] = { name = "environment", kind = "enum", type = "ordermesh.type.v1.Environment" },
 }
 shapes.messages["ordermesh.risk.v1.StreamAlertsRequest"] = {
   ["account_id"] = { name = "account_id", kind = "string" },

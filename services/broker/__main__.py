@@ -5,12 +5,14 @@ from __future__ import annotations
 from ordermesh.broker.v1 import broker_service_pb2_grpc, routing_service_pb2_grpc
 from services.broker.config import BrokerSettings
 from services.broker.metrics import BrokerMetrics
-from services.broker.peers import instruments, simulation
+from services.broker.peers import accounts, instruments, simulation
+from services.broker.peers.accounts import PortfolioAccounts
 from services.broker.peers.engine_codec import EngineCodec
 from services.broker.peers.instruments import Instruments
 from services.broker.peers.simulation import SimulationAdapter
 from services.broker.pipeline.books import Books
 from services.broker.pipeline.connections import Connections
+from services.broker.pipeline.environments import AccountEnvironments
 from services.broker.pipeline.routing import Routes
 from services.broker.servicer.access import connection_interceptor, shown
 from services.broker.servicer.connections import BrokerServicer
@@ -40,7 +42,14 @@ async def main(service: Service[BrokerSettings]) -> None:
     engine = service.channels.to(settings.engine_address, simulation.SERVICE)
     adapter = SimulationAdapter(engine, terms, codec, books)
 
-    connections = Connections(store, {simulation.KIND: adapter}, service.clock, service.identifiers)
+    portfolio = service.channels.to(settings.portfolio_address, accounts.SERVICE)
+    connections = Connections(
+        store,
+        {simulation.KIND: adapter},
+        service.clock,
+        service.identifiers,
+        AccountEnvironments(PortfolioAccounts(portfolio)),
+    )
     await connections.load()
     routes = Routes(connections, service.clock)
     connections.listen(routes.adjust)

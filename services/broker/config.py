@@ -20,6 +20,8 @@ class BrokerSettings(StoreSettings):
     """Where the matching engine listens."""
     marketdata_address: Address = "127.0.0.1:7005"
     """Where MarketDataService listens."""
+    portfolio_address: Address = "127.0.0.1:7004"
+    """Where PortfolioService listens."""
     credentials_key: SecretStr = SecretStr("")
     """Key that seals credentials: 32 bytes in base64. Empty: the file's."""
     credentials_key_file: Path = Path("var/broker/credentials.key")

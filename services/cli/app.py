@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from services.cli.commands import (
+    account,
     accounts,
     auction,
     book,
@@ -51,6 +52,7 @@ for command in (
     app.command()(command)
 app.add_typer(order.order, name="order")
 app.add_typer(risk.risk, name="risk")
+app.add_typer(account.account, name="account")
 app.add_typer(auction.auction, name="auction")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(venue.venue, name="venue")

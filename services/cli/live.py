@@ -10,9 +10,10 @@ from typing import Any, cast
 from rich.console import RenderableType
 from rich.live import Live
 
+from ordermesh.type.v1 import stream_pb2
 from services.cli.login import Login
 from services.cli.output import console
-from services.kernel.errors import CodedError, ErrorKind, unavailable
+from services.kernel.errors import unavailable
 from services.mesh.client import StreamCall
 
 SECONDS_BETWEEN_DRAWINGS = 0.125
@@ -68,35 +69,27 @@ class Screen:
             self._next = asyncio.get_running_loop().time() + SECONDS_BETWEEN_DRAWINGS
 
 
-async def messages(login: Login, begin: Callable[[], object]) -> AsyncIterator[Any]:
-    """Yields the messages of a stream until the mesh ends it. One that ends with its token is begun again with another.
+async def messages(login: Login, begin: Callable[[str], object]) -> AsyncIterator[Any]:
+    """Yields the messages of a stream until the mesh ends it; when a token has ended, it goes on with another.
 
     Args:
-        login: Who watches.
-        begin: Begins the stream.
+        login: Whose tokens the stream is opened with.
+        begin: Opens the stream, after what it sent before the token to resume by; an empty one begins anew.
 
     Raises:
-        CodedError: The mesh cannot be reached any more, or ends the stream; or nobody is logged in any more.
+        CodedError: The mesh cannot be reached any more, or ends the stream.
     """
-    told = True
-    while told:
-        told = False
-        await login.metadata()  # when it is time, a new token is fetched
+    token: str | None = ""
+    while token is not None:
+        await login.metadata()  # a stream begins with the token that there is
+        stream, token = cast("StreamCall", begin(token)), None
         try:
-            async for message in _messages(cast("StreamCall", begin())):
-                told = True
+            while (message := await stream.read()) is not None:
+                if message.WhichOneof("item") == "going_away":
+                    if message.going_away.reason == stream_pb2.GOING_AWAY_REASON_TOKEN_EXPIRED:
+                        token = str(message.going_away.resume_token)
+                    break
                 yield message
-        except CodedError as error:
-            if not told or error.kind is not ErrorKind.UNAUTHENTICATED:
-                raise
-
-
-async def _messages(stream: StreamCall) -> AsyncIterator[Any]:
-    try:
-        while (message := await stream.read()) is not None:
-            if message.WhichOneof("item") == "going_away":
-                break
-            yield message
-    finally:
-        stream.cancel()
+        finally:
+            stream.cancel()
     raise unavailable("SERVICE_UNAVAILABLE", "the mesh has ended the stream; it is stopping or was restarted")

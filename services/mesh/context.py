@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import random
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from services.mesh.access.caller import Caller
+
+if TYPE_CHECKING:
+    from services.mesh.access.life import TokenLife
 
 T = TypeVar("T")
 
@@ -30,6 +34,7 @@ class Call:
         authorization: What the caller shows as a user; None when nothing.
         caller: Who calls, once that is proved; None where nobody asks, and for what is public.
         roles: Those of the caller's roles by which they may make this very call.
+        life: How long it may last; None for a call with one answer, and where nobody looks at who calls.
     """
 
     __slots__ = (
@@ -39,6 +44,7 @@ class Call:
         "authorization",
         "caller",
         "deadline",
+        "life",
         "method",
         "roles",
     )
@@ -55,6 +61,7 @@ class Call:
         self.authorization = authorization
         self.caller: Caller | None = None
         self.roles: frozenset[int] = frozenset()
+        self.life: TokenLife | None = None
         self._parent = traceparent
         self._trace_id: str | None = None
         self._span_id: str | None = None
@@ -90,6 +97,16 @@ current_call = _current.get
 
 enter_call = _current.set
 """Says which call this task serves from now on. gRPC gives every call a task of its own: nothing to undo."""
+
+
+@contextlib.contextmanager
+def within(call: Call | None) -> Iterator[None]:
+    """Says that a task which has none serves a call, for the time of a block: a reader of what a stream is sent."""
+    before = _current.set(call)
+    try:
+        yield
+    finally:
+        _current.reset(before)
 
 
 def detached(coroutine: Coroutine[Any, Any, T], *, name: str | None = None) -> asyncio.Task[T]:

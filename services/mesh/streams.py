@@ -18,6 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordermesh.type.v1 import stream_pb2
 from services.kernel.clock import Clock
 from services.kernel.errors import out_of_range
+from services.mesh.access.life import TokenLife, current_life
 from services.mesh.draining import Draining
 from services.mesh.hub import MOST_PER_UPDATE, Hub, Sequenced, Subscription
 from services.mesh.tokens import ResumeTokens
@@ -30,6 +31,7 @@ __all__ = [
     "Snapshot",
     "Source",
     "Subscription",
+    "authorized",
     "duration",
     "heartbeat_seconds",
     "resume_tokens",
@@ -118,6 +120,10 @@ class Frames(Generic[M]):
         part = stream_pb2.GoingAway(reason=reason, resume_token=resume_token, retry_after=retry)
         return self._response(going_away=part)
 
+    def token_expiring(self, ends_ns: int) -> M:
+        """Returns the message before the end of the caller's token."""
+        return self._response(token_expiring=stream_pb2.TokenExpiring(expires_at=timestamp(ends_ns)))
+
 
 class PrivateStream(Generic[E_, M]):
     """One reader's stream that loses nothing: it is complete, or it ends with a reason and a token to go on."""
@@ -133,24 +139,27 @@ class PrivateStream(Generic[E_, M]):
     ) -> None:
         self._frames, self._source, self._tokens, self._draining = frames, source, tokens, draining
         self._heartbeat_seconds = heartbeat_seconds
+        self._life = TokenLife()
         self._sequence = 0
 
     async def run(self, resume_token: str = "") -> AsyncIterator[M]:
-        """Yields the messages of the stream until the server drains, the reader is too slow, or leaves.
+        """Yields the messages of the stream until the server drains, or the reader is too slow, leaves or may no more.
 
         Raises:
             CodedError: INVALID_RESUME_TOKEN or STREAM_GAP, when the stream cannot go on from the token.
         """
+        self._life = current_life()
         after = self._resume_after(resume_token)
         subscription = self._source.hub.subscribe(self._source.accepts, self._source.key)
-        stop_listening = self._draining.listen(subscription.wake)
+        stop_listening = self._draining.listen(subscription.wake), self._life.listen(subscription.wake)
         try:
             async for message in self._start(after):
                 yield message
             async for message in self._live(subscription):
                 yield message
         finally:
-            stop_listening()
+            for stop in stop_listening:
+                stop()
             subscription.close()
 
     def _resume_after(self, token: str) -> int | None:
@@ -193,6 +202,12 @@ class PrivateStream(Generic[E_, M]):
     async def _live(self, subscription: Subscription[E_]) -> AsyncIterator[M]:
         while True:
             woken = await subscription.wait(self._heartbeat_seconds)
+            if self._life.due:
+                # Before what waits: there may always be something.
+                if self._life.over:
+                    yield self._going_away(stream_pb2.GOING_AWAY_REASON_TOKEN_EXPIRED)
+                    return
+                yield self._expiring()
             if events := self._fresh(subscription):
                 yield self._source.encode(events, self._token())
             elif reason := self._leaving(subscription):
@@ -211,10 +226,16 @@ class PrivateStream(Generic[E_, M]):
     def _leaving(self, subscription: Subscription[E_]) -> stream_pb2.GoingAwayReason.ValueType | None:
         if subscription.overflowed:
             return stream_pb2.GOING_AWAY_REASON_SLOW_READER
+        if self._life.over:
+            return stream_pb2.GOING_AWAY_REASON_TOKEN_EXPIRED
         return stream_pb2.GOING_AWAY_REASON_DRAINING if self._draining.begun else None
 
     def _going_away(self, reason: stream_pb2.GoingAwayReason.ValueType) -> M:
         return self._frames.going_away(reason, self._token())
+
+    def _expiring(self) -> M:
+        self._life.told()
+        return self._frames.token_expiring(self._life.ends_ns)
 
     def _heartbeat(self) -> M:
         self._sequence = max(self._sequence, self._source.hub.last_sequence)
@@ -243,6 +264,11 @@ def timestamp(nanoseconds: int) -> Timestamp:
     """Returns the time of so many nanoseconds since 1970."""
     seconds, nanos = divmod(nanoseconds, 1_000_000_000)
     return Timestamp(seconds=seconds, nanos=nanos)
+
+
+def authorized(ends_ns: int) -> stream_pb2.StreamAuthorized:
+    """Returns the answer to another token that ends then; 0 stands for a stream without an end."""
+    return stream_pb2.StreamAuthorized(expires_at=timestamp(ends_ns) if ends_ns else None)
 
 
 def resume_tokens(epoch: str, filters: bytes) -> ResumeTokens:

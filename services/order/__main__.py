@@ -81,7 +81,7 @@ async def main(service: Service[OrderSettings]) -> None:
     await enter(database, shards)
     log = OrderLog(database, settings.shard, commit_seconds=settings.commit_timeout_seconds)
     service.on_close(log.close)
-    book = Book(settings.shard, most_remembered=settings.most_remembered_orders)
+    book, environments = Book(settings.shard, most_remembered=settings.most_remembered_orders), dict[str, int]()
     store = PostgresStore(database, log, book)
     await start(store, settings.start_timeout_seconds)
     # A clock that was set back while no process ran would put new orders among those of before.
@@ -117,10 +117,19 @@ async def main(service: Service[OrderSettings]) -> None:
         service.clock,
         identifiers,
         kept=settings.kept_reconciliations,
+        environments=environments,
     )
     service.on_close(reconciliations.flush)
     reconciling = Reconciling(book, store, metrics, reconciliations)
-    broker = BrokerRoute(channels.to(settings.broker_address), book, writer, reconciling, service.clock, VenueTypes())
+    broker = BrokerRoute(
+        channels.to(settings.broker_address),
+        book,
+        writer,
+        reconciling,
+        service.clock,
+        VenueTypes(),
+        environments=environments,
+    )
     streams = OrderStreams(
         book, history, service.clock, service.draining, most_waiting=settings.most_waiting_per_stream
     )

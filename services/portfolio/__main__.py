@@ -18,10 +18,11 @@ from services.portfolio import metrics
 from services.portfolio.codec import appraisal_to_event
 from services.portfolio.config import PortfolioSettings
 from services.portfolio.domain.account import demo_account
-from services.portfolio.peers import market_data, order_log
+from services.portfolio.peers import market_data, open_orders, order_log
 from services.portfolio.pipeline.announcer import StreamsAndBus
 from services.portfolio.pipeline.bookkeeper import Bookkeeper
 from services.portfolio.pipeline.books import Books
+from services.portfolio.pipeline.cash import Cash
 from services.portfolio.pipeline.ledger import Ledger
 from services.portfolio.pipeline.portfolios import Portfolios
 from services.portfolio.pipeline.ports import LoggedChange
@@ -106,6 +107,7 @@ async def main(service: Service[PortfolioSettings]) -> None:
         epoch=await log.epoch(),
         draining=service.draining,
         clock=service.clock,
+        cash=Cash(books, store, _live_orders(service), service.clock),
         access=access,
     )
     metrics.PortfolioMetrics(
@@ -122,6 +124,10 @@ async def main(service: Service[PortfolioSettings]) -> None:
         portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server, PortfolioServicer(desk), *reached
     )
     service.server.add(event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, PositionLogServicer(log))
+
+
+def _live_orders(service: Service[PortfolioSettings]) -> open_orders.LiveOrders:
+    return open_orders.LiveOrders(service.channels.to(service.settings.order_logs[0], open_orders.SERVICE))
 
 
 def _order_logs(service: Service[PortfolioSettings], redis: Redis) -> list[order_log.OrderLogFills]:

@@ -42,8 +42,9 @@ async def main(service: Service[RiskSettings]) -> None:
     database = await _database(service)
     alert_log, alerts = await _alerts(service, database)
     settings = service.settings
+    book = Book(service.clock)
     listed = PortfolioAccounts(
-        service.channels.to(settings.portfolio_address, accounts.SERVICE), settings.lookup_timeout_seconds
+        service.channels.to(settings.portfolio_address, accounts.SERVICE), settings.lookup_timeout_seconds, book.learn
     )
     quoted = QuotedMarkets(
         service.channels.to(settings.marketdata_address, markets.SERVICE),
@@ -52,7 +53,6 @@ async def main(service: Service[RiskSettings]) -> None:
         most_age_seconds=settings.price_age_seconds,
     )
 
-    book = Book(service.clock)
     kept_settings = PostgresSettingsStore(database)
     parameters = ParameterKeeper(book, kept_settings, service.clock, listed.find)
     await parameters.load(settings.first_parameters())
@@ -60,11 +60,11 @@ async def main(service: Service[RiskSettings]) -> None:
     await breakers.load()
     withdrawing = Withdrawing(book)
     trading = Trading(book, kept_settings, service.clock, alert_log, withdrawing, listed.find)
-    await trading.load()
+    await trading.load(split=settings.enforce_access)
 
     book_store = PostgresBookStore(database)
     kept = await book_store.load()
-    listed.remember(each.account_id for each in kept.exposures)
+    listed.remember(kept.environments)
     await quoted.require({each.instrument for each in kept.exposures})
     book.restore(kept, quoted.all)
     keeper = Keeper(book, breakers, trading, book_store, settings.save_interval_seconds)

@@ -8,14 +8,14 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.risk.v1 import circuit_breaker_pb2, risk_alert_pb2, risk_parameters_pb2, trading_state_pb2
-from ordermesh.type.v1 import error_pb2, risk_breach_pb2
+from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.kernel.clock import from_ns, to_ns
 from services.kernel.decimals import format_decimal
 from services.mesh.streams import timestamp
 from services.risk.domain.alert import Alert, AlertKind
 from services.risk.domain.breach import Breach, Rule
 from services.risk.domain.breaker import Breaker
-from services.risk.domain.limits import Limits, Parameters
+from services.risk.domain.limits import Limits, Parameters, environment_of, firm_of, is_firm
 from services.risk.domain.trading import KillSwitch
 
 _PREFIX: Final = "ERROR_REASON_"
@@ -59,7 +59,8 @@ def alert_to_proto(alert: Alert) -> risk_alert_pb2.RiskAlert:
     return risk_alert_pb2.RiskAlert(
         alert_id=alert.alert_id,
         sequence=alert.sequence,
-        account_id=alert.account_id,
+        account_id=_told(alert.account_id),
+        environment=_environment(alert.account_id),
         instrument=alert.instrument,
         kind=risk_alert_pb2.RiskAlertKind.ValueType(alert.kind),
         severity=risk_alert_pb2.RiskAlertSeverity.ValueType(alert.severity),
@@ -76,7 +77,7 @@ def alert_to_proto(alert: Alert) -> risk_alert_pb2.RiskAlert:
 def alert_from_proto(told: risk_alert_pb2.RiskAlert) -> Alert:
     """Returns an alert."""
     return Alert(
-        account_id=told.account_id,
+        account_id=told.account_id or firm_of(told.environment),
         kind=AlertKind(told.kind),
         text=told.text,
         at=from_ns(told.time.ToNanoseconds()),
@@ -113,7 +114,8 @@ def breaker_to_proto(breaker: Breaker, *, enabled: bool) -> circuit_breaker_pb2.
 def switch_to_proto(switch: KillSwitch) -> trading_state_pb2.KillSwitch:
     """Returns a kill switch."""
     return trading_state_pb2.KillSwitch(
-        account_id=switch.account_id,
+        account_id=_told(switch.account_id),
+        environment=_environment(switch.account_id),
         state=trading_state_pb2.TradingState.ValueType(switch.state),
         cancel_open_orders=switch.cancels,
         text=switch.text,
@@ -125,7 +127,10 @@ def switch_to_proto(switch: KillSwitch) -> trading_state_pb2.KillSwitch:
 def parameters_to_proto(parameters: Parameters) -> risk_parameters_pb2.RiskParameters:
     """Returns parameters as they are set."""
     told = risk_parameters_pb2.RiskParameters(
-        account_id=parameters.account_id, version=parameters.version, updated_at=_time(parameters.updated_at)
+        account_id=_told(parameters.account_id),
+        environment=_environment(parameters.account_id),
+        version=parameters.version,
+        updated_at=_time(parameters.updated_at),
     )
     for name in DECIMALS:
         if (value := getattr(parameters, name)) is not None:
@@ -139,7 +144,8 @@ def parameters_to_proto(parameters: Parameters) -> risk_parameters_pb2.RiskParam
 def limits_to_proto(account_id: str, limits: Limits) -> risk_parameters_pb2.RiskParameters:
     """Returns parameters as they hold: zero where there is no limit."""
     told = risk_parameters_pb2.RiskParameters(
-        account_id=account_id,
+        account_id=_told(account_id),
+        environment=_environment(account_id),
         max_daily_trades=limits.daily_trades or 0,
         circuit_breaker_enabled=limits.breaker_enabled,
         circuit_breaker_refusals=limits.breaker_refusals,
@@ -156,6 +162,14 @@ def limits_to_proto(account_id: str, limits: Limits) -> risk_parameters_pb2.Risk
     for name, value in zip(DECIMALS, values, strict=True):
         setattr(told, name, "0" if value is None else format_decimal(value))
     return told
+
+
+def _told(account_id: str) -> str:
+    return "" if is_firm(account_id) else account_id
+
+
+def _environment(account_id: str) -> trading_pb2.Environment.ValueType:
+    return trading_pb2.Environment.ValueType(environment_of(account_id))
 
 
 def _time(moment: datetime | None) -> Timestamp | None:

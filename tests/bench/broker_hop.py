@@ -22,7 +22,9 @@ import uvloop
 from ordermesh.broker.v1 import routing_service_pb2, routing_service_pb2_grpc
 from ordermesh.engine.v1 import instrument_pb2, instrument_service_pb2, instrument_service_pb2_grpc
 from ordermesh.marketdata.v1 import market_data_service_pb2_grpc
+from ordermesh.portfolio.v1 import portfolio_service_pb2_grpc
 from services.mesh.client import Channels
+from tests.fakes.accounts import FakePortfolio
 from tests.fakes.broker_world import new_order
 from tests.fakes.engine import serving
 from tests.fakes.market_data import FakeMarketData
@@ -104,6 +106,8 @@ async def _world() -> AsyncIterator[str]:
             market = FakeMarketData()
             add = market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server
             market_port = await stack.enter_async_context(serving(add, market))
+            add_accounts = portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server
+            portfolio_port = await stack.enter_async_context(serving(add_accounts, FakePortfolio("a", "b")))
             engine = await Engine(directory).start()
             stack.push_async_callback(engine.stop)
             await _define(engine, market)
@@ -116,6 +120,7 @@ async def _world() -> AsyncIterator[str]:
                     ORDERMESH_POSTGRES_URL=postgres.url,
                     ORDERMESH_ENGINE_ADDRESS=engine.address,
                     ORDERMESH_MARKETDATA_ADDRESS=f"127.0.0.1:{market_port}",
+                    ORDERMESH_PORTFOLIO_ADDRESS=f"127.0.0.1:{portfolio_port}",
                 )
             )
 

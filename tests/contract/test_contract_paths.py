@@ -58,6 +58,8 @@ GET POST /api/v1/portfolios/{}/positions
 DELETE /api/v1/portfolios/{}/positions/{}
 GET POST /api/v1/accounts
 GET /api/v1/accounts/{}
+PUT /api/v1/accounts/{}/balances/{}
+POST /api/v1/accounts/{}/reset
 GET POST /api/v1/market-data/symbols
 GET PUT /api/v1/market-data/symbols/{}
 GET /api/v1/market-data/{}

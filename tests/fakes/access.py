@@ -18,6 +18,7 @@ from services.mesh.context import Call, enter_call
 from services.mesh.descriptors import service_descriptor
 from services.mesh.interceptors.access import AccessInterceptor
 from services.mesh.interceptors.base import Interceptor, Method
+from tests.fakes.timers import FakeTimers
 
 ISSUER: Final = "ordermesh"
 AUDIENCE: Final = "ordermesh"
@@ -81,9 +82,14 @@ def user_verifier(identity: FakeIdentity, keys: IdentityKeys | None = None, **mo
     return Verifier(keys, identity.clock, type_=USER_TYPE, read=Caller.user, issuer=ISSUER, **more)
 
 
-def guard(identity: FakeIdentity) -> AccessInterceptor:
-    """Returns what looks at callers."""
-    return AccessInterceptor(user_verifier(identity), identity.clock, audience=AUDIENCE)
+def guard(identity: FakeIdentity, timers: FakeTimers | None = None) -> AccessInterceptor:
+    """Returns what looks at callers; streams end by these timers."""
+    return AccessInterceptor(
+        user_verifier(identity),
+        identity.clock,
+        audience=AUDIENCE,
+        later=None if timers is None else timers.later,
+    )
 
 
 class FakeEnvironments:

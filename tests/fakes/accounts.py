@@ -7,10 +7,11 @@ from typing import Any
 import grpc
 
 from ordermesh.portfolio.v1 import account_admin_pb2, account_pb2, portfolio_service_pb2_grpc
+from ordermesh.type.v1 import trading_pb2
 
 
 class FakePortfolio(portfolio_service_pb2_grpc.PortfolioServiceServicer):
-    """Tells the accounts it was given.
+    """Tells the accounts it was given, all of the simulation.
 
     Attributes:
         asked: Accounts that were asked for.
@@ -24,4 +25,5 @@ class FakePortfolio(portfolio_service_pb2_grpc.PortfolioServiceServicer):
         self.asked.append(request.account_id)
         if request.account_id not in self.accounts:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no such account")
-        return account_admin_pb2.GetAccountResponse(account=account_pb2.Account(account_id=request.account_id))
+        account = account_pb2.Account(account_id=request.account_id, environment=trading_pb2.ENVIRONMENT_SIMULATION)
+        return account_admin_pb2.GetAccountResponse(account=account)

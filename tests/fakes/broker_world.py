@@ -17,15 +17,18 @@ from ordermesh.broker.v1 import (
 from ordermesh.engine.v1 import order_entry_service_pb2_grpc
 from ordermesh.marketdata.v1 import market_data_service_pb2_grpc
 from ordermesh.type.v1 import trading_pb2
+from services.broker.domain.capabilities import Environment
 from services.broker.peers.engine_codec import EngineCodec
 from services.broker.peers.instruments import Instruments
 from services.broker.peers.simulation import SimulationAdapter
 from services.broker.pipeline.books import Books
 from services.broker.pipeline.connections import Connections
+from services.broker.pipeline.environments import AccountEnvironments
 from services.broker.pipeline.routing import Routes
 from services.broker.servicer.connections import BrokerServicer
 from services.broker.servicer.routing import RoutingServicer
 from services.kernel.clock import SystemClock
+from services.kernel.errors import unavailable
 from services.kernel.identifiers import UuidV7
 from services.mesh.client import Channel, Channels
 from services.mesh.draining import Draining
@@ -162,6 +165,28 @@ class RouteClient:
                 self.reports.extend(message.reports.reports)
 
 
+class FakeBrokerAccounts:
+    """Every account is of the simulation, unless a test says otherwise.
+
+    Attributes:
+        others: Environments of some accounts; None: there is no such account.
+        away: Whether nobody answers.
+        asked: Accounts that were asked for.
+    """
+
+    def __init__(self) -> None:
+        self.others: dict[str, Environment | None] = {}
+        self.away = False
+        self.asked: list[str] = []
+
+    async def environment(self, account_id: str) -> Environment | None:
+        """Returns the environment of an account."""
+        self.asked.append(account_id)
+        if self.away:
+            raise unavailable("SERVICE_UNAVAILABLE", "portfolio is away")
+        return self.others.get(account_id, Environment.SIMULATION)
+
+
 class BrokerWorld:
     """A running BrokerService."""
 
@@ -169,6 +194,7 @@ class BrokerWorld:
         self._stack, self.store, self._fee = stack, store, fee
         self.engine = FakeEngine()
         self.market = FakeMarketData()
+        self.accounts = FakeBrokerAccounts()
         self.channels = Channels()
         self.draining = Draining()
         self.books = Books(store)
@@ -187,7 +213,9 @@ class BrokerWorld:
         codec = EngineCodec(terms.by_name, terms.by_number, self._fee)
         self.adapter = SimulationAdapter(self.channels.to(f"127.0.0.1:{self.engine_port}"), terms, codec, self.books)
         clock = SystemClock()
-        self.connections = Connections(self.store, {"simulation": self.adapter}, clock, UuidV7(clock))
+        self.connections = Connections(
+            self.store, {"simulation": self.adapter}, clock, UuidV7(clock), AccountEnvironments(self.accounts)
+        )
         await self.connections.load()
         self.routes = Routes(self.connections, clock)
         self.connections.listen(self.routes.adjust)

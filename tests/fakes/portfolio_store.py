@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from enum import Enum, auto
 
 from services.kernel.errors import already_exists, unavailable
 from services.portfolio.domain.account import Account, Portfolio
+from services.portfolio.domain.cash import CashChange
 from services.portfolio.domain.fill import Fill
 from services.portfolio.pipeline.ports import AlreadyBookedError, Commit, Cursor, LoggedChange, State
 
@@ -35,6 +37,8 @@ class FakePortfolioStore:
         self.booked: set[str] = set()
         self.fills: dict[str, Fill] = {}
         self.reports: set[str] = set()
+        self.opened: dict[str, dict[str, Decimal]] = {}
+        self.cash_changes: dict[tuple[str, str], CashChange] = {}
         self.next_loss: Loss | None = None
 
     async def load(self) -> State:
@@ -111,6 +115,21 @@ class FakePortfolioStore:
             raise already_exists("ALREADY_EXISTS", f"account {account.account_id} exists")
         self.state.accounts[account.account_id] = account
         self.state.portfolios[own.portfolio_id] = own
+        self.opened[account.account_id] = {name: each.opening for name, each in account.balances.items()}
+        self._lose_after(loss)
+
+    async def opened_with(self, account_id: str) -> Mapping[str, Decimal]:
+        return self.opened.get(account_id, {})
+
+    async def cash_change(self, account_id: str, request_id: str) -> CashChange | None:
+        return self.cash_changes.get((account_id, request_id))
+
+    async def put_cash(self, change: CashChange, after: Account) -> None:
+        loss = self._lose_before()
+        key = (change.account_id, change.request_id)
+        assert key not in self.cash_changes
+        self.cash_changes[key] = change
+        self.state.accounts[after.account_id] = after
         self._lose_after(loss)
 
     async def put_portfolio(self, portfolio: Portfolio) -> None:

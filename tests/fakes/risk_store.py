@@ -163,7 +163,7 @@ class FakeRiskStore:
 
 def _wanted(alert: Alert, wanted: AlertFilter) -> bool:
     return (
-        (not wanted.account_id or alert.account_id in ("", wanted.account_id))
+        (not wanted.account_id or alert.account_id in ("", wanted.firm, wanted.account_id))
         and (not wanted.kinds or alert.kind in wanted.kinds)
         and (wanted.since is None or alert.at >= wanted.since)
         and (wanted.until is None or alert.at < wanted.until)

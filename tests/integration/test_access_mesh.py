@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import httpx
@@ -19,53 +18,13 @@ from ordermesh.event.v1 import event_log_service_pb2, event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc, trade_stream_pb2
 from ordermesh.risk.v1 import reservation_service_pb2, reservation_service_pb2_grpc
 from services.mesh.status import from_rpc_error
+from tests.fixtures.access_mesh import SETTINGS, SIMULATION, User, instrument, limit
 from tests.fixtures.command import ordermesh
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import eventually
 from tests.fixtures.users import PASSWORD
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-SIMULATION: Final = "ENVIRONMENT_SIMULATION"
-SETTINGS: Final = {"ORDERMESH_IDENTITY_REGISTRATION": "simulation,live"}
-
-
-@dataclass(frozen=True)
-class User:
-    """A user who is logged in, and calls by REST."""
-
-    rest: httpx.AsyncClient
-    token: str
-
-    async def ask(self, verb: str, path: str, **more: Any) -> httpx.Response:
-        """Calls."""
-        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        return await self.rest.request(verb, path, headers=headers, **more)
-
-    async def good(self, verb: str, path: str, **more: Any) -> dict[str, Any]:
-        """Returns an answer that must be good."""
-        answer = await self.ask(verb, path, **more)
-        assert answer.status_code == 200, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
-
-    async def refused(self, verb: str, path: str, **more: Any) -> tuple[int, str]:
-        """Returns status and reason of an answer that must be bad."""
-        answer = await self.ask(verb, path, **more)
-        info: dict[str, Any] = next(
-            (each for each in answer.json()["details"] if each["@type"].endswith("ErrorInfo")), {}
-        )
-        return answer.status_code, str(info.get("reason"))
-
-    async def login(self, username: str, environment: str = SIMULATION) -> User:
-        """Returns another user, logged in."""
-        body = {"username": username, "password": PASSWORD, "environment": environment}
-        return User(self.rest, (await self.good("POST", "/api/v1/auth/login", json=body))["tokens"]["access_token"])
-
-    @property
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        """The same over gRPC."""
-        return (("authorization", f"Bearer {self.token}"),)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -104,28 +63,6 @@ async def made(admin: User, role: str, *accounts: str) -> User:
     body = {"username": name, "password": PASSWORD, "roles": [f"ROLE_{role}"], "account_ids": list(accounts)}
     await admin.good("POST", "/api/v1/users", json=body)
     return await admin.login(name)
-
-
-async def instrument(admin: User) -> str:
-    """Makes an instrument."""
-    name = f"T{uuid.uuid4().hex[:10].upper()}.XTST"
-    body = {"instrument": name, "asset_class": "ASSET_CLASS_EQUITY", "currency": "USD", "tick_size": "0.01"}
-    await admin.good("POST", "/api/v1/market-data/symbols", json={**body, "lot_size": "1"})
-    return name
-
-
-def limit(account: str, instrument: str) -> dict[str, Any]:
-    """Returns a limit order that rests."""
-    return {
-        "client_order_id": uuid.uuid4().hex,
-        "account_id": account,
-        "instrument": instrument,
-        "side": "SIDE_BUY",
-        "type": "ORDER_TYPE_LIMIT",
-        "time_in_force": "TIME_IN_FORCE_GTC",
-        "quantity": "10",
-        "limit_price": "100",
-    }
 
 
 async def resting(user: User, account: str, instrument: str) -> str:

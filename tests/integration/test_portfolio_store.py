@@ -8,15 +8,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import uuid4
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
 from services.kernel.identifiers import UuidV7
 from services.portfolio.domain import booking
-from services.portfolio.domain.account import account_of_fill
+from services.portfolio.domain.account import NewAccount, account_of_fill
 from services.portfolio.domain.adjusting import adjusted, book_adjustment, rebuilt
+from services.portfolio.domain.cash import CashChange, CashChangeKind, with_cash
 from services.portfolio.domain.fill import Adjustment, Fill, InstrumentTerms
-from services.portfolio.domain.values import Side
+from services.portfolio.domain.values import Environment, Side
 from services.portfolio.pipeline.ports import AlreadyBookedError, Commit, Cursor, State
 from services.portfolio.store.portfolio_store import PortfolioStore
 from services.storage.database import KEYED, Database, PoolOptions
@@ -139,3 +141,23 @@ async def test_a_log_that_comes_back_is_booked_again(store: PortfolioStore) -> N
     await store.commit(commit_of(await store.load(), [once]))
     state = await store.load()
     assert (state.positions["demo"]["AAPL.XNAS"].quantity, state.cursors) == (1, {0: Cursor(EPOCH, 1)})
+
+
+async def test_a_change_of_cash_is_stored_once_and_loaded(store: PortfolioStore) -> None:
+    """With the account as it is then; what the account was opened with stays known."""
+    new = NewAccount("cash", "", Environment.SIMULATION, "USD", (("USD", Decimal(1000)), ("EUR", Decimal(7))))
+    account, own = new.open(IDS.new_id(), NOW)
+    await store.add_account(account, own)
+    change = CashChange("cash", "r1", CashChangeKind.SET, "USD", Decimal("5000.25"), "more")
+    after = with_cash(account, {"USD": Decimal("5000.25"), "JPY": Decimal(3)}, NOW)
+    assert await store.cash_change("cash", "r1") is None
+    await store.put_cash(change, after)
+    assert await store.cash_change("cash", "r1") == change
+    reset = CashChange("cash", "r2", CashChangeKind.RESET)
+    await store.put_cash(reset, after)
+    assert await store.cash_change("cash", "r2") == reset
+    assert (await store.load()).accounts["cash"] == after
+    assert await store.opened_with("cash") == {"USD": Decimal(1000), "EUR": Decimal(7)}
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await store.put_cash(change, account)
+    assert (await store.load()).accounts["cash"] == after

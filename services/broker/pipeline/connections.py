@@ -10,6 +10,7 @@ from services.broker.domain.account import VenueAccount
 from services.broker.domain.capabilities import Capabilities, Environment
 from services.broker.domain.connection import BUILT_IN, Connection, in_use
 from services.broker.domain.messages import Correction, OpenOrders, VenueOrder
+from services.broker.pipeline.environments import AccountEnvironments
 from services.broker.pipeline.ports import ConnectionStore, VenueAdapter
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, ErrorKind, FieldViolation, aborted, invalid, not_found, unavailable
@@ -43,11 +44,13 @@ class Connections:
         adapters: Mapping[str, VenueAdapter],
         clock: Clock,
         identifiers: Identifiers,
+        environments: AccountEnvironments,
     ) -> None:
         self._store = store
         self._adapters = adapters
         self._clock = clock
         self._identifiers = identifiers
+        self.environments = environments
         self._changing = asyncio.Lock()
         self._all: dict[str, Connection] = {}
         self._defaults: dict[str, str] = {}
@@ -113,11 +116,13 @@ class Connections:
         """Makes a connection.
 
         Raises:
-            CodedError: NOT_SUPPORTED_BY_ADAPTER, INVALID_FIELD, ALREADY_EXISTS or STORE_UNAVAILABLE.
+            CodedError: NOT_SUPPORTED_BY_ADAPTER, INVALID_FIELD, UNKNOWN_ACCOUNT, ALREADY_EXISTS, SERVICE_UNAVAILABLE or
+                STORE_UNAVAILABLE.
         """
         capabilities = self._adapter(adapter).capabilities
         capabilities.check_environment(environment)
         capabilities.check_credentials(wish.credentials)
+        await self.environments.require(wish.default_account_ids, environment)
         now = self._clock.now()
         name = connection_id or self._identifiers.new_id()
         connection = Connection(
@@ -142,11 +147,15 @@ class Connections:
 
         Raises:
             CodedError: UNKNOWN_CONNECTION, VERSION_MISMATCH, CONNECTION_IN_USE, NOT_SUPPORTED_BY_ADAPTER,
-                INVALID_FIELD, ALREADY_EXISTS, VENUE_UNAVAILABLE or STORE_UNAVAILABLE.
+                INVALID_FIELD, UNKNOWN_ACCOUNT, ALREADY_EXISTS, VENUE_UNAVAILABLE, SERVICE_UNAVAILABLE or
+                STORE_UNAVAILABLE.
         """
         async with self._changing:
             before = self.get(connection_id)
             before.check_version(version)
+            await self.environments.require(
+                set(wish.default_account_ids) - set(before.default_account_ids), before.environment
+            )
             names = (set(before.credential_names) - set(wish.forget)) | wish.credentials.keys()
             self._adapter(before.adapter).capabilities.check_credentials(dict.fromkeys(names))
             if before.enabled and not wish.enabled:

@@ -22,6 +22,7 @@ class Opened:
     Attributes:
         number: Counts the openings of the connection on the stream.
         order_types: Numbers of the order types that the venue takes.
+        environment: Number of the connection's environment.
     """
 
     connection_id: str
@@ -29,6 +30,7 @@ class Opened:
     number: int
     deduplicates_commands: bool
     order_types: Sequence[int] = ()
+    environment: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from typing import Final, Protocol
 
 import structlog
 
-from services.broker.domain.capabilities import Capabilities
+from services.broker.domain.capabilities import Capabilities, Environment
 from services.broker.domain.connection import BUILT_IN, Connection
 from services.broker.domain.messages import Command, Cursor, NewOrder, Report, ReportKind
+from services.broker.pipeline.environments import AccountEnvironments
 from services.broker.pipeline.outbox import Down, Outbox
 from services.broker.pipeline.ports import VenueAdapter
 from services.broker.pipeline.session import ConnectionSession, Counts
@@ -41,6 +42,11 @@ class Directory(Protocol):
         """Returns the adapter behind a connection."""
         ...
 
+    @property
+    def environments(self) -> AccountEnvironments:
+        """The environments of accounts."""
+        ...
+
 
 @dataclass(slots=True)
 class _Running:
@@ -48,6 +54,7 @@ class _Running:
     task: asyncio.Task[None]
     capabilities: Capabilities
     takes_everything: bool
+    environment: Environment
 
 
 @dataclass(slots=True)
@@ -99,6 +106,7 @@ class Route:
         self.shard = shard
         self.outbox = Outbox()
         self._directory = directory
+        self._environments = directory.environments
         self._clock = clock
         self._counts = counts
         self._cursors = dict(cursors)
@@ -118,8 +126,18 @@ class Route:
         if (running := self._running.get(connection_id)) is not None:
             running.session.ready(opened_number)
 
+    async def take(self, commands: Sequence[Command]) -> None:
+        """Hands commands on as `submit` does, once the accounts of their orders were met."""
+        if unmet := self._environments.unmet(commands):
+            await self._environments.meet(unmet)
+        self.submit(commands)
+
     def submit(self, commands: Sequence[Command]) -> None:
-        """Hands commands to the sessions of their connections, those of one connection in their order."""
+        """Hands commands to the sessions of their connections, those of one connection in their order.
+
+        An order of an account of another environment than the connection's, or of one that is not known, is refused: it
+        has never been delivered, for this is looked at each time.
+        """
         by_connection: dict[str, list[Command]] = {}
         for command in commands:
             connection_id = command.connection_id or self._choose(command)
@@ -129,10 +147,12 @@ class Route:
         for connection_id, listed in by_connection.items():
             if (running := self._running.get(connection_id)) is None:
                 self._refuse(connection_id, listed)
-            elif running.takes_everything:
-                running.session.submit(listed)
+                continue
+            allowed = self._of_environment(connection_id, listed, running.environment)
+            if running.takes_everything:
+                running.session.submit(allowed)
             else:
-                running.session.submit(self._supported(connection_id, listed, running.capabilities))
+                running.session.submit(self._supported(connection_id, allowed, running.capabilities))
 
     def up(self, connection_id: str) -> bool | None:
         """Tells whether a connection is up; None when the route does not use it."""
@@ -154,12 +174,18 @@ class Route:
         adapter = self._directory.adapter_of(connection)
         cursor = self._cursors.get(connection.connection_id, Cursor())
         session = ConnectionSession(
-            connection.connection_id, self.shard, adapter, cursor, self.outbox, counts=self._counts
+            connection.connection_id,
+            self.shard,
+            adapter,
+            cursor,
+            self.outbox,
+            counts=self._counts,
+            environment=connection.environment,
         )
         task = asyncio.create_task(session.run(), name=f"session {connection.connection_id}/{self.shard}")
         task.add_done_callback(self._session_ended)
         capabilities = adapter.capabilities
-        running = _Running(session, task, capabilities, capabilities.takes_everything)
+        running = _Running(session, task, capabilities, capabilities.takes_everything, connection.environment)
         self._running[connection.connection_id] = running
 
     def _stop(self, connection_id: str) -> None:
@@ -191,6 +217,18 @@ class Route:
         reason = "VENUE_UNAVAILABLE" if known else "UNKNOWN_CONNECTION"
         text = f"the connection {connection_id} is switched off" if known else f"there is no connection {connection_id}"
         self._tell_refusals(connection_id, commands, reason, text)
+
+    def _of_environment(
+        self, connection_id: str, commands: Sequence[Command], environment: Environment
+    ) -> Sequence[Command]:
+        """Leaves out, and refuses, orders of accounts that are not of the connection's environment."""
+        of = self._environments.known.get
+        strange = [each for each in commands if type(each) is NewOrder and of(each.account_id) is not environment]
+        if not strange:
+            return commands
+        text = f"the account is not of the environment of the connection {connection_id}"
+        self._tell_refusals(connection_id, strange, "ENVIRONMENT_MISMATCH", text)
+        return [each for each in commands if each not in strange]
 
     def _supported(self, connection_id: str, commands: Sequence[Command], offered: Capabilities) -> list[Command]:
         """Leaves out, and refuses, what the adapter does not offer."""

@@ -65,8 +65,10 @@ class ConnectionSession:
         *,
         counts: Counts | None = None,
         backoff: Backoff | None = None,
+        environment: int = 0,
     ) -> None:
         self.connection_id = connection_id
+        self._environment = environment
         self._shard = shard
         self._adapter = adapter
         self._cursor = cursor
@@ -141,6 +143,7 @@ class ConnectionSession:
                 self._number,
                 told.deduplicates_commands,
                 sorted(told.order_types),
+                self._environment,
             )
         )
         _log.info(

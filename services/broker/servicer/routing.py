@@ -33,7 +33,7 @@ from services.broker.pipeline.outbox import Down, Opened, OutboxItem, Reports
 from services.broker.pipeline.routing import Route, Routes
 from services.broker.servicer.telling import Telling, capabilities_to_proto
 from services.kernel.drain import Pace
-from services.kernel.errors import invalid_field
+from services.kernel.errors import invalid_field, precondition
 from services.mesh.draining import Draining
 
 _REASON = {
@@ -90,6 +90,9 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
         """Tells where an order of an account would go."""
         name = request.connection_id or self._connections.default_of(request.account_id)
         connection = self._connections.get(name)
+        if await self._connections.environments.find(request.account_id) is not connection.environment:
+            text = f"the account is not of the environment of the connection {name}"
+            raise precondition("ENVIRONMENT_MISMATCH", text, account_id=request.account_id, connection_id=name)
         return route_query_pb2.QueryRouteResponse(
             connection=await self._telling.told(connection),
             capabilities=capabilities_to_proto(self._connections.capabilities(name)),
@@ -102,7 +105,7 @@ async def _read(requests: AsyncIterator[routing_service_pb2.RouteRequest], route
         async for request in requests:
             match request.WhichOneof("item"):
                 case "commands":
-                    route.submit([_command(command) for command in request.commands.commands])
+                    await route.take([_command(command) for command in request.commands.commands])
                 case "ready":
                     route.ready(request.ready.connection_id, request.ready.opened_number)
                 case _:
@@ -190,6 +193,7 @@ def _news(item: Opened | Down) -> routing_service_pb2.RouteResponse:
         deduplicates_commands=item.deduplicates_commands,
         opened_number=item.number,
         order_types=map(trading_pb2.OrderType.ValueType, item.order_types),
+        environment=trading_pb2.Environment.ValueType(item.environment),
     )
     return routing_service_pb2.RouteResponse(opened=opened)
 

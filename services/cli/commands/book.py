@@ -59,7 +59,7 @@ async def _watch(mesh: Mesh, name: str, depth: int, *, as_json: bool) -> int:
     state, screen = BookState(name), live.Screen(in_place=not as_json)
     request = book_access_pb2.StreamOrderBookRequest(instruments=[name], depth=depth)
     with screen.open():
-        async for message in live.messages(mesh.login, lambda: mesh.market_data.StreamOrderBook(request)):
+        async for message in live.messages(mesh.login, lambda _: mesh.market_data.StreamOrderBook(request)):
             if not _take(state, message):
                 continue
             if as_json:

@@ -64,10 +64,16 @@ async def _show(mesh: Mesh, account: str, *, everything: bool, as_json: bool) ->
 
 
 async def _watch(mesh: Mesh, account: str, *, as_json: bool) -> int:
-    request = portfolio_stream_pb2.StreamPortfolioRequest(account_id=account, update_interval=_UPDATE_INTERVAL)
     screen, held = live.Screen(in_place=not as_json), _Held()
+
+    def begin(token: str) -> object:
+        request = portfolio_stream_pb2.StreamPortfolioRequest(
+            account_id=account, update_interval=_UPDATE_INTERVAL, resume_token=token
+        )
+        return mesh.portfolios.StreamPortfolio(request)
+
     with screen.open():
-        async for message in live.messages(mesh.login, lambda: mesh.portfolios.StreamPortfolio(request)):
+        async for message in live.messages(mesh.login, begin):
             value = _value_of(message)
             if value is None:
                 continue

@@ -59,7 +59,7 @@ async def _watch(mesh: Mesh, names: Sequence[str], *, as_json: bool) -> int:
     screen = live.Screen(in_place=not as_json)
     request = market_data_service_pb2.StreamQuotesRequest(instruments=names)
     with screen.open():
-        async for message in live.messages(mesh.login, lambda: mesh.market_data.StreamQuotes(request)):
+        async for message in live.messages(mesh.login, lambda _: mesh.market_data.StreamQuotes(request)):
             news = _quotes_of(message)
             board.update({quote.instrument: quote for quote in news})
             if as_json:

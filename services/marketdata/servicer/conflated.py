@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from ordermesh.type.v1 import stream_pb2
 from services.kernel.drain import Pace
 from services.marketdata.servicer.wire import Wire
+from services.mesh.access.life import TokenLife, current_life
 from services.mesh.draining import Draining
 from services.mesh.streams import Frames
 
@@ -112,7 +113,7 @@ async def market_stream(
     subscribe: Callable[[], Subscription[T]],
     conflation_seconds: float = 0.0,
 ) -> AsyncIterator[Wire]:
-    """Yields the messages of one reader's stream until the server drains or the reader leaves.
+    """Yields the messages of one reader's stream until the server drains, or the reader leaves or may read no more.
 
     Args:
         frames: Makes the shared messages.
@@ -123,7 +124,8 @@ async def market_stream(
     """
     subscription = subscribe()
     reader, update, lost = subscription.reader, subscription.update, subscription.lost
-    stop_listening = draining.listen(reader.wake)
+    life = current_life()
+    stop_listening = _listen(draining, life, reader.wake)
     silence = Silence(heartbeat_seconds, reader.wake)
     pace = Pace(conflation_seconds)
     try:
@@ -138,6 +140,10 @@ async def market_stream(
             await reader.wait()
             if conflation_seconds:
                 await pace.turn()
+            if life.due:
+                yield _of_token(frames, life)
+                if life.over:
+                    return
             if changed := reader.take():
                 silence.broken()
                 yield update(changed)
@@ -154,6 +160,24 @@ async def market_stream(
         silence.close()
         stop_listening()
         reader.close()
+
+
+def _listen(draining: Draining, life: TokenLife, wake: Callable[[], None]) -> Callable[[], None]:
+    of_draining, of_life = draining.listen(wake), life.listen(wake)
+
+    def stop() -> None:
+        of_draining()
+        of_life()
+
+    return stop
+
+
+def _of_token(frames: Frames[M], life: TokenLife) -> M:
+    """Returns what is to be said of the reader's token: that it has ended, or will soon."""
+    if life.over:
+        return frames.going_away(stream_pb2.GOING_AWAY_REASON_TOKEN_EXPIRED)
+    life.told()
+    return frames.token_expiring(life.ends_ns)
 
 
 def chunks(entries: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -103,6 +103,12 @@ def lives_in(environment: int) -> bool:
     return call is not None and (call.caller.is_service or call.caller.environment == environment)
 
 
+def caller_environment() -> int:
+    """Returns the environment of the caller; 0 for a service, and where nobody looks at callers."""
+    call = _looked_at()
+    return 0 if call is None else call.caller.environment
+
+
 def require_everybodys() -> None:
     """Refuses a caller who does not act for everybody: for what is of the firm as a whole.
 

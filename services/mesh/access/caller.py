@@ -35,6 +35,7 @@ class Caller:
         accounts: Accounts that the user may act for.
         session_id: Session or API key of the token; empty for a service.
         ends_ns: When the token ends, in nanoseconds since 1970; a service has none that ends.
+        issued_ns: When it was issued.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Caller:
     accounts: frozenset[str]
     session_id: str
     ends_ns: int
+    issued_ns: int = 0
 
     @classmethod
     def user(cls, claims: Mapping[str, Any]) -> Caller:
@@ -62,6 +64,7 @@ class Caller:
             accounts=frozenset(map(str, claims["accounts"])),
             session_id=str(claims["sid"]),
             ends_ns=int(claims["exp"]) * _SECOND,
+            issued_ns=int(claims["iat"]) * _SECOND,
         )
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, permission, unauthenticated
 from services.mesh.access.caller import Caller
 from services.mesh.access.certificates import service_of
+from services.mesh.access.life import Later, TokenLife, until_cut
 from services.mesh.access.rules import Rule, rule_of
 from services.mesh.access.tokens import Verifier, not_good
 from services.mesh.context import Call, current_call
@@ -17,21 +17,23 @@ from services.mesh.interceptors.base import Context, Method, StreamHandler, Unar
 
 _DENIED: Final = "PERMISSION_DENIED"
 _SCHEME: Final = "bearer"
-_END: Final = object()
+_AUTHORIZE: Final = "authorize"
+"""What a request is called by which a stream is told another token."""
 
 
 class AccessInterceptor:
     """Stands within the interceptor that enters the call: servicers find in it who calls, and by which roles."""
 
-    def __init__(self, users: Verifier, clock: Clock, *, audience: str) -> None:
+    def __init__(self, users: Verifier, clock: Clock, *, audience: str, later: Later | None = None) -> None:
         """Makes the interceptor.
 
         Args:
             users: Verifies access tokens.
             clock: The clock by which tokens end.
             audience: Whom access tokens must be for.
+            later: Plans the ends of streams; the event loop's unless a test's.
         """
-        self._users, self._clock, self._audience = users, clock, audience
+        self._users, self._clock, self._audience, self._later = users, clock, audience, later
 
     def wrap_unary(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
         """Lets in whom the contract names."""
@@ -48,22 +50,45 @@ class AccessInterceptor:
         return handle
 
     def wrap_stream(self, method: Method, handler: StreamHandler) -> StreamHandler:
-        """Lets in whom the contract names; a user's stream ends with their token."""
+        """Lets in whom the contract names; a user's stream ends with their token, and goes on with another in time."""
         rule = rule_of(method.service, method.name)
         if rule.public:
             return handler
+        renewable = method.request_streaming and _takes_tokens(method)
 
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
             call = _call()
             call.caller = caller = self._remembered(rule, call, context) or await self._verify(rule, call)
             call.roles = _allowed(rule, caller)
-            messages = handler(request, context)
-            if not caller.is_service:
-                messages = until_over(messages, (caller.ends_ns - self._clock.now_ns()) / 1e9)
+            if caller.is_service:
+                messages = handler(request, context)
+            else:
+                call.life = life = TokenLife(self._clock, self._later)
+                life.stand_by(caller)
+                renewed = self._renewed(request, rule, call, life) if renewable else request
+                messages = until_cut(handler(renewed, context), life)
             async for response in messages:
                 yield response
 
         return handle
+
+    async def _renewed(
+        self, requests: AsyncIterator[Any], rule: Rule, call: Call, life: TokenLife
+    ) -> AsyncIterator[Any]:
+        """Yields what the client sends, and lets the stream stand by the tokens among it."""
+        async for request in requests:
+            if request.HasField(_AUTHORIZE):
+                await self._renew(request.authorize.access_token, rule, call, life)
+            yield request
+
+    async def _renew(self, token: str, rule: Rule, call: Call, life: TokenLife) -> None:
+        caller = self._users.remembered(token, self._audience) or await self._users.verify(token, self._audience)
+        before = call.caller
+        if before is None or (caller.name, caller.environment) != (before.name, before.environment):
+            raise _denied("the token is another user's")
+        roles = _allowed(rule, caller)
+        life.stand_by(caller)
+        call.caller, call.roles = caller, roles
 
     def _remembered(self, rule: Rule, call: Call, context: Context) -> Caller | None:
         # Who shows a user's token acts for that user, also a service that passes a call on.
@@ -79,52 +104,8 @@ class AccessInterceptor:
         raise _denied("only services of the mesh may call this, and not all of them")
 
 
-async def until_over(messages: AsyncIterator[Any], seconds: float) -> AsyncIterator[Any]:
-    """Yields the messages of a stream until its token has ended.
-
-    Only the wait for a message is broken off: a cancellation would otherwise meet gRPC as it sends one, which then
-    tells the caller nothing.
-
-    Raises:
-        CodedError: INVALID_TOKEN, when the time is over.
-    """
-    life = _Life(seconds)
-    try:
-        while not life.over:
-            life.waiting = True
-            response = await anext(messages, _END)
-            life.waiting = False
-            if response is _END:
-                return
-            yield response
-    except asyncio.CancelledError:
-        if not life.ends_wait():
-            raise
-    finally:
-        life.timer.cancel()
-        if (close := getattr(messages, "aclose", None)) is not None:
-            await close()
-    raise unauthenticated("INVALID_TOKEN", "the access token has ended: go on with a new one")
-
-
-class _Life:
-    """How long a stream may last."""
-
-    __slots__ = ("_task", "over", "timer", "waiting")
-
-    def __init__(self, seconds: float) -> None:
-        self.over = self.waiting = False
-        self._task = asyncio.current_task()
-        self.timer = asyncio.get_running_loop().call_later(seconds, self._end)
-
-    def _end(self) -> None:
-        self.over = True
-        if self.waiting and self._task is not None:
-            self._task.cancel()
-
-    def ends_wait(self) -> bool:
-        """Tells whether a cancellation is this life's end and nobody else's, and takes it back then."""
-        return self.over and self.waiting and self._task is not None and self._task.uncancel() == 0
+def _takes_tokens(method: Method) -> bool:
+    return method.request_type is not None and _AUTHORIZE in method.request_type.fields_by_name
 
 
 def _service(rule: Rule, context: Context) -> Caller | None:
@@ -165,6 +146,8 @@ def _allowed(rule: Rule, caller: Caller) -> frozenset[int]:
         CodedError: PERMISSION_DENIED.
     """
     if caller.is_service:
+        if caller.name not in rule.peers:
+            raise _denied(f"the service {caller.name} may not call this")
         return caller.roles
     roles = caller.roles & rule.roles
     if not roles:

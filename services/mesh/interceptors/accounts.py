@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from services.mesh.access.accounts import AccountAccess
+from services.mesh.context import current_call, within
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
 
 Check = Callable[[Any], Awaitable[None]]
@@ -61,6 +62,8 @@ class AccountInterceptor:
     def wrap_stream(self, method: Method, handler: StreamHandler) -> StreamHandler:
         """Looks, then serves. A stream that takes many requests is of the account of the first of them, `open`.
 
+        It looks again when the caller shows another token, which may name other accounts.
+
         Raises:
             LookupError: Nothing says which account a caller must reach.
         """
@@ -77,11 +80,17 @@ class AccountInterceptor:
         by_account = self._by_account(method)
 
         async def handle_many(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-            first = await anext(requests, None)
+            call, first = current_call(), await anext(requests, None)
             # One that does not begin with `open` is refused by its handler, before anything of it is done.
             if first is not None and first.HasField("open"):
                 await by_account(first.open)
-            async for message in handler(_again(first, requests), context):
+
+            async def look_again(opening: Any) -> None:
+                # Who reads the requests may be a task of its own, which serves no call.
+                with within(call):
+                    await by_account(opening)
+
+            async for message in handler(_again(first, requests, look_again), context):
                 yield message
 
         return handle_many
@@ -112,8 +121,12 @@ async def of_no_account(_request: Any) -> None:
     """Looks at nothing: what is asked for is of no account, and the contract says which roles may ask."""
 
 
-async def _again(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    if first is not None:
-        yield first
+async def _again(first: Any, rest: AsyncIterator[Any], look_again: Check) -> AsyncIterator[Any]:
+    if first is None:
+        return
+    yield first
+    takes_tokens = "authorize" in first.DESCRIPTOR.fields_by_name
     async for request in rest:
+        if takes_tokens and request.HasField("authorize"):
+            await look_again(first.open)
         yield request

@@ -57,6 +57,7 @@ class Reconciliation:
         at_ns: When, nanoseconds since 1970, whole microseconds.
         sequence: Sequence that the order log had reached.
         shard: Shard of the log.
+        environment: Number of the connection's environment; 0 when it was not told.
     """
 
     reconciliation_id: str
@@ -64,3 +65,4 @@ class Reconciliation:
     at_ns: int
     sequence: int
     shard: int = 0
+    environment: int = 0

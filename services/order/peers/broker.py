@@ -59,9 +59,12 @@ class BrokerRoute:
         reconciling: Reconciling,
         clock: Clock,
         venue_types: VenueTypes,
+        *,
+        environments: dict[str, int] | None = None,
     ) -> None:
         self._stub = RoutingServiceStub(channel)
         self.venue_types = venue_types
+        self._environments = {} if environments is None else environments
         self._book, self._writer, self._reconciling, self._clock = book, writer, reconciling, clock
         self._outgoing: Drain[RouteRequest] | None = None
         self._call: StreamCall | None = None
@@ -169,6 +172,7 @@ class BrokerRoute:
     async def _opened(self, opened: ConnectionOpened) -> None:
         connection_id = opened.connection_id
         self.venue_types.note(connection_id, opened.order_types)
+        self._environments[connection_id] = opened.environment
         if opened.deduplicates_commands and opened.last_command_sequence > self._book.sequence:
             raise VenueAheadError(connection_id, opened.last_command_sequence, self._book.sequence)
         before, _ = self._book.cursors.get(connection_id, ("", 0))

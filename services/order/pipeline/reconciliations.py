@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -34,6 +34,7 @@ class ReconciliationFilter:
     kinds: Sequence[ReconciliationKind] = ()
     begin: datetime | None = None
     end: datetime | None = None
+    environment: int = 0
 
 
 class ReconciliationStore(Protocol):
@@ -64,8 +65,26 @@ class Reconciliations:
     """All records. `add` is for whoever finds, `run` stores, `page` is for whoever asks."""
 
     def __init__(
-        self, store: ReconciliationStore, book: Book, clock: Clock, identifiers: Identifiers, *, kept: int = 100_000
+        self,
+        store: ReconciliationStore,
+        book: Book,
+        clock: Clock,
+        identifiers: Identifiers,
+        *,
+        kept: int = 100_000,
+        environments: Mapping[str, int] | None = None,
     ) -> None:
+        """Makes them.
+
+        Args:
+            store: Keeps them.
+            book: Tells how far the log has come.
+            clock: The time.
+            identifiers: Numbers them.
+            kept: How many of the newest are kept.
+            environments: The environments of connections, as these open.
+        """
+        self._environments = {} if environments is None else environments
         self._store, self._book, self._clock, self._identifiers = store, book, clock, identifiers
         self._kept = kept
         self._waiting: Drain[Reconciliation] = Drain()
@@ -82,7 +101,12 @@ class Reconciliations:
         """Takes a finding. When the store has been away for so long that too many wait, it is only logged, in full."""
         for part in _parts(finding):
             record = Reconciliation(
-                self._identifiers.new_id(), part, self._now_ns(), self._book.sequence, self._book.shard
+                self._identifiers.new_id(),
+                part,
+                self._now_ns(),
+                self._book.sequence,
+                self._book.shard,
+                self._environments.get(part.connection_id, 0),
             )
             if len(self._waiting) >= _MOST_WAITING:
                 _log.error("a record of reconciliation is not kept: too many wait for the store", record=str(record))

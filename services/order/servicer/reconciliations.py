@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ordermesh.order.v1 import reconciliation_pb2
+from services.mesh.access.accounts import caller_environment
 from services.mesh.times import span
 from services.mesh.tokens import PageTokens, filters_of
 from services.order.domain.reconciliation import Reconciliation, ReconciliationKind
@@ -26,7 +27,7 @@ class ReconciliationMethods:
         position = tokens.read(request.page_token)
         begin, end = span(request)
         kinds = tuple(map(ReconciliationKind, request.kinds))
-        wanted = ReconciliationFilter(request.connection_id, kinds, begin, end)
+        wanted = ReconciliationFilter(request.connection_id, kinds, begin, end, caller_environment())
         waiting = self._reconciliations.waiting
         records = await self._reconciliations.page(wanted, position[0] if position else "", size + 1)
         return reconciliation_pb2.ListReconciliationsResponse(

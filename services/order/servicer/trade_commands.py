@@ -80,6 +80,7 @@ class TradeCommands:
     commands in the order in which they came; their ends are waited for side by side.
 
     Attributes:
+        authorized: Whether the client has shown another token, and was not answered yet.
         closed: Whether the client has closed the stream in order.
         error: Why the stream cannot go on.
     """
@@ -93,6 +94,7 @@ class TradeCommands:
         self._answered: list[_Answer] = []
         self._wake: Callable[[], None] = _nobody
         self._ended = False
+        self.authorized = False
         self.closed = False
         self.error: Exception | None = None
 
@@ -127,6 +129,11 @@ class TradeCommands:
         """Takes in what the client sends. Reads no further while too much is in flight: the transport pushes back."""
         try:
             async for request in requests:
+                if request.HasField("authorize"):
+                    # It was looked at on its way here, if anybody looks.
+                    self.authorized = True
+                    self._wake()
+                    continue
                 batch = self._checked(request)
                 await self._until_room(len(batch.commands))
                 if self._ended:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 
 from ordermesh.order.v1.trade_stream_pb2 import (
@@ -16,7 +16,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import invalid_field
 from services.mesh.context import detached
 from services.mesh.draining import Draining
-from services.mesh.streams import Frames, PrivateStream, Source, Subscription, heartbeat_seconds
+from services.mesh.streams import Frames, PrivateStream, Source, Subscription, authorized, heartbeat_seconds
 from services.mesh.tokens import ResumeTokens
 from services.order.pipeline.leases import Hold, Leases
 from services.order.servicer.streams import OrderStreams, Told
@@ -113,10 +113,13 @@ class TradeStream(PrivateStream[Told, Message]):
             woken = await subscription.wait(self._heartbeat_seconds)
             # A commit wakes this stream, then the tasks that wait for its orders: let these answer in the same message.
             await asyncio.sleep(0)
-            events, results = self._fresh(subscription), commands.take()
-            if events or results:
-                yield _update(results, events, self._token())
-                continue
+            for message in self._of_token():
+                yield message
+            if not (self._life.over and commands.done):
+                events, results = self._fresh(subscription), commands.take()
+                if events or results:
+                    yield _update(results, events, self._token())
+                    continue
             reason = self._leaving(subscription)
             if reason is not None and not subscription.overflowed:
                 commands.stop()
@@ -128,6 +131,17 @@ class TradeStream(PrivateStream[Told, Message]):
                 return
             if not woken:
                 yield self._heartbeat()
+
+    def _of_token(self) -> Iterator[Message]:
+        """Yields what is to be said of the caller's token. Once it has ended no more commands are begun."""
+        if self._life.due:
+            if self._life.over:
+                self._commands.stop()
+            else:
+                yield self._expiring()
+        if self._commands.authorized:
+            self._commands.authorized = False
+            yield TradeResponse(authorized=authorized(self._life.ends_ns))
 
 
 async def _opening(requests: AsyncIterator[TradeRequest]) -> TradeOpen:

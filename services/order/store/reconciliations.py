@@ -12,11 +12,11 @@ from services.storage.database import Database
 
 _COLUMNS: Final = (
     "reconciliation_id, kind, connection_id, found, decided, count, order_ids, venue_order_ids, report_sequence, at,"
-    " sequence"
+    " sequence, environment"
 )
 _APPEND: Final = f"""
     insert into reconciliations (shard, {_COLUMNS})
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict (reconciliation_id) do nothing
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict (reconciliation_id) do nothing
 """
 _PRUNE: Final = """
     delete from reconciliations where shard = $1 and reconciliation_id <= (
@@ -28,6 +28,7 @@ _PAGE: Final = f"""
     where ($1::uuid is null or reconciliation_id < $1) and ($2 = '' or connection_id = $2)
         and (cardinality($3::smallint[]) = 0 or kind = any($3))
         and ($4::timestamptz is null or at >= $4) and ($5::timestamptz is null or at < $5)
+        and ($7::smallint = 0 or environment = $7)
     order by reconciliation_id desc limit $6
 """
 
@@ -72,6 +73,7 @@ class PostgresReconciliations:
                 wanted.begin,
                 wanted.end,
                 limit,
+                wanted.environment,
             )
         return [_record(row) for row in rows]
 
@@ -90,6 +92,7 @@ def _row(record: Reconciliation) -> tuple[Any, ...]:
         finding.report_sequence,
         from_ns(record.at_ns),
         record.sequence,
+        record.environment,
     )
 
 
@@ -104,4 +107,5 @@ def _record(row: Any) -> Reconciliation:
         tuple(row["venue_order_ids"]),
         row["report_sequence"],
     )
-    return Reconciliation(str(row["reconciliation_id"]), finding, to_ns(row["at"]), row["sequence"], row["shard"])
+    reconciliation_id, at_ns = str(row["reconciliation_id"]), to_ns(row["at"])
+    return Reconciliation(reconciliation_id, finding, at_ns, row["sequence"], row["shard"], row["environment"])

@@ -10,6 +10,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, ErrorKind
 from services.kernel.identifiers import Identifiers
 from services.portfolio.domain.account import Account, NewAccount, Portfolio
+from services.portfolio.domain.cash import CashChange
 from services.portfolio.pipeline.ledger import Ledger
 from services.portfolio.pipeline.ports import Announcer, Commit, LoggedChange, Store
 
@@ -89,6 +90,20 @@ class Books:
         """Lets the caller look at the portfolios and change them, while nobody else does."""
         async with self._writing():
             yield PortfolioWriter(self.ledger, self._store)
+
+    @asynccontextmanager
+    async def cash(self) -> AsyncIterator[Callable[[CashChange, Account], Awaitable[None]]]:
+        """Lets the caller look at the books and set the cash of an account, while nobody else changes them.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE, whether the change took effect or not.
+        """
+        async with self._writing():
+            yield self._put_cash
+
+    async def _put_cash(self, change: CashChange, after: Account) -> None:
+        await self._store.put_cash(change, after)
+        self.ledger.put_account(after)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[None]:

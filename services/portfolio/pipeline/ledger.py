@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 from services.kernel.errors import CodedError, not_found
@@ -26,6 +27,7 @@ class Ledger:
         self._state = State()
         self._shard_count = shard_count
         self._as_of = [0] * shard_count
+        self._waiting: list[asyncio.Future[None]] = []
         self._listeners: dict[str, set[Callable[[], None]]] = {}
 
     @property
@@ -119,15 +121,35 @@ class Ledger:
         state.sequence += len(booked.changes)
         state.cursors[shard] = cursor
         self._tell(booked.accounts)
+        self._wake()
 
     def reached(self, as_of: int, shard: int = 0) -> None:
         """Notes that there are no fills up to a sequence of a shard's log that are not booked."""
         self._as_of[shard] = max(self._as_of[shard], as_of)
+        self._wake()
+
+    async def reach(self, account_id: str, as_of: int) -> None:
+        """Waits until the books reflect an account's order log up to a sequence."""
+        while self.as_of(account_id) < as_of:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def add_account(self, account: Account, own: Portfolio) -> None:
         """Takes over an account that was stored."""
         self._state.accounts[account.account_id] = account
         self._state.portfolios[own.portfolio_id] = own
+
+    def put_account(self, account: Account) -> None:
+        """Takes over an account whose cash was set."""
+        self._state.accounts[account.account_id] = account
+        self._tell((account.account_id,))
 
     def put_portfolio(self, portfolio: Portfolio) -> None:
         """Takes over a portfolio that was stored."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from services.portfolio.domain.account import Account, Portfolio
 from services.portfolio.domain.booking import Booked
+from services.portfolio.domain.cash import CashChange
 from services.portfolio.domain.fill import Fill, InstrumentTerms
 from services.portfolio.domain.position import Position
 
@@ -189,6 +191,18 @@ class Store(Protocol):
         Raises:
             CodedError: ALREADY_EXISTS.
         """
+        ...
+
+    async def opened_with(self, account_id: str) -> Mapping[str, Decimal]:
+        """Returns the cash that an account was opened with, by currency."""
+        ...
+
+    async def cash_change(self, account_id: str, request_id: str) -> CashChange | None:
+        """Returns a change of cash that was made; None when none was made under this name."""
+        ...
+
+    async def put_cash(self, change: CashChange, after: Account) -> None:
+        """Stores a change of cash, and what it makes of the account."""
         ...
 
     async def put_portfolio(self, portfolio: Portfolio) -> None:

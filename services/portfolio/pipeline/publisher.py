@@ -52,7 +52,7 @@ class ValuePublisher:
         account = self._ledger.account(account_id)
         positions = self._ledger.positions_of(account_id).values()
         prices = tuple(self._board.price(position.instrument) for position in positions if position.is_open)
-        now = (account.change_count, prices)
+        now = (account.change_count, account.updated_at, prices)
         if self._told.get(account_id) == now:
             return False
         self._told[account_id] = now

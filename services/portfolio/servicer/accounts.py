@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ordermesh.portfolio.v1 import account_admin_pb2, portfolio_query_pb2
-from services.kernel.decimals import parse_positive
+from ordermesh.portfolio.v1 import account_admin_pb2, account_cash_pb2, portfolio_query_pb2
+from services.kernel.decimals import parse_non_negative, parse_positive
 from services.mesh.interceptors.base import Context
 from services.portfolio.codec import account_to_proto, valuation_to_proto
 from services.portfolio.domain.account import DEFAULT_BASE_CURRENCY, NewAccount
+from services.portfolio.domain.cash import CashChange, CashChangeKind
 from services.portfolio.domain.values import Environment
 from services.portfolio.servicer.desk import Desk, page
 
@@ -31,6 +32,27 @@ class AccountMethods:
         ledger = self._desk.ledger
         account = account_to_proto(ledger.account(request.account_id))
         return account_admin_pb2.GetAccountResponse(account=account, as_of=ledger.as_of(request.account_id))
+
+    async def SetSimulationBalance(
+        self, request: account_cash_pb2.SetSimulationBalanceRequest, _context: Context
+    ) -> account_cash_pb2.SetSimulationBalanceResponse:
+        """Sets the virtual cash of an account in one currency."""
+        amount = parse_non_negative(request.amount, "amount")
+        change = CashChange(
+            request.account_id, request.request_id, CashChangeKind.SET, request.currency, amount, request.text
+        )
+        account = account_to_proto(await self._desk.cash.change(change))
+        as_of = self._desk.ledger.as_of(request.account_id)
+        return account_cash_pb2.SetSimulationBalanceResponse(account=account, as_of=as_of)
+
+    async def ResetSimulationAccount(
+        self, request: account_cash_pb2.ResetSimulationAccountRequest, _context: Context
+    ) -> account_cash_pb2.ResetSimulationAccountResponse:
+        """Gives an account the cash again that it was opened with."""
+        change = CashChange(request.account_id, request.request_id, CashChangeKind.RESET, text=request.text)
+        account = account_to_proto(await self._desk.cash.change(change))
+        as_of = self._desk.ledger.as_of(request.account_id)
+        return account_cash_pb2.ResetSimulationAccountResponse(account=account, as_of=as_of)
 
     async def ListAccounts(
         self, request: account_admin_pb2.ListAccountsRequest, _context: Context

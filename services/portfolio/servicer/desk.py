@@ -16,6 +16,7 @@ from services.mesh.streams import Hub
 from services.mesh.tokens import PageTokens, filters_of
 from services.portfolio.domain.account import Account, Portfolio
 from services.portfolio.pipeline.books import Books
+from services.portfolio.pipeline.cash import Cash
 from services.portfolio.pipeline.ledger import Ledger
 from services.portfolio.pipeline.portfolios import Portfolios
 from services.portfolio.pipeline.ports import LoggedChange
@@ -49,6 +50,7 @@ class Desk:
     epoch: str
     draining: Draining
     clock: Clock
+    cash: Cash
     access: AccountAccess | None = None
 
     def sees(self, account: Account) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from ordermesh.portfolio.v1 import portfolio_stream_pb2
 from ordermesh.type.v1 import stream_pb2
 from services.kernel.errors import out_of_range
-from services.mesh.draining import Draining
+from services.mesh.access.life import current_life
 from services.mesh.interceptors.base import Context
 from services.mesh.streams import Frames, heartbeat_seconds, resume_tokens
 from services.mesh.tokens import ResumeTokens, filters_of
@@ -38,15 +38,16 @@ class PortfolioStreamMethods:
         tokens = resume_tokens(desk.epoch, filters_of(request, _NOT_FILTERS))
         resumed = _may_resume(tokens, request.resume_token, desk.ledger.sequence)
         watch = PortfolioWatch(desk.ledger, desk.board, desk.valuer, portfolio)
-        stop_listening = desk.draining.listen(watch.wake)
+        stream = _Stream(desk, watch, tokens, request)
+        stop_listening = desk.draining.listen(stream.wake), stream.life.listen(stream.wake)
         try:
-            stream = _Stream(desk, watch, tokens, request)
             for message in stream.start(resumed=resumed):
                 yield message
             async for message in stream.live():
                 yield message
         finally:
-            stop_listening()
+            for stop in stop_listening:
+                stop()
             watch.close()
 
 
@@ -54,6 +55,7 @@ class _Stream:
     def __init__(self, desk: Desk, watch: PortfolioWatch, tokens: ResumeTokens, request: _Request) -> None:
         self._ledger, self._draining, self._epoch = desk.ledger, desk.draining, desk.epoch
         self._watch, self._tokens = watch, tokens
+        self.life, self._woken = current_life(), asyncio.Event()
         self._frames = Frames(_Response, desk.clock)
         self._heartbeat = heartbeat_seconds(
             request.heartbeat_interval if request.HasField("heartbeat_interval") else None
@@ -63,6 +65,11 @@ class _Stream:
             if request.HasField("update_interval")
             else DEFAULT_UPDATE_SECONDS
         )
+
+    def wake(self) -> None:
+        """Makes the stream look around."""
+        self._woken.set()
+        self._watch.wake()
 
     def start(self, *, resumed: bool) -> Iterator[portfolio_stream_pb2.StreamPortfolioResponse]:
         sequence = self._ledger.sequence
@@ -76,10 +83,14 @@ class _Stream:
     async def live(self) -> AsyncIterator[portfolio_stream_pb2.StreamPortfolioResponse]:
         pace = _Pace(self._heartbeat)
         while True:
-            await pace.wait(self._watch, self._draining)
-            if self._draining.begun:
-                yield self._frames.going_away(stream_pb2.GOING_AWAY_REASON_DRAINING, self._token())
+            await pace.wait(self._watch, self._woken)
+            if reason := self._leaving():
+                yield self._frames.going_away(reason, self._token())
                 return
+            if self.life.due:
+                self.life.told()
+                self._woken.clear()
+                yield self._frames.token_expiring(self.life.ends_ns)
             change = self._look(pace)
             if change is not None:
                 yield self._update(change)
@@ -88,6 +99,11 @@ class _Stream:
             else:
                 continue
             pace.told()
+
+    def _leaving(self) -> stream_pb2.GoingAwayReason.ValueType | None:
+        if self._draining.begun:
+            return stream_pb2.GOING_AWAY_REASON_DRAINING
+        return stream_pb2.GOING_AWAY_REASON_TOKEN_EXPIRED if self.life.over else None
 
     def _look(self, pace: _Pace) -> Change | None:
         """Returns what has changed, no sooner after the look before than the reader wants updates."""
@@ -127,11 +143,11 @@ class _Pace:
         self._look_at = self._now()
         self._beat_at = self._now() + heartbeat_seconds
 
-    async def wait(self, watch: PortfolioWatch, draining: Draining) -> None:
+    async def wait(self, watch: PortfolioWatch, woken: asyncio.Event) -> None:
         """Waits for a change, but not past the next heartbeat; between two looks, for the time of the next one."""
         now = self._now()
         if now < self._look_at:
-            await _pause(min(self._look_at, self._beat_at) - now, draining)
+            await _pause(min(self._look_at, self._beat_at) - now, woken)
         else:
             await watch.wait(max(self._beat_at - now, 0))
 
@@ -163,10 +179,10 @@ def _may_resume(tokens: ResumeTokens, token: str, last_sequence: int) -> bool:
     return True
 
 
-async def _pause(seconds: float, draining: Draining) -> None:
-    """Lets the time between two updates pass, unless the service is about to stop."""
+async def _pause(seconds: float, woken: asyncio.Event) -> None:
+    """Lets the time between two updates pass, unless there is something else to tell."""
     try:
         async with asyncio.timeout(seconds):
-            await draining.wait()
+            await woken.wait()
     except TimeoutError:
         return

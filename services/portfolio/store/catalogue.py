@@ -48,6 +48,10 @@ async def insert_account(connection: Connection, account: Account, own: Portfoli
         "insert into balance (account_id, currency, amount, opening) values ($1, $2, $3, $4)",
         [(account.account_id, currency, each.amount, each.opening) for currency, each in account.balances.items()],
     )
+    await connection.executemany(
+        "insert into opened_balance (account_id, currency, amount) values ($1, $2, $3)",
+        [(account.account_id, currency, each.opening) for currency, each in account.balances.items()],
+    )
     await put_portfolio(connection, own)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from decimal import Decimal
 from typing import Any
 
 from ordermesh.event.v1 import event_pb2
 from services.portfolio.domain.account import Account, Portfolio
+from services.portfolio.domain.cash import CashChange
 from services.portfolio.domain.fill import Fill
 from services.portfolio.domain.position import Position
 from services.portfolio.pipeline.ports import Commit, LoggedChange, State
-from services.portfolio.store import adjustments, bookings, catalogue
+from services.portfolio.store import adjustments, bookings, cash, catalogue
 from services.storage import event_log
 from services.storage.database import Connection, Database
 
@@ -70,6 +72,21 @@ class PortfolioStore:
         """Stores an account and its portfolio."""
         async with self._database.transaction() as connection:
             await catalogue.insert_account(connection, account, own)
+
+    async def opened_with(self, account_id: str) -> Mapping[str, Decimal]:
+        """Returns the cash that an account was opened with, by currency."""
+        async with self._database.connection() as connection:
+            return await cash.opened_with(connection, account_id)
+
+    async def cash_change(self, account_id: str, request_id: str) -> CashChange | None:
+        """Returns a change of cash that was made; None when none was made under this name."""
+        async with self._database.connection() as connection:
+            return await cash.find(connection, account_id, request_id)
+
+    async def put_cash(self, change: CashChange, after: Account) -> None:
+        """Stores a change of cash, and what it makes of the account."""
+        async with self._database.transaction() as connection:
+            await cash.put(connection, change, after)
 
     async def put_portfolio(self, portfolio: Portfolio) -> None:
         """Stores a portfolio, new or changed."""

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from services.kernel.errors import CodedError, aborted
 
 T = TypeVar("T")
 
 FIRM = ""
-"""Account id of the firm's own parameters."""
+"""Account id of what is the firm's in both environments: what settings say, and who acts where nobody looks."""
+_ENVIRONMENTS: Final = {1: ":simulation", 2: ":live"}
+"""Account ids of what is the firm's in one environment, by the contract's numbers. No account is called so."""
+
+
+def firm_of(environment: int) -> str:
+    """Returns the account id of the firm in an environment; of the firm in both for 0."""
+    return _ENVIRONMENTS.get(environment, FIRM)
+
+
+def is_firm(account_id: str) -> bool:
+    """Tells whether an account id stands for the firm."""
+    return account_id == FIRM or account_id in _ENVIRONMENTS.values()
+
+
+def environment_of(account_id: str) -> int:
+    """Returns the environment of an account id that stands for the firm in one; 0 for every other."""
+    return next((number for number, name in _ENVIRONMENTS.items() if name == account_id), 0)
+
+
+def whose(account_id: str) -> str:
+    """Returns whom an account id stands for, in words."""
+    if not is_firm(account_id):
+        return f"of account {account_id}"
+    return f"of the firm in {account_id[1:]}" if account_id else "of the firm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +44,7 @@ class Parameters:
     """What is set. None: not set, the firm's holds; zero: no limit.
 
     Attributes:
-        account_id: Empty for the firm.
+        account_id: What stands for the firm is told by `is_firm`.
         version: Counts the changes; 0 when never set.
         updated_at: When they last changed; None when never set.
     """
@@ -43,8 +67,7 @@ class Parameters:
         """Returns VERSION_MISMATCH when the caller changed another version; 0 stands for any."""
         if not expected or expected == self.version:
             return None
-        whose = f"of the account {self.account_id}" if self.account_id else "of the firm"
-        text = f"the parameters {whose} are at version {self.version}, not {expected}"
+        text = f"the parameters {whose(self.account_id)} are at version {self.version}, not {expected}"
         return aborted("VERSION_MISMATCH", text, version=str(self.version))
 
 
@@ -61,6 +84,14 @@ class Limits(NamedTuple):
     daily_volume: Decimal | None
     breaker_enabled: bool
     breaker_refusals: int
+
+
+def over(upper: Parameters | None, lower: Parameters) -> Parameters:
+    """Returns what is set where one stands over the other: the upper's, and what it does not set, the lower's."""
+    if upper is None:
+        return lower
+    unset = {each.name: getattr(lower, each.name) for each in fields(upper) if getattr(upper, each.name) is None}
+    return replace(upper, **unset)
 
 
 def effective(own: Parameters | None, firm: Parameters) -> Limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +11,7 @@ from decimal import Decimal
 from services.kernel.decimals import ZERO
 from services.risk.domain.breach import Breach, Rule
 from services.risk.domain.exposure import Exposure
-from services.risk.domain.limits import FIRM
+from services.risk.domain.limits import FIRM, firm_of, whose
 from services.risk.domain.reducing import OpenOrder, not_reducing, room
 from services.risk.domain.values import Proposal, Side
 
@@ -29,7 +29,7 @@ class KillSwitch:
     """The switch of an account, or of the firm.
 
     Attributes:
-        account_id: Empty for the firm.
+        account_id: The firm, in both environments or in one, has one too.
         cancels: Whether the open orders that the state would not let in are canceled.
         text: Why it was set.
         changed_at: When it was set last; None when it never was.
@@ -58,15 +58,20 @@ class KillSwitch:
     @property
     def sentence(self) -> str:
         """What holds, and why, for people."""
-        whose = f"of account {self.account_id}" if self.account_id else "of the firm"
         because = f": {self.text}" if self.text else ""
-        return f"trading {whose} is {self.state.name.lower()}{because}"
+        return f"trading {whose(self.account_id)} is {self.state.name.lower()}{because}"
 
 
 class KillSwitches:
-    """All switches. Of an account's and the firm's the stricter holds."""
+    """All switches. Of an account's, the firm's and the firm's in the account's environment the strictest holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, environments: Mapping[str, int] | None = None) -> None:
+        """Makes switches that were never set.
+
+        Args:
+            environments: The environments of accounts, as far as they are known.
+        """
+        self._environments = environments if environments is not None else {}
         self._all: dict[str, KillSwitch] = {}
         self._stopped: set[str] = set()
 
@@ -88,15 +93,23 @@ class KillSwitches:
         return [self._all[account_id] for account_id in self._stopped]
 
     def effective(self, account_id: str) -> KillSwitch:
-        """Returns the stricter of an account's switch and the firm's; the firm's when they are equal."""
-        return max(self.get(FIRM), self.get(account_id), key=lambda switch: switch.state)
+        """Returns the strictest of the switches that concern an account; the firm's when they are equal."""
+        return max(self._concerning(account_id), key=lambda switch: switch.state)
 
     def withdrawing(self, account_id: str) -> KillSwitch | None:
         """Returns the strictest switch of those that concern an account and cancel open orders; None without any."""
         if not self._stopped:
             return None
-        canceling = [switch for switch in (self.get(FIRM), self.get(account_id)) if switch.cancels]
+        canceling = [switch for switch in self._concerning(account_id) if switch.cancels]
         return max(canceling, key=lambda switch: switch.state, default=None)
+
+    def concerns(self, switch_id: str, account_id: str) -> bool:
+        """Tells whether a switch, by the account id that it has, concerns an account."""
+        return switch_id in (FIRM, account_id, firm_of(self._environments.get(account_id, 0)))
+
+    def _concerning(self, account_id: str) -> tuple[KillSwitch, ...]:
+        firm = firm_of(self._environments.get(account_id, 0))
+        return self.get(FIRM), self.get(firm), self.get(account_id)
 
     def check(self, proposal: Proposal, exposure: Exposure) -> Breach | None:
         """Returns why an order may not come in; None when it may."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from ordermesh.portfolio.v1 import account_admin_pb2, portfolio_service_pb2_grpc
@@ -18,9 +18,16 @@ SILENT_SECONDS: Final = 0.5
 class PortfolioAccounts:
     """Remembers accounts that are there. One that is not is asked for again each time: it may be opened meanwhile."""
 
-    def __init__(self, channel: Channel, timeout_seconds: float) -> None:
+    def __init__(self, channel: Channel, timeout_seconds: float, learn: Callable[[str, int], None]) -> None:
+        """Makes what asks.
+
+        Args:
+            channel: Leads to PortfolioService.
+            timeout_seconds: How long an answer is waited for.
+            learn: Is told the environment of each account that is found.
+        """
         self._stub = portfolio_service_pb2_grpc.PortfolioServiceStub(channel)
-        self._timeout = timeout_seconds
+        self._timeout, self._learn = timeout_seconds, learn
         self._known: set[str] = set()
         self._silent_until = 0.0
 
@@ -43,11 +50,12 @@ class PortfolioAccounts:
             return Standing.UNREACHABLE
         request = account_admin_pb2.GetAccountRequest(account_id=account_id)
         try:
-            await self._stub.GetAccount(request, timeout=self._timeout, wait_for_ready=True)
+            answer = await self._stub.GetAccount(request, timeout=self._timeout, wait_for_ready=True)
         except CodedError as error:
             if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.INVALID):
                 return Standing.UNKNOWN
             self._silent_until = asyncio.get_running_loop().time() + SILENT_SECONDS
             return Standing.UNREACHABLE
         self._known.add(account_id)
+        self._learn(account_id, answer.account.environment)
         return Standing.KNOWN

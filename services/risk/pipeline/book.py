@@ -12,7 +12,7 @@ from services.kernel.decimals import ZERO
 from services.risk.domain.breach import Breach, Rule
 from services.risk.domain.checks import check
 from services.risk.domain.exposure import Account, Exposure, Group, Reserved
-from services.risk.domain.limits import FIRM, Limits, Parameters, effective
+from services.risk.domain.limits import FIRM, Limits, Parameters, effective, firm_of, is_firm, over
 from services.risk.domain.market import Market
 from services.risk.domain.reducing import check_reduce_only
 from services.risk.domain.trading import KillSwitches
@@ -71,11 +71,13 @@ class Book:
 
     Attributes:
         switches: The kill switches, which stand before every other check.
+        environments: The environments of accounts, by the contract's numbers, as far as they are known.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.switches = KillSwitches()
+        self.environments: dict[str, int] = {}
+        self.switches = KillSwitches(self.environments)
         self.accounts: dict[str, Account] = {}
         self._reserved: dict[str, Reserved] = {}
         self._cursors: dict[int, LogCursor] = {}
@@ -84,6 +86,7 @@ class Book:
         self._moved: set[int] = set()
         self._begun_anew: set[int] = set()
         self._changed: set[str] = set()
+        self._learned: set[str] = set()
         self._synced: set[int] = set()
         self._day = 0
 
@@ -92,7 +95,7 @@ class Book:
     def set_parameters(self, parameters: Mapping[str, Parameters]) -> None:
         """Takes parameters; they hold from now on."""
         self._parameters.update(parameters)
-        if FIRM in parameters:
+        if any(map(is_firm, parameters)):
             self._limits.clear()
         for account_id in parameters:
             self._limits.pop(account_id, None)
@@ -104,9 +107,17 @@ class Book:
     def limits(self, account_id: str) -> Limits:
         """Returns what holds for an account."""
         if (limits := self._limits.get(account_id)) is None:
-            limits = effective(self._parameters.get(account_id), self._parameters[FIRM])
+            firm = over(self._parameters.get(firm_of(self.environments.get(account_id, 0))), self._parameters[FIRM])
+            limits = effective(self._parameters.get(account_id), firm)
             self._limits[account_id] = limits
         return limits
+
+    def learn(self, account_id: str, environment: int) -> None:
+        """Takes the environment of an account, which never changes."""
+        if self.environments.get(account_id) != environment:
+            self.environments[account_id] = environment
+            self._limits.pop(account_id, None)
+            self._learned.add(account_id)
 
     # --- Orders ---------------------------------------------------------------------------------------------------
 
@@ -244,6 +255,7 @@ class Book:
 
     def restore(self, kept: Kept, markets: Mapping[str, Market]) -> None:
         """Takes what was saved; reservations come from OrderService."""
+        self.environments.update(kept.environments)
         for cursor in kept.cursors:
             self._cursors[cursor.shard] = cursor
         for day in kept.days:
@@ -257,7 +269,7 @@ class Book:
 
     def take_changes(self) -> Changes | None:
         """Returns what changed since the last time, as one picture; None when nothing did."""
-        if not (self._changed or self._moved or self._begun_anew):
+        if not (self._changed or self._moved or self._begun_anew or self._learned):
             return None
         exposures: list[SavedExposure] = []
         days: list[SavedDay] = []
@@ -267,14 +279,16 @@ class Book:
                 days.append(SavedDay(account_id, account.shard, account.day, account.day_trades, account.day_volume))
                 account.changed = set()
         cursors = tuple(self._cursors[shard] for shard in self._moved)
-        changes = Changes(tuple(exposures), tuple(days), cursors, tuple(self._begun_anew))
-        self._changed, self._moved, self._begun_anew = set(), set(), set()
+        learned = tuple((account_id, self.environments[account_id]) for account_id in self._learned)
+        changes = Changes(tuple(exposures), tuple(days), cursors, tuple(self._begun_anew), learned)
+        self._changed, self._moved, self._begun_anew, self._learned = set(), set(), set(), set()
         return changes
 
     def put_back(self, changes: Changes) -> None:
         """Counts changes that could not be saved as changes again."""
         self._moved |= {cursor.shard for cursor in changes.cursors}
         self._begun_anew |= set(changes.begun_anew)
+        self._learned |= {account_id for account_id, _ in changes.environments}
         for saved in changes.exposures:
             if (account := self.accounts.get(saved.account_id)) is not None:
                 account.changed.add(saved.instrument)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, aborted, not_found, unavailable
-from services.risk.domain.limits import FIRM, Parameters
+from services.risk.domain.limits import FIRM, Parameters, is_firm
 from services.risk.pipeline.book import Book
 from services.risk.pipeline.ports import ParameterStore, Standing
 
@@ -55,7 +55,7 @@ class ParameterKeeper:
         Raises:
             CodedError: UNKNOWN_ACCOUNT, VERSION_MISMATCH, SERVICE_UNAVAILABLE or STORE_UNAVAILABLE.
         """
-        if wanted.account_id != FIRM:
+        if not is_firm(wanted.account_id):
             await self.check_account(wanted.account_id)
         async with self._changing:
             before = self._book.parameters(wanted.account_id)

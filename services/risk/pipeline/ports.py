@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -96,12 +96,14 @@ class Changes:
 
     Attributes:
         begun_anew: Shards whose log is another one than before: what they had is forgotten.
+        environments: Environments of accounts that were learned.
     """
 
     exposures: tuple[SavedExposure, ...] = ()
     days: tuple[SavedDay, ...] = ()
     cursors: tuple[LogCursor, ...] = ()
     begun_anew: tuple[int, ...] = ()
+    environments: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Kept:
     exposures: Sequence[SavedExposure]
     days: Sequence[SavedDay]
     cursors: Sequence[LogCursor]
+    environments: Mapping[str, int] = field(default_factory=dict)
 
 
 class BookStore(Protocol):
@@ -175,6 +178,7 @@ class AlertFilter:
 
     Attributes:
         account_id: Alerts of the firm are every account's.
+        firm: The firm in one environment, whose alerts are wanted as well.
         before_sequence: Only alerts before it; 0 for all.
     """
 
@@ -183,6 +187,7 @@ class AlertFilter:
     since: datetime | None = None
     until: datetime | None = None
     before_sequence: int = 0
+    firm: str = ""
 
 
 class AlertStore(Protocol):

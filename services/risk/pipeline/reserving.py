@@ -190,6 +190,7 @@ class ShardStream:
 
     async def _settle(self, settlement: Settlement) -> None:
         markets = await self._markets({each.instrument for each in settlement.settled})
+        await self._meet_accounts({each.account_id for each in settlement.settled})
         booked = ((each, markets[each.instrument]) for each in settlement.settled)
         self.shared.book.settle(self.shard, booked, settlement.sequence)
         self.shared.settled += len(settlement.settled)
@@ -200,9 +201,16 @@ class ShardStream:
             return
         proposals, self._parts = self._parts, []
         markets = await self._markets({_order(each).instrument for each in proposals})
+        await self._meet_accounts({_order(each).account_id for each in proposals})
         self.shared.book.sync(self.shard, ((each, markets[_order(each).instrument]) for each in proposals))
         self._synced_to = sync.sequence
         _log.info("open orders are reserved", shard=self.shard, count=len(proposals), sequence=sync.sequence)
+
+    async def _meet_accounts(self, account_ids: set[str]) -> None:
+        """Finds out the environments of accounts, as far as they can be told now: switches hold by them."""
+        accounts = self.shared.accounts
+        if strange := [each for each in sorted(account_ids) if not accounts.known(each)]:
+            await asyncio.gather(*map(accounts.find, strange))
 
     async def _check(self, batch: Batch) -> Answer:
         found = await self._find(batch.proposals)

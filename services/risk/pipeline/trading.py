@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, aborted, not_found
 from services.risk.domain.alert import Alert, AlertKind
-from services.risk.domain.limits import FIRM
+from services.risk.domain.limits import FIRM, firm_of, is_firm
 from services.risk.domain.trading import KillSwitch, TradingState
 from services.risk.pipeline.alerts import AlertSink
 from services.risk.pipeline.book import Book
 from services.risk.pipeline.ports import Standing, SwitchStore
 from services.risk.pipeline.withdrawing import Withdrawing
+
+_EACH: Final = (firm_of(1), firm_of(2))
 
 
 class Stopped(NamedTuple):
@@ -42,14 +44,27 @@ class Trading:
     _unsaved: set[str] = field(default_factory=set)
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def load(self) -> None:
+    async def load(self, *, split: bool = False) -> None:
         """Loads the switches, before any order is checked.
+
+        Args:
+            split: Makes a stop of the firm as a whole one of each environment: where callers are looked at, each has
+                its own risk managers, and nobody would be there to resume both.
 
         Raises:
             CodedError: STORE_UNAVAILABLE.
         """
         for switch in await self.store.load_switches():
             self.book.switches.set(switch)
+        whole = self.book.switches.get(FIRM)
+        if split and whole.state != TradingState.ACTIVE:
+            now = self.clock.now()
+            for firm in _EACH:
+                before = self.book.switches.get(firm)
+                if before.state < whole.state:
+                    self.book.switches.set(before.stopped(whole.state, whole.text, now, cancels=whole.cancels))
+            self.book.switches.set(whole.resumed("split into one for each environment", now))
+            await self.store.save_switches([self.book.switches.get(each) for each in (*_EACH, FIRM)])
 
     async def stop(self, account_id: str, state: TradingState, text: str, *, cancels: bool) -> Stopped:
         """Sets a switch to REDUCING or HALTED. Setting it to what it is changes nothing, but names open orders again.
@@ -58,7 +73,7 @@ class Trading:
             CodedError: UNKNOWN_ACCOUNT; or STORE_UNAVAILABLE: it holds then, and is stored as soon as that is possible.
         """
         # Whether the account exists may not be known now: that must not hold a stop up, and one too many does no harm.
-        if account_id != FIRM and await self.find_account(account_id) == Standing.UNKNOWN:
+        if not is_firm(account_id) and await self.find_account(account_id) == Standing.UNKNOWN:
             raise not_found("UNKNOWN_ACCOUNT", f"there is no account {account_id}", account_id=account_id)
         before = self.book.switches.get(account_id)
         if not before.says(state, text, cancels=cancels):

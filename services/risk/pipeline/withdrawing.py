@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from services.risk.domain.exposure import Exposure, Reserved
-from services.risk.domain.limits import FIRM
 from services.risk.domain.reducing import REDUCE_ONLY_TEXT, OpenOrder, exceeding
 from services.risk.domain.trading import KillSwitch, TradingState, enlarges, enlarging
 from services.risk.pipeline.book import REDUCE_ONLY, TRADING_HALTED, TRADING_REDUCING, Book
@@ -59,7 +58,7 @@ class Withdrawing:
         concerned = {
             order_id: reserved
             for order_id, reserved in self.book.reserved.items()
-            if account_id in (FIRM, reserved.account.account_id)
+            if self.book.switches.concerns(account_id, reserved.account.account_id)
         }
         return self._withdraw(concerned)
 

@@ -10,12 +10,13 @@ from typing import Any, Final
 from ordermesh.risk.v1 import risk_parameters_pb2, risk_service_pb2, risk_service_pb2_grpc, trading_state_admin_pb2
 from services.kernel.clock import Clock
 from services.kernel.errors import invalid_field, precondition
+from services.mesh.access.accounts import caller_environment
 from services.mesh.draining import Draining
 from services.mesh.streams import Frames, Hub, PrivateStream, Snapshot, Source, heartbeat_seconds, resume_tokens
 from services.mesh.times import span
 from services.mesh.tokens import PageTokens, filters_of
 from services.risk.domain.alert import Alert, AlertKind
-from services.risk.domain.limits import FIRM, Parameters
+from services.risk.domain.limits import FIRM, Parameters, firm_of
 from services.risk.domain.trading import TradingState
 from services.risk.pipeline.book import Book
 from services.risk.pipeline.breakers import Breakers, StandingCauseError
@@ -79,9 +80,9 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         """Tells parameters."""
         if request.account_id:
             await self._parameters.check_account(request.account_id)
-        parameters = self._book.parameters(request.account_id)
+        whose = _or_firm(request.account_id)
         return risk_service_pb2.GetRiskParametersResponse(
-            parameters=parameters_to_proto(parameters), effective=self._effective(request.account_id)
+            parameters=parameters_to_proto(self._book.parameters(whose)), effective=self._effective(whose)
         )
 
     async def UpdateRiskParameters(
@@ -120,12 +121,11 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
     ) -> trading_state_admin_pb2.EmergencyStopResponse:
         """Stops trading of an account or of the firm."""
         cancels = request.cancel_open_orders or not request.HasField("cancel_open_orders")
-        stopped = await self._trading.stop(
-            request.account_id, TradingState(request.state), request.text, cancels=cancels
-        )
+        whose = _or_firm(request.account_id)
+        stopped = await self._trading.stop(whose, TradingState(request.state), request.text, cancels=cancels)
         return trading_state_admin_pb2.EmergencyStopResponse(
             kill_switch=switch_to_proto(stopped.switch),
-            effective_state=self._state(request.account_id),
+            effective_state=self._state(whose),
             canceled_orders=stopped.withdrawn,
         )
 
@@ -135,9 +135,10 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         """Lets an account or the firm trade again."""
         if request.account_id:
             await self._parameters.check_account(request.account_id)
-        switch = await self._trading.resume(request.account_id, request.text)
+        whose = _or_firm(request.account_id)
+        switch = await self._trading.resume(whose, request.text)
         return trading_state_admin_pb2.ResumeResponse(
-            kill_switch=switch_to_proto(switch), effective_state=self._state(request.account_id)
+            kill_switch=switch_to_proto(switch), effective_state=self._state(whose)
         )
 
     async def GetTradingState(
@@ -149,7 +150,9 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         switches = self._book.switches
         own = switch_to_proto(switches.get(request.account_id)) if request.account_id else None
         return trading_state_admin_pb2.GetTradingStateResponse(
-            effective_state=self._state(request.account_id), account=own, firm=switch_to_proto(switches.get(FIRM))
+            effective_state=self._state(_or_firm(request.account_id)),
+            account=own,
+            firm=switch_to_proto(switches.effective(_or_firm(""))),
         )
 
     async def GetRiskMetrics(
@@ -174,6 +177,7 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
             since,
             until,
             int(position[0]) if position else 0,
+            _or_firm(""),
         )
         as_of = self._alerts.hub.last_sequence
         found = await self._alerts.store.list_alerts(wanted, size + 1)
@@ -204,14 +208,16 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         return limits_to_proto(account_id, self._book.limits(account_id))
 
     def _source(self, account_id: str) -> Source[Alert, risk_service_pb2.StreamAlertsResponse]:
-        store, hub = self._alerts.store, self._alerts.hub
+        store, hub, firm = self._alerts.store, self._alerts.hub, _or_firm("")
 
         def accepts(alert: Alert) -> bool:
-            return alert.account_id in (FIRM, account_id)
+            return alert.account_id in (FIRM, firm, account_id)
 
         async def snapshot() -> Snapshot[risk_service_pb2.StreamAlertsResponse]:
             sequence = hub.last_sequence
-            newest = await store.list_alerts(AlertFilter(account_id, before_sequence=sequence + 1), _SNAPSHOT)
+            newest = await store.list_alerts(
+                AlertFilter(account_id, before_sequence=sequence + 1, firm=firm), _SNAPSHOT
+            )
             chunk = risk_service_pb2.AlertSnapshot(alerts=[alert_to_proto(alert) for alert in reversed(newest)])
             chunks = [risk_service_pb2.StreamAlertsResponse(snapshot=chunk)] if newest else []
             return Snapshot(sequence, chunks, len(newest))
@@ -222,6 +228,11 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
             return [alert for alert in alerts if not account_id or accepts(alert)], reached
 
         return Source(hub, accepts if account_id else None, snapshot, read_after, _update)
+
+
+def _or_firm(account_id: str) -> str:
+    """Returns the account that is named; without one, the firm in the environment of the caller."""
+    return account_id or firm_of(caller_environment())
 
 
 def _update(alerts: Sequence[Alert], token: str) -> risk_service_pb2.StreamAlertsResponse:
@@ -237,6 +248,6 @@ def _parameters(told: risk_parameters_pb2.RiskParameters) -> Parameters:
     """
     values: dict[str, Any] = {name: Decimal(text) for name in DECIMALS if (text := getattr(told, name))}
     values |= {name: getattr(told, name) for name in OTHERS if told.HasField(name)}
-    if told.account_id == FIRM and not values:
+    if not told.account_id and not values:
         raise invalid_field("parameters", "must set something for the firm; a limit is taken off by setting it to 0")
-    return Parameters(told.account_id, version=told.version, **values)
+    return Parameters(_or_firm(told.account_id), version=told.version, **values)

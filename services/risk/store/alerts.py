@@ -59,7 +59,7 @@ class PostgresAlertStore:
             rows = await connection.fetch(
                 """
                 select payload from alert
-                where ($1 = '' or account_id in ($1, ''))
+                where ($1 = '' or account_id in ($1, '', $7))
                   and (cardinality($2::smallint[]) = 0 or kind = any($2))
                   and ($3::timestamptz is null or at >= $3)
                   and ($4::timestamptz is null or at < $4)
@@ -72,6 +72,7 @@ class PostgresAlertStore:
                 wanted.until,
                 wanted.before_sequence,
                 limit,
+                wanted.firm,
             )
         return [_alert(payload) for (payload,) in rows]
 

@@ -25,10 +25,12 @@ class PostgresBookStore:
             )
             days = await connection.fetch("select account_id, shard, day, trades, volume from account_day")
             cursors = await connection.fetch("select shard, epoch, sequence from log_cursor")
+            environments = await connection.fetch("select account_id, environment from account_environment")
         return Kept(
             [SavedExposure(*row) for row in exposures],
             [SavedDay(*row) for row in days],
             [LogCursor(*row) for row in cursors],
+            {row["account_id"]: row["environment"] for row in environments},
         )
 
     async def save(self, changes: Changes) -> None:
@@ -47,6 +49,10 @@ class PostgresBookStore:
                 "insert into log_cursor values ($1, $2, $3) "
                 "on conflict (shard) do update set epoch = excluded.epoch, sequence = excluded.sequence",
                 [(cursor.shard, cursor.epoch, cursor.sequence) for cursor in changes.cursors],
+            )
+            await connection.executemany(
+                "insert into account_environment values ($1, $2) on conflict (account_id) do nothing",
+                changes.environments,
             )
 
 

@@ -13,7 +13,9 @@ from pydantic import SecretStr
 
 from ordermesh.engine.v1 import instrument_pb2, instrument_service_pb2, instrument_service_pb2_grpc
 from ordermesh.marketdata.v1 import market_data_service_pb2_grpc
+from ordermesh.portfolio.v1 import portfolio_service_pb2_grpc
 from services.broker.config import BrokerSettings
+from tests.fakes.accounts import FakePortfolio
 from tests.fakes.engine import serving
 from tests.fakes.market_data import FakeMarketData
 from tests.fixtures.broker import World
@@ -26,6 +28,8 @@ async def world(tmp_path: Path, postgres_url: str) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         add = market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server
         port = await stack.enter_async_context(serving(add, market))
+        add_accounts = portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server
+        portfolio_port = await stack.enter_async_context(serving(add_accounts, FakePortfolio("a", "b", "demo")))
         engine = await Engine(tmp_path, "--listen=127.0.0.1:0").start()
         stack.push_async_callback(engine.stop)
         async with engine.channel() as channel:
@@ -38,6 +42,7 @@ async def world(tmp_path: Path, postgres_url: str) -> AsyncIterator[World]:
             postgres_url=SecretStr(postgres_url),
             engine_address=engine.address,
             marketdata_address=f"127.0.0.1:{port}",
+            portfolio_address=f"127.0.0.1:{portfolio_port}",
             credentials_key_file=tmp_path / "keys" / "credentials.key",
             taker_fee_rate=Decimal("0.001"),
             port_file=tmp_path / "broker-port",

@@ -1,70 +1,67 @@
-"""Streams that the command watches: begun again when they have ended with their token, and with nothing else."""
+"""What a watch reads: one stream after the other, as long as only its token ends."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ordermesh.identity.v1 import session_pb2
-from ordermesh.marketdata.v1.market_data_service_pb2 import QuoteUpdate, StreamQuotesResponse
-from services.cli.live import messages
+from ordermesh.portfolio.v1.portfolio_stream_pb2 import StreamPortfolioResponse
+from ordermesh.type.v1 import stream_pb2
+from services.cli import live
 from services.cli.login import Login
 from services.cli.tokens import TokenFile
-from services.kernel.errors import CodedError, unauthenticated, unavailable
+from services.kernel.errors import CodedError
+from tests.fakes.mesh_servicers import drain
 
-NEWS = StreamQuotesResponse(update=QuoteUpdate())
+EXPIRED, DRAINING = stream_pb2.GOING_AWAY_REASON_TOKEN_EXPIRED, stream_pb2.GOING_AWAY_REASON_DRAINING
 
 
-class FakeStream:
-    """Tells some messages, then ends with an error."""
+class Stream:
+    """Tells some messages, then that it goes away."""
 
-    def __init__(self, count: int, error: CodedError) -> None:
-        self._left, self._error = count, error
+    def __init__(self, reason: stream_pb2.GoingAwayReason.ValueType, token: str = "") -> None:
+        going = stream_pb2.GoingAway(reason=reason, resume_token=token)
+        expiring = StreamPortfolioResponse(token_expiring=stream_pb2.TokenExpiring())
+        self.messages = [expiring, StreamPortfolioResponse(going_away=going)]
         self.canceled = False
 
-    async def read(self) -> StreamQuotesResponse:
-        if not self._left:
-            raise self._error
-        self._left -= 1
-        return NEWS
+    async def read(self) -> Any:
+        return self.messages.pop(0) if self.messages else None
 
     def cancel(self) -> None:
         self.canceled = True
 
 
-async def nobody(_token: str) -> session_pb2.Tokens:
-    raise AssertionError("nobody is logged in")
+class CountingLogin(Login):
+    """Counts how often somebody asks for tokens that are good now."""
+
+    def __init__(self, folder: Path) -> None:
+        async def exchange(_token: str) -> Any:
+            raise AssertionError("nobody is logged in")
+
+        super().__init__(TokenFile(folder / "tokens.json"), exchange)
+        self.asked = 0
+
+    async def metadata(self) -> Any:
+        self.asked += 1
+        return ()
 
 
-async def watched(folder: Path, streams: Sequence[FakeStream]) -> tuple[int, CodedError]:
-    """Returns how many messages were told, and what the watch has ended with."""
-    begun, count = iter(streams), 0
+async def test_a_watch_goes_on_with_the_next_token(tmp_path: Path) -> None:
+    """After the last message that it got; what the mesh ends for another reason ends it."""
+    login, begun = CountingLogin(tmp_path), []
+    streams = [Stream(EXPIRED, "after-3"), Stream(EXPIRED), Stream(DRAINING, "after-9")]
+    waiting = list(streams)
 
-    async def watch() -> None:
-        nonlocal count
-        async for _ in messages(Login(TokenFile(folder / "x.json"), nobody), lambda: next(begun)):
-            count += 1
+    def begin(token: str) -> Stream:
+        begun.append((token, login.asked))
+        return waiting.pop(0)
 
-    with pytest.raises(CodedError) as failure:
-        await watch()
-    return count, failure.value
-
-
-async def test_a_stream_that_ends_with_its_token_is_begun_again(tmp_path: Path) -> None:
-    """As often as that happens; each is closed."""
-    over, away = unauthenticated("INVALID_TOKEN", "over"), unavailable("SERVICE_UNAVAILABLE", "away")
-    streams = [FakeStream(2, over), FakeStream(1, over), FakeStream(3, away)]
-    count, error = await watched(tmp_path, streams)
-    assert (count, error.reason) == (6, "SERVICE_UNAVAILABLE")
+    told: list[Any] = []
+    with pytest.raises(CodedError, match="SERVICE_UNAVAILABLE"):
+        await drain(live.messages(login, begin), told)
+    assert begun == [("", 1), ("after-3", 2), ("", 3)]
+    assert [message.WhichOneof("item") for message in told] == ["token_expiring"] * 3
     assert all(stream.canceled for stream in streams)
-
-
-@pytest.mark.parametrize("error", [unauthenticated("INVALID_TOKEN", "over"), unavailable("DRAINING", "stopping")])
-async def test_a_stream_that_is_refused_is_not(tmp_path: Path, error: CodedError) -> None:
-    """There is nobody to begin it again for."""
-    streams: list[Any] = [FakeStream(0, error), FakeStream(1, error)]
-    count, told = await watched(tmp_path, streams)
-    assert (count, told.reason) == (0, error.reason)

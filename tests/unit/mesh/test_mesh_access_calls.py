@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,16 @@ from ordermesh.system.v1 import system_service_pb2, system_service_pb2_grpc
 from ordermesh.type.v1 import access_pb2, stream_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.access.certificates import SERVICE
+from services.mesh.access.life import GRACE_SECONDS
 from services.mesh.access.rules import NoAccessRuleError, Rule, rule_of
 from services.mesh.context import Call, current_call
-from services.mesh.interceptors.access import until_over
 from services.mesh.server import Server
 from services.mesh.telemetry import Telemetry
 from tests.fakes.access import FakeIdentity, guard
 from tests.fakes.certificates import SERVER, FakeCompany
 from tests.fakes.clock import FakeClock
-from tests.fakes.mesh_servicers import Log, drain
+from tests.fakes.mesh_servicers import Log
+from tests.fakes.timers import FakeTimers
 from tests.fixtures.serving import serving
 
 CLOCK = FakeClock()
@@ -191,63 +191,21 @@ async def test_what_is_public_wants_nothing(identity: FakeIdentity) -> None:
     assert identity.asked == 0
 
 
-async def test_a_users_stream_ends_with_their_token(identity: FakeIdentity) -> None:
-    """In the middle of waiting, with a status that says why; what was told before arrives."""
+async def test_a_users_stream_ends_with_their_token() -> None:
+    """Also one that does not say so itself: in the middle of waiting, with a status that says why."""
     told: list[Any] = []
-    request = order_stream_pb2.StreamOrdersRequest(account_id="demo")
-    token = identity.token(exp=int(CLOCK.now().timestamp()) + 1)
-    async with serving(ORDERS, Desk(), access=guard(identity)) as served:
+    request, clock = order_stream_pb2.StreamOrdersRequest(account_id="demo"), FakeClock()
+    identity, timers = FakeIdentity(clock), FakeTimers(clock)
+    async with serving(ORDERS, Desk(), access=guard(identity, timers)) as served:
         stub: Any = order_service_pb2_grpc.OrderServiceStub(served.channel)
+        call = stub.StreamOrders(request, metadata=bearer(identity.token()))
+        told.append(await call.read())
+        timers.advance(300 + GRACE_SECONDS)
         with pytest.raises(CodedError) as failure:
-            await drain(stub.StreamOrders(request, metadata=bearer(token)), told)
+            await call.read()
+    assert timers.planned == 0
     assert (failure.value.kind, failure.value.reason) == NO_TOKEN
     assert [message.heartbeat.sequence for message in told] == [1]
-
-
-class Messages:
-    """A stream that waits for ever after some messages."""
-
-    def __init__(self, count: int) -> None:
-        self.count, self.closed = count, False
-
-    async def __aiter__(self) -> AsyncIterator[int]:
-        try:
-            for number in range(self.count):
-                yield number
-            await asyncio.Event().wait()
-        finally:
-            self.closed = True
-
-
-async def test_a_stream_that_is_over_while_it_is_read_slowly_ends_at_the_next_message() -> None:
-    """The reader is not cancelled as it does something else; the stream behind is closed."""
-    messages = Messages(10)
-    stream = until_over(aiter(messages), 0)
-    assert await anext(stream) == 0
-    await asyncio.sleep(0.01)
-    with pytest.raises(CodedError, match="INVALID_TOKEN"):
-        await anext(stream)
-    assert messages.closed
-
-
-async def test_a_cancellation_by_somebody_else_stays_one() -> None:
-    """The caller has gone away: nothing is made of it."""
-    messages = Messages(0)
-    reading = asyncio.ensure_future(anext(until_over(aiter(messages), 60)))
-    await asyncio.sleep(0)
-    reading.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await reading
-    assert messages.closed
-
-
-async def test_a_stream_may_end_before_its_token() -> None:
-    """Then nothing is left of it."""
-
-    async def short() -> AsyncIterator[int]:
-        yield 1
-
-    assert [each async for each in until_over(short(), timedelta(minutes=5).total_seconds())] == [1]
 
 
 UNSAID = "ordermesh.test.v1.SilentService"

@@ -50,9 +50,10 @@ async def test_a_good_token_tells_its_user(identity: FakeIdentity) -> None:
     """Everything that its claims say, by the contract's numbers; words of a later version allow nothing."""
     token = identity.token(roles=["trader", "compliance", "astronaut"], accounts=["a", "b"], scopes=["read", "fly"])
     told = await user_verifier(identity).verify(token, AUDIENCE)
-    ends_ns = (int(identity.clock.now().timestamp()) + 300) * 1_000_000_000
+    now_ns = int(identity.clock.now().timestamp()) * 1_000_000_000
+    accounts, ends_ns = frozenset({"a", "b"}), now_ns + 300_000_000_000
     assert told == Caller(
-        "user-1", False, frozenset({1, 4}), frozenset({1}), SIMULATION, frozenset({"a", "b"}), "session-1", ends_ns
+        "user-1", False, frozenset({1, 4}), frozenset({1}), SIMULATION, accounts, "session-1", ends_ns, now_ns
     )
 
 

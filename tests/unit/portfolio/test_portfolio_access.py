@@ -9,6 +9,7 @@ import pytest
 
 from ordermesh.portfolio.v1 import (
     account_admin_pb2,
+    account_cash_pb2,
     portfolio_admin_pb2,
     portfolio_query_pb2,
     portfolio_stream_pb2,
@@ -75,6 +76,8 @@ def _no_call() -> Iterator[None]:
 
 BY_ACCOUNT: dict[str, Any] = {
     "GetAccount": account_admin_pb2.GetAccountRequest,
+    "SetSimulationBalance": account_cash_pb2.SetSimulationBalanceRequest,
+    "ResetSimulationAccount": account_cash_pb2.ResetSimulationAccountRequest,
     "GetBalances": portfolio_query_pb2.GetBalancesRequest,
     "ListPositions": position_query_pb2.ListPositionsRequest,
     "GetPosition": position_query_pb2.GetPositionRequest,
@@ -147,7 +150,7 @@ async def test_lists_leave_out_what_a_caller_does_not_reach(
 ) -> None:
     """Accounts and portfolios: one's own, or all of one's world."""
     nothing: Any = None
-    desk = Desk(ledger, nothing, nothing, nothing, nothing, nothing, nothing, "", nothing, nothing, access)
+    desk = Desk(ledger, nothing, nothing, nothing, nothing, nothing, nothing, "", nothing, nothing, nothing, access)
     enter_call(call_of(who))
     accounts = await AccountMethods(desk).ListAccounts(account_admin_pb2.ListAccountsRequest(), nothing)
     portfolios = await PortfolioMethods(desk).ListPortfolios(portfolio_query_pb2.ListPortfoliosRequest(), nothing)

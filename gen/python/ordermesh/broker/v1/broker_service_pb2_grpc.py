@@ -104,7 +104,8 @@ class BrokerServiceServicer:
     """
 
     def CreateConnection(self, request, context):
-        """Makes a connection. Fails with ALREADY_EXISTS when the id is taken.
+        """Makes a connection. Fails with ALREADY_EXISTS when the id is taken, and with UNKNOWN_ACCOUNT for accounts that are not of
+        its environment. Orders of such accounts that name it are rejected with ENVIRONMENT_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,7 +127,7 @@ class BrokerServiceServicer:
 
     def UpdateConnection(self, request, context):
         """Replaces what can be changed of a connection. Fails with VERSION_MISMATCH when it changed since the version given,
-        and with CONNECTION_IN_USE when it is to be switched off while orders are open.
+        with CONNECTION_IN_USE when it is to be switched off while orders are open, and with UNKNOWN_ACCOUNT as CreateConnection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,14 +36,16 @@ class BrokerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BrokerServiceAsyncStub: ...
     CreateConnection: _grpc.UnaryUnaryMultiCallable[_broker_service_pb2.CreateConnectionRequest, _broker_service_pb2.CreateConnectionResponse]
-    """Makes a connection. Fails with ALREADY_EXISTS when the id is taken."""
+    """Makes a connection. Fails with ALREADY_EXISTS when the id is taken, and with UNKNOWN_ACCOUNT for accounts that are not of
+    its environment. Orders of such accounts that name it are rejected with ENVIRONMENT_MISMATCH.
+    """
     GetConnection: _grpc.UnaryUnaryMultiCallable[_broker_service_pb2.GetConnectionRequest, _broker_service_pb2.GetConnectionResponse]
     """Tells one connection."""
     ListConnections: _grpc.UnaryUnaryMultiCallable[_broker_service_pb2.ListConnectionsRequest, _broker_service_pb2.ListConnectionsResponse]
     """Lists connections by id."""
     UpdateConnection: _grpc.UnaryUnaryMultiCallable[_broker_service_pb2.UpdateConnectionRequest, _broker_service_pb2.UpdateConnectionResponse]
     """Replaces what can be changed of a connection. Fails with VERSION_MISMATCH when it changed since the version given,
-    and with CONNECTION_IN_USE when it is to be switched off while orders are open.
+    with CONNECTION_IN_USE when it is to be switched off while orders are open, and with UNKNOWN_ACCOUNT as CreateConnection.
     """
     DeleteConnection: _grpc.UnaryUnaryMultiCallable[_broker_service_pb2.DeleteConnectionRequest, _broker_service_pb2.DeleteConnectionResponse]
     """Deletes a connection and its credentials. Fails with CONNECTION_IN_USE while orders are open at its venue, and for
@@ -78,14 +80,16 @@ class BrokerServiceAsyncStub(BrokerServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateConnection: _aio.UnaryUnaryMultiCallable[_broker_service_pb2.CreateConnectionRequest, _broker_service_pb2.CreateConnectionResponse]  # type: ignore[assignment]
-    """Makes a connection. Fails with ALREADY_EXISTS when the id is taken."""
+    """Makes a connection. Fails with ALREADY_EXISTS when the id is taken, and with UNKNOWN_ACCOUNT for accounts that are not of
+    its environment. Orders of such accounts that name it are rejected with ENVIRONMENT_MISMATCH.
+    """
     GetConnection: _aio.UnaryUnaryMultiCallable[_broker_service_pb2.GetConnectionRequest, _broker_service_pb2.GetConnectionResponse]  # type: ignore[assignment]
     """Tells one connection."""
     ListConnections: _aio.UnaryUnaryMultiCallable[_broker_service_pb2.ListConnectionsRequest, _broker_service_pb2.ListConnectionsResponse]  # type: ignore[assignment]
     """Lists connections by id."""
     UpdateConnection: _aio.UnaryUnaryMultiCallable[_broker_service_pb2.UpdateConnectionRequest, _broker_service_pb2.UpdateConnectionResponse]  # type: ignore[assignment]
     """Replaces what can be changed of a connection. Fails with VERSION_MISMATCH when it changed since the version given,
-    and with CONNECTION_IN_USE when it is to be switched off while orders are open.
+    with CONNECTION_IN_USE when it is to be switched off while orders are open, and with UNKNOWN_ACCOUNT as CreateConnection.
     """
     DeleteConnection: _aio.UnaryUnaryMultiCallable[_broker_service_pb2.DeleteConnectionRequest, _broker_service_pb2.DeleteConnectionResponse]  # type: ignore[assignment]
     """Deletes a connection and its credentials. Fails with CONNECTION_IN_USE while orders are open at its venue, and for
@@ -123,7 +127,9 @@ class BrokerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _broker_service_pb2.CreateConnectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_broker_service_pb2.CreateConnectionResponse, _abc.Awaitable[_broker_service_pb2.CreateConnectionResponse]]:
-        """Makes a connection. Fails with ALREADY_EXISTS when the id is taken."""
+        """Makes a connection. Fails with ALREADY_EXISTS when the id is taken, and with UNKNOWN_ACCOUNT for accounts that are not of
+        its environment. Orders of such accounts that name it are rejected with ENVIRONMENT_MISMATCH.
+        """
 
     @_abc_1.abstractmethod
     def GetConnection(
@@ -148,7 +154,7 @@ class BrokerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_broker_service_pb2.UpdateConnectionResponse, _abc.Awaitable[_broker_service_pb2.UpdateConnectionResponse]]:
         """Replaces what can be changed of a connection. Fails with VERSION_MISMATCH when it changed since the version given,
-        and with CONNECTION_IN_USE when it is to be switched off while orders are open.
+        with CONNECTION_IN_USE when it is to be switched off while orders are open, and with UNKNOWN_ACCOUNT as CreateConnection.
         """
 
     @_abc_1.abstractmethod

@@ -457,6 +457,7 @@ class ConnectionOpened(_message.Message):
     DEDUPLICATES_COMMANDS_FIELD_NUMBER: _builtins.int
     OPENED_NUMBER_FIELD_NUMBER: _builtins.int
     ORDER_TYPES_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
     connection_id: _builtins.str
     """Broker connection."""
     epoch: _builtins.str
@@ -469,6 +470,8 @@ class ConnectionOpened(_message.Message):
     """True if the venue ignores command sequences it has seen. False: ask QueryVenueOrders before sending again."""
     opened_number: _builtins.int
     """Counts the openings of the connection on this stream, from 1; ConnectionReady names it."""
+    environment: _trading_pb2.Environment.ValueType
+    """Environment of the connection."""
     @_builtins.property
     def order_types(self) -> _containers.RepeatedScalarFieldContainer[_trading_pb2.OrderType.ValueType]:
         """Order types that its venue takes; of others OrderService holds those that wait for a price."""
@@ -483,10 +486,11 @@ class ConnectionOpened(_message.Message):
         deduplicates_commands: _builtins.bool = ...,
         opened_number: _builtins.int = ...,
         order_types: _abc.Iterable[_trading_pb2.OrderType.ValueType] | None = ...,
+        environment: _trading_pb2.Environment.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_id", b"connection_id", "deduplicates_commands", b"deduplicates_commands", "epoch", b"epoch", "last_command_sequence", b"last_command_sequence", "last_report_sequence", b"last_report_sequence", "opened_number", b"opened_number", "order_types", b"order_types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connection_id", b"connection_id", "deduplicates_commands", b"deduplicates_commands", "environment", b"environment", "epoch", b"epoch", "last_command_sequence", b"last_command_sequence", "last_report_sequence", b"last_report_sequence", "opened_number", b"opened_number", "order_types", b"order_types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

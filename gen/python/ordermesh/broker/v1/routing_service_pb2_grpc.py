@@ -72,7 +72,7 @@ class RoutingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def QueryRoute(self, request, context):
-        """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION when it names one that is not there.
+        """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION or ENVIRONMENT_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,7 @@ class RoutingServiceStub:
     QueryVenueOrders: _grpc.UnaryUnaryMultiCallable[_routing_service_pb2.QueryVenueOrdersRequest, _routing_service_pb2.QueryVenueOrdersResponse]
     """Tells what the venue knows of some orders, for reconciliation."""
     QueryRoute: _grpc.UnaryUnaryMultiCallable[_route_query_pb2.QueryRouteRequest, _route_query_pb2.QueryRouteResponse]
-    """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION when it names one that is not there."""
+    """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION or ENVIRONMENT_MISMATCH."""
 
 @_typing.type_check_only
 class RoutingServiceAsyncStub(RoutingServiceStub):
@@ -51,7 +51,7 @@ class RoutingServiceAsyncStub(RoutingServiceStub):
     QueryVenueOrders: _aio.UnaryUnaryMultiCallable[_routing_service_pb2.QueryVenueOrdersRequest, _routing_service_pb2.QueryVenueOrdersResponse]  # type: ignore[assignment]
     """Tells what the venue knows of some orders, for reconciliation."""
     QueryRoute: _aio.UnaryUnaryMultiCallable[_route_query_pb2.QueryRouteRequest, _route_query_pb2.QueryRouteResponse]  # type: ignore[assignment]
-    """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION when it names one that is not there."""
+    """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION or ENVIRONMENT_MISMATCH."""
 
 class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Carries commands of OrderService to venues and their reports back; not reachable from outside."""
@@ -78,6 +78,6 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _route_query_pb2.QueryRouteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_route_query_pb2.QueryRouteResponse, _abc.Awaitable[_route_query_pb2.QueryRouteResponse]]:
-        """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION when it names one that is not there."""
+        """Tells where an order of an account would go now. Fails with UNKNOWN_CONNECTION or ENVIRONMENT_MISMATCH."""
 
 def add_RoutingServiceServicer_to_server(servicer: RoutingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

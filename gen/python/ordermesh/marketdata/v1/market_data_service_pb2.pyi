@@ -179,6 +179,7 @@ class StreamQuotesResponse(_message.Message):
     UPDATE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     GOING_AWAY_FIELD_NUMBER: _builtins.int
+    TOKEN_EXPIRING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subscribed(self) -> _stream_pb2.Subscribed:
         """First message."""
@@ -207,6 +208,10 @@ class StreamQuotesResponse(_message.Message):
     def going_away(self) -> _stream_pb2.GoingAway:
         """The server ends the stream."""
 
+    @_builtins.property
+    def token_expiring(self) -> _stream_pb2.TokenExpiring:
+        """The access token of the stream will end soon."""
+
     def __init__(
         self,
         *,
@@ -217,12 +222,13 @@ class StreamQuotesResponse(_message.Message):
         update: Global___QuoteUpdate | None = ...,
         heartbeat: _stream_pb2.Heartbeat | None = ...,
         going_away: _stream_pb2.GoingAway | None = ...,
+        token_expiring: _stream_pb2.TokenExpiring | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["going_away", b"going_away", "heartbeat", b"heartbeat", "item", b"item", "snapshot", b"snapshot", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "subscribed", b"subscribed", "update", b"update"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["going_away", b"going_away", "heartbeat", b"heartbeat", "item", b"item", "snapshot", b"snapshot", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "subscribed", b"subscribed", "token_expiring", b"token_expiring", "update", b"update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["going_away", b"going_away", "heartbeat", b"heartbeat", "item", b"item", "snapshot", b"snapshot", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "subscribed", b"subscribed", "update", b"update"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["going_away", b"going_away", "heartbeat", b"heartbeat", "item", b"item", "snapshot", b"snapshot", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "subscribed", b"subscribed", "token_expiring", b"token_expiring", "update", b"update"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["subscribed", "snapshot_begin", "snapshot", "snapshot_end", "update", "heartbeat", "going_away"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["subscribed", "snapshot_begin", "snapshot", "snapshot_end", "update", "heartbeat", "going_away", "token_expiring"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 

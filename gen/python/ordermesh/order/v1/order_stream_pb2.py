@@ -29,7 +29,7 @@ from ordermesh.order.v1 import order_pb2 as ordermesh_dot_order_dot_v1_dot_order
 from ordermesh.type.v1 import stream_pb2 as ordermesh_dot_type_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/order/v1/order_stream.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/order/v1/order.proto\x1a\x1eordermesh/type/v1/stream.proto\"\x86\x02\n\x13StreamOrdersRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x45\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x98\x03\n\x14StreamOrdersResponse\x12\x33\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x02 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12\x35\n\x08snapshot\x18\x03 \x01(\x0b\x32!.ordermesh.order.v1.OrderSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x04 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x31\n\x06update\x18\x05 \x01(\x0b\x32\x1f.ordermesh.order.v1.OrderUpdateH\x00\x12\x31\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\":\n\rOrderSnapshot\x12)\n\x06orders\x18\x01 \x03(\x0b\x32\x19.ordermesh.order.v1.Order\"Y\n\x0bOrderUpdate\x12\x34\n\x07reports\x18\x01 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReport\x12\x14\n\x0cresume_token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/order/v1/order_stream.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/order/v1/order.proto\x1a\x1eordermesh/type/v1/stream.proto\"\x86\x02\n\x13StreamOrdersRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x45\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xd4\x03\n\x14StreamOrdersResponse\x12\x33\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x02 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12\x35\n\x08snapshot\x18\x03 \x01(\x0b\x32!.ordermesh.order.v1.OrderSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x04 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x31\n\x06update\x18\x05 \x01(\x0b\x32\x1f.ordermesh.order.v1.OrderUpdateH\x00\x12\x31\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x12:\n\x0etoken_expiring\x18\x08 \x01(\x0b\x32 .ordermesh.type.v1.TokenExpiringH\x00\x42\x06\n\x04item\":\n\rOrderSnapshot\x12)\n\x06orders\x18\x01 \x03(\x0b\x32\x19.ordermesh.order.v1.Order\"Y\n\x0bOrderUpdate\x12\x34\n\x07reports\x18\x01 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReport\x12\x14\n\x0cresume_token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,9 +47,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMORDERSREQUEST']._serialized_start=230
   _globals['_STREAMORDERSREQUEST']._serialized_end=492
   _globals['_STREAMORDERSRESPONSE']._serialized_start=495
-  _globals['_STREAMORDERSRESPONSE']._serialized_end=903
-  _globals['_ORDERSNAPSHOT']._serialized_start=905
-  _globals['_ORDERSNAPSHOT']._serialized_end=963
-  _globals['_ORDERUPDATE']._serialized_start=965
-  _globals['_ORDERUPDATE']._serialized_end=1054
+  _globals['_STREAMORDERSRESPONSE']._serialized_end=963
+  _globals['_ORDERSNAPSHOT']._serialized_start=965
+  _globals['_ORDERSNAPSHOT']._serialized_end=1023
+  _globals['_ORDERUPDATE']._serialized_start=1025
+  _globals['_ORDERUPDATE']._serialized_end=1114
 # @@protoc_insertion_point(module_scope)

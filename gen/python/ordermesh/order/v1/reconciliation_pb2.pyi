@@ -168,7 +168,7 @@ Global___Reconciliation: _TypeAlias = Reconciliation  # noqa: Y015
 
 @_typing.final
 class ListReconciliationsRequest(_message.Message):
-    """Which records to list."""
+    """Which records to list: of connections of the caller's environment; where nobody looks at callers, of both."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

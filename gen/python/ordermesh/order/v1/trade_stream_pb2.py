@@ -33,7 +33,7 @@ from ordermesh.order.v1 import order_stream_pb2 as ordermesh_dot_order_dot_v1_do
 from ordermesh.type.v1 import stream_pb2 as ordermesh_dot_type_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/order/v1/trade_stream.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/order/v1/order.proto\x1a$ordermesh/order/v1/order_entry.proto\x1a#ordermesh/order/v1/order_list.proto\x1a%ordermesh/order/v1/order_stream.proto\x1a\x1eordermesh/type/v1/stream.proto\"\x82\x01\n\x0cTradeRequest\x12-\n\x04open\x18\x01 \x01(\x0b\x32\x1d.ordermesh.order.v1.TradeOpenH\x00\x12\x34\n\x08\x63ommands\x18\x02 \x01(\x0b\x32 .ordermesh.order.v1.CommandBatchH\x00\x42\r\n\x04item\x12\x05\xbaH\x02\x08\x01\"\xf8\x01\n\tTradeOpen\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12\x45\n\x12heartbeat_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\x12\x1e\n\x0cresume_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x44\n\x14\x63\x61ncel_on_disconnect\x18\x04 \x01(\x0b\x32&.ordermesh.order.v1.CancelOnDisconnect\"M\n\x12\x43\x61ncelOnDisconnect\x12\x37\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x07\"\x03\x08\x90\x1c\x32\x00\"e\n\x0c\x43ommandBatch\x12\x19\n\x08sequence\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12:\n\x08\x63ommands\x18\x02 \x03(\x0b\x32\x1b.ordermesh.order.v1.CommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"\xcc\x02\n\x07\x43ommand\x12\x36\n\x05place\x18\x01 \x01(\x0b\x32%.ordermesh.order.v1.PlaceOrderRequestH\x00\x12\x38\n\x06\x63\x61ncel\x18\x02 \x01(\x0b\x32&.ordermesh.order.v1.CancelOrderRequestH\x00\x12@\n\ncancel_all\x18\x03 \x01(\x0b\x32*.ordermesh.order.v1.CancelAllOrdersRequestH\x00\x12:\n\x07replace\x18\x04 \x01(\x0b\x32\'.ordermesh.order.v1.ReplaceOrderRequestH\x00\x12?\n\nplace_list\x18\x05 \x01(\x0b\x32).ordermesh.order.v1.PlaceOrderListRequestH\x00\x42\x10\n\x07\x63ommand\x12\x05\xbaH\x02\x08\x01\"\xa3\x03\n\rTradeResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x33\n\nsubscribed\x18\x02 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x03 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12\x35\n\x08snapshot\x18\x04 \x01(\x0b\x32!.ordermesh.order.v1.OrderSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x05 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x31\n\x06update\x18\x06 \x01(\x0b\x32\x1f.ordermesh.order.v1.TradeUpdateH\x00\x12\x31\n\theartbeat\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x08 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\"\x92\x01\n\x0bTradeUpdate\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32&.ordermesh.order.v1.CommandBatchResult\x12\x34\n\x07reports\x18\x02 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReport\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\"Z\n\x12\x43ommandBatchResult\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x32\n\x07results\x18\x02 \x03(\x0b\x32!.ordermesh.order.v1.CommandResult\"\xe1\x01\n\rCommandResult\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.OrderH\x00\x12?\n\x08\x63\x61nceled\x18\x02 \x01(\x0b\x32+.ordermesh.order.v1.CancelAllOrdersResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x33\n\norder_list\x18\x04 \x01(\x0b\x32\x1d.ordermesh.order.v1.OrderListH\x00\x42\t\n\x07outcomeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/order/v1/trade_stream.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\x1a)ordermesh/order/v1/execution_report.proto\x1a\x1eordermesh/order/v1/order.proto\x1a$ordermesh/order/v1/order_entry.proto\x1a#ordermesh/order/v1/order_list.proto\x1a%ordermesh/order/v1/order_stream.proto\x1a\x1eordermesh/type/v1/stream.proto\"\xbb\x01\n\x0cTradeRequest\x12-\n\x04open\x18\x01 \x01(\x0b\x32\x1d.ordermesh.order.v1.TradeOpenH\x00\x12\x34\n\x08\x63ommands\x18\x02 \x01(\x0b\x32 .ordermesh.order.v1.CommandBatchH\x00\x12\x37\n\tauthorize\x18\x03 \x01(\x0b\x32\".ordermesh.order.v1.TradeAuthorizeH\x00\x42\r\n\x04item\x12\x05\xbaH\x02\x08\x01\"4\n\x0eTradeAuthorize\x12\"\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x0c\xbaH\tr\x04\x18\x80\x80\x01\xc8\x01\x01\"\xf8\x01\n\tTradeOpen\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12\x45\n\x12heartbeat_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\x12\x1e\n\x0cresume_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x44\n\x14\x63\x61ncel_on_disconnect\x18\x04 \x01(\x0b\x32&.ordermesh.order.v1.CancelOnDisconnect\"M\n\x12\x43\x61ncelOnDisconnect\x12\x37\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x07\"\x03\x08\x90\x1c\x32\x00\"e\n\x0c\x43ommandBatch\x12\x19\n\x08sequence\x18\x01 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12:\n\x08\x63ommands\x18\x02 \x03(\x0b\x32\x1b.ordermesh.order.v1.CommandB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"\xcc\x02\n\x07\x43ommand\x12\x36\n\x05place\x18\x01 \x01(\x0b\x32%.ordermesh.order.v1.PlaceOrderRequestH\x00\x12\x38\n\x06\x63\x61ncel\x18\x02 \x01(\x0b\x32&.ordermesh.order.v1.CancelOrderRequestH\x00\x12@\n\ncancel_all\x18\x03 \x01(\x0b\x32*.ordermesh.order.v1.CancelAllOrdersRequestH\x00\x12:\n\x07replace\x18\x04 \x01(\x0b\x32\'.ordermesh.order.v1.ReplaceOrderRequestH\x00\x12?\n\nplace_list\x18\x05 \x01(\x0b\x32).ordermesh.order.v1.PlaceOrderListRequestH\x00\x42\x10\n\x07\x63ommand\x12\x05\xbaH\x02\x08\x01\"\x9a\x04\n\rTradeResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x33\n\nsubscribed\x18\x02 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x03 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12\x35\n\x08snapshot\x18\x04 \x01(\x0b\x32!.ordermesh.order.v1.OrderSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x05 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x31\n\x06update\x18\x06 \x01(\x0b\x32\x1f.ordermesh.order.v1.TradeUpdateH\x00\x12\x31\n\theartbeat\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x08 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x12:\n\x0etoken_expiring\x18\t \x01(\x0b\x32 .ordermesh.type.v1.TokenExpiringH\x00\x12\x39\n\nauthorized\x18\n \x01(\x0b\x32#.ordermesh.type.v1.StreamAuthorizedH\x00\x42\x06\n\x04item\"\x92\x01\n\x0bTradeUpdate\x12\x37\n\x07results\x18\x01 \x03(\x0b\x32&.ordermesh.order.v1.CommandBatchResult\x12\x34\n\x07reports\x18\x02 \x03(\x0b\x32#.ordermesh.order.v1.ExecutionReport\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\"Z\n\x12\x43ommandBatchResult\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x32\n\x07results\x18\x02 \x03(\x0b\x32!.ordermesh.order.v1.CommandResult\"\xe1\x01\n\rCommandResult\x12*\n\x05order\x18\x01 \x01(\x0b\x32\x19.ordermesh.order.v1.OrderH\x00\x12?\n\x08\x63\x61nceled\x18\x02 \x01(\x0b\x32+.ordermesh.order.v1.CancelAllOrdersResponseH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x33\n\norder_list\x18\x04 \x01(\x0b\x32\x1d.ordermesh.order.v1.OrderListH\x00\x42\t\n\x07outcomeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRADEREQUEST'].oneofs_by_name['item']._loaded_options = None
   _globals['_TRADEREQUEST'].oneofs_by_name['item']._serialized_options = b'\272H\002\010\001'
+  _globals['_TRADEAUTHORIZE'].fields_by_name['access_token']._loaded_options = None
+  _globals['_TRADEAUTHORIZE'].fields_by_name['access_token']._serialized_options = b'\272H\tr\004\030\200\200\001\310\001\001'
   _globals['_TRADEOPEN'].fields_by_name['account_id']._loaded_options = None
   _globals['_TRADEOPEN'].fields_by_name['account_id']._serialized_options = b'\272H\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\310\001\001'
   _globals['_TRADEOPEN'].fields_by_name['heartbeat_interval']._loaded_options = None
@@ -57,21 +59,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMMAND'].oneofs_by_name['command']._loaded_options = None
   _globals['_COMMAND'].oneofs_by_name['command']._serialized_options = b'\272H\002\010\001'
   _globals['_TRADEREQUEST']._serialized_start=369
-  _globals['_TRADEREQUEST']._serialized_end=499
-  _globals['_TRADEOPEN']._serialized_start=502
-  _globals['_TRADEOPEN']._serialized_end=750
-  _globals['_CANCELONDISCONNECT']._serialized_start=752
-  _globals['_CANCELONDISCONNECT']._serialized_end=829
-  _globals['_COMMANDBATCH']._serialized_start=831
-  _globals['_COMMANDBATCH']._serialized_end=932
-  _globals['_COMMAND']._serialized_start=935
-  _globals['_COMMAND']._serialized_end=1267
-  _globals['_TRADERESPONSE']._serialized_start=1270
-  _globals['_TRADERESPONSE']._serialized_end=1689
-  _globals['_TRADEUPDATE']._serialized_start=1692
-  _globals['_TRADEUPDATE']._serialized_end=1838
-  _globals['_COMMANDBATCHRESULT']._serialized_start=1840
-  _globals['_COMMANDBATCHRESULT']._serialized_end=1930
-  _globals['_COMMANDRESULT']._serialized_start=1933
-  _globals['_COMMANDRESULT']._serialized_end=2158
+  _globals['_TRADEREQUEST']._serialized_end=556
+  _globals['_TRADEAUTHORIZE']._serialized_start=558
+  _globals['_TRADEAUTHORIZE']._serialized_end=610
+  _globals['_TRADEOPEN']._serialized_start=613
+  _globals['_TRADEOPEN']._serialized_end=861
+  _globals['_CANCELONDISCONNECT']._serialized_start=863
+  _globals['_CANCELONDISCONNECT']._serialized_end=940
+  _globals['_COMMANDBATCH']._serialized_start=942
+  _globals['_COMMANDBATCH']._serialized_end=1043
+  _globals['_COMMAND']._serialized_start=1046
+  _globals['_COMMAND']._serialized_end=1378
+  _globals['_TRADERESPONSE']._serialized_start=1381
+  _globals['_TRADERESPONSE']._serialized_end=1919
+  _globals['_TRADEUPDATE']._serialized_start=1922
+  _globals['_TRADEUPDATE']._serialized_end=2068
+  _globals['_COMMANDBATCHRESULT']._serialized_start=2070
+  _globals['_COMMANDBATCHRESULT']._serialized_end=2160
+  _globals['_COMMANDRESULT']._serialized_start=2163
+  _globals['_COMMANDRESULT']._serialized_end=2388
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,7 @@ class TradeRequest(_message.Message):
 
     OPEN_FIELD_NUMBER: _builtins.int
     COMMANDS_FIELD_NUMBER: _builtins.int
+    AUTHORIZE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def open(self) -> Global___TradeOpen:
         """First message, and only the first."""
@@ -42,21 +43,51 @@ class TradeRequest(_message.Message):
     def commands(self) -> Global___CommandBatch:
         """Commands."""
 
+    @_builtins.property
+    def authorize(self) -> Global___TradeAuthorize:
+        """Another access token, by which the stream goes on."""
+
     def __init__(
         self,
         *,
         open: Global___TradeOpen | None = ...,
         commands: Global___CommandBatch | None = ...,
+        authorize: Global___TradeAuthorize | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "item", b"item", "open", b"open"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorize", b"authorize", "commands", b"commands", "item", b"item", "open", b"open"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "item", b"item", "open", b"open"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorize", b"authorize", "commands", b"commands", "item", b"item", "open", b"open"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["open", "commands"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["open", "commands", "authorize"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
 Global___TradeRequest: _TypeAlias = TradeRequest  # noqa: Y015
+
+@_typing.final
+class TradeAuthorize(_message.Message):
+    """Tells the stream another access token before the one by which it stands has ended; `authorized` is the answer. It must be of
+    the same user, and allow what the stream does for its account: else the stream ends with INVALID_TOKEN or PERMISSION_DENIED,
+    once the commands before are answered. One that has missed the end of the token before comes too late.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """Access token of IdentityService, without `Bearer`."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradeAuthorize: _TypeAlias = TradeAuthorize  # noqa: Y015
 
 @_typing.final
 class TradeOpen(_message.Message):
@@ -222,6 +253,8 @@ class TradeResponse(_message.Message):
     UPDATE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     GOING_AWAY_FIELD_NUMBER: _builtins.int
+    TOKEN_EXPIRING_FIELD_NUMBER: _builtins.int
+    AUTHORIZED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Counts the server's messages of this stream from 1 without gaps."""
     @_builtins.property
@@ -252,6 +285,14 @@ class TradeResponse(_message.Message):
     def going_away(self) -> _stream_pb2.GoingAway:
         """The server ends the stream. Batches that were not answered are to be sent again on the next stream."""
 
+    @_builtins.property
+    def token_expiring(self) -> _stream_pb2.TokenExpiring:
+        """The access token of the stream will end soon."""
+
+    @_builtins.property
+    def authorized(self) -> _stream_pb2.StreamAuthorized:
+        """The answer to `authorize`."""
+
     def __init__(
         self,
         *,
@@ -263,12 +304,14 @@ class TradeResponse(_message.Message):
         update: Global___TradeUpdate | None = ...,
         heartbeat: _stream_pb2.Heartbeat | None = ...,
         going_away: _stream_pb2.GoingAway | None = ...,
+        token_expiring: _stream_pb2.TokenExpiring | None = ...,
+        authorized: _stream_pb2.StreamAuthorized | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["going_away", b"going_away", "heartbeat", b"heartbeat", "item", b"item", "snapshot", b"snapshot", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "subscribed", b"subscribed", "update", b"update"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorized", b"authorized", "going_away", b"going_away", "heartbeat", b"heartbeat", "item", b"item", "snapshot", b"snapshot", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "subscribed", b"subscribed", "token_expiring", b"token_expiring", "update", b"update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["going_away", b"going_away", "heartbeat", b"heartbeat", "item", b"item", "sequence", b"sequence", "snapshot", b"snapshot", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "subscribed", b"subscribed", "update", b"update"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorized", b"authorized", "going_away", b"going_away", "heartbeat", b"heartbeat", "item", b"item", "sequence", b"sequence", "snapshot", b"snapshot", "snapshot_begin", b"snapshot_begin", "snapshot_end", b"snapshot_end", "subscribed", b"subscribed", "token_expiring", b"token_expiring", "update", b"update"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["subscribed", "snapshot_begin", "snapshot", "snapshot_end", "update", "heartbeat", "going_away"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["subscribed", "snapshot_begin", "snapshot", "snapshot_end", "update", "heartbeat", "going_away", "token_expiring", "authorized"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 

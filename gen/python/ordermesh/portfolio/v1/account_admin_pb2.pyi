@@ -170,7 +170,7 @@ class ListAccountsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     environment: _trading_pb2.Environment.ValueType
-    """Only of this environment. Unspecified: of both."""
+    """Only of this environment. Unspecified: of whichever the caller reaches."""
     page_size: _builtins.int
     """Most entries to answer, up to 1000. 0: 100."""
     page_token: _builtins.str

@@ -36,7 +36,9 @@ class CashBalance(_message.Message):
     bought than there was.
     """
     opening_amount: _builtins.str
-    """Cash that the account was opened with."""
+    """Cash that the account was opened with, and what was put in by hand since, less what was taken out: `amount` less this is
+    what trading has made.
+    """
     def __init__(
         self,
         *,

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ordermesh.portfolio.v1 import account_admin_pb2 as ordermesh_dot_portfolio_dot_v1_dot_account__admin__pb2
+from ordermesh.portfolio.v1 import account_cash_pb2 as ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2
 from ordermesh.portfolio.v1 import portfolio_admin_pb2 as ordermesh_dot_portfolio_dot_v1_dot_portfolio__admin__pb2
 from ordermesh.portfolio.v1 import portfolio_query_pb2 as ordermesh_dot_portfolio_dot_v1_dot_portfolio__query__pb2
 from ordermesh.portfolio.v1 import portfolio_stream_pb2 as ordermesh_dot_portfolio_dot_v1_dot_portfolio__stream__pb2
@@ -52,6 +53,16 @@ class PortfolioServiceStub:
                 '/ordermesh.portfolio.v1.PortfolioService/GetAccount',
                 request_serializer=ordermesh_dot_portfolio_dot_v1_dot_account__admin__pb2.GetAccountRequest.SerializeToString,
                 response_deserializer=ordermesh_dot_portfolio_dot_v1_dot_account__admin__pb2.GetAccountResponse.FromString,
+                _registered_method=True)
+        self.SetSimulationBalance = channel.unary_unary(
+                '/ordermesh.portfolio.v1.PortfolioService/SetSimulationBalance',
+                request_serializer=ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.SetSimulationBalanceRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.SetSimulationBalanceResponse.FromString,
+                _registered_method=True)
+        self.ResetSimulationAccount = channel.unary_unary(
+                '/ordermesh.portfolio.v1.PortfolioService/ResetSimulationAccount',
+                request_serializer=ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.ResetSimulationAccountRequest.SerializeToString,
+                response_deserializer=ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.ResetSimulationAccountResponse.FromString,
                 _registered_method=True)
         self.ListAccounts = channel.unary_unary(
                 '/ordermesh.portfolio.v1.PortfolioService/ListAccounts',
@@ -141,6 +152,22 @@ class PortfolioServiceServicer:
 
     def GetAccount(self, request, context):
         """Tells one account and its cash.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSimulationBalance(self, request, context):
+        """Sets the virtual cash of a simulation account in one currency. It may have positions and orders: what they cost and bring
+        is counted on. Fails with NOT_A_SIMULATION for a live account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetSimulationAccount(self, request, context):
+        """Gives a simulation account the cash again that it was opened with, in each currency. Fails with ACCOUNT_NOT_FLAT while it
+        has open positions or live orders, and with NOT_A_SIMULATION for a live account. What was traded stays on record.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -259,6 +286,16 @@ def add_PortfolioServiceServicer_to_server(servicer, server):
                     servicer.GetAccount,
                     request_deserializer=ordermesh_dot_portfolio_dot_v1_dot_account__admin__pb2.GetAccountRequest.FromString,
                     response_serializer=ordermesh_dot_portfolio_dot_v1_dot_account__admin__pb2.GetAccountResponse.SerializeToString,
+            ),
+            'SetSimulationBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSimulationBalance,
+                    request_deserializer=ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.SetSimulationBalanceRequest.FromString,
+                    response_serializer=ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.SetSimulationBalanceResponse.SerializeToString,
+            ),
+            'ResetSimulationAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetSimulationAccount,
+                    request_deserializer=ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.ResetSimulationAccountRequest.FromString,
+                    response_serializer=ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.ResetSimulationAccountResponse.SerializeToString,
             ),
             'ListAccounts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAccounts,
@@ -389,6 +426,60 @@ class PortfolioService:
             '/ordermesh.portfolio.v1.PortfolioService/GetAccount',
             ordermesh_dot_portfolio_dot_v1_dot_account__admin__pb2.GetAccountRequest.SerializeToString,
             ordermesh_dot_portfolio_dot_v1_dot_account__admin__pb2.GetAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSimulationBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.portfolio.v1.PortfolioService/SetSimulationBalance',
+            ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.SetSimulationBalanceRequest.SerializeToString,
+            ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.SetSimulationBalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetSimulationAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ordermesh.portfolio.v1.PortfolioService/ResetSimulationAccount',
+            ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.ResetSimulationAccountRequest.SerializeToString,
+            ordermesh_dot_portfolio_dot_v1_dot_account__cash__pb2.ResetSimulationAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ordermesh.portfolio.v1 import account_admin_pb2 as _account_admin_pb2
+from ordermesh.portfolio.v1 import account_cash_pb2 as _account_cash_pb2
 from ordermesh.portfolio.v1 import portfolio_admin_pb2 as _portfolio_admin_pb2
 from ordermesh.portfolio.v1 import portfolio_query_pb2 as _portfolio_query_pb2
 from ordermesh.portfolio.v1 import portfolio_stream_pb2 as _portfolio_stream_pb2
@@ -46,6 +47,14 @@ class PortfolioServiceStub:
     """Opens an account. Fails with ALREADY_EXISTS when there is one of that id."""
     GetAccount: _grpc.UnaryUnaryMultiCallable[_account_admin_pb2.GetAccountRequest, _account_admin_pb2.GetAccountResponse]
     """Tells one account and its cash."""
+    SetSimulationBalance: _grpc.UnaryUnaryMultiCallable[_account_cash_pb2.SetSimulationBalanceRequest, _account_cash_pb2.SetSimulationBalanceResponse]
+    """Sets the virtual cash of a simulation account in one currency. It may have positions and orders: what they cost and bring
+    is counted on. Fails with NOT_A_SIMULATION for a live account.
+    """
+    ResetSimulationAccount: _grpc.UnaryUnaryMultiCallable[_account_cash_pb2.ResetSimulationAccountRequest, _account_cash_pb2.ResetSimulationAccountResponse]
+    """Gives a simulation account the cash again that it was opened with, in each currency. Fails with ACCOUNT_NOT_FLAT while it
+    has open positions or live orders, and with NOT_A_SIMULATION for a live account. What was traded stays on record.
+    """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_account_admin_pb2.ListAccountsRequest, _account_admin_pb2.ListAccountsResponse]
     """Lists accounts by their id."""
     ListPositions: _grpc.UnaryUnaryMultiCallable[_position_query_pb2.ListPositionsRequest, _position_query_pb2.ListPositionsResponse]
@@ -93,6 +102,14 @@ class PortfolioServiceAsyncStub(PortfolioServiceStub):
     """Opens an account. Fails with ALREADY_EXISTS when there is one of that id."""
     GetAccount: _aio.UnaryUnaryMultiCallable[_account_admin_pb2.GetAccountRequest, _account_admin_pb2.GetAccountResponse]  # type: ignore[assignment]
     """Tells one account and its cash."""
+    SetSimulationBalance: _aio.UnaryUnaryMultiCallable[_account_cash_pb2.SetSimulationBalanceRequest, _account_cash_pb2.SetSimulationBalanceResponse]  # type: ignore[assignment]
+    """Sets the virtual cash of a simulation account in one currency. It may have positions and orders: what they cost and bring
+    is counted on. Fails with NOT_A_SIMULATION for a live account.
+    """
+    ResetSimulationAccount: _aio.UnaryUnaryMultiCallable[_account_cash_pb2.ResetSimulationAccountRequest, _account_cash_pb2.ResetSimulationAccountResponse]  # type: ignore[assignment]
+    """Gives a simulation account the cash again that it was opened with, in each currency. Fails with ACCOUNT_NOT_FLAT while it
+    has open positions or live orders, and with NOT_A_SIMULATION for a live account. What was traded stays on record.
+    """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_account_admin_pb2.ListAccountsRequest, _account_admin_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Lists accounts by their id."""
     ListPositions: _aio.UnaryUnaryMultiCallable[_position_query_pb2.ListPositionsRequest, _position_query_pb2.ListPositionsResponse]  # type: ignore[assignment]
@@ -149,6 +166,26 @@ class PortfolioServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_admin_pb2.GetAccountResponse, _abc.Awaitable[_account_admin_pb2.GetAccountResponse]]:
         """Tells one account and its cash."""
+
+    @_abc_1.abstractmethod
+    def SetSimulationBalance(
+        self,
+        request: _account_cash_pb2.SetSimulationBalanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_cash_pb2.SetSimulationBalanceResponse, _abc.Awaitable[_account_cash_pb2.SetSimulationBalanceResponse]]:
+        """Sets the virtual cash of a simulation account in one currency. It may have positions and orders: what they cost and bring
+        is counted on. Fails with NOT_A_SIMULATION for a live account.
+        """
+
+    @_abc_1.abstractmethod
+    def ResetSimulationAccount(
+        self,
+        request: _account_cash_pb2.ResetSimulationAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_cash_pb2.ResetSimulationAccountResponse, _abc.Awaitable[_account_cash_pb2.ResetSimulationAccountResponse]]:
+        """Gives a simulation account the cash again that it was opened with, in each currency. Fails with ACCOUNT_NOT_FLAT while it
+        has open positions or live orders, and with NOT_A_SIMULATION for a live account. What was traded stays on record.
+        """
 
     @_abc_1.abstractmethod
     def ListAccounts(

@@ -28,7 +28,7 @@ from ordermesh.portfolio.v1 import position_pb2 as ordermesh_dot_portfolio_dot_v
 from ordermesh.type.v1 import stream_pb2 as ordermesh_dot_type_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordermesh/portfolio/v1/position_stream.proto\x12\x16ordermesh.portfolio.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a%ordermesh/portfolio/v1/position.proto\x1a\x1eordermesh/type/v1/stream.proto\"\x89\x02\n\x16StreamPositionsRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x45\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xa9\x03\n\x17StreamPositionsResponse\x12\x33\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x02 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12<\n\x08snapshot\x18\x03 \x01(\x0b\x32(.ordermesh.portfolio.v1.PositionSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x04 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x38\n\x06update\x18\x05 \x01(\x0b\x32&.ordermesh.portfolio.v1.PositionUpdateH\x00\x12\x31\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x42\x06\n\x04item\"G\n\x10PositionSnapshot\x12\x33\n\tpositions\x18\x01 \x03(\x0b\x32 .ordermesh.portfolio.v1.Position\"_\n\x0ePositionUpdate\x12\x37\n\x07\x63hanges\x18\x01 \x03(\x0b\x32&.ordermesh.portfolio.v1.PositionChange\x12\x14\n\x0cresume_token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,ordermesh/portfolio/v1/position_stream.proto\x12\x16ordermesh.portfolio.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a%ordermesh/portfolio/v1/position.proto\x1a\x1eordermesh/type/v1/stream.proto\"\x89\x02\n\x16StreamPositionsRequest\x12>\n\naccount_id\x18\x01 \x01(\tB*\xbaH\'r\"2 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\xc8\x01\x01\x12H\n\ninstrument\x18\x02 \x01(\tB4\xbaH1r,2*^[A-Z0-9][A-Z0-9_-]{0,31}\\.[A-Z0-9]{2,12}$\xd8\x01\x01\x12\x45\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08<2\x02\x08\x01\x12\x1e\n\x0cresume_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\xe5\x03\n\x17StreamPositionsResponse\x12\x33\n\nsubscribed\x18\x01 \x01(\x0b\x32\x1d.ordermesh.type.v1.SubscribedH\x00\x12:\n\x0esnapshot_begin\x18\x02 \x01(\x0b\x32 .ordermesh.type.v1.SnapshotBeginH\x00\x12<\n\x08snapshot\x18\x03 \x01(\x0b\x32(.ordermesh.portfolio.v1.PositionSnapshotH\x00\x12\x36\n\x0csnapshot_end\x18\x04 \x01(\x0b\x32\x1e.ordermesh.type.v1.SnapshotEndH\x00\x12\x38\n\x06update\x18\x05 \x01(\x0b\x32&.ordermesh.portfolio.v1.PositionUpdateH\x00\x12\x31\n\theartbeat\x18\x06 \x01(\x0b\x32\x1c.ordermesh.type.v1.HeartbeatH\x00\x12\x32\n\ngoing_away\x18\x07 \x01(\x0b\x32\x1c.ordermesh.type.v1.GoingAwayH\x00\x12:\n\x0etoken_expiring\x18\x08 \x01(\x0b\x32 .ordermesh.type.v1.TokenExpiringH\x00\x42\x06\n\x04item\"G\n\x10PositionSnapshot\x12\x33\n\tpositions\x18\x01 \x03(\x0b\x32 .ordermesh.portfolio.v1.Position\"_\n\x0ePositionUpdate\x12\x37\n\x07\x63hanges\x18\x01 \x03(\x0b\x32&.ordermesh.portfolio.v1.PositionChange\x12\x14\n\x0cresume_token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,9 +46,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMPOSITIONSREQUEST']._serialized_start=205
   _globals['_STREAMPOSITIONSREQUEST']._serialized_end=470
   _globals['_STREAMPOSITIONSRESPONSE']._serialized_start=473
-  _globals['_STREAMPOSITIONSRESPONSE']._serialized_end=898
-  _globals['_POSITIONSNAPSHOT']._serialized_start=900
-  _globals['_POSITIONSNAPSHOT']._serialized_end=971
-  _globals['_POSITIONUPDATE']._serialized_start=973
-  _globals['_POSITIONUPDATE']._serialized_end=1068
+  _globals['_STREAMPOSITIONSRESPONSE']._serialized_end=958
+  _globals['_POSITIONSNAPSHOT']._serialized_start=960
+  _globals['_POSITIONSNAPSHOT']._serialized_end=1031
+  _globals['_POSITIONUPDATE']._serialized_start=1033
+  _globals['_POSITIONUPDATE']._serialized_end=1128
 # @@protoc_insertion_point(module_scope)

@@ -26,19 +26,20 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ordermesh.risk.v1 import trading_state_pb2 as ordermesh_dot_risk_dot_v1_dot_trading__state__pb2
 from ordermesh.type.v1 import error_pb2 as ordermesh_dot_type_dot_v1_dot_error__pb2
 from ordermesh.type.v1 import risk_breach_pb2 as ordermesh_dot_type_dot_v1_dot_risk__breach__pb2
+from ordermesh.type.v1 import trading_pb2 as ordermesh_dot_type_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ordermesh/risk/v1/risk_alert.proto\x12\x11ordermesh.risk.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%ordermesh/risk/v1/trading_state.proto\x1a\x1dordermesh/type/v1/error.proto\x1a#ordermesh/type/v1/risk_breach.proto\"\xb5\x03\n\tRiskAlert\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x12\n\ninstrument\x18\x04 \x01(\t\x12.\n\x04kind\x18\x05 \x01(\x0e\x32 .ordermesh.risk.v1.RiskAlertKind\x12\x36\n\x08severity\x18\x06 \x01(\x0e\x32$.ordermesh.risk.v1.RiskAlertSeverity\x12-\n\x06\x62reach\x18\x07 \x01(\x0b\x32\x1d.ordermesh.type.v1.RiskBreach\x12.\n\x06reason\x18\x08 \x01(\x0e\x32\x1e.ordermesh.type.v1.ErrorReason\x12\x10\n\x08order_id\x18\t \x01(\t\x12\x13\n\x0boccurrences\x18\n \x01(\r\x12\x0c\n\x04text\x18\x0b \x01(\t\x12(\n\x04time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\rtrading_state\x18\r \x01(\x0e\x32\x1f.ordermesh.risk.v1.TradingState*\x99\x02\n\rRiskAlertKind\x12\x1f\n\x1bRISK_ALERT_KIND_UNSPECIFIED\x10\x00\x12!\n\x1dRISK_ALERT_KIND_ORDER_REFUSED\x10\x01\x12+\n\'RISK_ALERT_KIND_CIRCUIT_BREAKER_TRIPPED\x10\x02\x12)\n%RISK_ALERT_KIND_CIRCUIT_BREAKER_RESET\x10\x03\x12\"\n\x1eRISK_ALERT_KIND_LIMIT_EXCEEDED\x10\x04\x12#\n\x1fRISK_ALERT_KIND_TRADING_STOPPED\x10\x05\x12#\n\x1fRISK_ALERT_KIND_TRADING_RESUMED\x10\x06*\xa0\x01\n\x11RiskAlertSeverity\x12#\n\x1fRISK_ALERT_SEVERITY_UNSPECIFIED\x10\x00\x12#\n\x1fRISK_ALERT_SEVERITY_INFORMATION\x10\x01\x12\x1f\n\x1bRISK_ALERT_SEVERITY_WARNING\x10\x02\x12 \n\x1cRISK_ALERT_SEVERITY_CRITICAL\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ordermesh/risk/v1/risk_alert.proto\x12\x11ordermesh.risk.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%ordermesh/risk/v1/trading_state.proto\x1a\x1dordermesh/type/v1/error.proto\x1a#ordermesh/type/v1/risk_breach.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xea\x03\n\tRiskAlert\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x12\n\naccount_id\x18\x03 \x01(\t\x12\x12\n\ninstrument\x18\x04 \x01(\t\x12.\n\x04kind\x18\x05 \x01(\x0e\x32 .ordermesh.risk.v1.RiskAlertKind\x12\x36\n\x08severity\x18\x06 \x01(\x0e\x32$.ordermesh.risk.v1.RiskAlertSeverity\x12-\n\x06\x62reach\x18\x07 \x01(\x0b\x32\x1d.ordermesh.type.v1.RiskBreach\x12.\n\x06reason\x18\x08 \x01(\x0e\x32\x1e.ordermesh.type.v1.ErrorReason\x12\x10\n\x08order_id\x18\t \x01(\t\x12\x13\n\x0boccurrences\x18\n \x01(\r\x12\x0c\n\x04text\x18\x0b \x01(\t\x12(\n\x04time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\rtrading_state\x18\r \x01(\x0e\x32\x1f.ordermesh.risk.v1.TradingState\x12\x33\n\x0b\x65nvironment\x18\x0e \x01(\x0e\x32\x1e.ordermesh.type.v1.Environment*\x99\x02\n\rRiskAlertKind\x12\x1f\n\x1bRISK_ALERT_KIND_UNSPECIFIED\x10\x00\x12!\n\x1dRISK_ALERT_KIND_ORDER_REFUSED\x10\x01\x12+\n\'RISK_ALERT_KIND_CIRCUIT_BREAKER_TRIPPED\x10\x02\x12)\n%RISK_ALERT_KIND_CIRCUIT_BREAKER_RESET\x10\x03\x12\"\n\x1eRISK_ALERT_KIND_LIMIT_EXCEEDED\x10\x04\x12#\n\x1fRISK_ALERT_KIND_TRADING_STOPPED\x10\x05\x12#\n\x1fRISK_ALERT_KIND_TRADING_RESUMED\x10\x06*\xa0\x01\n\x11RiskAlertSeverity\x12#\n\x1fRISK_ALERT_SEVERITY_UNSPECIFIED\x10\x00\x12#\n\x1fRISK_ALERT_SEVERITY_INFORMATION\x10\x01\x12\x1f\n\x1bRISK_ALERT_SEVERITY_WARNING\x10\x02\x12 \n\x1cRISK_ALERT_SEVERITY_CRITICAL\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.risk.v1.risk_alert_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RISKALERTKIND']._serialized_start=638
-  _globals['_RISKALERTKIND']._serialized_end=919
-  _globals['_RISKALERTSEVERITY']._serialized_start=922
-  _globals['_RISKALERTSEVERITY']._serialized_end=1082
-  _globals['_RISKALERT']._serialized_start=198
-  _globals['_RISKALERT']._serialized_end=635
+  _globals['_RISKALERTKIND']._serialized_start=724
+  _globals['_RISKALERTKIND']._serialized_end=1005
+  _globals['_RISKALERTSEVERITY']._serialized_start=1008
+  _globals['_RISKALERTSEVERITY']._serialized_end=1168
+  _globals['_RISKALERT']._serialized_start=231
+  _globals['_RISKALERT']._serialized_end=721
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from ordermesh.risk.v1 import trading_state_pb2 as _trading_state_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
 from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
+from ordermesh.type.v1 import trading_pb2 as _trading_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -112,6 +113,7 @@ class RiskAlert(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     TRADING_STATE_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.str
     """Id of the alert, a UUIDv7."""
     sequence: _builtins.int
@@ -136,6 +138,8 @@ class RiskAlert(_message.Message):
     """The same in a sentence, for people."""
     trading_state: _trading_state_pb2.TradingState.ValueType
     """What the kill switch was set to. Unspecified unless one was set."""
+    environment: _trading_pb2.Environment.ValueType
+    """The firm's: environment that it is about. Unspecified: both; or it is an account's."""
     @_builtins.property
     def breach(self) -> _risk_breach_pb2.RiskBreach:
         """The rule, its limit, and what was observed. Absent where no rule is behind it."""
@@ -160,10 +164,11 @@ class RiskAlert(_message.Message):
         text: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         trading_state: _trading_state_pb2.TradingState.ValueType = ...,
+        environment: _trading_pb2.Environment.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["breach", b"breach", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "alert_id", b"alert_id", "breach", b"breach", "instrument", b"instrument", "kind", b"kind", "occurrences", b"occurrences", "order_id", b"order_id", "reason", b"reason", "sequence", b"sequence", "severity", b"severity", "text", b"text", "time", b"time", "trading_state", b"trading_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "alert_id", b"alert_id", "breach", b"breach", "environment", b"environment", "instrument", b"instrument", "kind", b"kind", "occurrences", b"occurrences", "order_id", b"order_id", "reason", b"reason", "sequence", b"sequence", "severity", b"severity", "text", b"text", "time", b"time", "trading_state", b"trading_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from ordermesh.type.v1 import trading_pb2 as _trading_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -39,6 +40,7 @@ class RiskParameters(_message.Message):
     CIRCUIT_BREAKER_REFUSALS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Account. Empty: the firm."""
     max_order_size: _builtins.str
@@ -67,6 +69,10 @@ class RiskParameters(_message.Message):
     """Counts the changes of these parameters, from 1; 0: never set. In an update, the version that the caller changed: the
     update fails with VERSION_MISMATCH when it is another by now. 0 in an update: whatever it is now.
     """
+    environment: _trading_pb2.Environment.ValueType
+    """The firm's: environment that they are set for. Unspecified: both; or it is an account's.
+    Ignored in an update.
+    """
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When they last changed. Absent: never set. Ignored in an update."""
@@ -87,10 +93,11 @@ class RiskParameters(_message.Message):
         circuit_breaker_refusals: _builtins.int | None = ...,
         version: _builtins.int = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        environment: _trading_pb2.Environment.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_circuit_breaker_enabled", b"_circuit_breaker_enabled", "_circuit_breaker_refusals", b"_circuit_breaker_refusals", "_max_daily_loss", b"_max_daily_loss", "_max_daily_trades", b"_max_daily_trades", "_max_daily_volume", b"_max_daily_volume", "_max_order_size", b"_max_order_size", "_max_order_value", b"_max_order_value", "_max_position_size", b"_max_position_size", "_max_position_value", b"_max_position_value", "_price_band_percent", b"_price_band_percent", "circuit_breaker_enabled", b"circuit_breaker_enabled", "circuit_breaker_refusals", b"circuit_breaker_refusals", "max_daily_loss", b"max_daily_loss", "max_daily_trades", b"max_daily_trades", "max_daily_volume", b"max_daily_volume", "max_order_size", b"max_order_size", "max_order_value", b"max_order_value", "max_position_size", b"max_position_size", "max_position_value", b"max_position_value", "price_band_percent", b"price_band_percent", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_circuit_breaker_enabled", b"_circuit_breaker_enabled", "_circuit_breaker_refusals", b"_circuit_breaker_refusals", "_max_daily_loss", b"_max_daily_loss", "_max_daily_trades", b"_max_daily_trades", "_max_daily_volume", b"_max_daily_volume", "_max_order_size", b"_max_order_size", "_max_order_value", b"_max_order_value", "_max_position_size", b"_max_position_size", "_max_position_value", b"_max_position_value", "_price_band_percent", b"_price_band_percent", "account_id", b"account_id", "circuit_breaker_enabled", b"circuit_breaker_enabled", "circuit_breaker_refusals", b"circuit_breaker_refusals", "max_daily_loss", b"max_daily_loss", "max_daily_trades", b"max_daily_trades", "max_daily_volume", b"max_daily_volume", "max_order_size", b"max_order_size", "max_order_value", b"max_order_value", "max_position_size", b"max_position_size", "max_position_value", b"max_position_value", "price_band_percent", b"price_band_percent", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_circuit_breaker_enabled", b"_circuit_breaker_enabled", "_circuit_breaker_refusals", b"_circuit_breaker_refusals", "_max_daily_loss", b"_max_daily_loss", "_max_daily_trades", b"_max_daily_trades", "_max_daily_volume", b"_max_daily_volume", "_max_order_size", b"_max_order_size", "_max_order_value", b"_max_order_value", "_max_position_size", b"_max_position_size", "_max_position_value", b"_max_position_value", "_price_band_percent", b"_price_band_percent", "account_id", b"account_id", "circuit_breaker_enabled", b"circuit_breaker_enabled", "circuit_breaker_refusals", b"circuit_breaker_refusals", "environment", b"environment", "max_daily_loss", b"max_daily_loss", "max_daily_trades", b"max_daily_trades", "max_daily_volume", b"max_daily_volume", "max_order_size", b"max_order_size", "max_order_value", b"max_order_value", "max_position_size", b"max_position_size", "max_position_value", b"max_position_value", "price_band_percent", b"price_band_percent", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__circuit_breaker_enabled: _TypeAlias = _typing.Literal["circuit_breaker_enabled"]  # noqa: Y015
     _WhichOneofArgType__circuit_breaker_enabled: _TypeAlias = _typing.Literal["_circuit_breaker_enabled", b"_circuit_breaker_enabled"]  # noqa: Y015

@@ -31,7 +31,7 @@ class EmergencyStopRequest(_message.Message):
     account_id: _builtins.str
     """Of this account."""
     firm: _builtins.bool
-    """Of all accounts; must be true."""
+    """Of all accounts of the caller's environment; must be true. Where nobody looks at callers, of both environments."""
     state: _trading_state_pb2.TradingState.ValueType
     """HALTED or REDUCING."""
     cancel_open_orders: _builtins.bool
@@ -110,7 +110,7 @@ class ResumeRequest(_message.Message):
     account_id: _builtins.str
     """Of this account. The firm's switch stays as it is."""
     firm: _builtins.bool
-    """Of the firm; must be true. Accounts that were stopped by themselves stay so."""
+    """Of the firm, in the caller's environment; must be true. Accounts that were stopped by themselves stay so."""
     text: _builtins.str
     """Why, for the record. May be empty."""
     def __init__(
@@ -166,7 +166,7 @@ class GetTradingStateRequest(_message.Message):
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Account. Empty: the firm."""
+    """Account. Empty: the firm, in the caller's environment."""
     def __init__(
         self,
         *,

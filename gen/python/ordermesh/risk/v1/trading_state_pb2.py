@@ -23,17 +23,18 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from ordermesh.type.v1 import trading_pb2 as ordermesh_dot_type_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/risk/v1/trading_state.proto\x12\x11ordermesh.risk.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x01\n\nKillSwitch\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.ordermesh.risk.v1.TradingState\x12\x1a\n\x12\x63\x61ncel_open_orders\x18\x03 \x01(\x08\x12\x0c\n\x04text\x18\x04 \x01(\t\x12.\n\nchanged_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x06 \x01(\r*}\n\x0cTradingState\x12\x1d\n\x19TRADING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14TRADING_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TRADING_STATE_REDUCING\x10\x02\x12\x18\n\x14TRADING_STATE_HALTED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/risk/v1/trading_state.proto\x12\x11ordermesh.risk.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xf0\x01\n\nKillSwitch\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.ordermesh.risk.v1.TradingState\x12\x1a\n\x12\x63\x61ncel_open_orders\x18\x03 \x01(\x08\x12\x0c\n\x04text\x18\x04 \x01(\t\x12.\n\nchanged_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x06 \x01(\r\x12\x33\n\x0b\x65nvironment\x18\x07 \x01(\x0e\x32\x1e.ordermesh.type.v1.Environment*}\n\x0cTradingState\x12\x1d\n\x19TRADING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14TRADING_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TRADING_STATE_REDUCING\x10\x02\x12\x18\n\x14TRADING_STATE_HALTED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.risk.v1.trading_state_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRADINGSTATE']._serialized_start=283
-  _globals['_TRADINGSTATE']._serialized_end=408
-  _globals['_KILLSWITCH']._serialized_start=94
-  _globals['_KILLSWITCH']._serialized_end=281
+  _globals['_TRADINGSTATE']._serialized_start=369
+  _globals['_TRADINGSTATE']._serialized_end=494
+  _globals['_KILLSWITCH']._serialized_start=127
+  _globals['_KILLSWITCH']._serialized_end=367
 # @@protoc_insertion_point(module_scope)

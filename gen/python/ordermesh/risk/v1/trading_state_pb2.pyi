@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ordermesh.type.v1 import trading_pb2 as _trading_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -62,6 +63,7 @@ class KillSwitch(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     CHANGED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Account. Empty: the firm."""
     state: Global___TradingState.ValueType
@@ -72,6 +74,8 @@ class KillSwitch(_message.Message):
     """Why it was set, in the words of whoever did."""
     version: _builtins.int
     """Grows with each change; 0: never set."""
+    environment: _trading_pb2.Environment.ValueType
+    """The firm's: environment that it is set for. Unspecified: both; or it is an account's."""
     @_builtins.property
     def changed_at(self) -> _timestamp_pb2.Timestamp:
         """When it was set last. Absent: never."""
@@ -85,10 +89,11 @@ class KillSwitch(_message.Message):
         text: _builtins.str = ...,
         changed_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        environment: _trading_pb2.Environment.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "cancel_open_orders", b"cancel_open_orders", "changed_at", b"changed_at", "state", b"state", "text", b"text", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "cancel_open_orders", b"cancel_open_orders", "changed_at", b"changed_at", "environment", b"environment", "state", b"state", "text", b"text", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

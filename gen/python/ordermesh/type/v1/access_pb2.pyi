@@ -51,6 +51,8 @@ class _AccessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Access.ValueTy
     """Setting limits, resetting breakers, letting trade go on."""
     ACCESS_CORRECT: _Access.ValueType  # 11
     """Busting and correcting trades."""
+    ACCESS_RESET: _Access.ValueType  # 13
+    """Giving a simulation account of one's own a new beginning, or, as an admin, any."""
     ACCESS_ADMINISTER: _Access.ValueType  # 12
     """Keeping users, accounts, connections and instruments."""
 
@@ -83,6 +85,8 @@ ACCESS_CONTROL: Access.ValueType  # 10
 """Setting limits, resetting breakers, letting trade go on."""
 ACCESS_CORRECT: Access.ValueType  # 11
 """Busting and correcting trades."""
+ACCESS_RESET: Access.ValueType  # 13
+"""Giving a simulation account of one's own a new beginning, or, as an admin, any."""
 ACCESS_ADMINISTER: Access.ValueType  # 12
 """Keeping users, accounts, connections and instruments."""
 Global___Access: _TypeAlias = Access  # noqa: Y015

@@ -184,6 +184,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_NO_ROUTE: _ErrorReason.ValueType  # 164
     """No listing that an order may be routed to has a current book, trades, and is reached by a connection that is up."""
+    ERROR_REASON_ENVIRONMENT_MISMATCH: _ErrorReason.ValueType  # 210
+    """The account is not of the environment of the connection that the order is for: a simulation account trades by connections
+    of the simulation alone, a live one by live ones.
+    """
+    ERROR_REASON_NOT_A_SIMULATION: _ErrorReason.ValueType  # 211
+    """The account is a live one: what it has is at its broker, and is not set by hand."""
+    ERROR_REASON_ACCOUNT_NOT_FLAT: _ErrorReason.ValueType  # 212
+    """The account has open positions or live orders: close and cancel them first."""
+    ERROR_REASON_DUPLICATE_REQUEST_ID: _ErrorReason.ValueType  # 213
+    """The request id was used before in the account for another request."""
     ERROR_REASON_ROUTING_ENDED: _ErrorReason.ValueType  # 165
     """The rounds of smart routing are used up: the order ended with what it has."""
     ERROR_REASON_INVALID_TOKEN: _ErrorReason.ValueType  # 180
@@ -378,6 +388,16 @@ about one another. Or a reader of the order logs knows of another number of shar
 """
 ERROR_REASON_NO_ROUTE: ErrorReason.ValueType  # 164
 """No listing that an order may be routed to has a current book, trades, and is reached by a connection that is up."""
+ERROR_REASON_ENVIRONMENT_MISMATCH: ErrorReason.ValueType  # 210
+"""The account is not of the environment of the connection that the order is for: a simulation account trades by connections
+of the simulation alone, a live one by live ones.
+"""
+ERROR_REASON_NOT_A_SIMULATION: ErrorReason.ValueType  # 211
+"""The account is a live one: what it has is at its broker, and is not set by hand."""
+ERROR_REASON_ACCOUNT_NOT_FLAT: ErrorReason.ValueType  # 212
+"""The account has open positions or live orders: close and cancel them first."""
+ERROR_REASON_DUPLICATE_REQUEST_ID: ErrorReason.ValueType  # 213
+"""The request id was used before in the account for another request."""
 ERROR_REASON_ROUTING_ENDED: ErrorReason.ValueType  # 165
 """The rounds of smart routing are used up: the order ended with what it has."""
 ERROR_REASON_INVALID_TOKEN: ErrorReason.ValueType  # 180

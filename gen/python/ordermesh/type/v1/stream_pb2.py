@@ -26,15 +26,15 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eordermesh/type/v1/stream.proto\x12\x11ordermesh.type.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"u\n\nSubscribed\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07resumed\x18\x04 \x01(\x08\"!\n\rSnapshotBegin\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"D\n\x0bSnapshotEnd\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\"]\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\"\x85\x01\n\tGoingAway\x12\x32\n\x06reason\x18\x01 \x01(\x0e\x32\".ordermesh.type.v1.GoingAwayReason\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration*\x9a\x01\n\x0fGoingAwayReason\x12!\n\x1dGOING_AWAY_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aGOING_AWAY_REASON_DRAINING\x10\x01\x12!\n\x1dGOING_AWAY_REASON_SLOW_READER\x10\x02\x12!\n\x1dGOING_AWAY_REASON_INTERRUPTED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eordermesh/type/v1/stream.proto\x12\x11ordermesh.type.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"u\n\nSubscribed\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x35\n\x12heartbeat_interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07resumed\x18\x04 \x01(\x08\"!\n\rSnapshotBegin\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"D\n\x0bSnapshotEnd\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\"]\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\"?\n\rTokenExpiring\x12.\n\nexpires_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"B\n\x10StreamAuthorized\x12.\n\nexpires_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x01\n\tGoingAway\x12\x32\n\x06reason\x18\x01 \x01(\x0e\x32\".ordermesh.type.v1.GoingAwayReason\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12.\n\x0bretry_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration*\xbf\x01\n\x0fGoingAwayReason\x12!\n\x1dGOING_AWAY_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aGOING_AWAY_REASON_DRAINING\x10\x01\x12!\n\x1dGOING_AWAY_REASON_SLOW_READER\x10\x02\x12!\n\x1dGOING_AWAY_REASON_INTERRUPTED\x10\x03\x12#\n\x1fGOING_AWAY_REASON_TOKEN_EXPIRED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.type.v1.stream_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GOINGAWAYREASON']._serialized_start=574
-  _globals['_GOINGAWAYREASON']._serialized_end=728
+  _globals['_GOINGAWAYREASON']._serialized_start=707
+  _globals['_GOINGAWAYREASON']._serialized_end=898
   _globals['_SUBSCRIBED']._serialized_start=118
   _globals['_SUBSCRIBED']._serialized_end=235
   _globals['_SNAPSHOTBEGIN']._serialized_start=237
@@ -43,6 +43,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SNAPSHOTEND']._serialized_end=340
   _globals['_HEARTBEAT']._serialized_start=342
   _globals['_HEARTBEAT']._serialized_end=435
-  _globals['_GOINGAWAY']._serialized_start=438
-  _globals['_GOINGAWAY']._serialized_end=571
+  _globals['_TOKENEXPIRING']._serialized_start=437
+  _globals['_TOKENEXPIRING']._serialized_end=500
+  _globals['_STREAMAUTHORIZED']._serialized_start=502
+  _globals['_STREAMAUTHORIZED']._serialized_end=568
+  _globals['_GOINGAWAY']._serialized_start=571
+  _globals['_GOINGAWAY']._serialized_end=704
 # @@protoc_insertion_point(module_scope)

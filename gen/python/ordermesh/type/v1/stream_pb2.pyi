@@ -33,6 +33,8 @@ class _GoingAwayReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Going
     """The reader was too slow for a stream that may lose nothing; connect again with the resume token."""
     GOING_AWAY_REASON_INTERRUPTED: _GoingAwayReason.ValueType  # 3
     """Something was missed at the source of a stream that may lose nothing; connect again, and ask for what was missed."""
+    GOING_AWAY_REASON_TOKEN_EXPIRED: _GoingAwayReason.ValueType  # 4
+    """The access token of the stream has ended; connect again with another one and the resume token."""
 
 class GoingAwayReason(_GoingAwayReason, metaclass=_GoingAwayReasonEnumTypeWrapper):
     """Why the server ends a stream by itself."""
@@ -45,12 +47,18 @@ GOING_AWAY_REASON_SLOW_READER: GoingAwayReason.ValueType  # 2
 """The reader was too slow for a stream that may lose nothing; connect again with the resume token."""
 GOING_AWAY_REASON_INTERRUPTED: GoingAwayReason.ValueType  # 3
 """Something was missed at the source of a stream that may lose nothing; connect again, and ask for what was missed."""
+GOING_AWAY_REASON_TOKEN_EXPIRED: GoingAwayReason.ValueType  # 4
+"""The access token of the stream has ended; connect again with another one and the resume token."""
 Global___GoingAwayReason: _TypeAlias = GoingAwayReason  # noqa: Y015
 
 @_typing.final
 class Subscribed(_message.Message):
     """The parts that every stream to a client shares. A stream says `subscribed`, then a snapshot between `snapshot_begin`
     and `snapshot_end`, then updates with heartbeats between, and `going_away` before the server ends it by itself.
+
+    The stream of a user lasts as long as their access token: `token_expiring` says some time before when that ends, and at the
+    end `going_away` says TOKEN_EXPIRED. A stream that takes messages from its client goes on when it is told another token in
+    time (`authorize`); any other is opened anew with another token and the resume token, and misses nothing.
 
     First message of a stream: the subscription stands, and nothing from here on is missed.
     """
@@ -170,6 +178,56 @@ class Heartbeat(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
+class TokenExpiring(_message.Message):
+    """The access token by which the stream stands will end soon. Sent once for each token, a minute or a fifth of the token's life
+    before its end, whichever is less; at once, when less is left.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the token ends, and the stream with it."""
+
+    def __init__(
+        self,
+        *,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenExpiring: _TypeAlias = TokenExpiring  # noqa: Y015
+
+@_typing.final
+class StreamAuthorized(_message.Message):
+    """The stream was told another access token, which is good, and stands by that one from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When that token ends. Absent where nobody looks at who calls."""
+
+    def __init__(
+        self,
+        *,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamAuthorized: _TypeAlias = StreamAuthorized  # noqa: Y015
 
 @_typing.final
 class GoingAway(_message.Message):
