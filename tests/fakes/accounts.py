@@ -17,13 +17,14 @@ class FakePortfolio(portfolio_service_pb2_grpc.PortfolioServiceServicer):
         asked: Accounts that were asked for.
     """
 
-    def __init__(self, *accounts: str) -> None:
-        self.accounts = set(accounts)
+    def __init__(self, *accounts: str, every: bool = False) -> None:
+        """Makes it; with `every` whatever account it is asked for is there."""
+        self.accounts, self._every = set(accounts), every
         self.asked: list[str] = []
 
     async def GetAccount(self, request: Any, context: Any) -> Any:
         self.asked.append(request.account_id)
-        if request.account_id not in self.accounts:
+        if not self._every and request.account_id not in self.accounts:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no such account")
         account = account_pb2.Account(account_id=request.account_id, environment=trading_pb2.ENVIRONMENT_SIMULATION)
         return account_admin_pb2.GetAccountResponse(account=account)

@@ -29,7 +29,7 @@ async def world(tmp_path: Path, postgres_url: str) -> AsyncIterator[World]:
         add = market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server
         port = await stack.enter_async_context(serving(add, market))
         add_accounts = portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server
-        portfolio_port = await stack.enter_async_context(serving(add_accounts, FakePortfolio("a", "b", "demo")))
+        portfolio_port = await stack.enter_async_context(serving(add_accounts, FakePortfolio(every=True)))
         engine = await Engine(tmp_path, "--listen=127.0.0.1:0").start()
         stack.push_async_callback(engine.stop)
         async with engine.channel() as channel:
