@@ -7,8 +7,29 @@ from typing import Any
 
 from gateway.settings import Address, Settings
 
-# A stream holds one request for as long as it is open, and Envoy's default of 1024 would refuse the rest.
-_MOST_AT_ONCE = 100_000
+# What a service serves at once, streams included, before it refuses more itself (`max_concurrent_calls`). Envoy's own
+# 1024 would end far before; without any, a service that hangs would take the gateway's memory.
+_MOST_AT_ONCE = 20_000
+# Connections to a service, each with as many streams as it takes; and requests that wait for one to be made.
+_MOST_CONNECTIONS, _MOST_PENDING = 64, 2_000
+# Requests that may be sent again at a time: no storm of them follows a shard's end.
+_MOST_RETRIES = 100
+# A shard that takes no connections, or answers nothing but UNAVAILABLE, is spared for some seconds, though its health
+# may say that it is well; never more than half of them. Other errors are the callers' own. A service of one address
+# has nowhere else to go: its health check decides.
+_OUTLIERS = {
+    "split_external_local_origin_errors": True,
+    "consecutive_local_origin_failure": 5,
+    "enforcing_local_origin_success_rate": 0,
+    "consecutive_gateway_failure": 20,
+    "enforcing_consecutive_gateway_failure": 100,
+    "enforcing_consecutive_5xx": 0,
+    "enforcing_success_rate": 0,
+    "interval": "1s",
+    "base_ejection_time": "5s",
+    "max_ejection_time": "30s",
+    "max_ejection_percent": 50,
+}
 ORDER = "order"
 # Metadata by which a call finds the shard that it names, and the namespace in which Envoy looks for it.
 SHARD = "shard"
@@ -26,6 +47,9 @@ def clusters(settings: Settings) -> list[dict[str, Any]]:
         result.append(_shards_cluster(settings.order_shards))
     if settings.otlp is not None:
         result.append(_cluster("otlp", settings.otlp))
+    elif settings.access_log:
+        # Calls have a trace to be logged with; spans of it go nowhere.
+        result.append({"name": "otlp", "type": "STATIC"})
     return result
 
 
@@ -47,13 +71,19 @@ def _shards_cluster(addresses: Sequence[Address]) -> dict[str, Any]:
     ]
     return {
         **_service_cluster(ORDER, addresses[0]),
+        "outlier_detection": _OUTLIERS,
         "load_assignment": _assignment(ORDER, endpoints),
         "lb_subset_config": {"fallback_policy": "ANY_ENDPOINT", "subset_selectors": [{"keys": [SHARD]}]},
     }
 
 
 def _service_cluster(area: str, address: Address) -> dict[str, Any]:
-    most = {"max_connections": _MOST_AT_ONCE, "max_requests": _MOST_AT_ONCE, "max_pending_requests": _MOST_AT_ONCE}
+    most = {
+        "max_connections": _MOST_CONNECTIONS,
+        "max_requests": _MOST_AT_ONCE,
+        "max_pending_requests": _MOST_PENDING,
+        "max_retries": _MOST_RETRIES,
+    }
     return {
         **_cluster(area, address),
         "circuit_breakers": {"thresholds": [most]},

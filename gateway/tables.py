@@ -14,16 +14,17 @@ LUA = ROOT / "gateway" / "lua"
 
 @dataclass(frozen=True, slots=True)
 class PublicService:
-    """A gRPC service that callers reach, and the names of its streaming RPCs."""
+    """A gRPC service that callers reach, the names of its streaming RPCs, and of those that want no token."""
 
     name: str
     area: str
     streams: tuple[str, ...]
+    public: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RestRoute:
-    """One HTTP binding of an RPC; `bound` are the request's fields that the path holds."""
+    """One HTTP binding of an RPC; `bound` are the request's fields that the path holds, `public`: without a token."""
 
     verb: str
     path: str
@@ -33,6 +34,7 @@ class RestRoute:
     body: str
     bound: tuple[str, ...]
     stream: bool
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ def load_tables(path: Path = GEN / "gateway" / "routes.json") -> Tables:
     """Reads `gen/gateway/routes.json`."""
     table = json.loads(path.read_text(encoding="utf-8"))
     services = tuple(
-        PublicService(entry["name"], entry["area"], tuple(entry["streams"])) for entry in table["services"]
+        PublicService(entry["name"], entry["area"], tuple(entry["streams"]), tuple(entry["public"]))
+        for entry in table["services"]
     )
     routes = tuple(RestRoute(**{**entry, "bound": tuple(entry["bound"])}) for entry in table["routes"])
     return Tables(services, routes)

@@ -32,10 +32,14 @@ _SPECIAL = {
 
 
 def routes_file(contract: Contract) -> bytes:
-    """`gateway/routes.json`: the public services with their streams, and every REST route, the most literal first."""
+    """`gateway/routes.json`: the public services, and every REST route, the most literal first.
+
+    Each service has its streams, and what is called without a token.
+    """
+    free = frozenset(grant.access for grant in contract.grants if grant.public)
     table = {
-        "services": [_service_entry(service) for service in contract.public_services()],
-        "routes": [_route_entry(route) for route in routes(contract)],
+        "services": [_service_entry(service, free) for service in contract.public_services()],
+        "routes": [_route_entry(route, free) for route in routes(contract)],
     }
     return (json.dumps(table, indent=1) + "\n").encode()
 
@@ -59,12 +63,13 @@ def area(service: str) -> str:
     return service.split(".")[1]
 
 
-def _service_entry(service: Service) -> dict[str, Any]:
+def _service_entry(service: Service, free: frozenset[str]) -> dict[str, Any]:
     streams = [method.name for method in service.methods if method.server_streaming or method.client_streaming]
-    return {"name": service.name, "area": area(service.name), "streams": streams}
+    public = [method.name for method in service.methods if method.access in free]
+    return {"name": service.name, "area": area(service.name), "streams": streams, "public": public}
 
 
-def _route_entry(route: Route) -> dict[str, Any]:
+def _route_entry(route: Route, free: frozenset[str]) -> dict[str, Any]:
     return {
         "verb": route.binding.verb,
         "path": route.binding.path,
@@ -74,6 +79,7 @@ def _route_entry(route: Route) -> dict[str, Any]:
         "body": route.binding.body,
         "bound": list(route.fields),
         "stream": route.method.server_streaming,
+        "public": route.method.access in free,
     }
 
 

@@ -165,7 +165,7 @@ def test_logs_and_traces_are_off_unless_asked_for() -> None:
         ({"ORDERMESH_ORDER_ADDRESS": "here:70000"}, "ORDERMESH_ORDER_ADDRESS is 'here:70000': expected host:port"),
         (
             {"ORDERMESH_GATEWAY_MAX_REQUEST_BYTES": "0", "ORDERMESH_ORDER_ADDRESS": "[::1]:1"},
-            "ORDERMESH_GATEWAY_MAX_REQUEST_BYTES is '0': expected a whole number above 0",
+            "ORDERMESH_GATEWAY_MAX_REQUEST_BYTES is '0': expected a whole number, 1 or more",
         ),
     ],
 )
