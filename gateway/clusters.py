@@ -7,9 +7,8 @@ from typing import Any
 
 from gateway.settings import Address, Settings
 
-# What a service serves at once, streams included, before it refuses more itself (`max_concurrent_calls`). Envoy's own
-# 1024 would end far before; without any, a service that hangs would take the gateway's memory.
-_MOST_AT_ONCE = 20_000
+# Streams of a connection to a service: none waits for another.
+_MOST_STREAMS = 100_000
 # Connections to a service, each with as many streams as it takes; and requests that wait for one to be made.
 _MOST_CONNECTIONS, _MOST_PENDING = 64, 2_000
 # Requests that may be sent again at a time: no storm of them follows a shard's end.
@@ -41,10 +40,12 @@ _HEALTH_INTERVAL = "0.5s"
 def clusters(settings: Settings) -> list[dict[str, Any]]:
     """A cluster for each area, named as the area, and one for the trace collector when there is one."""
     result = [
-        _service_cluster(area, address) for area, address in settings.upstreams.items() if area != sharded(settings)
+        _service_cluster(settings, area, address)
+        for area, address in settings.upstreams.items()
+        if area != sharded(settings)
     ]
     if sharded(settings):
-        result.append(_shards_cluster(settings.order_shards))
+        result.append(_shards_cluster(settings))
     if settings.otlp is not None:
         result.append(_cluster("otlp", settings.otlp))
     elif settings.access_log:
@@ -63,24 +64,27 @@ def socket_address(address: Address) -> dict[str, Any]:
     return {"socket_address": {"address": address.host, "port_value": address.port}}
 
 
-def _shards_cluster(addresses: Sequence[Address]) -> dict[str, Any]:
+def _shards_cluster(settings: Settings) -> dict[str, Any]:
     """Any shard takes any call; one whose account is named goes to its own at once."""
+    addresses = settings.order_shards
     endpoints = [
         {**_endpoint(address), "metadata": {"filter_metadata": {SUBSETS: {SHARD: str(shard)}}}}
         for shard, address in enumerate(addresses)
     ]
     return {
-        **_service_cluster(ORDER, addresses[0]),
+        **_service_cluster(settings, ORDER, addresses[0]),
         "outlier_detection": _OUTLIERS,
         "load_assignment": _assignment(ORDER, endpoints),
         "lb_subset_config": {"fallback_policy": "ANY_ENDPOINT", "subset_selectors": [{"keys": [SHARD]}]},
     }
 
 
-def _service_cluster(area: str, address: Address) -> dict[str, Any]:
+def _service_cluster(settings: Settings, area: str, address: Address) -> dict[str, Any]:
     most = {
         "max_connections": _MOST_CONNECTIONS,
-        "max_requests": _MOST_AT_ONCE,
+        # What a service takes itself. Envoy's own 1024 would end far before, and without any a service that hangs
+        # would take the gateway's memory.
+        "max_requests": settings.max_calls,
         "max_pending_requests": _MOST_PENDING,
         "max_retries": _MOST_RETRIES,
     }
@@ -106,7 +110,7 @@ def _service_cluster(area: str, address: Address) -> dict[str, Any]:
 
 def _cluster(name: str, address: Address) -> dict[str, Any]:
     keepalive = {"interval": "30s", "timeout": "10s"}
-    http2 = {"max_concurrent_streams": _MOST_AT_ONCE, "connection_keepalive": keepalive}
+    http2 = {"max_concurrent_streams": _MOST_STREAMS, "connection_keepalive": keepalive}
     options = {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http2_protocol_options": http2},

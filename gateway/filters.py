@@ -76,7 +76,7 @@ def connection_manager(settings: Settings, tables: Tables, host: dict[str, Any])
         # Streams are quiet between heartbeats.
         "stream_idle_timeout": "0s",
         # What is left of an answer once its service is done with it.
-        "stream_flush_timeout": "30s",
+        "stream_flush_timeout": f"{settings.receive_timeout_seconds}s",
         "request_headers_timeout": f"{settings.receive_timeout_seconds}s",
         "generate_request_id": True,
         "always_set_request_id_in_response": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from gateway.clusters import socket_address
@@ -9,16 +10,10 @@ from gateway.settings import Address, Settings, Tls
 
 _MONITORS = "envoy.resource_monitors"
 _MONITOR_TYPES = "type.googleapis.com/envoy.extensions.resource_monitors"
-# Callers that neither take what they are sent nor say that they are there: the kernel ends their connections.
-_USER_TIMEOUT = {
-    "description": "TCP_USER_TIMEOUT",
-    "level": 6,
-    "name": 18,
-    "int_value": 60_000,
-    "state": "STATE_LISTENING",
-}
 # Of the largest heap: first connections are not kept for further requests, in the end requests are refused.
 _NOT_KEPT, _REFUSED = 0.90, 0.95
+# Times the patience for a request.
+_UNREAD = 3
 
 
 def listeners(settings: Settings, manager: dict[str, Any]) -> list[dict[str, Any]]:
@@ -72,8 +67,19 @@ def _listener(settings: Settings, name: str, address: Address, manager: dict[str
         "name": name,
         "address": socket_address(address),
         "per_connection_buffer_limit_bytes": settings.max_request_bytes,
-        "socket_options": [_USER_TIMEOUT],
+        "socket_options": [_let_go(settings)],
         "filter_chains": [chain],
+    }
+
+
+def _let_go(settings: Settings) -> dict[str, Any]:
+    """A caller that takes nothing of what it is sent is let go by the kernel, as one that answers no ping by Envoy."""
+    return {
+        "description": "TCP_USER_TIMEOUT",
+        "level": socket.IPPROTO_TCP,
+        "name": socket.TCP_USER_TIMEOUT,
+        "int_value": round(_UNREAD * settings.receive_timeout_seconds * 1000),
+        "state": "STATE_LISTENING",
     }
 
 

@@ -19,36 +19,27 @@ _FILTER_CONFIG = "type.googleapis.com/envoy.config.route.v3.FilterConfig"
 # Buckets that are remembered; the one that was not used for longest goes first.
 _MOST_BUCKETS = 20_000
 # Of IPv6, a household or a machine has a whole network.
-_ADDRESS = {"masked_remote_address": {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": 64}}
+_ADDRESS = "masked_remote_address"
+_BY_ADDRESS = _ADDRESS, {_ADDRESS: {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": 64}}
 _SUBJECT = {"key": TOKENS, "path": [{"key": CLAIMS}, {"key": "sub"}]}
-_USER = {"metadata": {"descriptor_key": "user", "metadata_key": _SUBJECT, "source": "DYNAMIC"}}
+_BY_USER = "user", {"metadata": {"descriptor_key": "user", "metadata_key": _SUBJECT, "source": "DYNAMIC"}}
 
 
 def address_filters(settings: Settings) -> list[dict[str, Any]]:
     """What counts addresses: all requests, and those that begin a login."""
-    users = _counts_users(settings)
     # One limit is told in the headers of an answer: the user's where there is one.
-    filters = [
-        (ADDRESSES, settings.address_rate, {"enable_x_ratelimit_headers": "OFF" if users else "DRAFT_VERSION_03"}),
-        (LOGINS, settings.login_rate, {"enable_x_ratelimit_headers": "DRAFT_VERSION_03" if users else "OFF"}),
-    ]
-    return [
-        {
-            "name": name,
-            "typed_config": {**_limit("address", "masked_remote_address", _ADDRESS, rate), **shown},
-            **({"disabled": True} if name == LOGINS else {}),
-        }
-        for name, rate, shown in filters
-        if rate.per_second
-    ]
+    users, filters = _counts_users(settings), []
+    if settings.address_rate.per_second:
+        filters.append({"name": ADDRESSES, **_limit(_BY_ADDRESS, settings.address_rate, shown=not users)})
+    if settings.login_rate.per_second:
+        shown = users or not filters
+        filters.append({"name": LOGINS, "disabled": True, **_limit(_BY_ADDRESS, settings.login_rate, shown=shown)})
+    return filters
 
 
 def user_filters(settings: Settings) -> list[dict[str, Any]]:
     """What counts users, where it is known who calls."""
-    if not _counts_users(settings):
-        return []
-    limit = {**_limit("user", "user", _USER, settings.user_rate), "enable_x_ratelimit_headers": "DRAFT_VERSION_03"}
-    return [{"name": USERS, "typed_config": limit}]
+    return [{"name": USERS, **_limit(_BY_USER, settings.user_rate, shown=True)}] if _counts_users(settings) else []
 
 
 def as_login(settings: Settings) -> dict[str, Any]:
@@ -60,13 +51,13 @@ def _counts_users(settings: Settings) -> bool:
     return settings.enforce_access and settings.user_rate.per_second > 0
 
 
-def _limit(name: str, key: str, action: dict[str, Any], rate: Rate) -> dict[str, Any]:
+def _limit(by: tuple[str, dict[str, Any]], rate: Rate, *, shown: bool) -> dict[str, Any]:
+    key, action = by
     always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
     bucket = {"max_tokens": rate.burst, "tokens_per_fill": rate.per_second, "fill_interval": "1s"}
-    told = {"x-ratelimit-limit": str(rate.burst), "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
-    return {
+    limit = {
         "@type": _TYPE,
-        "stat_prefix": name,
+        "stat_prefix": key,
         "filter_enabled": always,
         "filter_enforced": always,
         "rate_limits": [{"actions": [action]}],
@@ -75,9 +66,13 @@ def _limit(name: str, key: str, action: dict[str, Any], rate: Rate) -> dict[str,
         "max_dynamic_descriptors": _MOST_BUCKETS,
         "always_consume_default_token_bucket": False,
         "rate_limited_as_resource_exhausted": True,
-        # For a refusal by a limit that is not told otherwise.
-        "response_headers_to_add": [
-            {"header": {"key": header, "value": value}, "append_action": "ADD_IF_ABSENT"}
-            for header, value in told.items()
-        ],
+        "enable_x_ratelimit_headers": "DRAFT_VERSION_03" if shown else "OFF",
+        # A limit that is not told otherwise is told when it is met.
+        "response_headers_to_add": [] if shown else _spent(rate),
     }
+    return {"typed_config": limit}
+
+
+def _spent(rate: Rate) -> list[dict[str, Any]]:
+    told = {"limit": str(rate.burst), "remaining": "0", "reset": "1"}
+    return [{"header": {"key": f"x-ratelimit-{name}", "value": value}} for name, value in told.items()]

@@ -83,6 +83,8 @@ class Settings:
     receive_timeout_seconds: float = 10.0
     # Connections of callers at once; more are refused, rather than all slowed.
     max_connections: int = 50_000
+    # Calls and streams that one service serves at once; more are refused here, as the service would.
+    max_calls: int = 20_000
     # Memory in bytes; as it is reached, first connections are not kept, then requests are refused.
     max_heap_bytes: int = 2 << 30
 
@@ -178,5 +180,6 @@ def from_environment(environment: Mapping[str, str], areas: frozenset[str]) -> S
         unary_timeout_seconds=read.whole("GATEWAY_UNARY_TIMEOUT_SECONDS", 15),
         receive_timeout_seconds=read.whole("GATEWAY_RECEIVE_TIMEOUT_SECONDS", 10),
         max_connections=read.whole("GATEWAY_MAX_CONNECTIONS", 50_000),
+        max_calls=read.whole("GATEWAY_MAX_CALLS", 20_000),
         max_heap_bytes=read.whole("GATEWAY_MAX_HEAP_BYTES", 2 << 30),
     )

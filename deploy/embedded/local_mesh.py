@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from deploy.embedded.access_log import AccessLog
 from deploy.embedded.component import Component
 from deploy.embedded.envoy import Envoy
 from deploy.embedded.errors import DeployError
+from deploy.embedded.gateway_certificate import GatewayCertificate
 from deploy.embedded.plan import MOST_SHARDS, NAMES, Ports, Service, order_shards, services, with_needs
 from deploy.embedded.postgres import Postgres
 from deploy.embedded.probes import grpc_serves
@@ -83,6 +85,16 @@ class LocalMesh:
     def service_keys(self) -> ServiceKeys:
         """The keys that services prove with who they are."""
         return ServiceKeys(self.directory / "services")
+
+    @property
+    def gateway_certificate(self) -> GatewayCertificate:
+        """What the gateway shows who it is with."""
+        return GatewayCertificate(self.directory / "gateway")
+
+    @property
+    def access_log(self) -> AccessLog:
+        """What the gateway writes a line in for each request."""
+        return AccessLog(self.logs / "gateway-access.log", self.ports.address("gateway_admin"))
 
     def addresses(self) -> dict[str, str]:
         """Return the variables that say where every part is; no secrets.
@@ -162,8 +174,9 @@ class LocalMesh:
             configuration=self.run / "envoy.json",
             log=self.logs / "gateway.log",
             admin_address=self.ports.address("gateway_admin"),
-            environment=self.environment(),
+            environment={"ORDERMESH_GATEWAY_ACCESS_LOG": str(self.access_log.path)} | self.environment(),
             repository=REPOSITORY,
+            certificate=self.gateway_certificate,
         )
         behind = tuple(service.name for service in services(self.shards) if service.name in self.names)
         return envoy.component(needs=behind)
