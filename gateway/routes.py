@@ -73,6 +73,8 @@ def _grpc_route(match: dict[str, Any], call: dict[str, Any]) -> dict[str, Any]:
 def _rest_route(settings: Settings, route: RestRoute) -> dict[str, Any]:
     # Read by the request check: what to compare the query and the body with.
     known = {"input": route.input, "body": route.body, "bound": ",".join(route.bound)}
+    if route.needed:
+        known["needed"] = "yes"
     result: dict[str, Any] = {
         "match": {**_path_match(route.path), "headers": [_verb(route.verb)]},
         **_call(settings, route.area, stream=route.stream),

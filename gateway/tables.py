@@ -24,7 +24,14 @@ class PublicService:
 
 @dataclass(frozen=True, slots=True)
 class RestRoute:
-    """One HTTP binding of an RPC; `bound` are the request's fields that the path holds, `public`: without a token."""
+    """One HTTP binding of an RPC.
+
+    Attributes:
+        body: What the body is: `*` for the request, a field of it, or empty for none.
+        needed: Whether the field that is the body must be there. The transcoder would make an empty one of no body.
+        bound: The request's fields that the path holds.
+        public: Whether it is called without a token.
+    """
 
     verb: str
     path: str
@@ -35,6 +42,7 @@ class RestRoute:
     bound: tuple[str, ...]
     stream: bool
     public: bool = False
+    needed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def routes_file(contract: Contract) -> bytes:
     free = frozenset(grant.access for grant in contract.grants if grant.public)
     table = {
         "services": [_service_entry(service, free) for service in contract.public_services()],
-        "routes": [_route_entry(route, free) for route in routes(contract)],
+        "routes": [_route_entry(contract, route, free) for route in routes(contract)],
     }
     return (json.dumps(table, indent=1) + "\n").encode()
 
@@ -69,7 +69,9 @@ def _service_entry(service: Service, free: frozenset[str]) -> dict[str, Any]:
     return {"name": service.name, "area": area(service.name), "streams": streams, "public": public}
 
 
-def _route_entry(route: Route, free: frozenset[str]) -> dict[str, Any]:
+def _route_entry(contract: Contract, route: Route, free: frozenset[str]) -> dict[str, Any]:
+    fields = {field.name: field for field in contract.messages[route.method.input].fields}
+    body = fields.get(route.binding.body)
     return {
         "verb": route.binding.verb,
         "path": route.binding.path,
@@ -77,6 +79,7 @@ def _route_entry(route: Route, free: frozenset[str]) -> dict[str, Any]:
         "area": area(route.method.service),
         "input": route.method.input,
         "body": route.binding.body,
+        "needed": body is not None and body.required,
         "bound": list(route.fields),
         "stream": route.method.server_streaming,
         "public": route.method.access in free,
