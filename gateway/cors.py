@@ -8,7 +8,7 @@ from gateway.settings import Settings
 
 CORS = "envoy.filters.http.cors"
 
-_REQUEST_HEADERS = (
+REQUEST_HEADERS = (
     "authorization",
     "content-type",
     "grpc-timeout",
@@ -41,7 +41,7 @@ def cors(settings: Settings) -> dict[str, Any]:
         "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
         "allow_origin_string_match": [own, *others],
         "allow_methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-        "allow_headers": ", ".join(_REQUEST_HEADERS),
+        "allow_headers": ", ".join(REQUEST_HEADERS),
         "expose_headers": ", ".join(_READABLE_HEADERS),
         "max_age": "86400",
         # A preflight of others ends here, without permission, and reaches no service.
