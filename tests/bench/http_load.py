@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,14 @@ class HttpLoad:
 
 
 async def post_all(
-    address: str, path: str, bodies: Callable[[int], Iterator[bytes]], count: int, connections: int
+    address: str,
+    path: str,
+    bodies: Callable[[int], Iterator[bytes]],
+    count: int,
+    connections: int,
+    *,
+    token: str = "",
+    tls: ssl.SSLContext | None = None,
 ) -> HttpLoad:
     """Sends requests over several connections, each as soon as the one before it is answered.
 
@@ -34,14 +42,17 @@ async def post_all(
         bodies: Gives the bodies that one connection sends, told its number.
         count: Requests of each connection.
         connections: Number of connections.
+        token: Access token that each request shows.
+        tls: What the connections are encrypted with; None for plain ones.
     """
     latencies: list[float] = []
     failed: dict[str, int] = {}
 
     async def connection(number: int) -> None:
         host, _, port = address.rpartition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        head = f"POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: "
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=tls)
+        shown = f"authorization: Bearer {token}\r\n" if token else ""
+        head = f"POST {path} HTTP/1.1\r\nhost: {address}\r\n{shown}content-type: application/json\r\ncontent-length: "
         source = bodies(number)
         for _ in range(count):
             body = next(source)
