@@ -192,3 +192,30 @@ def test_without_keys_nobody_is_let_in_and_with_them_all_goes_on(
     # And what is known goes on to count.
     upstream.identity.away = True
     assert httpx.get(url, headers=bearer(signer.token("u-2"))).status_code == 200
+
+
+def test_keys_are_asked_for_again_when_their_time_is_over(tmp_path: Path) -> None:
+    """A new key is good soon, one that is told no more is not; none is taken for good for ever unasked."""
+    upstream, old, new = Upstream(), Signer("old"), Signer("new")
+    upstream.identity.keys = [old.public]
+    upstream.start()
+    gateway = Gateway(tmp_path, settings_for(upstream.port, enforce_access=True, keys_seconds=0.2))
+
+    def status(signer: Signer) -> int:
+        return httpx.get(f"{gateway.url}/api/v1/orders", headers=bearer(signer.token())).status_code
+
+    try:
+        until(lambda: status(old) == 200, "the first key being known")
+        assert status(new) == 401
+        upstream.identity.keys = [old.public, new.public]
+        until(lambda: status(new) == 200, "the second key being known")
+        assert status(old) == 200
+        upstream.identity.keys = [new.public]
+        until(lambda: status(old) == 401, "the first key being forgotten")
+        upstream.identity.away = True
+        until(lambda: status(new) == 503, "nobody telling keys")
+        upstream.identity.away = False
+        until(lambda: status(new) == 200, "keys being told again")
+    finally:
+        gateway.stop()
+        upstream.stop()
