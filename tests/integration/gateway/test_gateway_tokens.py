@@ -44,7 +44,7 @@ def bad_tokens(signer: Signer) -> dict[str, str]:
         "changed": f"{head}.{changed.rstrip('=')}.{signature}",
         "no signature": f"{head}.{body}.",
         "another signature": good[:-8] + "AAAAAAAA",
-        "no algorithm": jwt.encode({"iss": "ordermesh", "aud": "ordermesh", "sub": "u-1"}, None, "none"),
+        "no algorithm": jwt.encode({"iss": "ordermesh", "aud": "ordermesh", "sub": "u-1"}, "", "none"),
         "confused algorithm": jwt.encode(
             {"iss": "ordermesh", "aud": "ordermesh", "sub": "u-1", "exp": 4_000_000_000},
             key,
