@@ -9,8 +9,28 @@ from typing import Any
 from gateway.settings import Address, Settings
 from gateway.upstream_tls import transport_socket
 
-# A stream holds one request for as long as it is open, and Envoy's default of 1024 would refuse the rest.
-_MOST_AT_ONCE = 100_000
+# Streams of a connection to a service: none waits for another.
+_MOST_STREAMS = 100_000
+# Connections to a service, each with as many streams as it takes; and requests that wait for one to be made.
+_MOST_CONNECTIONS, _MOST_PENDING = 64, 2_000
+# Requests that may be sent again at a time: no storm of them follows a shard's end.
+_MOST_RETRIES = 100
+# A shard that takes no connections, or answers nothing but UNAVAILABLE, is spared for some seconds, though its health
+# may say that it is well; never more than half of them. Other errors are the callers' own. A service of one address
+# has nowhere else to go: its health check decides.
+_OUTLIERS = {
+    "split_external_local_origin_errors": True,
+    "consecutive_local_origin_failure": 5,
+    "enforcing_local_origin_success_rate": 0,
+    "consecutive_gateway_failure": 20,
+    "enforcing_consecutive_gateway_failure": 100,
+    "enforcing_consecutive_5xx": 0,
+    "enforcing_success_rate": 0,
+    "interval": "1s",
+    "base_ejection_time": "5s",
+    "max_ejection_time": "30s",
+    "max_ejection_percent": 50,
+}
 ORDER = "order"
 # Metadata by which a call finds the shard that it names, and the namespace in which Envoy looks for it.
 SHARD = "shard"
@@ -27,14 +47,19 @@ def clusters(settings: Settings, secrets: Path | None = None) -> list[dict[str, 
         secrets: File that tells Envoy its certificate for services; None: connections to them are not encrypted.
     """
     result = [
-        _service_cluster(area, address) for area, address in settings.upstreams.items() if area != sharded(settings)
+        _service_cluster(settings, area, address)
+        for area, address in settings.upstreams.items()
+        if area != sharded(settings)
     ]
     if sharded(settings):
-        result.append(_shards_cluster(settings.order_shards))
+        result.append(_shards_cluster(settings))
     if (certificate := settings.upstream_certificate) is not None and secrets is not None:
         result = [{**cluster, **transport_socket(certificate, secrets, cluster["name"])} for cluster in result]
     if settings.otlp is not None:
         result.append(_cluster("otlp", settings.otlp))
+    elif settings.access_log:
+        # Calls have a trace to be logged with; spans of it go nowhere.
+        result.append({"name": "otlp", "type": "STATIC"})
     return result
 
 
@@ -48,21 +73,30 @@ def socket_address(address: Address) -> dict[str, Any]:
     return {"socket_address": {"address": address.host, "port_value": address.port}}
 
 
-def _shards_cluster(addresses: Sequence[Address]) -> dict[str, Any]:
+def _shards_cluster(settings: Settings) -> dict[str, Any]:
     """Any shard takes any call; one whose account is named goes to its own at once."""
+    addresses = settings.order_shards
     endpoints = [
         {**_endpoint(address), "metadata": {"filter_metadata": {SUBSETS: {SHARD: str(shard)}}}}
         for shard, address in enumerate(addresses)
     ]
     return {
-        **_service_cluster(ORDER, addresses[0]),
+        **_service_cluster(settings, ORDER, addresses[0]),
+        "outlier_detection": _OUTLIERS,
         "load_assignment": _assignment(ORDER, endpoints),
         "lb_subset_config": {"fallback_policy": "ANY_ENDPOINT", "subset_selectors": [{"keys": [SHARD]}]},
     }
 
 
-def _service_cluster(area: str, address: Address) -> dict[str, Any]:
-    most = {"max_connections": _MOST_AT_ONCE, "max_requests": _MOST_AT_ONCE, "max_pending_requests": _MOST_AT_ONCE}
+def _service_cluster(settings: Settings, area: str, address: Address) -> dict[str, Any]:
+    most = {
+        "max_connections": _MOST_CONNECTIONS,
+        # What a service takes itself. Envoy's own 1024 would end far before, and without any a service that hangs
+        # would take the gateway's memory.
+        "max_requests": settings.max_calls,
+        "max_pending_requests": _MOST_PENDING,
+        "max_retries": _MOST_RETRIES,
+    }
     return {
         **_cluster(area, address),
         "circuit_breakers": {"thresholds": [most]},
@@ -85,7 +119,7 @@ def _service_cluster(area: str, address: Address) -> dict[str, Any]:
 
 def _cluster(name: str, address: Address) -> dict[str, Any]:
     keepalive = {"interval": "30s", "timeout": "10s"}
-    http2 = {"max_concurrent_streams": _MOST_AT_ONCE, "connection_keepalive": keepalive}
+    http2 = {"max_concurrent_streams": _MOST_STREAMS, "connection_keepalive": keepalive}
     options = {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http2_protocol_options": http2},

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from gateway.access_log import access_log, tracing
 from gateway.clusters import sharded
+from gateway.cors import CORS
 from gateway.local_replies import local_reply_config
+from gateway.rates import address_filters, user_filters
 from gateway.request_check import check_script, shard_script
-from gateway.routes import CHECK, CORS, TRANSCODER
+from gateway.routes import CHECK, TRANSCODER
 from gateway.settings import Settings
 from gateway.tables import GEN, Tables
+from gateway.tokens import TOKENS, token_check
 
 SHARDS = "ordermesh.filters.http.shards"
 _NETWORK_TYPES = "type.googleapis.com/envoy.extensions.filters.network"
@@ -22,6 +26,12 @@ _CALLER = {
     "header": {"key": "x-ordermesh-caller-address", "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
     "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
 }
+# What nobody outside has a part in: what services show and tell each other, and what Envoy tells itself.
+OF_THE_MESH = ("x-ordermesh-caller-address", "x-ordermesh-passed-on")
+_OF_ENVOY = "x-envoy-"
+# What a connection may have sent and not been read; the listener's limit bounds what waits in the other direction.
+_STREAM_WINDOW, _CONNECTION_WINDOW = 1 << 20, 4 << 20
+_MOST_HEADERS, _MOST_HEADER_KIB = 100, 32
 # A caller that vanished without a word is found out: the services behind see Envoy, which always answers.
 _KEEPALIVE = {"interval": "20s", "timeout": "10s"}
 
@@ -41,7 +51,20 @@ def connection_manager(settings: Settings, tables: Tables, host: dict[str, Any])
         "route_config": routes,
         "http_filters": _filters(settings, tables),
         "local_reply_config": local_reply_config(),
-        "http2_protocol_options": {"max_concurrent_streams": 10_000, "connection_keepalive": _KEEPALIVE},
+        "common_http_protocol_options": {
+            "idle_timeout": "300s",
+            "max_headers_count": _MOST_HEADERS,
+            # A route's timeout begins when the request is complete; this one is for those that never are. Streams of
+            # the contracts say on their routes that they have none.
+            "max_stream_duration": f"{settings.unary_timeout_seconds + settings.receive_timeout_seconds}s",
+        },
+        "max_request_headers_kb": _MOST_HEADER_KIB,
+        "http2_protocol_options": {
+            "max_concurrent_streams": 10_000,
+            "initial_stream_window_size": _STREAM_WINDOW,
+            "initial_connection_window_size": _CONNECTION_WINDOW,
+            "connection_keepalive": _KEEPALIVE,
+        },
         # A stream's final status is in its trailers; HTTP/1 callers that ask for them (TE: trailers) see it too.
         "http_protocol_options": {"enable_trailers": True},
         # A path is what the service sees: dots resolved, slashes single, an escaped slash no separator.
@@ -50,13 +73,15 @@ def connection_manager(settings: Settings, tables: Tables, host: dict[str, Any])
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
         "use_remote_address": True,
         "server_name": "ordermesh",
-        # Streams are quiet between heartbeats; their own routes have no timeout, and an idle connection is harmless.
+        # Streams are quiet between heartbeats.
         "stream_idle_timeout": "0s",
-        "request_headers_timeout": "10s",
+        # What is left of an answer once its service is done with it.
+        "stream_flush_timeout": f"{settings.receive_timeout_seconds}s",
+        "request_headers_timeout": f"{settings.receive_timeout_seconds}s",
         "generate_request_id": True,
         "always_set_request_id_in_response": True,
-        **_access_log(settings),
-        **_tracing(settings),
+        **access_log(settings),
+        **(tracing(settings) if settings.otlp is not None or settings.access_log else {}),
     }
 
 
@@ -64,14 +89,32 @@ def _filters(settings: Settings, tables: Tables) -> list[dict[str, Any]]:
     script = {"default_source_code": {"inline_string": check_script()}}
     shards = len(settings.order_shards)
     hint = [_filter(SHARDS, "lua.v3.Lua", {"default_source_code": {"inline_string": shard_script(shards)}})]
+    tokens = [_filter(TOKENS, "jwt_authn.v3.JwtAuthentication", token_check(settings))]
     return [
         _filter(CORS, "cors.v3.Cors", {}),
+        _filter("envoy.filters.http.header_mutation", "header_mutation.v3.HeaderMutation", _taken_out()),
+        # Before all that answers: a browser's call gets its answer in its own form.
         _filter("envoy.filters.http.grpc_web", "grpc_web.v3.GrpcWeb", {}),
+        *address_filters(settings),
+        *(tokens if settings.enforce_access else ()),
+        *user_filters(settings),
         *(hint if sharded(settings) else ()),
         _filter(CHECK, "lua.v3.Lua", script),
+        *keys_filters(settings, tables),
+    ]
+
+
+def keys_filters(settings: Settings, tables: Tables) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Transcoder and router: the last of all, and all that keys need on their way to the token check."""
+    return (
         _filter(TRANSCODER, "grpc_json_transcoder.v3.GrpcJsonTranscoder", _transcoder(settings, tables)),
         _filter("envoy.filters.http.router", "router.v3.Router", {"suppress_envoy_headers": True}),
-    ]
+    )
+
+
+def _taken_out() -> dict[str, Any]:
+    envoys = {"remove_on_match": {"key_matcher": {"prefix": _OF_ENVOY}}}
+    return {"mutations": {"request_mutations": [*({"remove": name} for name in OF_THE_MESH), envoys]}}
 
 
 def _filter(name: str, type_name: str, config: dict[str, Any]) -> dict[str, Any]:
@@ -99,46 +142,3 @@ def _transcoder(settings: Settings, tables: Tables) -> dict[str, Any]:
         "max_request_body_size": settings.max_request_bytes,
         "max_response_body_size": settings.max_response_bytes,
     }
-
-
-def _access_log(settings: Settings) -> dict[str, Any]:
-    if not settings.access_log:
-        return {}
-    line = {
-        "time": "%START_TIME%",
-        "request_id": "%REQ(X-REQUEST-ID)%",
-        "method": "%REQ(X-ENVOY-ORIGINAL-METHOD?:METHOD)%",
-        "path": "%REQ_WITHOUT_QUERY(X-ENVOY-ORIGINAL-PATH?:PATH)%",
-        "protocol": "%PROTOCOL%",
-        "status": "%RESPONSE_CODE%",
-        "grpc_status": "%GRPC_STATUS%",
-        "details": "%RESPONSE_CODE_DETAILS%",
-        "upstream": "%UPSTREAM_CLUSTER%",
-        "duration_ms": "%DURATION%",
-        "received_bytes": "%BYTES_RECEIVED%",
-        "sent_bytes": "%BYTES_SENT%",
-        "trace": "%REQ(TRACEPARENT)%",
-    }
-    formatter = {
-        "name": "envoy.formatter.req_without_query",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery"
-        },
-    }
-    logger = {
-        "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-        "path": settings.access_log,
-        "log_format": {"json_format": line, "formatters": [formatter]},
-    }
-    return {"access_log": [{"name": "envoy.access_loggers.file", "typed_config": logger}]}
-
-
-def _tracing(settings: Settings) -> dict[str, Any]:
-    if settings.otlp is None:
-        return {}
-    config = {
-        "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
-        "grpc_service": {"envoy_grpc": {"cluster_name": "otlp"}, "timeout": "1s"},
-        "service_name": "gateway",
-    }
-    return {"tracing": {"provider": {"name": "envoy.tracers.opentelemetry", "typed_config": config}}}

@@ -15,20 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from gateway.clusters import clusters, socket_address
-from gateway.filters import connection_manager
+from gateway.filters import connection_manager, keys_filters
+from gateway.listeners import listeners, overload_manager
 from gateway.routes import page, virtual_host
 from gateway.settings import Settings, SettingsError, from_environment
 from gateway.tables import GEN, WEB, Tables, load_tables
+from gateway.tokens import internal_listeners, keys_cluster, keys_listener
 from gateway.upstream_tls import secrets_document
 
-# More than the streams that one machine is built for; beyond it new connections are refused rather than all slowed.
-_CONNECTION_LIMIT = {
-    "name": "envoy.resource_monitors.global_downstream_max_connections",
-    "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3"
-        ".DownstreamConnectionsConfig",
-        "max_active_downstream_connections": 50_000,
-    },
+# A caller that sends requests and takes them back at once (CVE-2023-44487) loses its connection; Envoy's own limits.
+_RUNTIME = {
+    "overload.premature_reset_total_stream_count": 500,
+    "overload.premature_reset_min_stream_lifetime_seconds": 1,
+    # Nor does one connection keep a worker from the others.
+    "http.max_requests_per_io_cycle": 100,
 }
 
 
@@ -39,18 +39,17 @@ def render(settings: Settings, tables: Tables | None = None, secrets: Path | Non
 
 def _bootstrap(settings: Settings, tables: Tables, secrets: Path | None) -> dict[str, Any]:
     manager = connection_manager(settings, tables, virtual_host(settings, tables, _pages()))
-    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-    listener = {
-        "name": "gateway",
-        "address": socket_address(settings.listen),
-        "per_connection_buffer_limit_bytes": settings.max_request_bytes,
-        "filter_chains": [chain],
-    }
+    static = {"listeners": listeners(settings, manager), "clusters": clusters(settings, secrets)}
+    if settings.enforce_access:
+        static["listeners"].append(keys_listener(*keys_filters(settings, tables)))
+        static["clusters"].append(keys_cluster())
     return {
         "node": {"id": "gateway", "cluster": "ordermesh"},
-        "admin": {"address": socket_address(settings.admin)},
-        "static_resources": {"listeners": [listener], "clusters": clusters(settings, secrets)},
-        "overload_manager": {"resource_monitors": [_CONNECTION_LIMIT]},
+        "admin": {"address": socket_address(settings.admin), "ignore_global_conn_limit": True},
+        "bootstrap_extensions": [internal_listeners()] if settings.enforce_access else [],
+        "static_resources": static,
+        "layered_runtime": {"layers": [{"name": "gateway", "static_layer": _RUNTIME}]},
+        "overload_manager": overload_manager(settings),
     }
 
 

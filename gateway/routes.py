@@ -7,44 +7,36 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gateway.clusters import sharded
+from gateway.cors import CORS, cors
+from gateway.rates import as_login
 from gateway.settings import Settings
 from gateway.tables import PublicService, RestRoute, Tables
+from gateway.tokens import without_token
 
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 CHECK = "envoy.filters.http.lua"
-CORS = "envoy.filters.http.cors"
 
-_REQUEST_HEADERS = (
-    "authorization",
-    "content-type",
-    "grpc-timeout",
-    "traceparent",
-    "x-grpc-web",
-    "x-ordermesh-account",
-    "x-request-id",
-    "x-user-agent",
-)
-_OF_THE_MESH = ("x-ordermesh-service-token", "x-ordermesh-passed-on")
-"""What services show and tell each other: nobody outside has a part in it."""
+# Streams tell a heartbeat far more often; what is silent for longer is a request that does not end.
+_STREAM_IDLE = "600s"
 _LATER_SECONDS = 1.0
 _FILTER_CONFIG = "type.googleapis.com/envoy.config.route.v3.FilterConfig"
 
 
 def virtual_host(settings: Settings, tables: Tables, pages: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """All routes, and what browsers of other origins may do."""
+    # What Envoy answers by itself is everybody's to see.
+    answered = [*pages, _redirect("/", "/docs")], [*_other_verbs(tables.routes), _direct({"prefix": "/"}, 404)]
+    first, last = ([_free(settings, route) for route in routes] for routes in answered)
     return {
         "name": "ordermesh",
         "domains": ["*"],
-        "typed_per_filter_config": {CORS: _cors(settings)},
-        "request_headers_to_remove": list(_OF_THE_MESH),
+        "typed_per_filter_config": {CORS: cors(settings)},
         "routes": [
-            _preflight(tables),
+            _preflight(settings, tables),
             *(route for service in tables.services for route in _grpc_routes(settings, service)),
-            *pages,
-            _redirect("/", "/docs"),
+            *first,
             *(_rest_route(settings, route) for route in tables.routes),
-            *_other_verbs(tables.routes),
-            _direct({"prefix": "/"}, 404),
+            *last,
         ],
     }
 
@@ -55,27 +47,34 @@ def page(path: str, content_type: str, body: str) -> dict[str, Any]:
     return {**_direct(match, 200, body), "response_headers_to_add": [_header("content-type", content_type)]}
 
 
-def _preflight(tables: Tables) -> dict[str, Any]:
+def _preflight(settings: Settings, tables: Tables) -> dict[str, Any]:
     """Where the CORS filter answers: it leaves direct responses alone, so there is a cluster, which is not called."""
     asks: list[dict[str, Any]] = [_verb("OPTIONS"), {"name": "access-control-request-method", "present_match": True}]
-    return {"match": {"prefix": "/", "headers": asks}, "route": {"cluster": min(tables.areas)}}
+    return _free(settings, {"match": {"prefix": "/", "headers": asks}, "route": {"cluster": min(tables.areas)}})
 
 
 def _grpc_routes(settings: Settings, service: PublicService) -> Iterator[dict[str, Any]]:
     for name in service.streams:
-        yield _grpc_route(settings, {"path": f"/{service.name}/{name}"}, service.area, stream=True)
-    yield _grpc_route(settings, {"prefix": f"/{service.name}/"}, service.area, stream=False)
+        yield _grpc_route({"path": f"/{service.name}/{name}"}, _call(settings, service.area, stream=True))
+    call = _call(settings, service.area, stream=False)
+    for name in service.public:
+        match, read = {"path": f"/{service.name}/{name}"}, name.startswith("Get")
+        free = _free(settings, _grpc_route(match, call))
+        yield free if read else _login(settings, free)
+    yield _grpc_route({"prefix": f"/{service.name}/"}, call)
 
 
-def _grpc_route(settings: Settings, match: dict[str, Any], area: str, *, stream: bool) -> dict[str, Any]:
+def _grpc_route(match: dict[str, Any], call: dict[str, Any]) -> dict[str, Any]:
     # Only gRPC itself: anything else under such a path is an unknown route, not a call with a strange body.
     grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    return {"match": {**match, "headers": [grpc]}, **_call(settings, area, stream=stream), **_as_it_is()}
+    return {"match": {**match, "headers": [grpc]}, **call, "typed_per_filter_config": _as_it_is()}
 
 
 def _rest_route(settings: Settings, route: RestRoute) -> dict[str, Any]:
     # Read by the request check: what to compare the query and the body with.
     known = {"input": route.input, "body": route.body, "bound": ",".join(route.bound)}
+    if route.needed:
+        known["needed"] = "yes"
     result: dict[str, Any] = {
         "match": {**_path_match(route.path), "headers": [_verb(route.verb)]},
         **_call(settings, route.area, stream=route.stream),
@@ -85,7 +84,28 @@ def _rest_route(settings: Settings, route: RestRoute) -> dict[str, Any]:
     if route.stream:
         # Proxies on the way must neither keep nor collect events.
         result["response_headers_to_add"] = [_header("cache-control", "no-cache"), _header("x-accel-buffering", "no")]
+        result["route"]["idle_timeout"] = _STREAM_IDLE
+    if route.public:
+        result = _free(settings, result)
+        return _login(settings, result) if route.verb == "POST" else result
     return result
+
+
+def _free(settings: Settings, route: dict[str, Any]) -> dict[str, Any]:
+    """The route, without a token."""
+    return _with(route, without_token() if settings.enforce_access else {})
+
+
+def _login(settings: Settings, route: dict[str, Any]) -> dict[str, Any]:
+    """The route, counted as one of those that begin a login or go on with one."""
+    return _with(route, as_login(settings))
+
+
+def _with(route: dict[str, Any], per_filter: dict[str, Any]) -> dict[str, Any]:
+    """The route, with more configuration for filters."""
+    if not per_filter:
+        return route
+    return {**route, "typed_per_filter_config": {**route.get("typed_per_filter_config", {}), **per_filter}}
 
 
 def _other_verbs(routes: Sequence[RestRoute]) -> Iterator[dict[str, Any]]:
@@ -103,7 +123,10 @@ def _call(settings: Settings, area: str, *, stream: bool) -> dict[str, Any]:
     """Streams end when they end; other calls when the caller's deadline passes, and no later than ours."""
     again = _another_shard() if area == sharded(settings) else {}
     if stream:
-        return {"route": {"cluster": area, "timeout": "0s", "idle_timeout": "0s", **again}}
+        lasting = {"max_stream_duration": "0s"}
+        return {
+            "route": {"cluster": area, "timeout": "0s", "idle_timeout": "0s", "max_stream_duration": lasting, **again}
+        }
     seconds = settings.unary_timeout_seconds
     # Told to the service when the caller names no deadline, so that nobody works for nobody. Ours passes first: it is
     # answered with reason and details, while a server whose deadline passes says nothing but its code.
@@ -153,29 +176,18 @@ def _direct(match: dict[str, Any], status: int, body: str = "") -> dict[str, Any
     reply: dict[str, Any] = {"status": status}
     if body:
         reply["body"] = {"inline_string": body}
-    return {"match": match, "direct_response": reply, **_as_it_is()}
+    return {"match": match, "direct_response": reply, "typed_per_filter_config": _as_it_is()}
 
 
 def _redirect(path: str, to: str) -> dict[str, Any]:
-    return {"match": {"path": path}, "redirect": {"path_redirect": to, "response_code": "FOUND"}, **_as_it_is()}
+    return {
+        "match": {"path": path},
+        "redirect": {"path_redirect": to, "response_code": "FOUND"},
+        "typed_per_filter_config": _as_it_is(),
+    }
 
 
 def _as_it_is() -> dict[str, Any]:
     """Neither checked nor transcoded."""
     off = {"@type": _FILTER_CONFIG, "disabled": True}
-    return {"typed_per_filter_config": {CHECK: off, TRANSCODER: off}}
-
-
-def _cors(settings: Settings) -> dict[str, Any]:
-    own = {"safe_regex": {"regex": r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"}}
-    others = [
-        {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in settings.cors_origins
-    ]
-    return {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
-        "allow_origin_string_match": [own, *others],
-        "allow_methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-        "allow_headers": ", ".join(_REQUEST_HEADERS),
-        "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin, x-request-id",
-        "max_age": "86400",
-    }
+    return {CHECK: off, TRANSCODER: off}

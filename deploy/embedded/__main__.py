@@ -71,7 +71,9 @@ async def _run(mesh: LocalMesh, console: Console) -> None:
     if started:
         console.print(banner(mesh), highlight=False, soft_wrap=True)
         _show_first_users(mesh, console)
+        keeping = asyncio.create_task(mesh.access_log.keep_small())
         await asked_to_stop.wait()
+        keeping.cancel()
         console.print("Stopping. Data stays in", mesh.directory, highlight=False)
     await supervisor.stop()
     state.remove()

@@ -19,6 +19,8 @@ def banner(mesh: LocalMesh) -> str:
     gateway = mesh.ports.address("gateway")
     places = {
         "REST, gRPC, grpc-web": f"http://{gateway}",
+        "the same with TLS": f"https://{mesh.ports.address('gateway_tls')}",
+        "whose authority is": str(mesh.gateway_certificate.authority),
         "API page": f"http://{gateway}/docs",
         "health": f"http://{gateway}/health",
         "order service (gRPC)": mesh.ports.address("order"),

@@ -5,11 +5,13 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from deploy.embedded.component import Component
 from deploy.embedded.errors import DeployError
+from deploy.embedded.gateway_certificate import GatewayCertificate
 from deploy.embedded.probes import http_serves
 from deploy.embedded.process import Command
 from deploy.embedded.wheels import folder
@@ -24,6 +26,7 @@ class Envoy:
     admin_address: str
     environment: Mapping[str, str]
     repository: Path
+    certificate: GatewayCertificate
 
     def component(self, needs: tuple[str, ...]) -> Component:
         """Return what the supervisor runs."""
@@ -51,7 +54,8 @@ class Envoy:
         )
 
     async def render(self) -> None:
-        """Write Envoy's configuration."""
+        """Make the certificate if need be, and write Envoy's configuration."""
+        self.certificate.make(datetime.now(UTC))
         self.configuration.parent.mkdir(parents=True, exist_ok=True)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -60,7 +64,7 @@ class Envoy:
             "--output",
             str(self.configuration),
             cwd=self.repository,
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.certificate.environment(), **self.environment},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

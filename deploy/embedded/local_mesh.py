@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from deploy.embedded.access_log import AccessLog
 from deploy.embedded.certificates import SUPERVISOR, Certificates
 from deploy.embedded.component import Component
 from deploy.embedded.envoy import Envoy
 from deploy.embedded.errors import DeployError
+from deploy.embedded.gateway_certificate import GatewayCertificate
 from deploy.embedded.plan import MOST_SHARDS, NAMES, Ports, Service, order_shards, services, with_needs
 from deploy.embedded.postgres import Postgres
 from deploy.embedded.probes import grpc_serves
@@ -83,6 +85,16 @@ class LocalMesh:
     def certificates(self) -> Certificates:
         """The certificates by which the parts know each other."""
         return Certificates.at(self.directory / "tls")
+
+    @property
+    def gateway_certificate(self) -> GatewayCertificate:
+        """What the gateway shows who it is with."""
+        return GatewayCertificate(self.directory / "gateway")
+
+    @property
+    def access_log(self) -> AccessLog:
+        """What the gateway writes a line in for each request."""
+        return AccessLog(self.logs / "gateway-access.log", self.ports.address("gateway_admin"))
 
     def addresses(self) -> dict[str, str]:
         """Return the variables that say where every part is; no secrets.
@@ -164,8 +176,11 @@ class LocalMesh:
             configuration=self.run / "envoy.json",
             log=self.logs / "gateway.log",
             admin_address=self.ports.address("gateway_admin"),
-            environment=self.environment() | self.certificates.environment("gateway", "ORDERMESH_GATEWAY_UPSTREAM"),
+            environment={"ORDERMESH_GATEWAY_ACCESS_LOG": str(self.access_log.path)}
+            | self.environment()
+            | self.certificates.environment("gateway", "ORDERMESH_GATEWAY_UPSTREAM"),
             repository=REPOSITORY,
+            certificate=self.gateway_certificate,
         )
         behind = tuple(service.name for service in services(self.shards) if service.name in self.names)
         return envoy.component(needs=behind)

@@ -67,6 +67,7 @@ OFFSETS: Mapping[str, int] = MappingProxyType(
         "postgres": 2,
         "redis": 3,
         "engine": 4,
+        "gateway_tls": 7,
         **{service.name: 10 + index for index, service in enumerate(SERVICES)},
         **{f"{service.name}_metrics": 30 + index for index, service in enumerate(SERVICES)},
         **{name: 50 + shard for shard, name in enumerate(order_shards(MOST_SHARDS)) if shard},
@@ -154,11 +155,11 @@ def with_needs(names: Iterable[str], shards: int = 1) -> tuple[str, ...]:
 
 
 def _listed(numbers: Mapping[str, int], parts: frozenset[str]) -> dict[str, int]:
-    """Return the ports of `parts`, those for metrics and administration included."""
+    """Return the ports of `parts`, those for metrics, administration and TLS included."""
     return {
         name: number
         for name, number in numbers.items()
-        if name.removesuffix("_metrics").removesuffix("_admin") in parts
+        if name.removesuffix("_metrics").removesuffix("_admin").removesuffix("_tls") in parts
     }
 
 

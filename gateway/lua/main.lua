@@ -1,5 +1,5 @@
 -- Checks REST requests before they are transcoded, since the transcoder drops unknown fields without a word.
--- What to compare with stands in the route's metadata: `input`, `body` and `bound` (see gateway/routes.py).
+-- What to compare with stands in the route's metadata: `input`, `body`, `needed` and `bound` (see gateway/routes.py).
 
 local function set(text)
   local result = {}
@@ -27,6 +27,9 @@ end
 local function check_body(handle, route, bound)
   local buffer = handle:body()
   if not buffer or buffer:length() == 0 then
+    if route.needed then
+      error({ reason = "INVALID_FIELD", text = "value is required", field = route.body }, 0)
+    end
     return
   end
   if route.body == "" then
@@ -53,7 +56,7 @@ end
 
 function envoy_on_request(handle)
   local metadata = handle:metadata()
-  local route = { input = metadata:get("input"), body = metadata:get("body") }
+  local route = { input = metadata:get("input"), body = metadata:get("body"), needed = metadata:get("needed") }
   if not route.input then
     return
   end

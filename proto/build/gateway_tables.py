@@ -32,10 +32,14 @@ _SPECIAL = {
 
 
 def routes_file(contract: Contract) -> bytes:
-    """`gateway/routes.json`: the public services with their streams, and every REST route, the most literal first."""
+    """`gateway/routes.json`: the public services, and every REST route, the most literal first.
+
+    Each service has its streams, and what is called without a token.
+    """
+    free = frozenset(grant.access for grant in contract.grants if grant.public)
     table = {
-        "services": [_service_entry(service) for service in contract.public_services()],
-        "routes": [_route_entry(route) for route in routes(contract)],
+        "services": [_service_entry(service, free) for service in contract.public_services()],
+        "routes": [_route_entry(contract, route, free) for route in routes(contract)],
     }
     return (json.dumps(table, indent=1) + "\n").encode()
 
@@ -59,12 +63,15 @@ def area(service: str) -> str:
     return service.split(".")[1]
 
 
-def _service_entry(service: Service) -> dict[str, Any]:
+def _service_entry(service: Service, free: frozenset[str]) -> dict[str, Any]:
     streams = [method.name for method in service.methods if method.server_streaming or method.client_streaming]
-    return {"name": service.name, "area": area(service.name), "streams": streams}
+    public = [method.name for method in service.methods if method.access in free]
+    return {"name": service.name, "area": area(service.name), "streams": streams, "public": public}
 
 
-def _route_entry(route: Route) -> dict[str, Any]:
+def _route_entry(contract: Contract, route: Route, free: frozenset[str]) -> dict[str, Any]:
+    fields = {field.name: field for field in contract.messages[route.method.input].fields}
+    body = fields.get(route.binding.body)
     return {
         "verb": route.binding.verb,
         "path": route.binding.path,
@@ -72,8 +79,10 @@ def _route_entry(route: Route) -> dict[str, Any]:
         "area": area(route.method.service),
         "input": route.method.input,
         "body": route.binding.body,
+        "needed": body is not None and body.required,
         "bound": list(route.fields),
         "stream": route.method.server_streaming,
+        "public": route.method.access in free,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,9 @@ async def post_all(
     bodies: Callable[[int], Iterator[bytes]],
     count: int,
     connections: int,
+    *,
     headers: Sequence[tuple[str, str]] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> HttpLoad:
     """Sends requests over several connections, each as soon as the one before it is answered.
 
@@ -40,13 +43,14 @@ async def post_all(
         count: Requests of each connection.
         connections: Number of connections.
         headers: What goes along with each request.
+        tls: What the connections are encrypted with; None for plain ones.
     """
     latencies: list[float] = []
     failed: dict[str, int] = {}
 
     async def connection(number: int) -> None:
         host, _, port = address.rpartition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=tls)
         more = "".join(f"{name}: {value}\r\n" for name, value in headers)
         head = f"POST {path} HTTP/1.1\r\nhost: {address}\r\n{more}content-type: application/json\r\ncontent-length: "
         source = bodies(number)

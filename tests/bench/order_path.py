@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -168,7 +169,10 @@ async def _rest(mesh: Mesh, orders: int) -> tuple[float, float]:
             yield json.dumps(_order(f"{run}-{connection}-{number}", connection)).encode()
 
     shown = Tokens.read(await desks_of(mesh).tokens()).of(ACCOUNTS[0])
-    load = await post_all(mesh.address("gateway"), "/api/v1/orders", bodies, orders // CALLERS, CALLERS, shown)
+    tls = ssl.create_default_context(cafile=str(mesh.local.gateway_certificate.authority))
+    load = await post_all(
+        mesh.address("gateway_tls"), "/api/v1/orders", bodies, orders // CALLERS, CALLERS, headers=shown, tls=tls
+    )
     if load.failed:
         raise RuntimeError(f"REST orders failed: {load.failed}")
     return load.per_second, percentile(load.latencies, 0.5) * 1e3

@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
+from ordermesh.identity.v1 import authentication_pb2, identity_service_pb2_grpc, signing_key_pb2
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2, order_service_pb2_grpc, order_stream_pb2
 from ordermesh.type.v1 import risk_breach_pb2, stream_pb2
 
@@ -32,6 +33,8 @@ class Seen:
     requests: list[Message] = field(default_factory=list)
     # Seconds that each order's caller still gave it; None without a deadline.
     seconds_left: list[float | None] = field(default_factory=list)
+    # Metadata of each order's call.
+    metadata: list[dict[str, list[str]]] = field(default_factory=list)
     # Set when a stream's caller has gone.
     stream_ended: threading.Event = field(default_factory=threading.Event)
 
@@ -59,6 +62,10 @@ class MemoryOrderService(order_service_pb2_grpc.OrderServiceServicer):
     ) -> order_entry_pb2.PlaceOrderResponse:
         self._seen.requests.append(request)
         self._seen.seconds_left.append(context.time_remaining())
+        shown: dict[str, list[str]] = {}
+        for key, value in context.invocation_metadata():
+            shown.setdefault(key, []).append(value if isinstance(value, str) else value.decode("latin-1"))
+        self._seen.metadata.append(shown)
         if request.account_id == SILENT_ACCOUNT:
             ended = threading.Event()
             if context.add_callback(ended.set):
@@ -109,14 +116,38 @@ class MemoryOrderService(order_service_pb2_grpc.OrderServiceServicer):
             self._seen.stream_ended.wait()
 
 
+class MemoryIdentityService(identity_service_pb2_grpc.IdentityServiceServicer):
+    """Tells the keys that tokens are signed with; may be away."""
+
+    def __init__(self) -> None:
+        self.keys: list[signing_key_pb2.JsonWebKey] = []
+        self.away = False
+        self.asked = 0
+
+    def GetJsonWebKeySet(
+        self, _request: signing_key_pb2.GetJsonWebKeySetRequest, context: grpc.ServicerContext
+    ) -> signing_key_pb2.GetJsonWebKeySetResponse:
+        self.asked += 1
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        return signing_key_pb2.GetJsonWebKeySetResponse(keys=self.keys)
+
+    def Login(
+        self, _request: authentication_pb2.LoginRequest, _context: grpc.ServicerContext
+    ) -> authentication_pb2.LoginResponse:
+        return authentication_pb2.LoginResponse()
+
+
 class Upstream:
     """The running server."""
 
     def __init__(self, port: int = 0) -> None:
         self.seen = Seen()
+        self.identity = MemoryIdentityService()
         self.health = health.HealthServicer()
         self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
         order_service_pb2_grpc.add_OrderServiceServicer_to_server(MemoryOrderService(self.seen), self._server)
+        identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(self.identity, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from proto.build.model import Contract
-from proto.build.openapi.operations import operation
+from proto.build.openapi.operations import FAILURES, TOKEN, operation
 from proto.build.openapi.schemas import Schemas, short_name
 from proto.build.template import routes
 
@@ -31,9 +31,35 @@ A field or parameter that the request does not have is an error, as is a value o
 `google.rpc.Status`; its detail `ErrorInfo` has a `reason` of the enum `type.ErrorReason` (without its prefix) and the \
 domain `ordermesh.dev`, and `BadRequest` names the fields.
 
+All but what is marked as open wants an access token, in `authorization: Bearer <token>`. Answers tell by \
+`x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` what is left of the caller's limit.
+
 Streams are Server-Sent Events: `subscribed`, then a snapshot between `snapshot_begin` and `snapshot_end`, then \
 updates with heartbeats between. A stream that ends without `going_away` ended by a fault; connect again with the last \
 resume token."""
+
+
+_SCHEMES = {
+    TOKEN: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token of IdentityService: `POST /api/v1/auth/login` gives one to a user, and "
+        "`POST /api/v1/auth/api-keys:exchange` to a program with a key. It lives some minutes; "
+        "`POST /api/v1/auth/refresh` gives the next.",
+    }
+}
+_TOLD = {
+    "401": "There is no access token, or it is not good: damaged, ended, or of another installation. `INVALID_TOKEN`.",
+    "403": "The caller is known, but may not do this, or not to that account. `PERMISSION_DENIED`.",
+    "429": "More requests than are let through. `RetryInfo` and `retry-after` say when to try again.",
+}
+_LIMITS = {
+    "retry-after": "Seconds after which to try again.",
+    "x-ratelimit-limit": "Requests that may come at once.",
+    "x-ratelimit-remaining": "How many of them are left.",
+    "x-ratelimit-reset": "Seconds until there are more.",
+}
 
 
 def openapi_file(contract: Contract) -> bytes:
@@ -54,8 +80,18 @@ def _document(contract: Contract) -> dict[str, Any]:
             for service in contract.public_services()
         ],
         "paths": paths,
-        "components": {"schemas": schemas.all(), "responses": {"Error": error}},
+        "components": {"schemas": schemas.all(), "responses": _responses(error), "securitySchemes": _SCHEMES},
     }
+
+
+def _responses(error: dict[str, Any]) -> dict[str, Any]:
+    told = {FAILURES[status]: {**error, "description": text} for status, text in _TOLD.items()}
+    headers = {name: {"description": text, "schema": {"type": "integer"}} for name, text in _LIMITS.items()}
+    told[FAILURES["429"]]["headers"] = headers
+    told[FAILURES["401"]]["headers"] = {
+        "www-authenticate": {"description": "The scheme, `Bearer`.", "schema": {"type": "string"}}
+    }
+    return {FAILURES["default"]: error, **told}
 
 
 def _paths(contract: Contract, schemas: Schemas) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,10 @@ from proto.build.model import Contract, Field, Kind
 from proto.build.openapi.schemas import Schemas
 from proto.build.template import Route
 
+TOKEN = "access_token"  # noqa: S105 - a name
+"""The security scheme of operations that want a token."""
+FAILURES = {"401": "Unauthenticated", "403": "Denied", "429": "TooMany", "default": "Error"}
+"""Failures by their status, as components."""
 _JSON = "application/json"
 _EVENTS = "text/event-stream"
 _HTTP_BODY = "google.api.HttpBody"
@@ -19,6 +23,7 @@ _ONE_VALUE = ("google.protobuf.Timestamp", "google.protobuf.Duration", "google.p
 def operation(contract: Contract, schemas: Schemas, route: Route, number: int) -> dict[str, Any]:
     """One operation; `number` tells apart the bindings of one RPC, from 1."""
     method = route.method
+    free = any(grant.public and grant.access == method.access for grant in contract.grants)
     service = method.service.rsplit(".", 1)[1]
     summary, _, rest = method.comment.partition(". ")
     result: dict[str, Any] = {
@@ -27,11 +32,18 @@ def operation(contract: Contract, schemas: Schemas, route: Route, number: int) -
         "summary": summary.removesuffix("."),
         "description": rest or method.comment,
         "parameters": [*_path_parameters(contract, schemas, route), *_query_parameters(contract, schemas, route)],
-        "responses": {"200": _success(contract, schemas, route), "default": {"$ref": "#/components/responses/Error"}},
+        "responses": {"200": _success(contract, schemas, route), **_failures(free)},
+        "security": [] if free else [{TOKEN: []}],
     }
     if route.binding.body:
         result["requestBody"] = _body(contract, schemas, route)
     return result
+
+
+def _failures(free: bool) -> dict[str, Any]:
+    """All failures have one form; named are those that say what to do about them."""
+    named = ("429",) if free else ("401", "403", "429")
+    return {status: {"$ref": f"#/components/responses/{FAILURES[status]}"} for status in (*named, "default")}
 
 
 def _fields(contract: Contract, route: Route) -> dict[str, Field]:

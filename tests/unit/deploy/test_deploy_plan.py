@@ -83,6 +83,7 @@ def test_the_environment_holds_addresses_under_the_names_services_read() -> None
     """Each service finds itself and its peers under ORDERMESH_<NAME>_ADDRESS."""
     environment = Ports.from_base(9000).environment(["gateway", "order"])
     assert environment == {
+        "ORDERMESH_GATEWAY_TLS_ADDRESS": "127.0.0.1:9007",
         "ORDERMESH_GATEWAY_ADDRESS": "127.0.0.1:9000",
         "ORDERMESH_GATEWAY_ADMIN_ADDRESS": "127.0.0.1:9001",
         "ORDERMESH_ORDER_ADDRESS": "127.0.0.1:9014",

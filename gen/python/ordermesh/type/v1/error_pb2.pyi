@@ -142,6 +142,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The service is draining."""
     ERROR_REASON_COMPONENT_DOWN: _ErrorReason.ValueType  # 125
     """A component that the health check covers is down."""
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 127
+    """More requests of the user, or from the address, than the gateway lets through; `RetryInfo` says when to try again."""
     ERROR_REASON_ORDER_LIST_MISMATCH: _ErrorReason.ValueType  # 160
     """Orders that do not make a list of the type asked for; the field and the rule say which."""
     ERROR_REASON_DUPLICATE_CLIENT_ORDER_LIST_ID: _ErrorReason.ValueType  # 161
@@ -346,6 +348,8 @@ ERROR_REASON_DRAINING: ErrorReason.ValueType  # 124
 """The service is draining."""
 ERROR_REASON_COMPONENT_DOWN: ErrorReason.ValueType  # 125
 """A component that the health check covers is down."""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 127
+"""More requests of the user, or from the address, than the gateway lets through; `RetryInfo` says when to try again."""
 ERROR_REASON_ORDER_LIST_MISMATCH: ErrorReason.ValueType  # 160
 """Orders that do not make a list of the type asked for; the field and the rule say which."""
 ERROR_REASON_DUPLICATE_CLIENT_ORDER_LIST_ID: ErrorReason.ValueType  # 161

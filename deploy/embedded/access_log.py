@@ -1,0 +1,41 @@
+"""The gateway's access log, kept from filling the disk: the file before it is kept, older ones are not."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from deploy.embedded.process import ROTATE_LOG_AT_BYTES
+
+INTERVAL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLog:
+    """A file that Envoy appends to."""
+
+    path: Path
+    admin_address: str
+    most_bytes: int = 4 * ROTATE_LOG_AT_BYTES
+
+    async def keep_small(self, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        """Look at the file now and then, for ever."""
+        while True:
+            await self.rotate()
+            await asyncio.sleep(interval_seconds)
+
+    async def rotate(self) -> None:
+        """Begin a new file when this one is large."""
+        try:
+            if self.path.stat().st_size < self.most_bytes:
+                return
+        except FileNotFoundError:
+            return
+        self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+        try:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                await client.post(f"http://{self.admin_address}/reopen_logs")
+        except httpx.TransportError:
+            # Envoy is not there: when it starts it opens a file of the name.
+            return

@@ -1,0 +1,107 @@
+"""Access tokens at the gateway: verified by Envoy with the keys that IdentityService tells.
+
+The services verify them again and have the last word; here, what shows none is refused before it costs them anything,
+and who calls becomes known to the limits and to the access log.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.settings import Settings
+
+TOKENS = "envoy.filters.http.jwt_authn"
+"""Name of the filter, and of the metadata in which it says what it found."""
+CLAIMS, FAILURE = "claims", "failure"
+"""Where in its metadata the claims of a token are, and what is wrong with one."""
+KEYS = "keys"
+"""The cluster, and the listener within Envoy itself, at which the keys are JSON."""
+KEYS_PATH = "/.well-known/jwks.json"
+_TYPE = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3"
+_MANAGER = "type.googleapis.com/envoy.extensions.filters.network"
+_SKEW_SECONDS = 5
+# A verified token is remembered: an ECDSA signature costs a tenth of a millisecond, and a client sends one many times.
+_REMEMBERED = 10_000
+
+
+def token_check(settings: Settings) -> dict[str, Any]:
+    """The filter's configuration: every request needs a token, but on routes that say they need none."""
+    provider = {
+        "issuer": settings.issuer,
+        "audiences": [settings.audience],
+        "remote_jwks": {
+            "http_uri": {"uri": f"http://{KEYS}{KEYS_PATH}", "cluster": KEYS, "timeout": "2s"},
+            "cache_duration": f"{settings.keys_seconds}s",
+            # Envoy listens before it has keys, and asks on while IdentityService is away: nobody is let in meanwhile.
+            "async_fetch": {"fast_listener": True, "failed_refetch_duration": "1s"},
+        },
+        # The services read it, too.
+        "forward": True,
+        # Not in the query, where it would stand in logs and in browsers' histories.
+        "from_headers": [{"name": "authorization", "value_prefix": prefix} for prefix in ("Bearer ", "bearer ")],
+        "payload_in_metadata": CLAIMS,
+        "failed_status_in_metadata": FAILURE,
+        "clock_skew_seconds": _SKEW_SECONDS,
+        "require_expiration": True,
+        "jwt_cache_config": {"jwt_cache_size": _REMEMBERED},
+    }
+    return {
+        "providers": {"identity": provider},
+        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "identity"}}],
+    }
+
+
+def without_token() -> dict[str, Any]:
+    """What a route says that needs none."""
+    return {TOKENS: {"@type": f"{_TYPE}.PerRouteConfig", "disabled": True}}
+
+
+def keys_listener(transcoder: dict[str, Any], router: dict[str, Any]) -> dict[str, Any]:
+    """A listener that only Envoy itself reaches: the check wants keys by HTTP, and IdentityService speaks gRPC."""
+    manager = {
+        "@type": f"{_MANAGER}.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": KEYS,
+        "route_config": {
+            "name": KEYS,
+            "virtual_hosts": [
+                {
+                    "name": KEYS,
+                    "domains": ["*"],
+                    "routes": [{"match": {"path": KEYS_PATH}, "route": {"cluster": "identity", "timeout": "2s"}}],
+                }
+            ],
+        },
+        "http_filters": [transcoder, router],
+    }
+    return {
+        "name": KEYS,
+        "internal_listener": {},
+        "ignore_global_conn_limit": True,
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+        ],
+    }
+
+
+def keys_cluster() -> dict[str, Any]:
+    """The way from the token check to that listener."""
+    address = {"envoy_internal_address": {"server_listener_name": KEYS}}
+    return {
+        "name": KEYS,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": KEYS,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+    }
+
+
+def internal_listeners() -> dict[str, Any]:
+    """What of Envoy must be there for a listener within itself."""
+    return {
+        "name": "envoy.bootstrap.internal_listener",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
+        },
+    }

@@ -1,0 +1,240 @@
+"""Callers that misbehave, at a real Envoy: each is let go, and the others do not feel it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.settings import Address
+from tests.fakes.gateway_upstream import ENDLESS_ACCOUNT, SILENT_ACCOUNT, Upstream
+from tests.integration.gateway.answers import ORDER, detail, reason
+from tests.integration.gateway.conftest import Gateway, settings_for, until
+
+PATIENCE = 20
+CONNECTIONS = 30
+HEAD = b"POST /api/v1/orders HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n"
+
+
+@pytest.fixture(scope="module")
+def strict(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with little patience."""
+    settings = settings_for(
+        upstream.port, unary_timeout_seconds=1.0, receive_timeout_seconds=1.0, max_connections=CONNECTIONS
+    )
+    running = Gateway(tmp_path_factory.mktemp("strict"), settings)
+    until(lambda: running.is_healthy("order"), "the order service being healthy")
+    yield running
+    running.stop()
+
+
+def connected(gateway: Gateway) -> socket.socket:
+    """A connection."""
+    host, _, port = gateway.address.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
+
+
+def to_the_end(connection: socket.socket) -> bytes:
+    """All that comes until the gateway ends the connection."""
+    read = b""
+    with suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            read += part
+    return read
+
+
+def serves(gateway: Gateway) -> bool:
+    """Whether somebody else is served."""
+    return httpx.get(f"{gateway.url}/api/v1/orders", timeout=PATIENCE).status_code == 200
+
+
+def dripped(connection: socket.socket, text: bytes, ended: threading.Event) -> None:
+    """Sends byte by byte, for ever."""
+    with suppress(OSError):
+        while not ended.wait(0.1):
+            connection.sendall(text)
+
+
+@pytest.mark.parametrize(
+    ("begun", "drip", "status"),
+    [(b"GET /api/v1/orders HTTP/1.1\r\nx-slow: ", b"a", b"408"), (HEAD + b"\r\n", b" ", b"408"), (b"", b"", b"")],
+    ids=["head", "body", "nothing"],
+)
+def test_a_slow_request_is_given_up(strict: Gateway, begun: bytes, drip: bytes, status: bytes) -> None:
+    """A head that does not end, and a body that does not end, however busy their sender is."""
+    ended = threading.Event()
+    with connected(strict) as connection:
+        connection.sendall(begun)
+        sender = threading.Thread(target=dripped, args=(connection, drip, ended))
+        sender.start()
+        try:
+            if status:
+                answer = to_the_end(connection)
+                assert answer.split(b" ")[1] == status
+                assert json.loads(answer.partition(b"\r\n\r\n")[2])["details"][0]["reason"] == "DEADLINE_EXCEEDED"
+            assert serves(strict)
+        finally:
+            ended.set()
+            sender.join()
+
+
+def test_a_stream_outlives_those_limits(strict: Gateway) -> None:
+    """What is silent on purpose is no slow request: an event stream goes on."""
+    with (
+        httpx.Client(base_url=strict.url, timeout=3) as client,
+        client.stream("GET", "/api/v1/stream/orders", params={"account_id": ENDLESS_ACCOUNT}) as answer,
+    ):
+        lines = answer.iter_lines()
+        assert next(lines).startswith("data: ")
+
+        def all_lines() -> None:
+            for _ in lines:
+                pass
+
+        # The stream's own silence, not the gateway, ends the wait.
+        with pytest.raises(httpx.ReadTimeout):
+            all_lines()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"x-large: " + b"a" * 40_000 + b"\r\n",
+        b"".join(b"x-%d: a\r\n" % number for number in range(150)),
+        b"cookie: " + b"a=b; " * 10_000 + b"\r\n",
+    ],
+    ids=["one", "many", "cookies"],
+)
+def test_large_heads_are_refused(strict: Gateway, head: bytes) -> None:
+    """By their bytes and by their number."""
+    with connected(strict) as connection:
+        connection.sendall(b"GET /api/v1/orders HTTP/1.1\r\nhost: x\r\n" + head + b"\r\n")
+        answer = to_the_end(connection)
+    assert answer.split(b" ")[1] == b"431"
+    assert serves(strict)
+
+
+def test_a_large_body_is_refused_before_it_has_come(strict: Gateway) -> None:
+    """Whatever length it says it has, or none."""
+    for head in (b"content-length: 5000000\r\n", b"transfer-encoding: chunked\r\n"):
+        with connected(strict) as connection:
+            connection.sendall(
+                b"POST /api/v1/orders HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n" + head + b"\r\n"
+            )
+            with suppress(OSError):
+                for _ in range(60):
+                    chunk = b"a" * 65536
+                    connection.sendall(b"%x\r\n%s\r\n" % (len(chunk), chunk) if b"chunked" in head else chunk)
+            answer = to_the_end(connection)
+        assert not answer or answer.split(b" ")[1] == b"413"
+    assert serves(strict)
+
+
+def test_a_caller_that_never_reads_is_let_go(tmp_path: Path, upstream: Upstream) -> None:
+    """What waits for it is not kept for ever."""
+    gateway = Gateway(tmp_path, settings_for(upstream.port, receive_timeout_seconds=1.0))
+    # Small, with a large answer: more than the kernel keeps for a connection.
+    body = json.dumps({"orders": [{"client_order_id": "c"}] * 10_000}).encode()
+    head = (
+        b"POST /api/v1/orders:batch HTTP/1.1\r\nhost: x\r\n"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    )
+
+    def counted(name: str) -> int:
+        return int(gateway.admin(f"/stats?filter=^http.gateway.{name}$").split(":")[-1])
+
+    try:
+        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            host, _, port = gateway.address.rpartition(":")
+            deaf.connect((host, int(port)))
+            deaf.sendall(head + body)
+            until(lambda: counted("downstream_rq_active") == 1, "the request being there")
+            until(lambda: counted("downstream_cx_active") == 0, "the caller being let go")
+        assert serves(gateway)
+    finally:
+        gateway.stop()
+
+
+def test_more_connections_than_there_may_be_are_refused(strict: Gateway) -> None:
+    """At once; when others have gone there is room again."""
+    with ExitStack() as many:
+        for _ in range(CONNECTIONS + 10):
+            many.enter_context(connected(strict))
+        last = many.enter_context(connected(strict))
+        assert to_the_end(last) == b""
+    until(lambda: _serves_again(strict), "room for another")
+
+
+def _serves_again(gateway: Gateway) -> bool:
+    with suppress(httpx.TransportError):
+        return serves(gateway)
+    return False
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """A frame of HTTP/2."""
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def test_requests_taken_back_at_once_end_the_connection(strict: Gateway) -> None:
+    """Thousands of streams, each opened and reset (CVE-2023-44487): the gateway says go away."""
+    # :method GET, :scheme http, :path /, :authority x
+    request = bytes([0x82, 0x86, 0x84, 0x41, 0x01]) + b"x"
+    with connected(strict) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+        with suppress(OSError):
+            for number in range(1, 6001, 2):
+                connection.sendall(frame(1, 5, number, request) + frame(3, 0, number, struct.pack(">I", 8)))
+        to_the_end(connection)
+    stats = strict.admin("/stats?filter=premature_reset|rapid|downstream_rq_too_many_premature_resets")
+    assert any(int(line.split(":")[-1]) > 0 for line in stats.splitlines()), stats
+    assert serves(strict)
+
+
+def sent_for_ever(connection: socket.socket, text: bytes) -> None:
+    """Sends until that fails, or far more than would be taken."""
+    for _ in range(2000):
+        connection.sendall(text)
+
+
+def test_floods_of_frames_end_the_connection(strict: Gateway) -> None:
+    """Pings and settings that want an answer each, from a caller that reads none."""
+    for kind, payload in ((6, b"12345678"), (4, b"")):
+        with connected(strict) as connection:
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+            with pytest.raises(OSError):  # noqa: PT011 - reset, or broken: as the kernel has it
+                sent_for_ever(connection, frame(kind, 0, 0, payload) * 1000)
+    assert serves(strict)
+
+
+def test_a_service_that_hangs_takes_nobody_with_it(tmp_path: Path, upstream: Upstream) -> None:
+    """Calls to it beyond what it may have are refused at once, and the other services answer as ever."""
+    hanging = Upstream()
+    hanging.start()
+    settings = settings_for(upstream.port, max_calls=20)
+    areas = {**settings.upstreams, "order": Address("127.0.0.1", hanging.port)}
+    gateway = Gateway(tmp_path, settings_for(upstream.port, upstreams=areas, max_calls=20, unary_timeout_seconds=4.0))
+    order = {**ORDER, "account_id": SILENT_ACCOUNT}
+    try:
+        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
+        with ThreadPoolExecutor(40) as pool, httpx.Client(base_url=gateway.url, timeout=PATIENCE) as client:
+            asked = [pool.submit(client.post, "/api/v1/orders", json=order) for _ in range(40)]
+            until(lambda: sum(each.done() for each in asked) >= 20, "the rest being refused", 3)
+            refused = [each.result() for each in asked if each.done()]
+            assert {(each.status_code, reason(each)) for each in refused} == {(503, "SERVICE_UNAVAILABLE")}
+            assert detail(refused[0], "google.rpc.RetryInfo") is not None
+            assert client.get("/.well-known/jwks.json").status_code == 200
+            assert {each.result().status_code for each in asked} == {503, 504}
+    finally:
+        gateway.stop()
+        hanging.stop()

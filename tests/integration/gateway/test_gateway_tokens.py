@@ -1,0 +1,221 @@
+"""Access tokens at a real Envoy: what is refused, how that is told, and that nothing is let in without keys."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import httpx
+import jwt
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from ordermesh.identity.v1 import authentication_pb2, identity_service_pb2_grpc
+from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc
+from tests.fakes.gateway_upstream import Upstream
+from tests.fakes.signer import Signer
+from tests.integration.gateway.answers import ORDER, detail, reason
+from tests.integration.gateway.conftest import Gateway, settings_for, until
+
+PLACE_ORDER = "/ordermesh.order.v1.OrderService/PlaceOrder"
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header that shows a token."""
+    return {"authorization": f"Bearer {token}"}
+
+
+def bad_tokens(signer: Signer) -> dict[str, str]:
+    """Tokens that are not good, by what is wrong with them."""
+    good = signer.token()
+    head, body, signature = good.split(".")
+    changed = base64.urlsafe_b64encode(base64.urlsafe_b64decode(body + "==").replace(b"u-1", b"u-2")).decode()
+    key = signer.public.x
+    return {
+        "ended": signer.token(ends_in=-60),
+        "another issuer": signer.token(iss="elsewhere"),
+        "another audience": signer.token(aud="elsewhere"),
+        "no end": signer.token(exp=None),
+        "not yet": signer.token(nbf=4_000_000_000),
+        "changed": f"{head}.{changed.rstrip('=')}.{signature}",
+        "no signature": f"{head}.{body}.",
+        "another signature": good[:-8] + "AAAAAAAA",
+        "no algorithm": jwt.encode({"iss": "ordermesh", "aud": "ordermesh", "sub": "u-1"}, "", "none"),
+        "confused algorithm": jwt.encode(
+            {"iss": "ordermesh", "aud": "ordermesh", "sub": "u-1", "exp": 4_000_000_000},
+            key,
+            "HS256",
+            headers={"kid": signer.key_id},
+        ),
+        "another's key": Signer(signer.key_id).token(),
+        "unknown key": Signer("unknown").token(),
+        "nonsense": "nonsense",
+    }
+
+
+def test_a_good_token_is_passed_on(guarded: Gateway, signer: Signer, upstream: Upstream) -> None:
+    """The service gets it too, whatever the scheme's case, and has the last word."""
+    token = signer.token()
+    for shown in (f"Bearer {token}", f"bearer {token}"):
+        answer = httpx.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers={"authorization": shown})
+        assert answer.status_code == 200, answer.text
+        assert upstream.seen.metadata[-1]["authorization"] == [shown]
+
+
+def test_rest_without_a_good_token_is_401(guarded: Gateway, signer: Signer, upstream: Upstream) -> None:
+    """Whatever is wrong, the same answer in words for programs, and the service hears nothing."""
+    before = len(upstream.seen.requests)
+    shown = {name: bearer(token) for name, token in bad_tokens(signer).items()}
+    shown |= {"none": {}, "basic": {"authorization": "Basic YTpi"}, "bare": {"authorization": signer.token()}}
+    for name, headers in shown.items():
+        answer = httpx.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers=headers)
+        assert (answer.status_code, answer.json()["code"], reason(answer)) == (401, 16, "INVALID_TOKEN"), name
+        assert answer.headers["www-authenticate"].startswith("Bearer"), name
+    assert len(upstream.seen.requests) == before
+
+
+def test_a_token_in_the_query_is_none(guarded: Gateway, signer: Signer) -> None:
+    """Queries end in logs."""
+    answer = httpx.get(f"{guarded.url}/api/v1/orders", params={"access_token": signer.token()})
+    assert answer.status_code == 401
+
+
+def test_grpc_without_a_good_token_is_unauthenticated(guarded: Gateway, signer: Signer, upstream: Upstream) -> None:
+    """With reason and details, on unary calls and on streams."""
+    before = len(upstream.seen.requests)
+    with grpc.insecure_channel(guarded.address) as channel:
+        stub = order_service_pb2_grpc.OrderServiceStub(channel)
+        for token in ("", *bad_tokens(signer).values()):
+            metadata = (("authorization", f"Bearer {token}"),) if token else ()
+            with pytest.raises(grpc.RpcError) as failure:
+                stub.PlaceOrder(order_entry_pb2.PlaceOrderRequest(), metadata=metadata)
+            assert failure.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            assert told(failure.value).reason == "INVALID_TOKEN"
+        with pytest.raises(grpc.RpcError) as failure:
+            next(stub.Trade(iter([])))
+        assert told(failure.value).reason == "INVALID_TOKEN"
+    assert len(upstream.seen.requests) == before
+
+
+def told(failure: grpc.RpcError) -> error_details_pb2.ErrorInfo:
+    """The reason, out of the details of a failure."""
+    status, info = rpc_status.from_call(failure), error_details_pb2.ErrorInfo()
+    assert status is not None
+    assert status.details[0].Unpack(info)
+    return info
+
+
+@pytest.mark.parametrize("kind", ["application/grpc-web+proto", "application/grpc-web-text"])
+def test_grpc_web_without_a_token_is_unauthenticated(guarded: Gateway, kind: str) -> None:
+    """In the form that browsers read, with details."""
+    sent = struct.pack(">BI", 0, 0)
+    content = base64.b64encode(sent) if kind.endswith("text") else sent
+    answer = httpx.post(f"{guarded.url}{PLACE_ORDER}", content=content, headers={"content-type": kind})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("application/grpc-web")
+    assert answer.headers["grpc-status"] == "16"
+    assert answer.headers["grpc-status-details-bin"]
+
+
+def test_what_is_public_needs_no_token(guarded: Gateway) -> None:
+    """Logging in, the keys, the pages, and the news that something is not there; a bad token does no harm there."""
+    for headers in ({}, bearer("nonsense")):
+        assert httpx.get(f"{guarded.url}/.well-known/jwks.json", headers=headers).json()["keys"]
+        body = {"username": "u", "password": "p", "environment": "ENVIRONMENT_SIMULATION"}
+        assert httpx.post(f"{guarded.url}/api/v1/auth/login", json=body, headers=headers).status_code == 200
+        for path, status in (("/openapi.json", 200), ("/docs", 200), ("/", 302), ("/nothing", 404)):
+            assert httpx.get(f"{guarded.url}{path}", headers=headers).status_code == status, path
+        assert httpx.delete(f"{guarded.url}/api/v1/orders", headers=headers).status_code == 405
+    with grpc.insecure_channel(guarded.address) as channel:
+        identity_service_pb2_grpc.IdentityServiceStub(channel).Login(authentication_pb2.LoginRequest())
+
+
+def test_a_preflight_needs_no_token(guarded: Gateway) -> None:
+    """Browsers show none in it; one of another origin learns nothing, and reaches no service."""
+    asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
+    for path in ("/api/v1/orders", PLACE_ORDER):
+        own = httpx.options(guarded.url + path, headers={"origin": "http://localhost:3000", **asks})
+        assert own.status_code == 200
+        assert own.headers["access-control-allow-origin"] == "http://localhost:3000"
+        assert "authorization" in own.headers["access-control-allow-headers"].split(", ")
+        assert "access-control-allow-credentials" not in own.headers
+        other = httpx.options(guarded.url + path, headers={"origin": "https://elsewhere.example", **asks})
+        assert "access-control-allow-origin" not in other.headers
+
+
+def test_a_refusal_can_be_read_by_pages(guarded: Gateway) -> None:
+    """A page of this machine sees why it was refused."""
+    answer = httpx.get(f"{guarded.url}/api/v1/orders", headers={"origin": "http://localhost:3000"})
+    assert answer.status_code == 401
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+    assert {"retry-after", "x-ratelimit-remaining"} <= set(answer.headers["access-control-expose-headers"].split(", "))
+
+
+@pytest.fixture
+def identity_away(tmp_path: Path) -> Iterator[tuple[Gateway, Upstream, Signer]]:
+    """A gateway that was started while IdentityService did not answer."""
+    upstream, signer = Upstream(), Signer()
+    upstream.identity.away, upstream.identity.keys = True, [signer.public]
+    upstream.start()
+    running = Gateway(tmp_path, settings_for(upstream.port, enforce_access=True))
+    until(lambda: running.is_healthy("order"), "the order service being healthy")
+    yield running, upstream, signer
+    running.stop()
+    upstream.stop()
+
+
+def test_without_keys_nobody_is_let_in_and_with_them_all_goes_on(
+    identity_away: tuple[Gateway, Upstream, Signer],
+) -> None:
+    """A token that cannot be verified is no bad one: the answer says to come again; with the keys it is good."""
+    gateway, upstream, signer = identity_away
+    url, shown = f"{gateway.url}/api/v1/orders", bearer(signer.token())
+    answer = httpx.get(url, headers=shown)
+    assert (answer.status_code, answer.json()["code"], reason(answer)) == (503, 14, "SERVICE_UNAVAILABLE")
+    assert detail(answer, "google.rpc.RetryInfo") is not None
+    assert answer.headers["retry-after"] == "1"
+    with grpc.insecure_channel(gateway.address) as channel:
+        stub = order_service_pb2_grpc.OrderServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as failure:
+            stub.PlaceOrder(order_entry_pb2.PlaceOrderRequest(), metadata=tuple(shown.items()))
+    assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert told(failure.value).reason == "SERVICE_UNAVAILABLE"
+    assert httpx.get(url).status_code == 401
+    assert upstream.seen.requests == []
+
+    upstream.identity.away = False
+    until(lambda: httpx.get(url, headers=shown).status_code == 200, "keys being fetched")
+    # And what is known goes on to count.
+    upstream.identity.away = True
+    assert httpx.get(url, headers=bearer(signer.token("u-2"))).status_code == 200
+
+
+def test_keys_are_asked_for_again_when_their_time_is_over(tmp_path: Path) -> None:
+    """A new key is good soon, one that is told no more is not; none is taken for good for ever unasked."""
+    upstream, old, new = Upstream(), Signer("old"), Signer("new")
+    upstream.identity.keys = [old.public]
+    upstream.start()
+    gateway = Gateway(tmp_path, settings_for(upstream.port, enforce_access=True, keys_seconds=0.2))
+
+    def status(signer: Signer) -> int:
+        return httpx.get(f"{gateway.url}/api/v1/orders", headers=bearer(signer.token())).status_code
+
+    try:
+        until(lambda: status(old) == 200, "the first key being known")
+        assert status(new) == 401
+        upstream.identity.keys = [old.public, new.public]
+        until(lambda: status(new) == 200, "the second key being known")
+        assert status(old) == 200
+        upstream.identity.keys = [new.public]
+        until(lambda: status(old) == 401, "the first key being forgotten")
+        upstream.identity.away = True
+        until(lambda: status(new) == 503, "nobody telling keys")
+        upstream.identity.away = False
+        until(lambda: status(new) == 200, "keys being told again")
+    finally:
+        gateway.stop()
+        upstream.stop()

@@ -1,0 +1,67 @@
+"""The gateway's access log is kept small."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Self
+
+from deploy.embedded.access_log import AccessLog
+
+
+class Admin:
+    """What Envoy's administration would be asked, over HTTP."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.address = ""
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+        host, port = self._server.sockets[0].getsockname()
+        self.address = f"{host}:{port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked.append((await reader.readline()).decode().strip())
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+
+async def test_a_large_file_is_put_aside_and_a_new_one_begun(tmp_path: Path) -> None:
+    """Envoy is asked to open a file of the name; the one put aside before is gone."""
+    async with Admin() as admin:
+        log = AccessLog(tmp_path / "access.log", admin.address, most_bytes=10)
+        for text in ("first, and long", "second, and long"):
+            log.path.write_text(text)
+            await log.rotate()
+        assert admin.asked == ["POST /reopen_logs HTTP/1.1"] * 2
+    assert not log.path.exists()
+    assert (tmp_path / "access.log.1").read_text() == "second, and long"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+async def test_a_small_file_or_none_is_left_alone(tmp_path: Path) -> None:
+    """Nobody is asked anything."""
+    async with Admin() as admin:
+        log = AccessLog(tmp_path / "access.log", admin.address, most_bytes=10)
+        await log.rotate()
+        log.path.write_text("short")
+        await log.rotate()
+        assert admin.asked == []
+    assert log.path.read_text() == "short"
+
+
+async def test_without_envoy_it_is_put_aside_all_the_same(tmp_path: Path) -> None:
+    """The next Envoy begins a new one."""
+    async with Admin() as admin:
+        address = admin.address
+    log = AccessLog(tmp_path / "access.log", address, most_bytes=1)
+    log.path.write_text("long")
+    await log.rotate()
+    assert not log.path.exists()
