@@ -24,8 +24,8 @@ from deploy.embedded.secrets import write_private
 TRUST_DOMAIN = "ordermesh.dev"
 LIFE = dt.timedelta(days=1)
 AUTHORITY_LIFE = dt.timedelta(days=3650)
-SKEW = dt.timedelta(minutes=5)
-"""What clocks may differ by: so much earlier a certificate is good."""
+SKEW = dt.timedelta(days=1)
+"""So much earlier a certificate is good: a clock that steps back must not part who knows each other."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 

@@ -62,7 +62,7 @@ async def test_the_stores_want_their_passwords(tmp_path: Path) -> None:
             async with Client(host="127.0.0.1", port=local.redis.port, password=guess) as client:
                 for command in ("PING", "INFO", "KEYS *", "CONFIG GET requirepass"):
                     with pytest.raises(AuthenticationError):
-                        await client.execute_command(*command.split())  # type: ignore[no-untyped-call]  # redis says no types
+                        await client.execute_command(*command.split())  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
 
 async def test_the_stores_are_reached_from_this_machine_alone(tmp_path: Path) -> None:

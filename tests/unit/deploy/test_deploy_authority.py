@@ -49,6 +49,9 @@ def test_a_service_is_called_by_its_name_and_proves_it(tmp_path: Path) -> None:
     assert uses(certificate) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
     left = certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
     assert dt.timedelta(hours=23) < left <= dt.timedelta(days=1)
+    # For a clock that steps back, too, and for one that was behind when the authority was made.
+    for each in (certificate, read(authority.certificate)):
+        assert each.not_valid_before_utc < dt.datetime.now(dt.UTC) - dt.timedelta(hours=23)
 
 
 def test_a_client_is_no_server_and_no_service(tmp_path: Path) -> None:
