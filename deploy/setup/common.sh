@@ -28,13 +28,19 @@ install_packages() {
     fail "apt-get could not install: $*"
 }
 
-# The first Python that is new enough, empty when there is none.
+# The first Python that is new enough, empty when there is none. One that can make environments comes before one that cannot
+# yet, and that of Debian or Ubuntu before others: it is built with profile-guided optimisation, which those that are built
+# from source (pyenv's) have only if asked for, and an order takes a fifth to a quarter less time on it.
 find_python() {
-  local name
-  for name in python3 python3.14 python3.13 python3.12 python3.11; do
-    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-      command -v "$name"
-      return
-    fi
+  local name check names=(python3 python3.14 python3.13 python3.12 python3.11)
+  ! on_debian || names=(/usr/bin/python3 "${names[@]}")
+  for check in 'import ensurepip' ''; do
+    for name in "${names[@]}"; do
+      if "$name" -c "import sys; $check
+sys.exit(sys.version_info < (3, 11))" 2>/dev/null; then
+        command -v "$name"
+        return
+      fi
+    done
   done
 }

@@ -4,17 +4,19 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . deploy/setup/common.sh
 
-# A virtual environment holds absolute paths: one that was moved or copied with its checkout is made anew.
+# A virtual environment holds absolute paths: one that was moved or copied with its checkout is made anew, as is one of
+# another Python than would be taken now.
 place=.venv/made-in
-if [ -d .venv ] && { ! .venv/bin/python -c '' 2>/dev/null || { [ -f $place ] && [ "$(cat $place)" != "$PWD" ]; }; }; then
+python=$(find_python)
+made="$PWD by $python"
+if [ -d .venv ] && { ! .venv/bin/python -c '' 2>/dev/null || { [ -f $place ] && [ "$(cat $place)" != "$made" ]; }; }; then
   rm -rf .venv
 fi
 if [ ! -d .venv ]; then
-  python=$(find_python)
   [ -n "$python" ] || fail "Python 3.11 or newer is needed; run: sudo apt-get install -y python3 python3-venv"
   "$python" -m venv .venv
 fi
-printf '%s' "$PWD" >$place
+printf '%s' "$made" >$place
 
 log=build/setup-python.log
 mkdir -p build

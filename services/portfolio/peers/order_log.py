@@ -24,6 +24,9 @@ SERVICE = event_log_service_pb2.DESCRIPTOR.services_by_name["EventLogService"].f
 TOPIC = NAME_OF_TOPIC[event_pb2.TOPIC_TRADE_EXECUTED]
 PROBE_SECONDS = 1.0
 _MOST_PER_PROBE = 500
+_BILLION = 1_000_000_000
+_SIDES = {side.value: side for side in Side}
+"""Members by number: a look-up costs a fifth of a call of the class."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -162,12 +165,12 @@ def _fill(event: event_pb2.Event) -> Fill:
         trade_id=trade.trade_id,
         account_id=trade.account_id,
         instrument=trade.instrument,
-        side=Side(trade.side),
+        side=_SIDES[trade.side],
         price=Decimal(trade.price),
         quantity=Decimal(trade.quantity),
         fee=Decimal(trade.fee) if trade.fee else ZERO,
         sequence=event.sequence,
-        executed_at_ns=trade.executed_at.ToNanoseconds(),
+        executed_at_ns=trade.executed_at.seconds * _BILLION + trade.executed_at.nanos,
         adjustment=_adjustment(trade) if trade.adjustment_type else None,
     )
 
