@@ -5,49 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway import render as command
-from gateway.rates import ADDRESSES, LOGINS, USERS
 from gateway.render import render
-from gateway.settings import Address, Certificate, Rate, Settings, SettingsError, from_environment
-from gateway.tables import PublicService, RestRoute, Tables, load_tables
-from gateway.tokens import TOKENS
-
-TABLES = Tables(
-    services=(
-        PublicService("ordermesh.order.v1.OrderService", "order", ("StreamOrders",)),
-        PublicService("ordermesh.system.v1.SystemService", "system", ()),
-    ),
-    routes=(
-        RestRoute("GET", "/health", "/x", "system", "HealthRequest", "", (), stream=False),
-        RestRoute("POST", "/api/v1/orders", "/x", "order", "PlaceOrderRequest", "*", (), stream=False),
-        RestRoute("GET", "/api/v1/stream/orders", "/x", "order", "StreamRequest", "", (), stream=True),
-        RestRoute(
-            "GET", "/api/v1/orders/{order_id}", "/x", "order", "GetOrderRequest", "", ("order_id",), stream=False
-        ),
-    ),
-)
-SETTINGS = Settings(
-    listen=Address("0.0.0.0", 8080),
-    admin=Address("127.0.0.1", 9901),
-    upstreams={"order": Address("orders", 7001), "system": Address("127.0.0.1", 7002)},
-)
-
-
-def manager(settings: Settings = SETTINGS) -> dict[str, Any]:
-    """The rendered connection manager."""
-    listener = json.loads(render(settings, TABLES))["static_resources"]["listeners"][0]
-    found: dict[str, Any] = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    return found
-
-
-def routes(settings: Settings = SETTINGS) -> list[dict[str, Any]]:
-    """The rendered routes, in order."""
-    found: list[dict[str, Any]] = manager(settings)["route_config"]["virtual_hosts"][0]["routes"]
-    return found
+from gateway.settings import Address, SettingsError, from_environment
+from gateway.tables import load_tables
+from tests.unit.gateway.configurations import SETTINGS, SHARDED, TABLES, manager, routes
 
 
 def test_the_same_settings_give_the_same_text() -> None:
@@ -194,9 +159,6 @@ def test_the_command_writes_a_file_or_says_what_is_missing(
     assert capsys.readouterr().err == "ORDERMESH_ORDER_ADDRESS is not set: expected host:port\n"
 
 
-SHARDED = replace(SETTINGS, order_shards=(Address("orders", 7001), Address("orders-b", 7009)))
-
-
 def test_shards_are_one_cluster_that_a_named_account_finds_its_way_in() -> None:
     """Any shard takes any call; what tells one from the other is its number."""
     clusters = {
@@ -240,139 +202,3 @@ def test_the_addresses_of_shards_are_read_in_their_order() -> None:
     assert from_environment(environment, frozenset({"order"})).order_shards == (Address("a", 1), Address("b", 2))
     with pytest.raises(SettingsError, match="ORDERMESH_ORDER_SHARD_ADDRESSES is 'b'"):
         from_environment(environment | {"ORDERMESH_ORDER_SHARD_ADDRESSES": "a:1,b"}, frozenset({"order"}))
-
-
-CERTIFICATE = Certificate(Path("/tls/gateway.pem"), Path("/tls/gateway.pem"), Path("/tls/authority.pem"))
-
-
-def test_each_service_must_have_its_own_name_in_its_certificate() -> None:
-    """Whoever listens at the address of another is not called."""
-    settings = replace(SETTINGS, upstream_certificate=CERTIFICATE)
-    clusters = json.loads(render(settings, TABLES, Path("/run/own.json")))["static_resources"]["clusters"]
-    for cluster in clusters:
-        context = cluster["transport_socket"]["typed_config"]["common_tls_context"]
-        assert context["validation_context"] == {
-            "trusted_ca": {"filename": "/tls/authority.pem"},
-            "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": cluster["name"]}}],
-        }
-        [source] = context["tls_certificate_sds_secret_configs"]
-        assert source["sds_config"]["path_config_source"] == {"path": "/run/own.json"}
-    assert [cluster["name"] for cluster in clusters] == ["order", "system"]
-    assert "transport_socket" not in render(SETTINGS, TABLES)
-
-
-def test_where_the_certificate_is_stands_in_a_file_that_envoy_watches(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It holds no key; without an output file there is no place for it."""
-    tables = load_tables()
-    for area in tables.areas:
-        monkeypatch.setenv(f"ORDERMESH_{area.upper()}_ADDRESS", "127.0.0.1:1")
-    for part in ("CERTIFICATE", "KEY"):
-        monkeypatch.setenv(f"ORDERMESH_GATEWAY_UPSTREAM_{part}_FILE", "/tls/gateway.pem")
-    output = tmp_path / "envoy.json"
-    assert command.main(["--output", str(output)]) == 2
-    assert "ORDERMESH_GATEWAY_UPSTREAM_AUTHORITY_FILE is not set" in capsys.readouterr().err
-    monkeypatch.setenv("ORDERMESH_GATEWAY_UPSTREAM_AUTHORITY_FILE", "/tls/authority.pem")
-    assert command.main(["--output", str(output)]) == 0
-    [secret] = json.loads((tmp_path / "envoy.secrets.json").read_text())["resources"]
-    assert secret["tls_certificate"] == {
-        "certificate_chain": {"filename": "/tls/gateway.pem"},
-        "private_key": {"filename": "/tls/gateway.pem"},
-        "watched_directory": {"path": "/tls"},
-    }
-    assert command.main([]) == 2
-
-
-NEEDED = {"ORDERMESH_ORDER_ADDRESS": "a:1", "ORDERMESH_SYSTEM_ADDRESS": "b:2"}
-
-
-def test_plain_text_stays_on_the_loopback_interface() -> None:
-    """Elsewhere only where somebody says that nobody else reaches it."""
-    for host in ("127.0.0.1", "localhost", "[::1]"):
-        assert from_environment(NEEDED | {"ORDERMESH_GATEWAY_ADDRESS": f"{host}:80"}, TABLES.areas).listen.port == 80
-    elsewhere = NEEDED | {"ORDERMESH_GATEWAY_ADDRESS": "0.0.0.0:80"}
-    with pytest.raises(SettingsError, match=r"ORDERMESH_GATEWAY_ADDRESS is '0\.0\.0\.0': without TLS"):
-        from_environment(elsewhere, TABLES.areas)
-    allowed = from_environment(elsewhere | {"ORDERMESH_GATEWAY_PLAINTEXT_ANYWHERE": "true"}, TABLES.areas)
-    assert allowed.listen.host == "0.0.0.0"
-
-
-def test_tls_is_a_listener_beside_the_plain_one(tmp_path: Path) -> None:
-    """With the files of its certificate, which must be there."""
-    environment = NEEDED | {"ORDERMESH_GATEWAY_TLS_ADDRESS": "0.0.0.0:8443"}
-    with pytest.raises(SettingsError, match="ORDERMESH_GATEWAY_TLS_CERTIFICATE_FILE is ''"):
-        from_environment(environment, TABLES.areas)
-    for name in ("CERTIFICATE", "KEY"):
-        file = tmp_path / name
-        file.write_text("")
-        environment[f"ORDERMESH_GATEWAY_TLS_{name}_FILE"] = str(file)
-    settings = from_environment(environment, TABLES.areas)
-    plain, tls = json.loads(render(settings, TABLES))["static_resources"]["listeners"]
-    assert (plain["name"], tls["name"]) == ("gateway", "gateway_tls")
-    assert tls["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 8443}
-    [told] = tls["filter_chains"]
-    assert told["transport_socket"]["typed_config"]["common_tls_context"]["alpn_protocols"] == ["h2", "http/1.1"]
-    assert told["filters"] == plain["filter_chains"][0]["filters"]
-
-
-def test_every_route_wants_a_token_but_those_that_say_not() -> None:
-    """The rule is for all paths; what the tables call public, pages and Envoy's own answers are taken out of it."""
-    tables = replace(
-        TABLES,
-        services=(PublicService("ordermesh.order.v1.OrderService", "order", ("StreamOrders",), ("GetKeys", "Login")),),
-        routes=(
-            RestRoute("GET", "/health", "/x", "system", "HealthRequest", "", (), stream=False, public=True),
-            RestRoute("POST", "/api/v1/orders", "/x", "order", "PlaceOrderRequest", "*", (), stream=False),
-        ),
-    )
-    settings = replace(SETTINGS, enforce_access=True)
-    listener = json.loads(render(settings, tables))["static_resources"]["listeners"][0]
-    managed = listener["filter_chains"][0]["filters"][0]["typed_config"]
-    [check] = [each for each in managed["http_filters"] if each["name"] == TOKENS]
-    assert check["typed_config"]["rules"] == [{"match": {"prefix": "/"}, "requires": {"provider_name": "identity"}}]
-    guarded = [
-        next(route["match"][key] for key in ("path", "prefix") if key in route["match"])
-        for route in managed["route_config"]["virtual_hosts"][0]["routes"]
-        if TOKENS not in route.get("typed_per_filter_config", {})
-    ]
-    assert guarded == [
-        "/ordermesh.order.v1.OrderService/StreamOrders",
-        "/ordermesh.order.v1.OrderService/",
-        "/api/v1/orders",
-    ]
-
-
-def test_limits_are_settings_and_zero_is_none() -> None:
-    """A rate without a burst may take twice of it at once."""
-    settings = from_environment(
-        NEEDED
-        | {
-            "ORDERMESH_GATEWAY_USER_RATE": "5",
-            "ORDERMESH_GATEWAY_LOGIN_RATE": "0",
-            "ORDERMESH_GATEWAY_ADDRESS_RATE": "7",
-            "ORDERMESH_GATEWAY_ADDRESS_BURST": "8",
-        },
-        TABLES.areas,
-    )
-    assert (settings.user_rate, settings.address_rate) == (Rate(5, 10), Rate(7, 8))
-    names = [each["name"] for each in manager(settings)["http_filters"]]
-    assert (ADDRESSES in names, LOGINS in names, USERS in names) == (True, False, False)
-    assert USERS in [each["name"] for each in manager(replace(settings, enforce_access=True))["http_filters"]]
-
-
-def test_each_service_has_its_breaker_and_shards_are_spared() -> None:
-    """A service that hangs ends at its own bounds; outliers are looked for only where there is somewhere else to go."""
-    for settings in (SETTINGS, SHARDED):
-        for cluster in json.loads(render(replace(settings, max_calls=7), TABLES))["static_resources"]["clusters"]:
-            [bounds] = cluster["circuit_breakers"]["thresholds"]
-            assert bounds["max_requests"] == 7
-            assert bounds["max_pending_requests"] < 10_000
-            assert ("outlier_detection" in cluster) == (settings is SHARDED and cluster["name"] == "order")
-
-
-@pytest.mark.parametrize("value", ["maybe", "2"])
-def test_a_bad_flag_is_named(value: str) -> None:
-    """Neither true nor false would be an open door, or a shut one, by accident."""
-    with pytest.raises(SettingsError, match=f"ORDERMESH_ENFORCE_ACCESS is '{value}': expected true or false"):
-        from_environment(NEEDED | {"ORDERMESH_ENFORCE_ACCESS": value}, TABLES.areas)
