@@ -238,7 +238,7 @@ def test_rules_are_those_of_the_contract() -> None:
     nobody: frozenset[int] = frozenset()
     portfolio, everybody = "ordermesh.portfolio.v1.PortfolioService", frozenset({1, 2, 3, 4, 5})
     assert rule_of(portfolio, "GetAccount") == Rule(
-        False, everybody, access_pb2.SCOPE_READ, frozenset({"order", "risk"})
+        False, everybody, access_pb2.SCOPE_READ, frozenset({"broker", "order", "risk"})
     )
     assert rule_of("ordermesh.event.v1.EventLogService", "ReadEvents") == Rule(
         False, nobody, 0, frozenset({"portfolio"})
