@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from proto.build.image import compile_image
-from proto.build.layout import Layout
+from proto.build.layout import Layout, here
 from proto.build.load import load_contract
 from proto.build.model import Contract
 
@@ -157,6 +157,9 @@ def layout(tmp_path: Path) -> Layout:
     made = Layout(tmp_path / "repository")
     write_contract(made, "sample", SAMPLE)
     write_contract(made, "type", ERRORS)
+    # The options that say who may call are the project's own: what is generated asks for them by name.
+    access = Path("ordermesh", "type", "v1", "access.proto")
+    (made.proto / access).write_bytes((here().proto / access).read_bytes())
     (made.root / "buf.yaml").write_text("version: v2\nmodules: [{path: proto}]\nlint: {use: [STANDARD]}\n")
     return made
 

@@ -133,7 +133,7 @@ def test_routes_come_most_literal_first(load: Callable[[], Contract]) -> None:
         "/api/v1/shelves/{shelf}/things/{thing_id}",
     ]
     assert table["services"] == [
-        {"name": "ordermesh.sample.v1.ThingService", "area": "sample", "streams": ["StreamThings"]}
+        {"name": "ordermesh.sample.v1.ThingService", "area": "sample", "streams": ["StreamThings"], "public": []}
     ]
     assert table["routes"][3]["bound"] == ["shelf", "thing_id"]
     assert table["routes"][1]["stream"] is True
