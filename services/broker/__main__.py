@@ -16,9 +16,11 @@ from services.broker.servicer.access import connection_interceptor, shown
 from services.broker.servicer.connections import BrokerServicer
 from services.broker.servicer.routing import RoutingServicer
 from services.broker.store import SCHEMA, BrokerStore
+from services.mesh.audit_service import serve_audit_log
 from services.mesh.config import variable_of
 from services.mesh.service import Service, run
 from services.mesh.vault import Vault, read_key
+from services.storage.audit_log import AuditLog, AuditNotes, AuditTrail
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -31,7 +33,8 @@ async def main(service: Service[BrokerSettings]) -> None:
     url = settings.postgres_url.get_secret_value()
     await migrate(url, "broker", schema=SCHEMA)
     database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
-    store = BrokerStore(database, vault)
+    trail = AuditTrail(settings.service, service.clock, service.identifiers)
+    store = BrokerStore(database, vault, trail)
 
     books = Books(store)
     await books.load()
@@ -40,7 +43,8 @@ async def main(service: Service[BrokerSettings]) -> None:
     engine = service.channels.to(settings.engine_address, simulation.SERVICE)
     adapter = SimulationAdapter(engine, terms, codec, books)
 
-    connections = Connections(store, {simulation.KIND: adapter}, service.clock, service.identifiers)
+    adapters, notes = {simulation.KIND: adapter}, AuditNotes(database, trail)
+    connections = Connections(store, adapters, service.clock, service.identifiers, notes)
     await connections.load()
     routes = Routes(connections, service.clock)
     connections.listen(routes.adjust)
@@ -58,6 +62,7 @@ async def main(service: Service[BrokerSettings]) -> None:
         BrokerServicer(connections, routes, service.clock, shown if settings.enforce_access else None),
         *((connection_interceptor(connections),) if settings.enforce_access else ()),
     )
+    serve_audit_log(service.server, AuditLog(database))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import random
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
@@ -31,11 +31,13 @@ class Call:
         deadline: When its time is up, on the monotonic clock; None when it may take for ever.
         authorization: What the caller shows as a user; None when nothing.
         service_token: What the caller shows as a service; None when nothing.
+        address: Where it comes from; empty when that is not known.
         caller: Who calls, once that is proved; None where nobody asks, and for what is public.
         roles: Those of the caller's roles by which they may make this very call.
     """
 
     __slots__ = (
+        "_find_address",
         "_parent",
         "_span_id",
         "_trace_id",
@@ -54,6 +56,7 @@ class Call:
         traceparent: str | None = None,
         authorization: str | None = None,
         service_token: str | None = None,
+        find_address: Callable[[], str] | None = None,
     ) -> None:
         self.method = method
         self.deadline = deadline
@@ -62,8 +65,14 @@ class Call:
         self.caller: Caller | None = None
         self.roles: frozenset[int] = frozenset()
         self._parent = traceparent
+        self._find_address = find_address
         self._trace_id: str | None = None
         self._span_id: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the call comes from, looked for when it is asked for: most calls change nothing that is recorded."""
+        return "" if self._find_address is None else self._find_address()
 
     @property
     def trace_id(self) -> str:

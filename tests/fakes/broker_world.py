@@ -31,6 +31,7 @@ from services.mesh.client import Channel, Channels
 from services.mesh.draining import Draining
 from services.mesh.server import Server
 from services.mesh.telemetry import Telemetry
+from tests.fakes.audit import FakeNotes
 from tests.fakes.broker_store import FakeBrokerStore
 from tests.fakes.engine import FakeEngine, serving
 from tests.fakes.market_data import FakeMarketData
@@ -172,6 +173,7 @@ class BrokerWorld:
         self.channels = Channels()
         self.draining = Draining()
         self.books = Books(store)
+        self.notes = FakeNotes()
         self._engine_stack = AsyncExitStack()
         self.engine_port = 0
 
@@ -187,7 +189,7 @@ class BrokerWorld:
         codec = EngineCodec(terms.by_name, terms.by_number, self._fee)
         self.adapter = SimulationAdapter(self.channels.to(f"127.0.0.1:{self.engine_port}"), terms, codec, self.books)
         clock = SystemClock()
-        self.connections = Connections(self.store, {"simulation": self.adapter}, clock, UuidV7(clock))
+        self.connections = Connections(self.store, {"simulation": self.adapter}, clock, UuidV7(clock), self.notes)
         await self.connections.load()
         self.routes = Routes(self.connections, clock)
         self.connections.listen(self.routes.adjust)

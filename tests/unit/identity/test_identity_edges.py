@@ -16,8 +16,8 @@ from ordermesh.identity.v1 import user_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.identity.crypto.passwords import Argon2Passwords, Parameters
 from services.identity.domain.values import Environment, Role, Scope
-from services.identity.servicer.addresses import authorization, caller_address
 from services.kernel.errors import CodedError, ErrorKind
+from services.mesh.addresses import authorization, caller_address
 
 PROXIES = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 

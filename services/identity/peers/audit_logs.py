@@ -1,0 +1,43 @@
+"""The audit logs of services: of others over gRPC, and of this one out of its own store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import grpc
+
+from ordermesh.event.v1 import audit_log_service_pb2, audit_log_service_pb2_grpc
+from services.storage.audit_log import AuditLog
+
+SERVICE: Final = "ordermesh.event.v1.AuditLogService"
+_TIMEOUT_SECONDS: Final = 5.0
+
+
+class RemoteAuditLog:
+    """The log of another service."""
+
+    def __init__(self, name: str, channel: grpc.aio.Channel) -> None:
+        self.name = name
+        self._stub: Any = audit_log_service_pb2_grpc.AuditLogServiceStub(channel)
+
+    async def read_after(self, sequence: int, limit: int) -> tuple[str, Sequence[tuple[int, bytes]]]:
+        """Returns the epoch, and places and records after a place.
+
+        Raises:
+            CodedError: The service does not answer.
+        """
+        request = audit_log_service_pb2.ReadAuditLogRequest(after_sequence=sequence, limit=limit)
+        answer = await self._stub.ReadAuditLog(request, timeout=_TIMEOUT_SECONDS)
+        return answer.epoch, [(each.sequence, each.record) for each in answer.records]
+
+
+class OwnAuditLog:
+    """The log of this service."""
+
+    def __init__(self, name: str, log: AuditLog) -> None:
+        self.name, self._log = name, log
+
+    async def read_after(self, sequence: int, limit: int) -> tuple[str, Sequence[tuple[int, bytes]]]:
+        """Returns the epoch, and places and records after a place."""
+        return await self._log.epoch(), await self._log.read_after(sequence, limit)
