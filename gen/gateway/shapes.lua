@@ -228,6 +228,8 @@ shapes.messages["ordermesh.identity.v1.VerifyAuditRequest"] = {
   ["after_hash"] = { name = "after_hash", kind = "string" },
   ["afterHash"] = { name = "after_hash", kind = "string" },
   ["limit"] = { name = "limit", kind = "uint32" },
+  ["order_log"] = { name = "order_log", kind = "bool" },
+  ["orderLog"] = { name = "order_log", kind = "bool" },
 }
 shapes.messages["ordermesh.identity.v1.VerifySecondFactorRequest"] = {
   ["challenge"] = { name = "challenge", kind = "string" },

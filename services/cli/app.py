@@ -7,6 +7,7 @@ import typer
 from services.cli.commands import (
     accounts,
     auction,
+    audit,
     book,
     bracket,
     keys,
@@ -51,5 +52,6 @@ for command in (
 app.add_typer(order.order, name="order")
 app.add_typer(risk.risk, name="risk")
 app.add_typer(auction.auction, name="auction")
+app.add_typer(audit.audit, name="audit")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(venue.venue, name="venue")

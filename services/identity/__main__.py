@@ -14,7 +14,7 @@ from services.identity.crypto.passwords import Argon2Passwords
 from services.identity.crypto.tokens import JwtTokens
 from services.identity.first_users_file import FirstUsersFile
 from services.identity.metrics import IdentityMetrics
-from services.identity.peers.audit_logs import SERVICE, OwnAuditLog, RemoteAuditLog
+from services.identity.peers.audit_logs import SERVICES, OwnAuditLog, RemoteAuditLog, RemoteOrderLog
 from services.identity.pipeline.api_keys import ApiKeys
 from services.identity.pipeline.auditing import AuditSource, AuditVerifier, Collector, Sealer
 from services.identity.pipeline.callers import Callers
@@ -104,15 +104,14 @@ async def main(service: Service[IdentitySettings]) -> None:
 def _audit(service: Service[IdentitySettings], stores: Stores, desk: Desk) -> None:
     """Chains the records of all services, and tells them."""
     settings, chain = service.settings, stores.audit
-    others = [
-        RemoteAuditLog(name, service.channels.to(address, SERVICE)) for name, address in settings.audit_logs().items()
-    ]
+    channels = {name: service.channels.to(address, *SERVICES) for name, address in settings.audit_logs().items()}
+    others = [RemoteAuditLog(name, channel) for name, channel in channels.items()]
     sources: list[AuditSource] = [OwnAuditLog(settings.service, stores.audit_log), *others]
     for source in sources:
         collector = Collector(source, chain, settings.audit_interval_seconds)
         _ = service.spawn(f"audit of {source.name}", collector.run())
     _ = service.spawn("audit seals", Sealer(chain, settings.audit_seal_seconds).run())
-    servicer = AuditServicer(desk, chain, AuditVerifier(chain))
+    servicer = AuditServicer(desk, chain, AuditVerifier(chain, RemoteOrderLog(channels.get("order"))))
     service.server.add(audit_service_pb2_grpc.add_AuditServiceServicer_to_server, servicer)
 
 

@@ -144,8 +144,9 @@ class IdentitySettings(StoreSettings):
 
     def audit_logs(self) -> dict[str, str]:
         """Returns where the audit logs of the other services are, by name."""
-        shards = self.order_shard_addresses or ((self.order_address,) if self.order_address else ())
-        found = {f"order-{shard}" if shard else "order": address for shard, address in enumerate(shards)}
+        # The shards of OrderService have one audit log, which any of them tells.
+        order = self.order_shard_addresses[0] if self.order_shard_addresses else self.order_address
+        found = {"order": order} if order is not None else {}
         for name in ("risk", "broker", "portfolio", "marketdata"):
             if (address := getattr(self, f"{name}_address")) is not None:
                 found[name] = address

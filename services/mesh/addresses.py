@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -21,11 +22,17 @@ def caller_address(context: Context, proxies: Sequence[Network]) -> str:
     It is the peer's own; of a gateway of ours it is the one that the gateway says, in a header of which it lets nobody
     else's through.
     """
-    peer = _peer(context.peer())
-    if peer is None or not any(peer in network for network in proxies):
-        return "" if peer is None else str(peer)
-    told = list(_values(context, _CALLER))
-    return str((_address(told[0]) if len(told) == 1 else None) or peer)
+    told = tuple(_values(context, _CALLER))
+    return _seen_from(context.peer(), told[0] if len(told) == 1 else "", tuple(proxies))
+
+
+@lru_cache(maxsize=4096)
+def _seen_from(peer: str, told: str, proxies: Sequence[Network]) -> str:
+    """Returns the address of who calls through a peer: few peers, and few callers at a time, call again and again."""
+    address = _peer(peer)
+    if address is None or not any(address in network for network in proxies):
+        return "" if address is None else str(address)
+    return str(_address(told) or address)
 
 
 def authorization(context: Context) -> str:

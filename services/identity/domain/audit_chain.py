@@ -17,6 +17,26 @@ class FaultKind(enum.IntEnum):
     MISSING = 1
     CHANGED = 2
     SEAL_BROKEN = 3
+    ORDER_LOG_CHANGED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LogDigest:
+    """What a record says of a part of the order log.
+
+    Attributes:
+        shard: Shard of the log.
+        after_sequence: The part begins after it.
+        last_sequence: The part ends with it.
+        sha256: Digest of the part, in hexadecimal digits.
+        count: How many events there are in it.
+    """
+
+    shard: int
+    after_sequence: int
+    last_sequence: int
+    sha256: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +48,14 @@ class Link:
         content: The record.
         hash: As stored.
         told_truly: Whether what the record is found by in the store is what it says.
+        digest: What the record says of the order log; None for other records.
     """
 
     sequence: int
     content: bytes
     hash: bytes
     told_truly: bool
+    digest: LogDigest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +104,13 @@ class Walk:
         if sealed != self.hash:
             text = "the seal is not ours" if sealed is None else "another record was there when the chain was sealed"
             self.fault = Fault(self.sequence, FaultKind.SEAL_BROKEN, text)
+        return self.fault is None
+
+    def order_log(self, told: LogDigest, found: tuple[str, int]) -> bool:
+        """Holds what the last link that is good says of the order log against digest and count of today."""
+        if (told.sha256, told.count) != found:
+            text = f"the events {told.after_sequence + 1} to {told.last_sequence} of shard {told.shard} were changed"
+            self.fault = Fault(self.sequence, FaultKind.ORDER_LOG_CHANGED, text)
         return self.fault is None
 
     def missing(self, sequence: int) -> None:

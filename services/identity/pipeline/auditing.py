@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from services.identity.domain.audit_chain import Fault, FaultKind, Link, Walk
+from services.identity.domain.audit_chain import Fault, FaultKind, Link, LogDigest, Walk
 from services.kernel.errors import CodedError
 from services.mesh.names import Key
 
@@ -105,6 +105,18 @@ class AuditChain(Protocol):
         ...
 
 
+class OrderLog(Protocol):
+    """The order log, as it is now."""
+
+    async def digest(self, told: LogDigest) -> tuple[str, int]:
+        """Returns digest and count of the part that a record is of.
+
+        Raises:
+            CodedError: OrderService does not answer.
+        """
+        ...
+
+
 class Collector:
     """Follows the audit log of one service. What is read twice is chained once: the cursor moves with the chain."""
 
@@ -179,11 +191,21 @@ class Verified:
 class AuditVerifier:
     """Verifies the chain, some records at a time."""
 
-    def __init__(self, chain: AuditChain) -> None:
-        self._chain = chain
+    def __init__(self, chain: AuditChain, order_log: OrderLog) -> None:
+        self._chain, self._order_log = chain, order_log
 
-    async def verify(self, after: int, known: bytes | None, limit: int) -> Verified:
-        """Verifies up to so many records after a place, whose hash may be known from before."""
+    async def verify(self, after: int, known: bytes | None, limit: int, *, order_log: bool = False) -> Verified:
+        """Verifies up to so many records after a place, whose hash may be known from before.
+
+        Args:
+            after: The place.
+            known: Its hash.
+            limit: How many.
+            order_log: Whether the order log must be what the records say of it, too.
+
+        Raises:
+            CodedError: STORE_UNAVAILABLE; that the order log cannot be read.
+        """
         last, sealed = (await self._chain.last())[0], await self._chain.last_sealed()
         walk = await self._begin(after, known)
         end = after + limit
@@ -193,7 +215,7 @@ class AuditVerifier:
                 if walk.sequence < max(last, sealed):
                     walk.missing(walk.sequence + 1)
                 break
-            await self._step(walk, links)
+            await self._step(walk, links, order_log=order_log)
         return Verified(walk.fault, walk.sequence, walk.hash, last, sealed)
 
     async def _begin(self, after: int, known: bytes | None) -> Walk:
@@ -209,9 +231,13 @@ class AuditVerifier:
             walk.sequence, walk.hash = after, at[0].hash
         return walk
 
-    async def _step(self, walk: Walk, links: Sequence[Link]) -> None:
+    async def _step(self, walk: Walk, links: Sequence[Link], *, order_log: bool) -> None:
         seals = {each.sequence: each for each in await self._chain.seals(walk.sequence, links[-1].sequence)}
         for link in links:
             seal = seals.get(link.sequence)
             if not walk.step(link) or (seal is not None and not walk.seal(seal.hash)):
                 return
+            if order_log and link.digest is not None:
+                walk.order_log(link.digest, await self._order_log.digest(link.digest))
+                if walk.fault is not None:
+                    return

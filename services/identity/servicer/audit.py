@@ -70,7 +70,9 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         """Verifies a part of the chain."""
         await self._reader(context)
         known = bytes.fromhex(request.after_hash) or None
-        verified = await self.verifier.verify(request.after_sequence, known, request.limit or _AT_ONCE)
+        verified = await self.verifier.verify(
+            request.after_sequence, known, request.limit or _AT_ONCE, order_log=request.order_log
+        )
         fault = verified.fault
         return audit_pb2.VerifyAuditResponse(
             fault=None

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from google.protobuf.message import DecodeError
 
 from ordermesh.event.v1 import audit_record_pb2
-from services.identity.domain.audit_chain import BEFORE_ALL, Link, hash_of
+from services.identity.domain.audit_chain import BEFORE_ALL, Link, LogDigest, hash_of
 from services.identity.pipeline.auditing import Chained, Seal, Wanted
 from services.kernel.clock import Clock
 from services.mesh.audit import Change, Recorder
@@ -107,7 +107,7 @@ class PostgresAuditStore:
         """Returns links after a place, in order."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(f"{_SELECT} where sequence > $1 order by sequence limit $2", after, limit)
-        return [Link(place, content, hash_, _truly(place, content, told)) for place, content, hash_, *told in rows]
+        return [_link(*row) for row in rows]
 
     async def seal(self, sequence: int, hash_: bytes) -> None:
         """Seals the chain up to a record, with a key that is not in the store."""
@@ -238,6 +238,19 @@ def _facts(record: audit_record_pb2.AuditRecord) -> _Facts:
     )
 
 
-def _truly(sequence: int, content: bytes, told: Sequence[Any]) -> bool:
+def _link(sequence: int, content: bytes, hash_: bytes, *told: Any) -> Link:
     record = _read(content)
+    digest = _log_digest(record) if record.source == "order" and record.entity_type == "order_log" else None
+    return Link(sequence, content, hash_, _truly(sequence, record, told), digest)
+
+
+def _log_digest(record: audit_record_pb2.AuditRecord) -> LogDigest:
+    told = record.new_value.fields
+    shard, after, last, count = (
+        int(told[name].number_value) for name in ("shard", "after_sequence", "last_sequence", "count")
+    )
+    return LogDigest(shard, after, last, told["sha256"].string_value, count)
+
+
+def _truly(sequence: int, record: audit_record_pb2.AuditRecord, told: Sequence[Any]) -> bool:
     return record.sequence == sequence and tuple(_facts(record)) == tuple(told)

@@ -1,4 +1,4 @@
-"""The audit log: who changed what."""
+"""The audit log: who changed what. Who asked for what happened to orders stands beside it in the order log."""
 
 from alembic import op
 
@@ -7,8 +7,13 @@ from services.storage import audit_log
 revision = "0008"
 down_revision = "0007"
 
+_CREATE = (
+    "alter table events add column actor bytea",
+    "create table log_digests (shard smallint primary key, sequence bigint not null)",
+)
+
 
 def upgrade() -> None:
-    """Makes its tables."""
-    for statement in audit_log.CREATE:
+    """Makes its tables; adds who asked for an event, and how far the log of each shard was digested."""
+    for statement in (*audit_log.CREATE, *_CREATE):
         op.execute(statement)

@@ -197,22 +197,26 @@ class VerifyAuditRequest(_message.Message):
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     AFTER_HASH_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    ORDER_LOG_FIELD_NUMBER: _builtins.int
     after_sequence: _builtins.int
     """Only what follows this place. 0: from the beginning."""
     after_hash: _builtins.str
     """Hash that the record at this place had when it was verified before. Empty: as the chain says it is."""
     limit: _builtins.int
     """Most records to verify, up to 20000. 0: 10000."""
+    order_log: _builtins.bool
+    """True: also that the order log is what the digests in the chain say. Fails with SERVICE_UNAVAILABLE when it cannot be read."""
     def __init__(
         self,
         *,
         after_sequence: _builtins.int = ...,
         after_hash: _builtins.str = ...,
         limit: _builtins.int = ...,
+        order_log: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_hash", b"after_hash", "after_sequence", b"after_sequence", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_hash", b"after_hash", "after_sequence", b"after_sequence", "limit", b"limit", "order_log", b"order_log"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -238,6 +242,8 @@ class AuditFault(_message.Message):
         """The record, or what it is found by, is not what its hash is of; or it does not follow the one before it."""
         KIND_SEAL_BROKEN: AuditFault._Kind.ValueType  # 3
         """The record is not the one that was there when the chain was sealed, or the seal is not ours."""
+        KIND_ORDER_LOG_CHANGED: AuditFault._Kind.ValueType  # 4
+        """The order log is not what the digest in the record says."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What is wrong."""
@@ -250,6 +256,8 @@ class AuditFault(_message.Message):
     """The record, or what it is found by, is not what its hash is of; or it does not follow the one before it."""
     KIND_SEAL_BROKEN: AuditFault.Kind.ValueType  # 3
     """The record is not the one that was there when the chain was sealed, or the seal is not ours."""
+    KIND_ORDER_LOG_CHANGED: AuditFault.Kind.ValueType  # 4
+    """The order log is not what the digest in the record says."""
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
