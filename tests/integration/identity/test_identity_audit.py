@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -23,6 +24,7 @@ from ordermesh.identity.v1 import (
     user_pb2,
 )
 from services.identity.domain.values import Environment
+from tests.fixtures import audited
 from tests.fixtures.identity import (
     ADMIN,
     LIVE,
@@ -334,14 +336,48 @@ async def test_what_is_not_stored_is_not_recorded(client: Client, world: World) 
     admin = await auditor(client)
     before = len(await world.rows("select from identity.audit_log"))
     await world.rows(
-        "create function identity.fail() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$"
+        "create function identity.fail() returns trigger language plpgsql as $$ "
+        "begin raise exception 'no' using errcode = 'disk_full'; end $$"
     )
     await world.rows(
         "create constraint trigger fail after insert on identity.users deferrable initially deferred "
         "for each row execute function identity.fail()"
     )
-    assert (await refused(client.register())).reason == "INTERNAL"
+    assert (await refused(client.register())).reason == "STORE_UNAVAILABLE"
     await world.rows("drop trigger fail on identity.users")
     assert len(await world.rows("select from identity.audit_log")) == before
     assert (await client.register()).username == "ann"
     await admin.until(lambda found: any(each.rpc.endswith("/Register") for each in found))
+
+
+async def test_every_rpc_that_changes_something_is_recorded(client: Client) -> None:
+    """Each of them leaves a record that names it."""
+    admin = await auditor(client)
+    await client.register()
+    tokens = await client.login()
+    access = (await client.refresh(tokens.refresh_token)).access_token
+    mine = bearer(access)
+    stub = client.stub
+    await stub.UpdateProfile(profile_pb2.UpdateProfileRequest(display_name="Ann"), metadata=mine)
+    secret, _ = await client.add_second_factor(access)
+    await client.verify((await client.try_login()).challenge.challenge, code(secret, client.clock, 1))
+    client.clock.advance(timedelta(seconds=60))
+    renew = second_factor_pb2.RenewRecoveryCodesRequest(code=code(secret, client.clock))
+    codes = (await stub.RenewRecoveryCodes(renew, metadata=mine)).recovery_codes
+    off = second_factor_pb2.DisableSecondFactorRequest(password=PASSWORD, code=codes[0])
+    await stub.DisableSecondFactor(off, metadata=mine)
+    wish = api_key_pb2.CreateApiKeyRequest(name="bot", scopes=[user_pb2.SCOPE_READ])
+    key = await stub.CreateApiKey(wish, metadata=mine)
+    await stub.ExchangeApiKey(api_key_pb2.ExchangeApiKeyRequest(secret=key.secret))
+    await stub.RevokeApiKey(api_key_pb2.RevokeApiKeyRequest(api_key_id=key.api_key.api_key_id), metadata=mine)
+    listed = await stub.ListSessions(session_pb2.ListSessionsRequest(), metadata=mine)
+    other = next(each.session_id for each in listed.sessions if not each.current)
+    await stub.RevokeSession(session_pb2.RevokeSessionRequest(session_id=other), metadata=mine)
+    change = profile_pb2.ChangePasswordRequest(current_password=PASSWORD, new_password=OTHER_PASSWORD)
+    await stub.ChangePassword(change, metadata=mine)
+    request = user_admin_pb2.CreateUserRequest(username="bob", password=PASSWORD, roles=[user_pb2.ROLE_TRADER])
+    bob = (await stub.CreateUser(request, metadata=admin.metadata)).user
+    update = user_admin_pb2.UpdateUserRequest(user_id=bob.user_id, roles=[user_pb2.ROLE_DEALER])
+    await stub.UpdateUser(update, metadata=admin.metadata)
+    await stub.Logout(authentication_pb2.LogoutRequest(), metadata=mine)
+    await admin.until(lambda all_: {each.rpc.removeprefix("/ordermesh.") for each in all_} >= audited.IDENTITY)
