@@ -96,6 +96,10 @@ class AuditChain(Protocol):
         """Returns the last place that was sealed, 0 for none."""
         ...
 
+
+class AuditReading(Protocol):
+    """The chain as people read it. Methods raise CodedError STORE_UNAVAILABLE."""
+
     async def page(self, wanted: Wanted, before: int, limit: int) -> Sequence[Chained]:
         """Returns records before a place, the last first."""
         ...

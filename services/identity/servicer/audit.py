@@ -9,7 +9,7 @@ from ordermesh.event.v1 import audit_record_pb2
 from ordermesh.identity.v1 import audit_pb2, audit_service_pb2_grpc
 from services.identity.domain.caller import Caller
 from services.identity.domain.values import Role, Scope
-from services.identity.pipeline.auditing import AuditChain, AuditVerifier, Chained, Wanted
+from services.identity.pipeline.auditing import AuditReading, AuditVerifier, Chained, Wanted
 from services.identity.servicer.desk import Desk
 from services.kernel.errors import invalid_field, not_found
 from services.mesh.interceptors.base import Context
@@ -26,7 +26,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
     """Tells the audit."""
 
     desk: Desk
-    chain: AuditChain
+    chain: AuditReading
     verifier: AuditVerifier
 
     async def ListAuditRecords(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
 from services.kernel.errors import CodedError
 
 _log = structlog.stdlib.get_logger(__name__)
+
+
+MOST_EVENTS: Final = 20_000
+"""Of one digest."""
 
 
 class Digests(Protocol):
@@ -24,9 +28,8 @@ async def digest_for_ever(digests: Digests, shard: int, interval_seconds: float)
     """Records digests of a shard's log now and then, while it grows; of a long part, one after the other."""
     while True:
         try:
-            more = await digests.record(shard) > 0
+            more = await digests.record(shard) == MOST_EVENTS
         except CodedError as error:
             _log.warning("the order log cannot be digested now", error=str(error))
             more = False
-        # What was appended meanwhile can wait for the next time, unless much was.
         await asyncio.sleep(0 if more else interval_seconds)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from services.mesh.audit import Change
+from services.order.pipeline.digesting import MOST_EVENTS
 from services.storage.audit_log import AuditTrail
 from services.storage.database import Connection, Database
-
-MOST_EVENTS: Final = 20_000
-"""Of one digest."""
 
 _DIGEST: Final = """
     select count(*), coalesce(max(sequence), $2), encode(sha256(coalesce(string_agg(

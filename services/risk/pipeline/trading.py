@@ -115,7 +115,7 @@ class Trading:
         holds = self.book.switches.get(resumed.account_id)
         self.book.switches.set(replace(holds, version=max(holds.version, resumed.version) + 1))
         # Who has stopped it may be known still; that it holds over the resumption is this service's doing.
-        self._unsaved.setdefault(resumed.account_id, origin())
+        self._unsaved.setdefault(resumed.account_id, None)
 
     def _set(self, switch: KillSwitch, kind: AlertKind) -> None:
         self.book.switches.set(switch)
