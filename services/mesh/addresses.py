@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote
 
@@ -14,43 +13,53 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _CALLER: Final = "x-ordermesh-caller-address"
 _AUTHORIZATION: Final = "authorization"
+_MOST_KNOWN: Final = 4096
+_LONGEST: Final = 64
+"""Text that is looked at of what is told: no address is longer."""
 
 
-def caller_address(context: Context, proxies: Sequence[Network]) -> str:
-    """Returns the address of the caller; empty when it has none.
+class CallerAddresses:
+    """Tells where calls come from. Few peers, and few callers at a time, call again and again: they are remembered."""
 
-    It is the peer's own; of a gateway of ours it is the one that the gateway says, in a header of which it lets nobody
-    else's through.
-    """
-    told = tuple(_values(context, _CALLER))
-    return _seen_from(context.peer(), told[0] if len(told) == 1 else "", tuple(proxies))
+    __slots__ = ("_known", "_proxies")
 
+    def __init__(self, proxies: Iterable[Network]) -> None:
+        self._proxies = tuple(proxies)
+        self._known: dict[tuple[str, str], str] = {}
 
-@lru_cache(maxsize=4096)
-def _seen_from(peer: str, told: str, proxies: Sequence[Network]) -> str:
-    """Returns the address of who calls through a peer: few peers, and few callers at a time, call again and again."""
-    address = _peer(peer)
-    if address is None or not any(address in network for network in proxies):
-        return "" if address is None else str(address)
-    return str(_address(told) or address)
+    def of(self, context: Context) -> str:
+        """Returns the address of the caller; empty when it has none.
+
+        It is the peer's own; of a gateway of ours it is the one that the gateway says, in a header of which it lets
+        nobody else's through.
+        """
+        told = _values(context, _CALLER)
+        # Without the port, which is another one for each connection.
+        key = context.peer().rpartition(":")[0], told[0][:_LONGEST] if len(told) == 1 else ""
+        if (known := self._known.get(key)) is not None:
+            return known
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[key] = found = self._find(*key)
+        return found
+
+    def _find(self, peer: str, told: str) -> str:
+        address = _address(unquote(peer).partition(":")[2])
+        if address is None or not any(address in network for network in self._proxies):
+            return "" if address is None else str(address)
+        return str(_address(told) or address)
 
 
 def authorization(context: Context) -> str:
     """Returns the header by which a caller proves who they are; empty without one, or with several."""
-    found = list(_values(context, _AUTHORIZATION))
+    found = _values(context, _AUTHORIZATION)
     return found[0] if len(found) == 1 else ""
 
 
-def _values(context: Context, name: str) -> Iterable[str]:
+def _values(context: Context, name: str) -> list[str]:
     # The published types deny that it may be None.
     metadata: Iterable[tuple[str, str | bytes]] | None = context.invocation_metadata()
-    return (str(value) for key, value in metadata or () if key == name)
-
-
-def _peer(peer: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Returns the address of `ipv4:192.0.2.1:50000` or `ipv6:[2001:db8::1]:50000`."""
-    _, _, rest = unquote(peer).partition(":")
-    return _address(rest.rpartition(":")[0])
+    return [str(value) for key, value in metadata or () if key == name]
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -18,7 +18,7 @@ from services.identity.pipeline.sessions import Sessions
 from services.identity.pipeline.users import Users
 from services.kernel.identifiers import parse_uuid
 from services.mesh.access.caller import Caller as ProvenCaller
-from services.mesh.addresses import Network, authorization, caller_address
+from services.mesh.addresses import CallerAddresses, authorization
 from services.mesh.context import current_call
 from services.mesh.interceptors.base import Context
 from services.mesh.tokens import PageTokens, filters_of
@@ -47,7 +47,7 @@ class Desk:
     users: Users
     callers: Callers
     ring: Ring
-    proxies: Sequence[Network]
+    addresses: CallerAddresses
 
     async def caller(self, context: Context) -> Caller:
         """Returns who calls.
@@ -63,7 +63,7 @@ class Desk:
 
     def address(self, context: Context) -> str:
         """Returns where a call comes from."""
-        return caller_address(context, self.proxies)
+        return self.addresses.of(context)
 
 
 def _as_seen_elsewhere(caller: Caller) -> ProvenCaller:

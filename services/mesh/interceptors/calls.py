@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from services.kernel.errors import deadline
-from services.mesh.addresses import Network, caller_address
+from services.mesh.addresses import CallerAddresses, Network
 from services.mesh.context import AUTHORIZATION, SERVICE_TOKEN, TRACEPARENT, Call, enter_call
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
 
@@ -18,31 +18,31 @@ class CallInterceptor:
 
     def __init__(self, proxies: Sequence[Network] = ()) -> None:
         """Makes the interceptor; `proxies` are gateways, which say whose calls they hand on."""
-        self._proxies = proxies
+        self._addresses = CallerAddresses(proxies)
 
     def wrap_unary(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
         """Enters the call, then handles it."""
-        path, proxies = method.path, self._proxies
+        path, addresses = method.path, self._addresses
 
         async def handle(request: Any, context: Context) -> Any:
-            enter_call(_call(path, context, proxies))
+            enter_call(_call(path, context, addresses))
             return await handler(request, context)
 
         return handle
 
     def wrap_stream(self, method: Method, handler: StreamHandler) -> StreamHandler:
         """Enters the call, then handles it."""
-        path, proxies = method.path, self._proxies
+        path, addresses = method.path, self._addresses
 
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
-            enter_call(_call(path, context, proxies))
+            enter_call(_call(path, context, addresses))
             async for response in handler(request, context):
                 yield response
 
         return handle
 
 
-def _call(path: str, context: Context, proxies: Sequence[Network]) -> Call:
+def _call(path: str, context: Context, addresses: CallerAddresses) -> Call:
     # The published types deny that both may be None.
     remaining: float | None = context.time_remaining()
     metadata: Iterable[tuple[str, str | bytes]] | None = context.invocation_metadata()
@@ -57,7 +57,7 @@ def _call(path: str, context: Context, proxies: Sequence[Network]) -> Call:
         elif key == SERVICE_TOKEN:
             service_token = _only(service_token, value)
     at = None if remaining is None else time.monotonic() + remaining
-    return Call(path, at, parent, authorization, service_token, partial(caller_address, context, proxies))
+    return Call(path, at, parent, authorization, service_token, partial(addresses.of, context))
 
 
 def _only(before: str | None, value: str | bytes) -> str:

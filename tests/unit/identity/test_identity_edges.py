@@ -17,7 +17,7 @@ from ordermesh.type.v1 import trading_pb2
 from services.identity.crypto.passwords import Argon2Passwords, Parameters
 from services.identity.domain.values import Environment, Role, Scope
 from services.kernel.errors import CodedError, ErrorKind
-from services.mesh.addresses import authorization, caller_address
+from services.mesh.addresses import CallerAddresses, authorization
 
 PROXIES = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 
@@ -48,7 +48,7 @@ def context(peer: str, *metadata: tuple[str, str]) -> Any:
 def test_a_caller_is_where_a_gateway_of_ours_says(peer: str, forwarded: tuple[str, ...], address: str) -> None:
     """What anybody else says does not count."""
     metadata = [("x-ordermesh-caller-address", value) for value in forwarded]
-    assert caller_address(context(peer, *metadata), PROXIES) == address
+    assert CallerAddresses(PROXIES).of(context(peer, *metadata)) == address
 
 
 def test_two_authorizations_are_none() -> None:
