@@ -13,7 +13,8 @@ from services.broker.domain.capabilities import Environment
 from services.broker.domain.connection import Connection
 from services.broker.pipeline.books import Key, SavedBook
 from services.kernel.errors import already_exists
-from services.mesh.audit import Change, snapshot
+from services.mesh.audit import Change
+from services.mesh.snapshots import snapshot
 from services.mesh.vault import Vault
 from services.storage.audit_log import AuditTrail
 from services.storage.database import Connection as Driver

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import AsyncIterator, Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import datetime
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from types import NoneType
 from typing import Any, Final, Protocol, Self
 
-from google.protobuf.struct_pb2 import ListValue, Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.event.v1 import audit_record_pb2
 from ordermesh.type.v1 import access_pb2, actor_pb2, trading_pb2
 from services.kernel.clock import Clock
-from services.kernel.decimals import format_decimal
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.mesh.context import Call, current_call
+from services.mesh.snapshots import fill
 
 _REQUEST_TAG: Final = bytes([actor_pb2.Actor.REQUEST_ID_FIELD_NUMBER << 3 | 2, 32])
 """Before the trace of a call, which has 32 digits."""
-_EXACT: Final = 1 << 53
-"""Numbers of JSON are exact below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +151,7 @@ class Recorder:
         )
         for value, field in ((change.old, record.old_value), (change.new, record.new_value)):
             if value is not None:
-                field.SetInParent()
-                _fill(field, snapshot(value))
+                fill(field, value)
         return record.SerializeToString(deterministic=True)
 
 
@@ -205,62 +196,6 @@ def _outcome(change: Change) -> audit_record_pb2.AuditOutcome.ValueType:
     if change.refused:
         return audit_record_pb2.AUDIT_OUTCOME_REFUSED
     return audit_record_pb2.AUDIT_OUTCOME_ASKED if change.asked else audit_record_pb2.AUDIT_OUTCOME_DONE
-
-
-def snapshot(value: Any) -> Any:
-    """Returns a value in the types of JSON. What a dataclass keeps out of its `repr` is secret, and left out here."""
-    if isinstance(value, Mapping):
-        return {str(key): snapshot(each) for key, each in value.items()}
-    if isinstance(value, AbstractSet):
-        return [snapshot(each) for each in sorted(value)]
-    if hasattr(value, "_asdict"):
-        return snapshot(value._asdict())
-    if isinstance(value, (list, tuple)):
-        return [snapshot(each) for each in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return _of_dataclass(value)
-    return _of_one(value)
-
-
-def _of_one(value: Any) -> Any:
-    if isinstance(value, enum.Enum):
-        return value.name
-    if isinstance(value, Decimal):
-        return format_decimal(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    exact = isinstance(value, (bool, float, NoneType)) or (isinstance(value, int) and -_EXACT < value < _EXACT)
-    return value if exact else str(value)
-
-
-def _of_dataclass(value: Any) -> Any:
-    # A class with a form of its own, as the name of an instrument, is told by it.
-    if "__str__" in vars(type(value)):
-        return str(value)
-    return {each.name: snapshot(getattr(value, each.name)) for each in fields(value) if each.repr}
-
-
-def _fill(struct: Struct, values: Mapping[str, Any]) -> None:
-    for key, value in values.items():
-        _set(struct.fields[key], value)
-
-
-def _set(field: Any, value: Any) -> None:
-    if value is None:
-        field.null_value = 0
-    elif isinstance(value, bool):
-        field.bool_value = value
-    elif isinstance(value, str):
-        field.string_value = value
-    elif isinstance(value, (int, float)):
-        field.number_value = value
-    elif isinstance(value, Mapping):
-        field.struct_value.SetInParent()
-        _fill(field.struct_value, value)
-    else:
-        field.list_value.CopyFrom(ListValue())
-        for each in value:
-            _set(field.list_value.values.add(), each)
 
 
 def _stamp(nanoseconds: int) -> Timestamp:

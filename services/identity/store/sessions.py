@@ -10,7 +10,8 @@ import asyncpg
 
 from services.identity.domain.session import Presented, Session
 from services.identity.pipeline.stores import Challenge
-from services.mesh.audit import Change, proven, snapshot
+from services.mesh.audit import Change, proven
+from services.mesh.snapshots import snapshot
 from services.storage.audit_log import AuditTrail
 from services.storage.database import Connection, Database
 

@@ -17,8 +17,9 @@ from services.kernel.errors import CodedError, not_found
 from services.kernel.identifiers import UuidV7
 from services.kernel.instrument import InstrumentId
 from services.mesh.access.caller import Caller
-from services.mesh.audit import Change, Origin, Recorder, actor_bytes, asked, proven, snapshot
+from services.mesh.audit import Change, Origin, Recorder, actor_bytes, asked, proven
 from services.mesh.context import Call, enter_call
+from services.mesh.snapshots import snapshot
 from tests.fakes.audit import FakeNotes
 from tests.fakes.clock import FakeClock
 
