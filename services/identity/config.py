@@ -90,7 +90,7 @@ class IdentitySettings(StoreSettings):
     """PortfolioService."""
     marketdata_address: Address | None = None
     """MarketDataService."""
-    audit_interval_seconds: float = Field(default=1, gt=0, le=60)
+    audit_interval_seconds: float = Field(default=2, gt=0, le=60)
     """How often services are asked for what they have changed."""
     audit_seal_seconds: float = Field(default=10, gt=0, le=3600)
     """How often the chain is sealed, where it has grown."""

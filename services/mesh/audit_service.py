@@ -14,12 +14,8 @@ _MOST = 1_000
 class AuditRecords(Protocol):
     """The audit log of a service."""
 
-    async def epoch(self) -> str:
-        """Returns the incarnation of the log."""
-        ...
-
-    async def read_after(self, sequence: int, limit: int) -> Sequence[tuple[int, bytes]]:
-        """Returns places and records after a place, oldest first."""
+    async def read_after(self, sequence: int, limit: int) -> tuple[str, Sequence[tuple[int, bytes]]]:
+        """Returns the incarnation of the log, and places and records after a place, oldest first."""
         ...
 
 
@@ -33,8 +29,7 @@ class AuditLogServicer(audit_log_service_pb2_grpc.AuditLogServiceServicer):
         self, request: audit_log_service_pb2.ReadAuditLogRequest, context: Any
     ) -> audit_log_service_pb2.ReadAuditLogResponse:
         """Reads records after a sequence."""
-        epoch = await self._records.epoch()
-        found = await self._records.read_after(request.after_sequence, request.limit or _MOST)
+        epoch, found = await self._records.read_after(request.after_sequence, request.limit or _MOST)
         records = [
             audit_log_service_pb2.LoggedAuditRecord(sequence=sequence, record=record) for sequence, record in found
         ]

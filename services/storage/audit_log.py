@@ -60,6 +60,13 @@ _APPEND: Final = """
 """
 
 
+_READ: Final = """
+    select epoch, found.sequence, found.record from audit_log_head left join lateral (
+        select sequence, record from audit_log where sequence > $1 order by sequence limit $2
+    ) found on true order by found.sequence
+"""
+
+
 class AuditTrail:
     """Notes changes in the transaction that makes them."""
 
@@ -98,17 +105,8 @@ class AuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def epoch(self) -> str:
-        """Returns the incarnation of the log."""
+    async def read_after(self, sequence: int, limit: int) -> tuple[str, list[tuple[int, bytes]]]:
+        """Returns the incarnation of the log, and places and records after a place, oldest first."""
         async with self._database.connection() as connection:
-            return str(await connection.fetchval("select epoch from audit_log_head"))
-
-    async def read_after(self, sequence: int, limit: int) -> list[tuple[int, bytes]]:
-        """Returns places and records after a place, oldest first."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                "select sequence, record from audit_log where sequence > $1 order by sequence limit $2",
-                sequence,
-                limit,
-            )
-        return [(int(place), bytes(record)) for place, record in rows]
+            rows = await connection.fetch(_READ, sequence, limit)
+        return str(rows[0][0]), [(place, record) for _, place, record in rows if place is not None]

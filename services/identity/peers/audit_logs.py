@@ -64,4 +64,4 @@ class OwnAuditLog:
 
     async def read_after(self, sequence: int, limit: int) -> tuple[str, Sequence[tuple[int, bytes]]]:
         """Returns the epoch, and places and records after a place."""
-        return await self._log.epoch(), await self._log.read_after(sequence, limit)
+        return await self._log.read_after(sequence, limit)

@@ -126,6 +126,7 @@ class Collector:
 
     def __init__(self, source: AuditSource, chain: AuditChain, interval_seconds: float) -> None:
         self._source, self._chain, self._interval = source, chain, interval_seconds
+        self._reached: tuple[str, int] | None = None
         self.away = False
 
     async def collect(self) -> int:
@@ -134,12 +135,18 @@ class Collector:
         Raises:
             CodedError: The service or the store does not answer.
         """
-        epoch, after = await self._chain.cursor(self._source.name)
+        name = self._source.name
+        epoch, after = self._reached or await self._chain.cursor(name)
         told, records = await self._source.read_after(after, READ_AT_ONCE)
         if told != epoch and after:
             # The log is another one, from its beginning.
             told, records = await self._source.read_after(0, READ_AT_ONCE)
-        return await self._chain.append(self._source.name, told, records) if records else 0
+        self._reached = None
+        if not records:
+            # Remembered only while nothing comes: most of the time nothing does.
+            self._reached = (epoch, after) if told == epoch else None
+            return 0
+        return await self._chain.append(name, told, records)
 
     async def run(self) -> None:
         """Collects for ever; a service that is away is asked again."""

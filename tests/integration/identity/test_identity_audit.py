@@ -9,7 +9,6 @@ import pytest
 from ordermesh.event.v1 import audit_record_pb2
 from ordermesh.identity.v1 import (
     api_key_pb2,
-    audit_pb2,
     authentication_pb2,
     profile_pb2,
     second_factor_pb2,
@@ -34,7 +33,6 @@ from tests.fixtures.identity import (
 
 pytestmark = pytest.mark.asyncio
 
-Fault = audit_pb2.AuditFault
 DONE, REFUSED = audit_record_pb2.AUDIT_OUTCOME_DONE, audit_record_pb2.AUDIT_OUTCOME_REFUSED
 
 
