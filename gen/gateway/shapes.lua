@@ -126,6 +126,9 @@ shapes.messages["ordermesh.identity.v1.EnrollSecondFactorRequest"] = {
 shapes.messages["ordermesh.identity.v1.ExchangeApiKeyRequest"] = {
   ["secret"] = { name = "secret", kind = "string" },
 }
+shapes.messages["ordermesh.identity.v1.GetAuditRecordRequest"] = {
+  ["sequence"] = { name = "sequence", kind = "uint64" },
+}
 shapes.messages["ordermesh.identity.v1.GetJsonWebKeySetRequest"] = {
 }
 shapes.messages["ordermesh.identity.v1.GetProfileRequest"] = {
@@ -137,6 +140,25 @@ shapes.messages["ordermesh.identity.v1.GetUserRequest"] = {
 shapes.messages["ordermesh.identity.v1.ListApiKeysRequest"] = {
   ["include_revoked"] = { name = "include_revoked", kind = "bool" },
   ["includeRevoked"] = { name = "include_revoked", kind = "bool" },
+  ["page_size"] = { name = "page_size", kind = "uint32" },
+  ["pageSize"] = { name = "page_size", kind = "uint32" },
+  ["page_token"] = { name = "page_token", kind = "string" },
+  ["pageToken"] = { name = "page_token", kind = "string" },
+}
+shapes.messages["ordermesh.identity.v1.ListAuditRecordsRequest"] = {
+  ["user_id"] = { name = "user_id", kind = "string" },
+  ["userId"] = { name = "user_id", kind = "string" },
+  ["entity_type"] = { name = "entity_type", kind = "string" },
+  ["entityType"] = { name = "entity_type", kind = "string" },
+  ["entity_id"] = { name = "entity_id", kind = "string" },
+  ["entityId"] = { name = "entity_id", kind = "string" },
+  ["account_id"] = { name = "account_id", kind = "string" },
+  ["accountId"] = { name = "account_id", kind = "string" },
+  ["source"] = { name = "source", kind = "string" },
+  ["request_id"] = { name = "request_id", kind = "string" },
+  ["requestId"] = { name = "request_id", kind = "string" },
+  ["from"] = { name = "from", kind = "timestamp" },
+  ["to"] = { name = "to", kind = "timestamp" },
   ["page_size"] = { name = "page_size", kind = "uint32" },
   ["pageSize"] = { name = "page_size", kind = "uint32" },
   ["page_token"] = { name = "page_token", kind = "string" },
@@ -199,6 +221,15 @@ shapes.messages["ordermesh.identity.v1.UpdateUserRequest"] = {
   ["accountIds"] = { name = "account_ids", kind = "string", repeated = true },
   ["disabled"] = { name = "disabled", kind = "bool" },
   ["version"] = { name = "version", kind = "uint32" },
+}
+shapes.messages["ordermesh.identity.v1.VerifyAuditRequest"] = {
+  ["after_sequence"] = { name = "after_sequence", kind = "uint64" },
+  ["afterSequence"] = { name = "after_sequence", kind = "uint64" },
+  ["after_hash"] = { name = "after_hash", kind = "string" },
+  ["afterHash"] = { name = "after_hash", kind = "string" },
+  ["limit"] = { name = "limit", kind = "uint32" },
+  ["order_log"] = { name = "order_log", kind = "bool" },
+  ["orderLog"] = { name = "order_log", kind = "bool" },
 }
 shapes.messages["ordermesh.identity.v1.VerifySecondFactorRequest"] = {
   ["challenge"] = { name = "challenge", kind = "string" },

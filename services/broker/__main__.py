@@ -18,9 +18,11 @@ from services.broker.servicer.access import connection_interceptor, shown
 from services.broker.servicer.connections import BrokerServicer
 from services.broker.servicer.routing import RoutingServicer
 from services.broker.store import SCHEMA, BrokerStore
+from services.mesh.audit_service import serve_audit_log
 from services.mesh.config import variable_of
 from services.mesh.service import Service, run
 from services.mesh.vault import Vault, read_key
+from services.storage.audit_log import AuditLog, AuditNotes, AuditTrail
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -33,7 +35,8 @@ async def main(service: Service[BrokerSettings]) -> None:
     url = settings.postgres_url.get_secret_value()
     await migrate(url, "broker", schema=SCHEMA)
     database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
-    store = BrokerStore(database, vault)
+    trail = AuditTrail(settings.service, service.clock, service.identifiers)
+    store = BrokerStore(database, vault, trail)
 
     books = Books(store)
     await books.load()
@@ -49,6 +52,7 @@ async def main(service: Service[BrokerSettings]) -> None:
         service.clock,
         service.identifiers,
         AccountEnvironments(PortfolioAccounts(portfolio)),
+        AuditNotes(database, trail),
     )
     await connections.load()
     routes = Routes(connections, service.clock)
@@ -67,6 +71,7 @@ async def main(service: Service[BrokerSettings]) -> None:
         BrokerServicer(connections, routes, service.clock, shown if settings.enforce_access else None),
         *((connection_interceptor(connections),) if settings.enforce_access else ()),
     )
+    serve_audit_log(service.server, AuditLog(database))
 
 
 if __name__ == "__main__":

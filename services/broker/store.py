@@ -13,7 +13,10 @@ from services.broker.domain.capabilities import Environment
 from services.broker.domain.connection import Connection
 from services.broker.pipeline.books import Key, SavedBook
 from services.kernel.errors import already_exists
+from services.mesh.audit import Change
+from services.mesh.snapshots import snapshot
 from services.mesh.vault import Vault
+from services.storage.audit_log import AuditTrail
 from services.storage.database import Connection as Driver
 from services.storage.database import Database
 
@@ -31,8 +34,8 @@ _SELECT = """
 class BrokerStore:
     """Connections and books in Postgres."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
-        self._database = database
+    def __init__(self, database: Database, vault: Vault, trail: AuditTrail) -> None:
+        self._database, self._trail = database, trail
         self._vault = vault
 
     async def load_connections(self) -> list[Connection]:
@@ -62,6 +65,7 @@ class BrokerStore:
                 text = f"there is a connection {connection.connection_id}"
                 raise already_exists("ALREADY_EXISTS", text, connection_id=connection.connection_id)
             await self._store_parts(driver, connection, credentials)
+            await self._trail.note(driver, _change(connection, credentials))
 
     async def update(self, connection: Connection, credentials: Mapping[str, str], forget: Sequence[str]) -> bool:
         """Stores a changed connection if the stored one is at the version before; returns whether it was.
@@ -70,6 +74,7 @@ class BrokerStore:
             CodedError: ALREADY_EXISTS, for an account of another connection; STORE_UNAVAILABLE.
         """
         async with self._database.transaction() as driver:
+            before = await _found(driver, connection.connection_id)
             done = await driver.execute(
                 "update connection set display_name = $2, enabled = $3, version = $4, updated_at = $5 "
                 "where connection_id = $1 and version = $4 - 1",
@@ -84,15 +89,20 @@ class BrokerStore:
             statement = "delete from credential where connection_id = $1 and name = any($2::text[])"
             await driver.execute(statement, connection.connection_id, list(forget))
             await self._store_parts(driver, connection, credentials)
+            await self._trail.note(driver, _change(connection, credentials, before))
             return True
 
     async def delete(self, connection_id: str, version: int) -> bool:
         """Deletes a connection of a version with its credentials and books; returns whether there was one."""
         async with self._database.transaction() as driver:
+            before = await _found(driver, connection_id)
             statement = "delete from connection where connection_id = $1 and version = $2"
             if await driver.execute(statement, connection_id, version) != "DELETE 1":
                 return False
             await driver.execute("delete from venue_book where connection_id = $1", connection_id)
+            if before is not None:
+                change = Change("connection", connection_id, environment=before.environment, old=before)
+                await self._trail.note(driver, change)
             return True
 
     async def credentials(self, connection_id: str) -> dict[str, str]:
@@ -140,6 +150,17 @@ class BrokerStore:
         except asyncpg.UniqueViolationError:
             text = "one of the accounts has another connection as its default"
             raise already_exists("ALREADY_EXISTS", text) from None
+
+
+async def _found(driver: Driver, connection_id: str) -> Connection | None:
+    row = await driver.fetchrow(f"{_SELECT} where connection_id = $1 for update of c", connection_id)
+    return None if row is None else _connection(row)
+
+
+def _change(after: Connection, credentials: Mapping[str, str], before: Connection | None = None) -> Change:
+    """Returns a change of a connection, which names the credentials that were set and tells none of them."""
+    new = {**snapshot(after), "credentials_set": sorted(credentials)}
+    return Change("connection", after.connection_id, environment=after.environment, old=before, new=new)
 
 
 async def _save_book(driver: Driver, book: SavedBook) -> None:

@@ -8,6 +8,7 @@ from services.cli.commands import (
     account,
     accounts,
     auction,
+    audit,
     book,
     bracket,
     keys,
@@ -54,5 +55,6 @@ app.add_typer(order.order, name="order")
 app.add_typer(risk.risk, name="risk")
 app.add_typer(account.account, name="account")
 app.add_typer(auction.auction, name="auction")
+app.add_typer(audit.audit, name="audit")
 app.add_typer(keys.keys, name="keys")
 app.add_typer(venue.venue, name="venue")

@@ -12,7 +12,8 @@ import typer
 
 from ordermesh.broker.v1 import broker_service_pb2
 from ordermesh.broker.v1.broker_service_pb2_grpc import BrokerServiceStub
-from ordermesh.identity.v1 import authentication_pb2, identity_service_pb2, session_pb2
+from ordermesh.identity.v1 import audit_service_pb2, authentication_pb2, identity_service_pb2, session_pb2
+from ordermesh.identity.v1.audit_service_pb2_grpc import AuditServiceStub
 from ordermesh.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from ordermesh.marketdata.v1 import market_data_service_pb2
 from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
@@ -35,6 +36,7 @@ from services.mesh.client import Channel, Channels
 
 if TYPE_CHECKING:
     from ordermesh.broker.v1.broker_service_pb2_grpc import BrokerServiceAsyncStub
+    from ordermesh.identity.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from ordermesh.identity.v1.identity_service_pb2_grpc import IdentityServiceAsyncStub
     from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
     from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceAsyncStub
@@ -48,6 +50,7 @@ ACCESS_TOKEN: Final = "ORDERMESH_ACCESS_TOKEN"  # noqa: S105 - a name
 ComponentReport = component_pb2.ComponentReport
 """Detail of a health check that fails. Errors are unpacked by type, so that its file must be loaded."""
 
+_AUDIT = audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"].full_name
 _BROKER = broker_service_pb2.DESCRIPTOR.services_by_name["BrokerService"].full_name
 _IDENTITY = identity_service_pb2.DESCRIPTOR.services_by_name["IdentityService"].full_name
 _ORDER = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"].full_name
@@ -55,7 +58,7 @@ _PORTFOLIO = portfolio_service_pb2.DESCRIPTOR.services_by_name["PortfolioService
 _MARKET_DATA = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
 _RISK = risk_service_pb2.DESCRIPTOR.services_by_name["RiskService"].full_name
 _SYSTEM = system_service_pb2.DESCRIPTOR.services_by_name["SystemService"].full_name
-_PUBLIC = (_BROKER, _IDENTITY, _ORDER, _PORTFOLIO, _MARKET_DATA, _RISK, _SYSTEM)
+_PUBLIC = (_AUDIT, _BROKER, _IDENTITY, _ORDER, _PORTFOLIO, _MARKET_DATA, _RISK, _SYSTEM)
 
 
 Result = TypeVar("Result")
@@ -73,6 +76,11 @@ class Mesh:
     def identity(self) -> IdentityServiceAsyncStub:
         """IdentityService."""
         return IdentityServiceStub(self.channel("identity"))
+
+    @property
+    def audit(self) -> AuditServiceAsyncStub:
+        """AuditService, which IdentityService serves."""
+        return AuditServiceStub(self.channel("identity"))
 
     @property
     def orders(self) -> OrderServiceAsyncStub:

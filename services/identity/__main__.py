@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from ordermesh.identity.v1 import identity_service_pb2_grpc
+from ordermesh.identity.v1 import audit_service_pb2_grpc, identity_service_pb2_grpc
 from services.identity.config import IdentitySettings
 from services.identity.crypto.keys import Ring, new_key
 from services.identity.crypto.passwords import Argon2Passwords
 from services.identity.crypto.tokens import JwtTokens
 from services.identity.first_users_file import FirstUsersFile
 from services.identity.metrics import IdentityMetrics
+from services.identity.peers.audit_logs import SERVICES, OwnAuditLog, RemoteAuditLog, RemoteOrderLog
 from services.identity.pipeline.api_keys import ApiKeys
+from services.identity.pipeline.auditing import AuditSource, AuditVerifier, Collector, Sealer
 from services.identity.pipeline.callers import Callers
 from services.identity.pipeline.credentials import Credentials
 from services.identity.pipeline.first_users import NoTeller, make_first_users
@@ -26,18 +28,24 @@ from services.identity.pipeline.sessions import Issuer, Sessions
 from services.identity.pipeline.signing import KeyKeeper
 from services.identity.pipeline.throttling import Throttle
 from services.identity.pipeline.users import Users
+from services.identity.servicer.audit import AuditServicer
 from services.identity.servicer.desk import Desk
 from services.identity.servicer.service import IdentityServicer
 from services.identity.store.api_keys import PostgresApiKeyStore
 from services.identity.store.attempts import PostgresAttemptStore
+from services.identity.store.audit import PostgresAuditStore
 from services.identity.store.keys import PostgresKeyStore
+from services.identity.store.refusals import PostgresRefusalStore
 from services.identity.store.schema import SCHEMA
 from services.identity.store.second_factors import PostgresSecondFactorStore
 from services.identity.store.sessions import PostgresSessionStore
 from services.identity.store.users import PostgresUserStore
+from services.mesh.addresses import CallerAddresses
+from services.mesh.audit import Recorder
 from services.mesh.config import variable_of
 from services.mesh.service import Service, run
 from services.mesh.vault import Vault, read_key
+from services.storage.audit_log import AuditLog, AuditNotes, AuditTrail
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -55,6 +63,9 @@ class Stores:
     keys: PostgresApiKeyStore
     attempts: PostgresAttemptStore
     signing: PostgresKeyStore
+    refusals: PostgresRefusalStore
+    audit: PostgresAuditStore
+    audit_log: AuditLog
 
 
 async def main(service: Service[IdentitySettings]) -> None:
@@ -69,14 +80,16 @@ async def main(service: Service[IdentitySettings]) -> None:
     tokens = JwtTokens(ring, service.clock, issuer=settings.issuer, audience=settings.audience)
     issuer = Issuer(tokens, means, timedelta(seconds=settings.access_token_seconds))
     throttle = Throttle(stores.attempts, settings.attempt_rules(), service.clock)
-    credentials = Credentials(stores.users, passwords, throttle)
+    credentials = Credentials(stores.users, passwords, throttle, stores.refusals)
     users = Users(stores.users, credentials, throttle, means, registration=settings.registration)
     rules = settings.session_rules()
     sessions = Sessions(stores.sessions, stores.users, issuer, means, rules, most_sessions=settings.most_sessions)
-    factors = SecondFactors(stores.factors, credentials, throttle, means, issuer=settings.issuer)
+    factors = SecondFactors(stores.factors, credentials, throttle, stores.refusals, means, issuer=settings.issuer)
     life = timedelta(seconds=settings.challenge_seconds)
     logins = Logins(credentials, stores.users, factors, sessions, stores.sessions, means, challenge_life=life)
-    keys = ApiKeys(stores.keys, stores.users, issuer, throttle, means, most_keys=settings.most_api_keys)
+    keys = ApiKeys(
+        stores.keys, stores.users, issuer, throttle, stores.refusals, means, most_keys=settings.most_api_keys
+    )
     callers = Callers(tokens, stores.users, stores.sessions, stores.keys, service.clock)
 
     await _first_users(settings, users, stores.users)
@@ -84,8 +97,23 @@ async def main(service: Service[IdentitySettings]) -> None:
     sweeper = Sweeper(stores.attempts, service.clock, sessions=SESSIONS_KEPT, attempts=attempts)
     _ = service.spawn("sweeper", sweeper.run(settings.sweep_interval_seconds))
     IdentityMetrics(service.telemetry.registry, passwords, throttle, sessions)
-    desk = Desk(logins, sessions, factors, keys, users, callers, ring, settings.trusted_proxies)
+    desk = Desk(logins, sessions, factors, keys, users, callers, ring, CallerAddresses(settings.trusted_proxies))
     service.server.add(identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, IdentityServicer(desk))
+    _audit(service, stores, desk)
+
+
+def _audit(service: Service[IdentitySettings], stores: Stores, desk: Desk) -> None:
+    """Chains the records of all services, and tells them."""
+    settings, chain = service.settings, stores.audit
+    channels = {name: service.channels.to(address, *SERVICES) for name, address in settings.audit_logs().items()}
+    others = [RemoteAuditLog(name, channel) for name, channel in channels.items()]
+    sources: list[AuditSource] = [OwnAuditLog(settings.service, stores.audit_log), *others]
+    for source in sources:
+        collector = Collector(source, chain, settings.audit_interval_seconds)
+        _ = service.spawn(f"audit of {source.name}", collector.run())
+    _ = service.spawn("audit seals", Sealer(chain, settings.audit_seal_seconds).run())
+    servicer = AuditServicer(desk, chain, AuditVerifier(chain, RemoteOrderLog(channels.get("order"))))
+    service.server.add(audit_service_pb2_grpc.add_AuditServiceServicer_to_server, servicer)
 
 
 async def _first_users(settings: IdentitySettings, users: Users, store: PostgresUserStore) -> None:
@@ -101,13 +129,19 @@ async def _stores(service: Service[IdentitySettings]) -> Stores:
     url = settings.postgres_url.get_secret_value()
     await migrate(url, "identity", schema=SCHEMA)
     database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
+    trail = AuditTrail(settings.service, service.clock, service.identifiers)
     return Stores(
-        PostgresUserStore(database),
-        PostgresSessionStore(database),
-        PostgresSecondFactorStore(database, vault),
-        PostgresApiKeyStore(database),
+        PostgresUserStore(database, trail),
+        PostgresSessionStore(database, trail),
+        PostgresSecondFactorStore(database, vault, trail),
+        PostgresApiKeyStore(database, trail),
         PostgresAttemptStore(database),
-        PostgresKeyStore(database, vault),
+        PostgresKeyStore(database, vault, trail),
+        PostgresRefusalStore(AuditNotes(database, trail)),
+        PostgresAuditStore(
+            database, vault, service.clock, Recorder(settings.service, service.clock, service.identifiers)
+        ),
+        AuditLog(database),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
@@ -17,7 +16,7 @@ from services.identity.domain.throttle import Rule
 from services.identity.domain.values import Environment, Role
 from services.identity.pipeline.first_users import FirstUser
 from services.identity.pipeline.throttling import Rules
-from services.mesh.config import StoreSettings
+from services.mesh.config import Address, Addresses, StoreSettings
 
 _DAY: Final = 86_400
 _NAME: Final = "^([a-z0-9][a-z0-9_.@+-]{1,63})?$"
@@ -54,10 +53,6 @@ class IdentitySettings(StoreSettings):
     """Key that seals signing keys and second factors: 32 bytes in base64. Empty: the file's."""
     secrets_key_file: Path = Path("var/identity/secrets.key")
     """File that holds the key; made, readable by its owner only, when it is not there."""
-    trusted_proxies: Annotated[
-        tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode, BeforeValidator(_listed)
-    ] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
-    """Networks of the gateways, with commas between: where they call from, the caller is whom they say."""
     registration: Annotated[tuple[Environment, ...], NoDecode, BeforeValidator(_worlds)] = (Environment.SIMULATION,)
     """Environments into which users may register themselves: simulation, live, or both with a comma between."""
 
@@ -82,6 +77,23 @@ class IdentitySettings(StoreSettings):
     """How often the keys are looked at."""
     sweep_interval_seconds: float = Field(default=3600, gt=0)
     """How often what is over is removed."""
+
+    order_address: Address | None = None
+    """OrderService, whose audit log is chained. Unset, here and below: it is not."""
+    order_shard_addresses: Addresses = ()
+    """Its shards, in their order, with commas between, if there are several."""
+    risk_address: Address | None = None
+    """RiskService."""
+    broker_address: Address | None = None
+    """BrokerService."""
+    portfolio_address: Address | None = None
+    """PortfolioService."""
+    marketdata_address: Address | None = None
+    """MarketDataService."""
+    audit_interval_seconds: float = Field(default=2, gt=0, le=60)
+    """How often services are asked for what they have changed."""
+    audit_seal_seconds: float = Field(default=10, gt=0, le=3600)
+    """How often the chain is sealed, where it has grown."""
 
     argon2_time_cost: int = Field(default=3, ge=1, le=100)
     """Passes over the memory. With the two below: what RFC 9106 recommends where memory is scarce."""
@@ -129,6 +141,16 @@ class IdentitySettings(StoreSettings):
         if self.first_users_file is None and any(not wish.password for wish in self.first_users()):
             raise ValueError("ORDERMESH_IDENTITY_FIRST_USERS_FILE is not set: nobody would learn the passwords made up")
         return self
+
+    def audit_logs(self) -> dict[str, str]:
+        """Returns where the audit logs of the other services are, by name."""
+        # The shards of OrderService have one audit log, which any of them tells.
+        order = self.order_shard_addresses[0] if self.order_shard_addresses else self.order_address
+        found = {"order": order} if order is not None else {}
+        for name in ("risk", "broker", "portfolio", "marketdata"):
+            if (address := getattr(self, f"{name}_address")) is not None:
+                found[name] = address
+        return found
 
     def first_users(self) -> list[FirstUser]:
         """Returns the users to make when there are none."""

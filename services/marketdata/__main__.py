@@ -32,7 +32,9 @@ from services.marketdata.servicer.wire import register
 from services.marketdata.store.history import HistoryTables
 from services.marketdata.store.instruments import InstrumentTable
 from services.marketdata.store.partitions import Partitions, partitioned_tables
+from services.mesh.audit_service import serve_audit_log
 from services.mesh.service import Service, run
+from services.storage.audit_log import AuditLog, AuditNotes, AuditTrail
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -73,7 +75,9 @@ async def main(service: Service[MarketDataSettings]) -> None:
     recorder.attach(hub)
     follower = Follower(hub, recorder, store)
     venue = EngineVenue(instrument_service_pb2_grpc.InstrumentServiceStub(engine))
-    catalogue = Catalogue(InstrumentTable(database), venue, service.clock, seed_terms(), follower.follow)
+    trail = AuditTrail(settings.service, service.clock, service.identifiers)
+    instruments, notes = InstrumentTable(database, trail), AuditNotes(database, trail)
+    catalogue = Catalogue(instruments, venue, service.clock, seed_terms(), follower.follow, notes)
     feed = EngineFeed(
         feed_stub,
         hub,
@@ -104,6 +108,7 @@ async def main(service: Service[MarketDataSettings]) -> None:
     await hub.all_told()
     parts = Parts(catalogue, hub, History(store, recorder), epochs, broadcasts, service.draining, service.clock)
     service.server.add(register, MarketDataServicer(parts))
+    serve_audit_log(service.server, AuditLog(database))
 
 
 async def _keep_partitions(service: Service[MarketDataSettings], partitions: Partitions) -> None:

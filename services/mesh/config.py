@@ -7,6 +7,7 @@ A field `drain_seconds` of the service `order` is looked for, in this order, in
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -93,6 +94,10 @@ class ServiceSettings(BaseSettings):
     """`iss` of access tokens."""
     audience: str = Field(default="ordermesh", min_length=1)
     """`aud` of access tokens."""
+    trusted_proxies: Annotated[
+        tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode, BeforeValidator(_listed)
+    ] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
+    """Networks of the gateways, with commas between: where they call from, the caller is whom they say."""
     tls_certificate_file: Path | None = None
     """Certificate that this service proves with who it is, in PEM. Without it, connections are not encrypted."""
     tls_key_file: Path | None = None

@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import random
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -32,12 +32,14 @@ class Call:
         method: Full name, such as `/ordermesh.order.v1.OrderService/PlaceOrder`.
         deadline: When its time is up, on the monotonic clock; None when it may take for ever.
         authorization: What the caller shows as a user; None when nothing.
+        address: Where it comes from; empty when that is not known.
         caller: Who calls, once that is proved; None where nobody asks, and for what is public.
         roles: Those of the caller's roles by which they may make this very call.
         life: How long it may last; None for a call with one answer, and where nobody looks at who calls.
     """
 
     __slots__ = (
+        "_find_address",
         "_parent",
         "_span_id",
         "_trace_id",
@@ -55,6 +57,7 @@ class Call:
         deadline: float | None,
         traceparent: str | None = None,
         authorization: str | None = None,
+        find_address: Callable[[], str] | None = None,
     ) -> None:
         self.method = method
         self.deadline = deadline
@@ -63,8 +66,14 @@ class Call:
         self.roles: frozenset[int] = frozenset()
         self.life: TokenLife | None = None
         self._parent = traceparent
+        self._find_address = find_address
         self._trace_id: str | None = None
         self._span_id: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the call comes from, looked for when it is asked for: most calls change nothing that is recorded."""
+        return "" if self._find_address is None else self._find_address()
 
     @property
     def trace_id(self) -> str:

@@ -49,3 +49,4 @@ class Key:
     COUNT: Final = "count"
     SIGNAL: Final = "signal"
     SESSION: Final = "session_id"
+    CALLER: Final = "caller"

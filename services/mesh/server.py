@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.kernel.identifiers import Identifiers
 from services.mesh.access.rules import rule_of
+from services.mesh.addresses import Network
 from services.mesh.certificate import Certificate
 from services.mesh.descriptors import service_descriptor
 from services.mesh.draining import Draining
@@ -32,13 +33,23 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def standard_interceptors(
-    telemetry: Telemetry, identifiers: Identifiers | None = None, access: Interceptor | None = None
+    telemetry: Telemetry,
+    identifiers: Identifiers | None = None,
+    access: Interceptor | None = None,
+    proxies: Sequence[Network] = (),
 ) -> tuple[Interceptor, ...]:
-    """Returns what stands around every call, the outermost first; `access` looks at who calls, where that is asked."""
+    """Returns what stands around every call, the outermost first.
+
+    Args:
+        telemetry: Metrics and traces.
+        identifiers: Makes the ids of errors.
+        access: Looks at who calls, where that is asked.
+        proxies: Gateways, which say whose calls they hand on.
+    """
     return (
         MetricsInterceptor(telemetry.registry),
         ErrorInterceptor(identifiers),
-        CallInterceptor(),
+        CallInterceptor(proxies),
         *(() if access is None else (access,)),
         ConstraintInterceptor(),
     )

@@ -67,7 +67,9 @@ class Service(Generic[C]):
         self.server = Server(
             telemetry,
             draining=self.draining,
-            interceptors=standard_interceptors(telemetry, access=None if access is None else access.interceptor),
+            interceptors=standard_interceptors(
+                telemetry, access=None if access is None else access.interceptor, proxies=settings.trusted_proxies
+            ),
             max_concurrent_calls=settings.max_concurrent_calls,
             certificate=certificate,
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ordermesh.event.v1 import event_log_service_pb2_grpc
-from ordermesh.order.v1 import order_service_pb2_grpc
+from ordermesh.order.v1 import order_log_service_pb2_grpc, order_service_pb2_grpc
 from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.identifiers import UuidV7
 from services.mesh.access.accounts import AccountAccess, PortfolioEnvironments
+from services.mesh.audit_service import serve_audit_log
 from services.mesh.interceptors.accounts import AccountInterceptor
 from services.mesh.service import Service, run
 from services.order.config import OrderSettings
@@ -26,6 +27,7 @@ from services.order.pipeline.algorithm_plans import AlgorithmPlans
 from services.order.pipeline.algorithm_preparing import AlgorithmPreparing
 from services.order.pipeline.algorithms import Algorithms
 from services.order.pipeline.book import Book
+from services.order.pipeline.digesting import digest_for_ever
 from services.order.pipeline.expiries import Expiries
 from services.order.pipeline.judging import Judging
 from services.order.pipeline.leases import Leases
@@ -47,12 +49,14 @@ from services.order.pipeline.writer import Writer
 from services.order.publishing import BusLog, Publishing
 from services.order.servicer.access import account_interceptor
 from services.order.servicer.event_log import EventLogServicer
+from services.order.servicer.order_log import OrderLogServicer
 from services.order.servicer.orders import OrderServicer
 from services.order.servicer.passing import PassedStreams
 from services.order.servicer.sharding import ShardInterceptor
 from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_commands import Desk
 from services.order.servicer.trade_stream import TradeStreams
+from services.order.store.digests import LogDigests
 from services.order.store.execution_records import LoggedExecutions
 from services.order.store.history import History
 from services.order.store.leases import PostgresLeases
@@ -65,6 +69,7 @@ from services.order.store.replaces import Replaces
 from services.order.store.shards import OrderOwners, enter
 from services.order.store.starting import start
 from services.order.wire_events import TOPIC_OF_NAME
+from services.storage.audit_log import AuditLog, AuditTrail
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -236,9 +241,17 @@ async def main(service: Service[OrderSettings]) -> None:
         *inside,
         *_reaching(service, orders, order_lists),
     )
-    service.server.add(
-        event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, EventLogServicer(book, history, shards.count)
-    )
+    _serve_logs(service, database, EventLogServicer(book, history, shards.count))
+
+
+def _serve_logs(service: Service[OrderSettings], database: Database, events: EventLogServicer) -> None:
+    """Serves the order log, and records digests of it in the audit, which is served as well."""
+    settings = service.settings
+    digests = LogDigests(database, AuditTrail(settings.service, service.clock, service.identifiers))
+    service.spawn("digests", digest_for_ever(digests, settings.shard, settings.digest_interval_seconds))
+    service.server.add(event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, events)
+    service.server.add(order_log_service_pb2_grpc.add_OrderLogServiceServicer_to_server, OrderLogServicer(digests))
+    serve_audit_log(service.server, AuditLog(database))
 
 
 def _work(  # noqa: PLR0917 - each is a part that it wires

@@ -46,6 +46,8 @@ class OrderSettings(StoreSettings, BusSettings):
 
     kept_reconciliations: int = Field(default=100_000, ge=1)
     """Records of reconciliation of the shard that are kept; the oldest beyond them are deleted."""
+    digest_interval_seconds: float = Field(default=5, gt=0, le=3600)
+    """How often a digest of what was appended to the log is recorded in the audit."""
 
     @property
     def shard_count(self) -> int:

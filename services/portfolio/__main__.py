@@ -12,6 +12,7 @@ from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.drain import Pace
 from services.mesh.access.accounts import AccountAccess
+from services.mesh.audit_service import serve_audit_log
 from services.mesh.service import Service, run
 from services.mesh.streams import Hub
 from services.portfolio import metrics
@@ -35,6 +36,7 @@ from services.portfolio.servicer.service import PortfolioServicer, PositionLogSe
 from services.portfolio.store.bookings import CHANGES
 from services.portfolio.store.changes import ChangeLog, published
 from services.portfolio.store.portfolio_store import PortfolioStore
+from services.storage.audit_log import AuditLog, AuditTrail
 from services.storage.database import KEYED, Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -52,10 +54,11 @@ async def main(service: Service[PortfolioSettings]) -> None:
     redis = connect(settings.redis_url.get_secret_value())
     service.on_close(redis.aclose)
 
+    trail = AuditTrail(settings.service, service.clock, service.identifiers)
     ledger, board, store, log = (
         Ledger(len(settings.order_logs)),
         PriceBoard(),
-        PortfolioStore(database, bookings),
+        PortfolioStore(database, bookings, trail),
         ChangeLog(database),
     )
     hub: Hub[LoggedChange] = Hub()
@@ -124,6 +127,7 @@ async def main(service: Service[PortfolioSettings]) -> None:
         portfolio_service_pb2_grpc.add_PortfolioServiceServicer_to_server, PortfolioServicer(desk), *reached
     )
     service.server.add(event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, PositionLogServicer(log))
+    serve_audit_log(service.server, AuditLog(database))
 
 
 def _live_orders(service: Service[PortfolioSettings]) -> open_orders.LiveOrders:

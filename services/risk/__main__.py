@@ -7,6 +7,7 @@ from ordermesh.risk.v1 import reservation_service_pb2_grpc, risk_service_pb2_grp
 from services.bus.connection import connect
 from services.bus.relay import Relay
 from services.mesh.access.accounts import AccountAccess, PortfolioEnvironments
+from services.mesh.audit_service import serve_audit_log
 from services.mesh.interceptors.accounts import AccountInterceptor
 from services.mesh.service import Service, run
 from services.mesh.streams import Hub
@@ -33,6 +34,7 @@ from services.risk.store.alerts import TOPIC, AlertPublication, PostgresAlertSto
 from services.risk.store.book import PostgresBookStore
 from services.risk.store.schema import SCHEMA
 from services.risk.store.settings import PostgresSettingsStore
+from services.storage.audit_log import AuditLog, AuditTrail
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -53,7 +55,7 @@ async def main(service: Service[RiskSettings]) -> None:
         most_age_seconds=settings.price_age_seconds,
     )
 
-    kept_settings = PostgresSettingsStore(database)
+    kept_settings = PostgresSettingsStore(database, AuditTrail(settings.service, service.clock, service.identifiers))
     parameters = ParameterKeeper(book, kept_settings, service.clock, listed.find)
     await parameters.load(settings.first_parameters())
     breakers = Breakers(book, service.clock, alert_log, kept_settings)
@@ -85,6 +87,7 @@ async def main(service: Service[RiskSettings]) -> None:
         RiskServicer(book, parameters, breakers, trading, alerts, clock=service.clock, draining=service.draining),
         *_reaching(service),
     )
+    serve_audit_log(service.server, AuditLog(database))
 
 
 def _reaching(service: Service[RiskSettings]) -> tuple[AccountInterceptor, ...]:

@@ -34,6 +34,7 @@ from services.mesh.client import Channel, Channels
 from services.mesh.draining import Draining
 from services.mesh.server import Server
 from services.mesh.telemetry import Telemetry
+from tests.fakes.audit import FakeNotes
 from tests.fakes.broker_store import FakeBrokerStore
 from tests.fakes.engine import FakeEngine, serving
 from tests.fakes.market_data import FakeMarketData
@@ -198,6 +199,7 @@ class BrokerWorld:
         self.channels = Channels()
         self.draining = Draining()
         self.books = Books(store)
+        self.notes = FakeNotes()
         self._engine_stack = AsyncExitStack()
         self.engine_port = 0
 
@@ -214,7 +216,12 @@ class BrokerWorld:
         self.adapter = SimulationAdapter(self.channels.to(f"127.0.0.1:{self.engine_port}"), terms, codec, self.books)
         clock = SystemClock()
         self.connections = Connections(
-            self.store, {"simulation": self.adapter}, clock, UuidV7(clock), AccountEnvironments(self.accounts)
+            self.store,
+            {"simulation": self.adapter},
+            clock,
+            UuidV7(clock),
+            AccountEnvironments(self.accounts),
+            self.notes,
         )
         await self.connections.load()
         self.routes = Routes(self.connections, clock)

@@ -170,6 +170,16 @@ class FakeAttempts:
         self.attempts.pop(key, None)
 
 
+class FakeRefusals:
+    """What was refused, as pairs of the entity's id and the reason."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    async def refused(self, entity_type: str, entity_id: str, environment: Environment | None, reason: str) -> None:
+        self.told.append((entity_id, reason))
+
+
 class FakePasswords:
     """Passwords whose hash is `hash of <password>`, and how often one was made or verified."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from services.kernel.errors import unavailable
+from services.mesh.audit import Origin
 from services.risk.domain.alert import Alert
 from services.risk.domain.breaker import Breaker
 from services.risk.domain.limits import Parameters
@@ -80,6 +81,7 @@ class FakeRiskStore:
     """Everything that RiskService keeps, in memory.
 
     Attributes:
+        set_by: Who has set switches.
         broken: The store does not answer.
         slow: Switches are not stored before it is set.
     """
@@ -91,6 +93,7 @@ class FakeRiskStore:
         self.parameters: dict[str, Parameters] = {}
         self.breakers: dict[str, Breaker] = {}
         self.switches: dict[str, KillSwitch] = {}
+        self.set_by: dict[str, Origin | None] = {}
         self.alerts: list[Alert] = []
         self.broken = False
         self.slow: asyncio.Event | None = None
@@ -130,10 +133,11 @@ class FakeRiskStore:
     async def load_switches(self) -> Sequence[KillSwitch]:
         return list(self.switches.values())
 
-    async def save_switches(self, switches: Sequence[KillSwitch]) -> None:
+    async def save_switches(self, switches: Sequence[KillSwitch], by: Mapping[str, Origin | None]) -> None:
         if self.slow is not None:
             await self.slow.wait()
         self._check()
+        self.set_by.update(by)
         for switch in switches:
             if switch.version > self.switches.get(switch.account_id, KillSwitch(switch.account_id)).version:
                 self.switches[switch.account_id] = switch

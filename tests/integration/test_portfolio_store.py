@@ -21,6 +21,7 @@ from services.portfolio.domain.fill import Adjustment, Fill, InstrumentTerms
 from services.portfolio.domain.values import Environment, Side
 from services.portfolio.pipeline.ports import AlreadyBookedError, Commit, Cursor, State
 from services.portfolio.store.portfolio_store import PortfolioStore
+from services.storage.audit_log import AuditTrail
 from services.storage.database import KEYED, Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -36,7 +37,7 @@ async def store(postgres_url: str) -> AsyncIterator[PortfolioStore]:
     await migrate(postgres_url, "portfolio")
     keyed = PoolOptions(settings=KEYED)
     async with Database(postgres_url, "portfolio") as database, Database(postgres_url, "portfolio", keyed) as bookings:
-        made = PortfolioStore(database, bookings)
+        made = PortfolioStore(database, bookings, AuditTrail("portfolio"))
         await made.load()
         yield made
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.broker.domain.account import VenueAccount
@@ -15,6 +15,7 @@ from services.broker.pipeline.ports import ConnectionStore, VenueAdapter
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, ErrorKind, FieldViolation, aborted, invalid, not_found, unavailable
 from services.kernel.identifiers import Identifiers
+from services.mesh.audit import Change, Notes, asked
 
 _ABOUT_THE_TRADE = (ErrorKind.NOT_FOUND, ErrorKind.INVALID, ErrorKind.PRECONDITION)
 
@@ -45,8 +46,11 @@ class Connections:
         clock: Clock,
         identifiers: Identifiers,
         environments: AccountEnvironments,
+        notes: Notes,
     ) -> None:
+        """Knows no connection yet; `notes` records what venues have changed of trades, which they keep."""
         self._store = store
+        self._notes = notes
         self._adapters = adapters
         self._clock = clock
         self._identifiers = identifiers
@@ -238,12 +242,12 @@ class Connections:
         connection = self.get(connection_id)
         adapter = self.adapter_of(connection)
         adapter.capabilities.check_adjusts_trades(connection.environment)
-        try:
-            return await adapter.adjust_trade(connection_id, venue_execution_id, correction)
-        except CodedError as error:
-            if error.kind in _ABOUT_THE_TRADE:
-                raise
-            raise _venue_error(error) from error
+        new = {"connection_id": connection_id, "busted": correction is None, "correction": correction}
+        change = Change("trade", venue_execution_id, environment=connection.environment, new=new)
+        async with asked(self._notes, change) as answer:
+            changed = await _of_venue(adapter.adjust_trade(connection_id, venue_execution_id, correction))
+            answer.new = {**new, "changed": changed}
+        return changed
 
     async def probe(self, adapter: str) -> str:
         """Returns why the venue of an adapter cannot be reached; empty when it can."""
@@ -273,6 +277,15 @@ class Connections:
         }
         for listener in self._listeners:
             listener()
+
+
+async def _of_venue(adjusting: Awaitable[bool]) -> bool:
+    try:
+        return await adjusting
+    except CodedError as error:
+        if error.kind in _ABOUT_THE_TRADE:
+            raise
+        raise _venue_error(error) from error
 
 
 def _venue_error(error: CodedError) -> CodedError:

@@ -13,7 +13,7 @@ from services.identity.domain.user import wrong_credentials
 from services.identity.domain.values import Proof, Scope
 from services.identity.pipeline.ports import Means
 from services.identity.pipeline.sessions import Issued, Issuer
-from services.identity.pipeline.stores import ApiKeyStore, UserStore
+from services.identity.pipeline.stores import ApiKeyStore, RefusalStore, UserStore
 from services.identity.pipeline.throttling import Throttle
 from services.kernel.errors import CodedError, ErrorKind, invalid_field, not_found
 
@@ -37,11 +37,13 @@ class ApiKeys:
         users: UserStore,
         issuer: Issuer,
         throttle: Throttle,
+        refusals: RefusalStore,
         means: Means,
         *,
         most_keys: int,
     ) -> None:
         self._store, self._users, self._issuer, self._throttle = store, users, issuer, throttle
+        self._refusals = refusals
         self._clock, self._identifiers, self._random = means.clock, means.identifiers, means.random
         self._most_keys = most_keys
 
@@ -95,10 +97,11 @@ class ApiKeys:
         """
         async with self._throttle.attempt(address):
             key = await self._store.by_secret(token_hash(secret))
-            if key is None or not key.good(self._clock.now()) or not key.allows(address):
-                raise wrong_credentials()
-            user = await self._users.by_id(key.user_id)
-            if user is None or user.disabled:
+            user = None if key is None else await self._users.by_id(key.user_id)
+            good = key is not None and key.good(self._clock.now()) and key.allows(address)
+            if key is None or user is None or user.disabled or not good:
+                key_id, environment = "" if key is None else key.api_key_id, None if user is None else user.environment
+                await self._refusals.refused("api_key", key_id, environment, "INVALID_CREDENTIALS")
                 raise wrong_credentials()
         await self._store.used(key.api_key_id, address, self._clock.now())
         return self._issuer.issue(user, key.api_key_id, key.scopes, (Proof.KEY,), key.expires_at)

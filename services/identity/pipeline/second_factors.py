@@ -12,7 +12,7 @@ from services.identity.domain.throttle import account_key
 from services.identity.domain.user import User
 from services.identity.pipeline.credentials import Credentials
 from services.identity.pipeline.ports import Means
-from services.identity.pipeline.stores import SecondFactorStore
+from services.identity.pipeline.stores import RefusalStore, SecondFactorStore
 from services.identity.pipeline.throttling import Throttle
 from services.kernel.errors import CodedError, precondition, unauthenticated
 
@@ -33,11 +33,12 @@ class SecondFactors:
         store: SecondFactorStore,
         credentials: Credentials,
         throttle: Throttle,
+        refusals: RefusalStore,
         means: Means,
         *,
         issuer: str,
     ) -> None:
-        self._store, self._credentials, self._throttle = store, credentials, throttle
+        self._store, self._credentials, self._throttle, self._refusals = store, credentials, throttle, refusals
         self._clock, self._random, self._issuer = means.clock, means.random, issuer
 
     async def enroll(self, caller: Caller, password: str, address: str) -> Enrolled:
@@ -68,7 +69,7 @@ class SecondFactors:
                 raise _mismatch("no second factor was begun")
             step = totp.matching_step(secret, code, self._clock.now())
             if step is None:
-                raise _wrong_code()
+                raise await self._wrong_code(caller.user)
             codes, hashes = self._recovery(user_id)
             if not await self._store.confirm(user_id, step, hashes, self._clock.now()):
                 raise _mismatch("no second factor was begun")
@@ -82,7 +83,7 @@ class SecondFactors:
         """
         async with self._throttle.attempt(address, _key(user.user_id)):
             if not await self._spend(user.user_id, code):
-                raise _wrong_code()
+                raise await self._wrong_code(user)
 
     async def renew_recovery(self, caller: Caller, code: str, address: str) -> Sequence[str]:
         """Replaces the recovery codes, and returns the new ones.
@@ -106,6 +107,10 @@ class SecondFactors:
         await self._credentials.check_again(caller.user, password, address)
         await self.check(caller.user, code, address)
         await self._store.remove(caller.user.user_id, self._clock.now())
+
+    async def _wrong_code(self, user: User) -> CodedError:
+        await self._refusals.refused("second_factor", user.user_id, user.environment, "INVALID_CODE")
+        return _wrong_code()
 
     async def _spend(self, user_id: str, code: str) -> bool:
         secret = await self._store.secret(user_id, confirmed=True)

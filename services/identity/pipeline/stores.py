@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -27,7 +27,7 @@ class Challenge:
         expires_at: When it ends.
     """
 
-    challenge_hash: bytes
+    challenge_hash: bytes = field(repr=False)
     user_id: str
     password_version: int
     client: str
@@ -206,6 +206,14 @@ class AttemptStore(Protocol):
 
     async def forget(self, key: bytes) -> None:
         """Forgets what was tried."""
+        ...
+
+
+class RefusalStore(Protocol):
+    """Records of what was refused to somebody who may be another than they say."""
+
+    async def refused(self, entity_type: str, entity_id: str, environment: Environment | None, reason: str) -> None:
+        """Records a refusal; of an entity that is not known neither id nor environment."""
         ...
 
 

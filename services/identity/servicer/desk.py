@@ -16,8 +16,10 @@ from services.identity.pipeline.login import Logins
 from services.identity.pipeline.second_factors import SecondFactors
 from services.identity.pipeline.sessions import Sessions
 from services.identity.pipeline.users import Users
-from services.identity.servicer.addresses import Network, authorization, caller_address
 from services.kernel.identifiers import parse_uuid
+from services.mesh.access.caller import Caller as ProvenCaller
+from services.mesh.addresses import CallerAddresses, authorization
+from services.mesh.context import current_call
 from services.mesh.interceptors.base import Context
 from services.mesh.tokens import PageTokens, filters_of
 
@@ -45,7 +47,7 @@ class Desk:
     users: Users
     callers: Callers
     ring: Ring
-    proxies: Sequence[Network]
+    addresses: CallerAddresses
 
     async def caller(self, context: Context) -> Caller:
         """Returns who calls.
@@ -53,11 +55,30 @@ class Desk:
         Raises:
             CodedError: INVALID_TOKEN.
         """
-        return await self.callers.known(authorization(context))
+        caller = await self.callers.known(authorization(context))
+        if (call := current_call()) is not None and call.caller is None:
+            # Nobody has asked before; what is changed is recorded as theirs all the same.
+            call.caller, call.roles = _as_seen_elsewhere(caller), frozenset(caller.user.roles)
+        return caller
 
     def address(self, context: Context) -> str:
         """Returns where a call comes from."""
-        return caller_address(context, self.proxies)
+        return self.addresses.of(context)
+
+
+def _as_seen_elsewhere(caller: Caller) -> ProvenCaller:
+    """Returns a caller as services see one by a token."""
+    user = caller.user
+    return ProvenCaller(
+        name=user.user_id,
+        is_service=False,
+        roles=frozenset(user.roles),
+        scopes=frozenset(caller.scopes),
+        environment=user.environment,
+        accounts=frozenset(user.account_ids),
+        session_id=caller.session_id,
+        ends_ns=0,
+    )
 
 
 class Pages:

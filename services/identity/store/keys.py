@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from services.identity.domain.keys import KeyTimes
+from services.mesh.audit import Change
 from services.mesh.vault import Vault
+from services.storage.audit_log import AuditTrail
 from services.storage.database import Database
 
 _PLACE: Final = "signing key"
@@ -15,8 +17,8 @@ _PLACE: Final = "signing key"
 class PostgresKeyStore:
     """Keeps signing keys."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
-        self._database, self._vault = database, vault
+    def __init__(self, database: Database, vault: Vault, trail: AuditTrail) -> None:
+        self._database, self._vault, self._trail = database, vault, trail
 
     async def load(self) -> Sequence[tuple[KeyTimes, str]]:
         """Returns all keys with their private parts.
@@ -47,3 +49,5 @@ class PostgresKeyStore:
                     for times, private in added
                 ],
             )
+            made = [Change("signing_key", times.key_id, new=times) for times, _ in added]
+            await self._trail.note(connection, *made, *(Change("signing_key", key_id, old={}) for key_id in gone))

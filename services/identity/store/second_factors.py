@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from services.identity.domain.totp import secret_of, secret_text
+from services.mesh.audit import Change
 from services.mesh.vault import Vault
+from services.storage.audit_log import AuditTrail
 from services.storage.database import Connection, Database
 
 _PLACE: Final = "second factor"
@@ -16,8 +18,8 @@ _PLACE: Final = "second factor"
 class PostgresSecondFactorStore:
     """Keeps second factors."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
-        self._database, self._vault = database, vault
+    def __init__(self, database: Database, vault: Vault, trail: AuditTrail) -> None:
+        self._database, self._vault, self._trail = database, vault, trail
 
     async def enroll(self, user_id: str, secret: bytes) -> bool:
         """Stores a secret to be confirmed, in place of one that was not; returns whether none is confirmed."""
@@ -31,6 +33,8 @@ class PostgresSecondFactorStore:
                 user_id,
                 self._vault.seal(secret_text(secret), _PLACE, user_id),
             )
+            if done == "INSERT 0 1":
+                await self._note(connection, user_id, None, "begun")
         return bool(done == "INSERT 0 1")
 
     async def secret(self, user_id: str, *, confirmed: bool) -> bytes | None:
@@ -57,6 +61,7 @@ class PostgresSecondFactorStore:
                 return False
             await _replace_recovery(connection, user_id, recovery)
             await _changed(connection, user_id, now)
+            await self._note(connection, user_id, "begun", "confirmed")
         return True
 
     async def spend_step(self, user_id: str, step: int) -> bool:
@@ -73,12 +78,15 @@ class PostgresSecondFactorStore:
             done = await connection.execute(
                 "delete from recovery_code where user_id = $1 and code_hash = $2", user_id, code_hash
             )
+            if done == "DELETE 1":
+                await self._note(connection, user_id, None, "recovery code used")
         return bool(done == "DELETE 1")
 
     async def replace_recovery(self, user_id: str, recovery: Sequence[bytes]) -> None:
         """Replaces the recovery codes."""
         async with self._database.transaction() as connection:
             await _replace_recovery(connection, user_id, recovery)
+            await self._note(connection, user_id, None, "recovery codes renewed")
 
     async def remove(self, user_id: str, now: datetime) -> None:
         """Removes the second factor and the recovery codes."""
@@ -86,6 +94,12 @@ class PostgresSecondFactorStore:
             await connection.execute("delete from second_factor where user_id = $1", user_id)
             await _replace_recovery(connection, user_id, ())
             await _changed(connection, user_id, now)
+            await self._note(connection, user_id, "confirmed", None)
+
+    async def _note(self, connection: Connection, user_id: str, before: str | None, after: str | None) -> None:
+        environment = await connection.fetchval("select environment from users where user_id = $1", user_id)
+        old, new = ({"state": state} if state is not None else None for state in (before, after))
+        await self._trail.note(connection, Change("second_factor", user_id, environment=environment, old=old, new=new))
 
 
 async def _replace_recovery(connection: Connection, user_id: str, recovery: Sequence[bytes]) -> None:

@@ -10,6 +10,8 @@ import asyncpg
 
 from services.identity.domain.user import User
 from services.identity.domain.values import Environment, Role
+from services.mesh.audit import Change
+from services.storage.audit_log import AuditTrail
 from services.storage.database import Connection, Database
 
 _SELECT: Final = """
@@ -26,8 +28,8 @@ _ANY: Final = "select exists(select from users where environment = $1)"
 class PostgresUserStore:
     """Keeps users."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, trail: AuditTrail) -> None:
+        self._database, self._trail = database, trail
 
     async def by_name(self, environment: Environment, username: str) -> User | None:
         """Returns the user of a name."""
@@ -68,7 +70,7 @@ class PostgresUserStore:
     async def insert(self, user: User) -> bool:
         """Stores a new user; returns whether the name was free."""
         async with self._database.transaction() as connection:
-            return await _insert(connection, user)
+            return await self._insert(connection, user)
 
     async def insert_first(self, environment: Environment, users: Sequence[User]) -> bool:
         """Stores the users of an environment that has none, all or none of them; returns whether it did."""
@@ -76,11 +78,12 @@ class PostgresUserStore:
             await connection.execute("select pg_advisory_xact_lock(hashtextextended('ordermesh.identity.first', 0))")
             if await connection.fetchval(_ANY, environment.value):
                 return False
-            return all([await _insert(connection, user) for user in users])
+            return all([await self._insert(connection, user) for user in users])
 
     async def update(self, user: User) -> bool:
         """Stores what may change of a user but the password, if the stored one is at the version before."""
         async with self._database.transaction() as connection:
+            before = await connection.fetchrow(f"{_SELECT} where user_id = $1 for update of u", user.user_id)
             done = await connection.execute(
                 """
                 update users set display_name = $2, email = $3, roles = $4, account_ids = $5, disabled = $6,
@@ -96,31 +99,34 @@ class PostgresUserStore:
                 user.version,
                 user.updated_at,
             )
-            if done == "UPDATE 1" and user.disabled:
+            if done != "UPDATE 1" or before is None:
+                return False
+            if user.disabled:
                 await connection.execute(
                     "update session set ended_at = $2 where user_id = $1 and ended_at is null",
                     user.user_id,
                     user.updated_at,
                 )
-        return bool(done == "UPDATE 1")
+            await self._trail.note(connection, _change(user, _user(before)))
+        return True
 
     async def set_password(
         self, user_id: str, current: str, fresh: str, keep_session: str, now: datetime
     ) -> int | None:
         """Replaces a hash, and ends all sessions but one; returns how many, or None when the hash is another."""
         async with self._database.transaction() as connection:
-            done = await connection.execute(
+            row = await connection.fetchrow(
                 """
                 update users set password_hash = $3, password_version = password_version + 1,
                                  version = version + 1, updated_at = $4
-                where user_id = $1 and password_hash = $2
+                where user_id = $1 and password_hash = $2 returning environment, password_version
                 """,
                 user_id,
                 current,
                 fresh,
                 now,
             )
-            if done != "UPDATE 1":
+            if row is None:
                 return None
             await connection.execute("delete from challenge where user_id = $1", user_id)
             ended = await connection.fetch(
@@ -132,6 +138,10 @@ class PostgresUserStore:
                 keep_session,
                 now,
             )
+            environment, version = row
+            new = {"password_version": version, "ended_sessions": len(ended)}
+            change = Change("user", user_id, environment=environment, old={"password_version": version - 1}, new=new)
+            await self._trail.note(connection, change)
         return len(ended)
 
     async def rehash(self, user_id: str, current: str, fresh: str) -> None:
@@ -146,6 +156,16 @@ class PostgresUserStore:
         async with self._database.connection() as connection:
             found: bool = await connection.fetchval(_ANY, environment.value)
         return found
+
+    async def _insert(self, connection: Connection, user: User) -> bool:
+        if not await _insert(connection, user):
+            return False
+        await self._trail.note(connection, _change(user))
+        return True
+
+
+def _change(user: User, before: User | None = None) -> Change:
+    return Change("user", user.user_id, environment=user.environment, old=before, new=user)
 
 
 async def _insert(connection: Connection, user: User) -> bool:

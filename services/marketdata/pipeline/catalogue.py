@@ -21,6 +21,7 @@ from services.marketdata.domain.instrument import (
 )
 from services.marketdata.domain.scale import scales_of
 from services.marketdata.pipeline.ports import InstrumentStore, Venue, VenueListing
+from services.mesh.audit import Change, Notes, asked
 
 
 class Catalogue:
@@ -37,6 +38,7 @@ class Catalogue:
         clock: Clock,
         seeds: Iterable[Terms],
         follow: Callable[[Instrument], Awaitable[None]],
+        notes: Notes,
     ) -> None:
         """Knows no instrument yet.
 
@@ -46,8 +48,10 @@ class Catalogue:
             clock: Tells when terms change.
             seeds: What a new installation begins with.
             follow: Is told of every instrument that is known or changed, and again when it is listed.
+            notes: Records auctions, which the venue keeps.
         """
         self._store, self._venue, self._clock, self._seeds, self._follow = store, venue, clock, tuple(seeds), follow
+        self._notes = notes
         self._instruments: dict[str, Instrument] = {}
         self._at_venue: set[int] = set()
         self._one_at_a_time = asyncio.Lock()
@@ -135,7 +139,9 @@ class Catalogue:
         """
         async with self._one_at_a_time:
             instrument = self.get(name)
-            begun = await self._venue.begin_auction(instrument.number, kind)
+            change = Change("auction", name, new={"kind": kind, "phase": "call"})
+            async with asked(self._notes, change):
+                begun = await self._venue.begin_auction(instrument.number, kind)
             if instrument.status is TradingStatus.HALTED:
                 instrument = await self._store.set_status(name, TradingStatus.TRADING, 0, self._clock.now())
                 self._instruments[name] = instrument
@@ -153,7 +159,11 @@ class Catalogue:
         instrument = self.get(name)
         ticks = None if reference_price is None else _ticks(instrument, reference_price)
         async with self._one_at_a_time:
-            return instrument, await self._venue.uncross_auction(instrument.number, ticks)
+            change = Change("auction", name, new={"phase": "uncross", "reference_price": reference_price})
+            async with asked(self._notes, change) as answer:
+                uncrossed = await self._venue.uncross_auction(instrument.number, ticks)
+                answer.new = uncrossed
+            return instrument, uncrossed
 
     async def _add(self, terms: Terms, listings: dict[str, VenueListing]) -> tuple[Instrument, bool]:
         name = str(terms.name)

@@ -8,6 +8,8 @@ from typing import Any, Final
 from services.kernel.errors import aborted
 from services.kernel.instrument import InstrumentId
 from services.marketdata.domain.instrument import AssetClass, Instrument, Terms, TradingStatus, unknown_instrument
+from services.mesh.audit import Change
+from services.storage.audit_log import AuditTrail
 from services.storage.database import Database
 
 _COLUMNS: Final = (
@@ -19,8 +21,8 @@ _COLUMNS: Final = (
 class InstrumentTable:
     """Keeps instruments; see `InstrumentStore`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, trail: AuditTrail) -> None:
+        self._database, self._trail = database, trail
 
     async def instruments(self) -> list[Instrument]:
         """Returns all instruments by name; raises STORE_UNAVAILABLE."""
@@ -60,7 +62,10 @@ class InstrumentTable:
             await connection.execute(
                 "insert into feed_cursor (instrument, position) values ($1, 0) on conflict do nothing", row["number"]
             )
-        return _instrument(row), made is not None
+            instrument = _instrument(row)
+            if made is not None:
+                await self._trail.note(connection, Change("instrument", instrument.name, new=instrument))
+        return instrument, made is not None
 
     async def set_status(self, name: str, status: TradingStatus, expected_version: int, at: datetime) -> Instrument:
         """Changes the status; an instrument that has it already stays as it is.
@@ -74,7 +79,8 @@ class InstrumentTable:
                 raise unknown_instrument(name)
             if expected_version not in (0, row["version"]):
                 raise aborted("VERSION_MISMATCH", f"{name} is at version {row['version']}, not {expected_version}")
-            if row["status"] != int(status):
+            before = after = _instrument(row)
+            if before.status is not status:
                 row = await connection.fetchrow(
                     "update instrument set status = $2, version = version + 1, updated_at = $3 where name = $1"
                     f" returning {_COLUMNS}",
@@ -82,7 +88,9 @@ class InstrumentTable:
                     int(status),
                     at,
                 )
-        return _instrument(row)
+                after = _instrument(row)
+                await self._trail.note(connection, Change("instrument", name, old=before, new=after))
+        return after
 
 
 def _instrument(row: Any) -> Instrument:

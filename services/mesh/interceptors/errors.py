@@ -12,6 +12,7 @@ from opentelemetry import trace
 
 from services.kernel.errors import CodedError, ErrorKind
 from services.kernel.identifiers import Identifiers, UuidV7
+from services.mesh.context import current_call
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
 from services.mesh.names import Attribute, Key
 from services.mesh.status import CODE_OF_KIND, DETAILS_KEY, to_status
@@ -60,7 +61,7 @@ class ErrorInterceptor:
     def _coded(self, method: Method, error: Exception) -> CodedError:
         match error:
             case CodedError():
-                _log.debug("call refused", **{Key.METHOD: method.path, Key.REASON: error.reason, Key.ERROR: str(error)})
+                _log_refusal(method, error)
                 return error
             case asyncio.TimeoutError():
                 return CodedError(ErrorKind.DEADLINE, "DEADLINE_EXCEEDED", "the time for the call is up")
@@ -72,3 +73,15 @@ class ErrorInterceptor:
         _log.error("call failed unexpectedly", exc_info=error, **{Key.METHOD: method.path, Key.ERROR_ID: error_id})
         message = f"a fault of the service; it is logged under {error_id}"
         return CodedError(ErrorKind.INTERNAL, "INTERNAL", message, metadata={Key.ERROR_ID: error_id})
+
+
+def _log_refusal(method: Method, error: CodedError) -> None:
+    told = {Key.METHOD: method.path, Key.REASON: error.reason, Key.ERROR: str(error)}
+    if error.kind is not ErrorKind.PERMISSION:
+        _log.debug("call refused", **told)
+        return
+    # Who tries what they may not do is told whatever the level of detail.
+    call = current_call()
+    caller = None if call is None else call.caller
+    address = "" if call is None else call.address
+    _log.info("permission denied", **told, **{Key.CALLER: "" if caller is None else caller.name, Key.ADDRESS: address})

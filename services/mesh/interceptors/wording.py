@@ -53,6 +53,7 @@ WORDS_OF_PATTERN: Final[dict[str, str]] = {
     r"^[0-9]{6}$": "must be six digits",
     r"^[A-Za-z0-9-]{6,32}$": "must be six digits, or a recovery code",
     r"^[0-9A-Fa-f.:]{2,45}(?:/[0-9]{1,3})?$": "must be an address or a network such as 192.0.2.0/24",
+    r"^([0-9a-f]{64})?$": "must be 64 hexadecimal digits in lower case",
     r"^[^\x00-\x1f\x7f]{1,100}$": "must be 1 to 100 characters, none of them a control character",
 }
 """Every pattern of the contracts in words; a test makes sure that none is missing."""

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoggedReport:
-    """An entry as it is read back: its sequence and the serialised execution report."""
+    """An entry as it is read back: its sequence, the serialised execution report, and who asked for it, if known."""
 
     sequence: int
     payload: bytes
+    who: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Entry:
         execution_id: Our id of it.
         at_ns: When it was handed to the commit, nanoseconds since 1970.
         arrival: The newest quote when the order came in; None unless this is an order's first entry and one was known.
+        who: Who asked for it; None when nobody did. It stands beside the report, which goes to all who see the order.
         payload: The serialised execution report, once encoded; the same bytes in the log, on streams and on the bus.
     """
 
@@ -64,6 +66,7 @@ class Entry:
         "previous_sequence",
         "sequence",
         "topic",
+        "who",
     )
 
     def __init__(
@@ -85,6 +88,7 @@ class Entry:
         self.execution_id = execution_id
         self.at_ns = at_ns
         self.arrival: Quote | None = None
+        self.who: bytes | None = None
         self.payload = b""
 
     @property

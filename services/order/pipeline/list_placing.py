@@ -10,11 +10,11 @@ from typing import NamedTuple, Protocol
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, FieldViolation, invalid
 from services.kernel.identifiers import Identifiers
-from services.mesh.context import detached
 from services.order.domain import refusals, rules
 from services.order.domain.order import Order
 from services.order.domain.order_lists import ListRecord, OrderList, check_list, link
 from services.order.domain.terms import OrderTerms
+from services.order.pipeline.acting import Acting
 from services.order.pipeline.book import Key
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.placing import PlaceOrders, Placing
@@ -91,7 +91,7 @@ class OrderLists:
         key = (record.account_id, record.client_order_list_id)
         if (running := self._running.get(key)) is None:
             # A task of its own: what is on its way in is not left half done by a caller that goes away.
-            running = _Running(fingerprints, detached(self._carry_out(record, linked), name="order list"))
+            running = _Running(fingerprints, Acting().begin(self._carry_out(record, linked), name="order list"))
             self._running[key] = running
             running.task.add_done_callback(lambda task: self._done(key, task))
         elif running.fingerprints != fingerprints:

@@ -254,7 +254,7 @@ class PlaceOrders:
                 if decision.reason:
                     self._turned_away.append(placement)
             entry = draft.append(beginning(terms, decision, draft), identifiers.new_id())
-            entry.arrival = placement.arrival
+            entry.arrival, entry.who = placement.arrival, placement.who
             placement.order = entry.order
 
     def resolve(self, existing: Mapping[Key, Order]) -> None:

@@ -11,7 +11,6 @@ from services.kernel.clock import Clock
 from services.kernel.drain import Drain
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
-from services.mesh.context import detached
 from services.order.domain import refusals, rules
 from services.order.domain.events import request_replace
 from services.order.domain.instruction_rules import check_new_expiry, check_new_stop_price, check_new_trailing
@@ -20,6 +19,7 @@ from services.order.domain.order import Order
 from services.order.domain.replacing import ReplaceRequest, asked_terms, only_reduces, stop_price_of
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderStatus
+from services.order.pipeline.acting import Acting
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.orders import Orders
@@ -98,7 +98,7 @@ class Replacing:
         if len(self._running) >= self._most_waiting:
             raise refusals.overloaded(len(self._running))
         # A task of its own: a caller that goes away must not leave others of the same request without an answer.
-        task = detached(self._carry_out(request), name="replace")
+        task = Acting().begin(self._carry_out(request), name="replace")
         self._running[request.order_id] = _Running(request, task)
         task.add_done_callback(lambda ended: self._done(request.order_id, ended))
         return await asyncio.shield(task)
@@ -256,7 +256,8 @@ class ReplaceOrder(Caller):
             return
         event = request_replace(order, self._request, draft.next_sequence, draft.at_ns)
         if event is not None:
-            self.order = draft.append(event, identifiers.new_id()).order
+            entry = draft.append(event, identifiers.new_id())
+            entry.who, self.order = self._who, entry.order
 
     def committed(self) -> None:
         """Lets the caller look at the result."""

@@ -8,6 +8,7 @@ from services.kernel.errors import CodedError
 from services.order.domain.order import Order
 from services.order.domain.quotes import Quote
 from services.order.domain.terms import OrderTerms
+from services.order.pipeline.acting import who
 from services.order.pipeline.ports import ACCEPTED, Decision
 
 Outcome = Order | CodedError
@@ -17,11 +18,12 @@ Outcome = Order | CodedError
 class Ticket:
     """One call's wait for the outcomes of its orders."""
 
-    __slots__ = ("_open", "future", "outcomes")
+    __slots__ = ("_open", "future", "outcomes", "who")
 
     def __init__(self, count: int) -> None:
         self._open = count
         self.outcomes: list[Outcome | None] = [None] * count
+        self.who = who()
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def settle(self, index: int, outcome: Outcome) -> None:
@@ -54,6 +56,11 @@ class Placement:
     def key(self) -> tuple[str, str]:
         """Account and client order id."""
         return self.terms.account_id, self.terms.client_order_id
+
+    @property
+    def who(self) -> bytes | None:
+        """Who asked for it first."""
+        return self.waiting[0][0].who
 
     @property
     def given_up(self) -> bool:

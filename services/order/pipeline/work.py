@@ -13,6 +13,7 @@ from services.order.domain.events import request_cancel
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import Side
+from services.order.pipeline.acting import who
 from services.order.pipeline.book import Key
 from services.order.pipeline.entries import Draft
 
@@ -58,6 +59,7 @@ class Caller:
 
     def __init__(self) -> None:
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._who = who()
 
     def resolve(self, existing: Mapping[Key, Order]) -> None:
         """Nothing of it can exist already."""
@@ -98,7 +100,8 @@ class CancelOrder(Caller):
         event = request_cancel(order, draft.next_sequence, draft.at_ns) if order is not None else None
         self.asked = event is not None
         if event is not None:
-            order = draft.append(event, identifiers.new_id()).order
+            entry = draft.append(event, identifiers.new_id())
+            entry.who, order = self._who, entry.order
         self.order = order
 
 
@@ -148,5 +151,5 @@ class CancelOrders(Caller):
         for order in orders:
             event = request_cancel(order, draft.next_sequence, draft.at_ns)
             if event is not None:
-                draft.append(event, identifiers.new_id())
+                draft.append(event, identifiers.new_id()).who = self._who
         self.order_ids = [order.terms.order_id for order in orders]

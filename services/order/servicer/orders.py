@@ -13,9 +13,9 @@ from ordermesh.order.v1 import (
     order_stream_pb2,
     trade_stream_pb2,
 )
-from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from services.kernel.clock import Clock
 from services.kernel.identifiers import Identifiers
+from services.mesh.context import current_call
 from services.mesh.tokens import PageTokens, filters_of
 from services.order.pipeline.judging import Judging
 from services.order.pipeline.list_placing import OrderLists
@@ -28,6 +28,7 @@ from services.order.pipeline.queries import Lists
 from services.order.pipeline.reconciliations import Reconciliations
 from services.order.pipeline.replacing import Replacing
 from services.order.servicer.execution_quality import ExecutionQualityMethods
+from services.order.servicer.history import told_to
 from services.order.servicer.messages import (
     cancel_filter,
     order_filter,
@@ -159,7 +160,7 @@ class OrderServicer(
         _, as_of = await self._orders.get(request.order_id.lower())
         rows = await self._lists.history(request.order_id, int(position[0]) if position else 0, size + 1)
         return order_query_pb2.GetOrderHistoryResponse(
-            reports=(ExecutionReport.FromString(row.payload) for row in rows[:size]),
+            reports=told_to(current_call(), rows[:size]),
             next_page_token=tokens.make(str(rows[size - 1].sequence)) if len(rows) > size else "",
             as_of=as_of,
         )

@@ -22,10 +22,10 @@ from ordermesh.order.v1.trade_stream_pb2 import Command, CommandBatch, CommandBa
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, invalid_field, out_of_range
 from services.kernel.identifiers import Identifiers
-from services.mesh.context import detached
 from services.mesh.status import to_status
 from services.order.domain import refusals
 from services.order.domain.terms import OrderTerms
+from services.order.pipeline.acting import Acting
 from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.metrics import Metrics
 from services.order.pipeline.orders import Orders
@@ -87,6 +87,7 @@ class TradeCommands:
 
     def __init__(self, account_id: str, desk: Desk, most_in_flight: int) -> None:
         self._account_id, self._desk, self._most_in_flight = account_id, desk, most_in_flight
+        self._acting = Acting()
         self._sequence = 0
         self._in_flight = 0
         self._room = asyncio.Event()
@@ -201,7 +202,7 @@ class TradeCommands:
             await asyncio.wait(self._tasks)
 
     def _begin(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = detached(coroutine)
+        task = self._acting.begin(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 

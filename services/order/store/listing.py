@@ -141,7 +141,8 @@ class Listing:
         Raises:
             CodedError: STORE_UNAVAILABLE.
         """
-        query = "select sequence, payload from events where order_id = $1 and sequence > $2 order by sequence limit $3"
+        conditions = "order_id = $1 and sequence > $2 order by sequence limit $3"
+        query = f"select sequence, payload, actor from events where {conditions}"
         async with self._database.connection() as connection:
             return [LoggedReport(*row) for row in await connection.fetch(query, order_id, after, limit)]
 

@@ -141,6 +141,7 @@ def _event_row(entry: Entry, shard: int, at: datetime) -> tuple[Any, ...]:
         at,
         _executed_at(entry, at) if event.is_fill else None,
         entry.payload,
+        entry.who,
     )
 
 

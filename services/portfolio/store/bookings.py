@@ -18,8 +18,9 @@ from services.portfolio.domain.booking import Booked, PositionChange
 from services.portfolio.domain.position import Position
 from services.portfolio.pipeline.ports import AlreadyBookedError, Commit, Cursor, LoggedChange
 from services.portfolio.store.adjustments import adjustment_row
-from services.portfolio.store.catalogue import insert_account
+from services.portfolio.store.catalogue import account_opened, insert_account
 from services.storage import cursor, event_log
+from services.storage.audit_log import AuditTrail
 from services.storage.database import Connection
 
 CONSUMER: Final = "portfolio"
@@ -87,8 +88,8 @@ async def load_cursors(connection: Connection) -> dict[int, Cursor]:
     return {row["shard"]: Cursor(str(row["epoch"]), int(row["sequence"])) for row in rows}
 
 
-async def commit(connection: Connection, commit: Commit, epoch: str) -> list[LoggedChange]:
-    """Writes bookings as one.
+async def commit(connection: Connection, commit: Commit, epoch: str, trail: AuditTrail) -> list[LoggedChange]:
+    """Writes bookings as one; accounts that are opened for them are recorded.
 
     Raises:
         AlreadyBookedError: One of the fills is booked; nothing was written.
@@ -100,6 +101,7 @@ async def commit(connection: Connection, commit: Commit, epoch: str) -> list[Log
             async with connection.transaction():
                 before = await _prepare(connection, commit)
                 await _book(connection, commit, before, entries)
+                await trail.note(connection, *(account_opened(account) for account, _ in commit.opened))
         else:
             await _book(connection, commit, commit.before, entries)
     except asyncpg.UniqueViolationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from services.portfolio.domain.account import Account
+from services.portfolio.domain.account import Account, Balance
 from services.portfolio.domain.cash import CashChange, CashChangeKind
 from services.storage.database import Connection
 
@@ -13,6 +13,12 @@ async def opened_with(connection: Connection, account_id: str) -> dict[str, Deci
     """Returns the cash that an account was opened with, by currency."""
     rows = await connection.fetch("select currency, amount from opened_balance where account_id = $1", account_id)
     return {row["currency"]: row["amount"] for row in rows}
+
+
+async def balances_of(connection: Connection, account_id: str) -> dict[str, Balance]:
+    """Returns the cash of an account, by currency."""
+    rows = await connection.fetch("select currency, amount, opening from balance where account_id = $1", account_id)
+    return {row["currency"]: Balance(row["amount"], row["opening"]) for row in rows}
 
 
 async def find(connection: Connection, account_id: str, request_id: str) -> CashChange | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from services.kernel.errors import already_exists
+from services.mesh.audit import Change
 from services.portfolio.domain.account import Account, Balance, Portfolio
 from services.portfolio.domain.values import Environment
 from services.storage.database import Connection
@@ -53,6 +54,18 @@ async def insert_account(connection: Connection, account: Account, own: Portfoli
         [(account.account_id, currency, each.opening) for currency, each in account.balances.items()],
     )
     await put_portfolio(connection, own)
+
+
+def account_opened(account: Account) -> Change:
+    """Returns what is recorded of an account that is opened."""
+    account_id = account.account_id
+    return Change("account", account_id, account_id, environment=account.environment, new=account)
+
+
+def account_changed(before: Account, after: Account) -> Change:
+    """Returns what is recorded of an account whose cash is set."""
+    account_id = after.account_id
+    return Change("account", account_id, account_id, environment=after.environment, old=before, new=after)
 
 
 async def put_portfolio(connection: Connection, portfolio: Portfolio) -> None:
@@ -101,22 +114,28 @@ async def load_accounts(connection: Connection) -> dict[str, Account]:
 
 async def load_portfolios(connection: Connection) -> dict[str, Portfolio]:
     """Returns all portfolios by id."""
-    rows = await connection.fetch("select * from portfolio")
-    return {
-        str(row["portfolio_id"]): Portfolio(
-            portfolio_id=str(row["portfolio_id"]),
-            account_id=row["account_id"],
-            name=row["name"],
-            description=row["description"],
-            base_currency=row["base_currency"],
-            account_own=row["account_own"],
-            instruments=frozenset(row["instruments"]),
-            version=row["version"],
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-        )
-        for row in rows
-    }
+    return {str(row["portfolio_id"]): _portfolio(row) for row in await connection.fetch("select * from portfolio")}
+
+
+async def load_portfolio(connection: Connection, portfolio_id: str) -> Portfolio | None:
+    """Returns a portfolio, which nobody else changes while the transaction goes on."""
+    row = await connection.fetchrow("select * from portfolio where portfolio_id = $1 for update", portfolio_id)
+    return None if row is None else _portfolio(row)
+
+
+def _portfolio(row: asyncpg.Record) -> Portfolio:
+    return Portfolio(
+        portfolio_id=str(row["portfolio_id"]),
+        account_id=row["account_id"],
+        name=row["name"],
+        description=row["description"],
+        base_currency=row["base_currency"],
+        account_own=row["account_own"],
+        instruments=frozenset(row["instruments"]),
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
 
 
 @contextmanager

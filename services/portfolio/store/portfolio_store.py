@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from ordermesh.event.v1 import event_pb2
+from services.mesh.audit import Change
 from services.portfolio.domain.account import Account, Portfolio
 from services.portfolio.domain.cash import CashChange
 from services.portfolio.domain.fill import Fill
@@ -14,15 +16,22 @@ from services.portfolio.domain.position import Position
 from services.portfolio.pipeline.ports import Commit, LoggedChange, State
 from services.portfolio.store import adjustments, bookings, cash, catalogue
 from services.storage import event_log
+from services.storage.audit_log import AuditTrail
 from services.storage.database import Connection, Database
 
 
 class PortfolioStore:
     """Everything in Postgres. Methods raise CodedError STORE_UNAVAILABLE."""
 
-    def __init__(self, database: Database, bookings: Database) -> None:
-        """Takes the database, and once more the same for bookings, whose sessions have the settings `KEYED`."""
-        self._database, self._bookings = database, bookings
+    def __init__(self, database: Database, bookings: Database, trail: AuditTrail) -> None:
+        """Makes the store.
+
+        Args:
+            database: The schema.
+            bookings: Once more the same for bookings, whose sessions have the settings `KEYED`.
+            trail: Records what is changed by hand.
+        """
+        self._database, self._bookings, self._trail = database, bookings, trail
         self._epoch = ""
 
     async def load(self) -> State:
@@ -40,7 +49,7 @@ class PortfolioStore:
     async def commit(self, commit: Commit) -> list[LoggedChange]:
         """Stores bookings and cursor as one, and returns the entries of the log of positions."""
         async with self._bookings.connection() as connection:
-            return await bookings.commit(connection, commit, self._epoch)
+            return await bookings.commit(connection, commit, self._epoch, self._trail)
 
     async def booked_among(self, epoch: str, trade_ids: Collection[str]) -> set[str]:
         """Returns which fills are booked already."""
@@ -72,6 +81,7 @@ class PortfolioStore:
         """Stores an account and its portfolio."""
         async with self._database.transaction() as connection:
             await catalogue.insert_account(connection, account, own)
+            await self._trail.note(connection, catalogue.account_opened(account))
 
     async def opened_with(self, account_id: str) -> Mapping[str, Decimal]:
         """Returns the cash that an account was opened with, by currency."""
@@ -86,17 +96,32 @@ class PortfolioStore:
     async def put_cash(self, change: CashChange, after: Account) -> None:
         """Stores a change of cash, and what it makes of the account."""
         async with self._database.transaction() as connection:
+            before = replace(after, balances=await cash.balances_of(connection, change.account_id))
             await cash.put(connection, change, after)
+            await self._trail.note(connection, catalogue.account_changed(before, after))
 
     async def put_portfolio(self, portfolio: Portfolio) -> None:
         """Stores a portfolio, new or changed."""
         async with self._database.transaction() as connection:
+            before = await catalogue.load_portfolio(connection, portfolio.portfolio_id)
             await catalogue.put_portfolio(connection, portfolio)
+            await self._trail.note(connection, await _change(connection, before, portfolio))
 
     async def delete_portfolio(self, portfolio_id: str) -> None:
         """Deletes a portfolio."""
         async with self._database.transaction() as connection:
+            before = await catalogue.load_portfolio(connection, portfolio_id)
             await connection.execute("delete from portfolio where portfolio_id = $1", portfolio_id)
+            if before is not None:
+                await self._trail.note(connection, await _change(connection, before, None))
+
+
+async def _change(connection: Connection, before: Portfolio | None, after: Portfolio | None) -> Change:
+    portfolio = after or before
+    assert portfolio is not None, "one of them is there"  # noqa: S101 - narrows the type
+    account_id = portfolio.account_id
+    world = await connection.fetchval("select environment from account where account_id = $1", account_id)
+    return Change("portfolio", portfolio.portfolio_id, account_id, environment=world or 0, old=before, new=after)
 
 
 async def _positions(connection: Connection) -> dict[str, dict[str, Position]]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from services.mesh.audit import Origin
 from services.risk.domain.alert import Alert, AlertKind
 from services.risk.domain.breaker import Breaker
 from services.risk.domain.limits import Parameters
@@ -163,8 +164,8 @@ class SwitchStore(Protocol):
         """Returns all switches that were ever set."""
         ...
 
-    async def save_switches(self, switches: Sequence[KillSwitch]) -> None:
-        """Saves switches; one that is stored at a later version stays.
+    async def save_switches(self, switches: Sequence[KillSwitch], by: Mapping[str, Origin | None]) -> None:
+        """Saves switches, with who has set them; one that is stored at a later version stays.
 
         Raises:
             CodedError: STORE_UNAVAILABLE.

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, aborted, not_found
+from services.mesh.audit import Origin, origin
 from services.risk.domain.alert import Alert, AlertKind
 from services.risk.domain.limits import FIRM, firm_of, is_firm
 from services.risk.domain.trading import KillSwitch, TradingState
@@ -41,7 +42,8 @@ class Trading:
     alerts: AlertSink
     withdrawing: Withdrawing
     find_account: Callable[[str], Awaitable[Standing]]
-    _unsaved: set[str] = field(default_factory=set)
+    _unsaved: dict[str, Origin | None] = field(default_factory=dict)
+    """Whose switches are not stored yet, and who has set them."""
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def load(self, *, split: bool = False) -> None:
@@ -64,7 +66,8 @@ class Trading:
                 if before.state < whole.state:
                     self.book.switches.set(before.stopped(whole.state, whole.text, now, cancels=whole.cancels))
             self.book.switches.set(whole.resumed("split into one for each environment", now))
-            await self.store.save_switches([self.book.switches.get(each) for each in (*_EACH, FIRM)])
+            # Nobody has asked for it: the service does it by itself.
+            await self.store.save_switches([self.book.switches.get(each) for each in (*_EACH, FIRM)], {})
 
     async def stop(self, account_id: str, state: TradingState, text: str, *, cancels: bool) -> Stopped:
         """Sets a switch to REDUCING or HALTED. Setting it to what it is changes nothing, but names open orders again.
@@ -78,7 +81,7 @@ class Trading:
         before = self.book.switches.get(account_id)
         if not before.says(state, text, cancels=cancels):
             self._set(before.stopped(state, text, self.clock.now(), cancels=cancels), AlertKind.TRADING_STOPPED)
-            self._unsaved.add(account_id)
+            self._unsaved[account_id] = origin()
         withdrawn = self.withdrawing.stopped(account_id)
         await self.save()
         return Stopped(self.book.switches.get(account_id), withdrawn)
@@ -95,7 +98,7 @@ class Trading:
                 return before
             after = before.resumed(text, self.clock.now())
             try:
-                await self.store.save_switches([after])
+                await self.store.save_switches([after], {account_id: origin()})
             except CodedError:
                 # It may be stored all the same.
                 self._store_over(after)
@@ -115,18 +118,20 @@ class Trading:
         async with self._storing:
             if not (unsaved := self._unsaved):
                 return
-            self._unsaved = set()
+            self._unsaved = {}
             try:
-                await self.store.save_switches([self.book.switches.get(account_id) for account_id in unsaved])
+                switches = [self.book.switches.get(account_id) for account_id in unsaved]
+                await self.store.save_switches(switches, unsaved)
             except BaseException:
-                self._unsaved |= unsaved
+                self._unsaved = unsaved | self._unsaved
                 raise
 
     def _store_over(self, resumed: KillSwitch) -> None:
         """Lets the stop that holds be stored over a resumption that does not."""
         holds = self.book.switches.get(resumed.account_id)
         self.book.switches.set(replace(holds, version=max(holds.version, resumed.version) + 1))
-        self._unsaved.add(resumed.account_id)
+        # Who has stopped it may be known still; that it holds over the resumption is this service's doing.
+        self._unsaved.setdefault(resumed.account_id, None)
 
     def _set(self, switch: KillSwitch, kind: AlertKind) -> None:
         self.book.switches.set(switch)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from ordermesh.type.v1 import risk_breach_pb2
+from services.mesh.audit import Change, Origin
 from services.risk.domain.breaker import Breaker
 from services.risk.domain.limits import Parameters
 from services.risk.domain.trading import KillSwitch, TradingState
 from services.risk.wire import DECIMALS, OTHERS, breach_from_proto, breach_to_proto
+from services.storage.audit_log import AuditTrail
 from services.storage.database import Database
 
 _COLUMNS: Final = (*DECIMALS, *OTHERS)
@@ -23,12 +25,21 @@ _INSERT: Final = f"""
     where parameters.version = excluded.version - 1
 """
 
+_BREAKERS: Final = "select account_id, is_open, cause, tripped_at, reset_at, reset_text, version from breaker"
+_SWITCHES: Final = "select account_id, state, cancels, text, changed_at, version from kill_switch"
+_NAMED: Final = "where account_id = any($1::text[]) for update"
+
+FIRM_ID: Final = "firm"
+"""What the firm is called in the audit."""
+
+T = TypeVar("T", Breaker, KillSwitch)
+
 
 class PostgresSettingsStore:
     """Keeps parameters, breakers and kill switches."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, trail: AuditTrail) -> None:
+        self._database, self._trail = database, trail
 
     async def load_parameters(self) -> Mapping[str, Parameters]:
         """Returns all parameters, by account.
@@ -47,11 +58,18 @@ class PostgresSettingsStore:
             CodedError: STORE_UNAVAILABLE.
         """
         values = [getattr(parameters, name) for name in _COLUMNS]
+        account_id = parameters.account_id
         async with self._database.transaction() as connection:
+            row = await connection.fetchrow(f"{_SELECT} where account_id = $1 for update", account_id)
             done: str = await connection.execute(
-                _INSERT, parameters.account_id, parameters.version, parameters.updated_at, *values
+                _INSERT, account_id, parameters.version, parameters.updated_at, *values
             )
-        return done == "INSERT 0 1"
+            if done != "INSERT 0 1":
+                return False
+            before = None if row is None else Parameters(**dict(row))
+            change = Change("risk_parameters", account_id or FIRM_ID, account_id, old=before, new=parameters)
+            await self._trail.note(connection, change)
+        return True
 
     async def load_breakers(self) -> Mapping[str, Breaker]:
         """Returns all breakers, by account.
@@ -60,9 +78,7 @@ class PostgresSettingsStore:
             CodedError: STORE_UNAVAILABLE.
         """
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                "select account_id, is_open, cause, tripped_at, reset_at, reset_text, version from breaker"
-            )
+            rows = await connection.fetch(_BREAKERS)
         return {row[0]: _breaker(*row) for row in rows}
 
     async def save_breakers(self, breakers: Sequence[Breaker]) -> None:
@@ -72,6 +88,8 @@ class PostgresSettingsStore:
             CodedError: STORE_UNAVAILABLE.
         """
         async with self._database.transaction() as connection:
+            rows = await connection.fetch(f"{_BREAKERS} {_NAMED}", [each.account_id for each in breakers])
+            before = {row[0]: _breaker(*row) for row in rows}
             await connection.executemany(
                 """
                 insert into breaker values ($1, $2, $3, $4, $5, $6, $7)
@@ -93,6 +111,12 @@ class PostgresSettingsStore:
                     for each in breakers
                 ],
             )
+            changes = [
+                Change("circuit_breaker", each.account_id, each.account_id, old=before.get(each.account_id), new=each)
+                for each in breakers
+                if _newer(each, before)
+            ]
+            await self._trail.note(connection, *changes)
 
     async def load_switches(self) -> Sequence[KillSwitch]:
         """Returns all switches that were ever set.
@@ -101,18 +125,18 @@ class PostgresSettingsStore:
             CodedError: STORE_UNAVAILABLE.
         """
         async with self._database.connection() as connection:
-            rows = await connection.fetch(
-                "select account_id, state, cancels, text, changed_at, version from kill_switch"
-            )
-        return [KillSwitch(account_id, TradingState(state), *rest) for account_id, state, *rest in rows]
+            rows = await connection.fetch(_SWITCHES)
+        return [_switch(*row) for row in rows]
 
-    async def save_switches(self, switches: Sequence[KillSwitch]) -> None:
-        """Saves switches; one that is stored at a later version stays.
+    async def save_switches(self, switches: Sequence[KillSwitch], by: Mapping[str, Origin | None]) -> None:
+        """Saves switches, with who has set them; one that is stored at a later version stays.
 
         Raises:
             CodedError: STORE_UNAVAILABLE.
         """
         async with self._database.transaction() as connection:
+            rows = await connection.fetch(f"{_SWITCHES} {_NAMED}", [each.account_id for each in switches])
+            before = {row[0]: _switch(*row) for row in rows}
             await connection.executemany(
                 """
                 insert into kill_switch (account_id, state, cancels, text, changed_at, version)
@@ -127,6 +151,24 @@ class PostgresSettingsStore:
                     for each in switches
                 ],
             )
+            await self._trail.note(
+                connection,
+                *(_switched(each, before, by.get(each.account_id)) for each in switches if _newer(each, before)),
+            )
+
+
+def _newer(each: T, before: Mapping[str, T]) -> bool:
+    known = before.get(each.account_id)
+    return known is None or known.version < each.version
+
+
+def _switched(after: KillSwitch, before: Mapping[str, KillSwitch], by: Origin | None) -> Change:
+    account_id = after.account_id
+    return Change("kill_switch", account_id or FIRM_ID, account_id, old=before.get(account_id), new=after, by=by)
+
+
+def _switch(account_id: str, state: int, *rest: object) -> KillSwitch:
+    return KillSwitch(account_id, TradingState(state), *rest)  # type: ignore[arg-type]  # the row's other columns
 
 
 def _breaker(account_id: str, is_open: bool, cause: bytes | None, *rest: object) -> Breaker:

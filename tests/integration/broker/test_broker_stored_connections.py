@@ -34,10 +34,13 @@ async def test_credentials_are_sealed_at_rest_and_never_told(world: World) -> No
     connection = await asyncpg.connect(world.postgres_url)
     try:
         rows = await connection.fetch("select name, sealed from broker.credential order by name")
+        records = await connection.fetch("select record from broker.audit_log")
     finally:
         await connection.close()
     assert [name for name, _ in rows] == ["api_key", "api_secret"]
     assert all(secret.encode() not in sealed for _, sealed in rows)
+    assert any(b"api_secret" in record for (record,) in records)
+    assert all(secret.encode() not in record for (record,) in records)
     path = world.settings.credentials_key_file
     assert path.stat().st_mode & 0o777 == 0o600
     async with world.running() as running:

@@ -23,6 +23,7 @@ def world(tmp_path: Path, postgres_url: str) -> World:
         first_admin=ADMIN,
         first_admin_password=SecretStr(PASSWORD),
         drain_seconds=0,
+        audit_interval_seconds=0.01,
         **CHEAP,
     )
     return World(settings, postgres_url)

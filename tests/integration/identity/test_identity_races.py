@@ -15,6 +15,7 @@ from services.identity.domain.throttle import Attempts
 from services.identity.store.attempts import PostgresAttemptStore
 from services.identity.store.schema import SCHEMA
 from services.identity.store.sessions import PostgresSessionStore
+from services.storage.audit_log import AuditTrail
 from services.storage.database import Database
 from tests.fixtures.identity import Client, World
 
@@ -71,7 +72,7 @@ async def test_a_refresh_token_is_decided_about_by_one_at_a_time(client: Client,
         return present(session, rules, now, used=used, address="")
 
     async with Database(world.postgres_url, SCHEMA) as database:
-        store = PostgresSessionStore(database)
+        store = PostgresSessionStore(database, AuditTrail("identity"))
         async with first(world, "update session set last_address = ''") as connection:
             second = asyncio.create_task(store.present(hashed, b"fresh", decide))
             await until_waiting(world)

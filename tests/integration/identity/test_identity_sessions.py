@@ -15,6 +15,7 @@ from services.identity.domain.session import begin
 from services.identity.store.schema import SCHEMA
 from services.identity.store.sessions import PostgresSessionStore
 from services.kernel.errors import CodedError, ErrorKind
+from services.storage.audit_log import AuditTrail
 from services.storage.database import Database
 from tests.fixtures.identity import Client, World, bearer, refused
 
@@ -136,7 +137,7 @@ async def test_a_login_decided_by_an_old_password_begins_no_session(client: Clie
     now = world.clock.now()
     rules = world.settings.session_rules()
     async with Database(world.postgres_url, SCHEMA) as database:
-        store = PostgresSessionStore(database)
+        store = PostgresSessionStore(database, AuditTrail("identity"))
 
         async def begins(version: int) -> bool:
             session_id = str(uuid.uuid4())

@@ -16,9 +16,9 @@ from ordermesh.identity.v1 import user_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.identity.crypto.passwords import Argon2Passwords, Parameters
 from services.identity.domain.values import Environment, Role, Scope
-from services.identity.servicer.addresses import authorization, caller_address
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.access.certificates import CLIENT, SERVICE
+from services.mesh.addresses import CallerAddresses, authorization
 
 PROXIES = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 
@@ -50,7 +50,7 @@ def context(peer: str, *metadata: tuple[str, str], certificate: str = "") -> Any
 def test_a_caller_is_where_a_gateway_of_ours_says(peer: str, forwarded: tuple[str, ...], address: str) -> None:
     """What anybody else says does not count."""
     metadata = [("x-ordermesh-caller-address", value) for value in forwarded]
-    assert caller_address(context(peer, *metadata), PROXIES) == address
+    assert CallerAddresses(PROXIES).of(context(peer, *metadata)) == address
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,10 @@ def test_a_caller_is_where_a_gateway_of_ours_says(peer: str, forwarded: tuple[st
 def test_where_connections_are_encrypted_the_gateway_alone_says_it(certificate: str, address: str) -> None:
     """Whoever else calls from this machine is where they are; the gateway counts wherever it is."""
     said = ("x-ordermesh-caller-address", "198.51.100.1")
-    assert caller_address(context("ipv4:127.0.0.1:50000", said, certificate=certificate), PROXIES) == address
+    addresses = CallerAddresses(PROXIES)
+    assert addresses.of(context("ipv4:127.0.0.1:50000", said, certificate=certificate)) == address
     gateway = f"{SERVICE}gateway"
-    assert caller_address(context("ipv4:203.0.113.7:50000", said, certificate=gateway), PROXIES) == "198.51.100.1"
+    assert addresses.of(context("ipv4:203.0.113.7:50000", said, certificate=gateway)) == "198.51.100.1"
 
 
 def test_two_authorizations_are_none() -> None:

@@ -21,7 +21,7 @@ from services.identity.pipeline.users import Users
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import UuidV7
 from tests.fakes.clock import FakeClock
-from tests.fakes.identity_stores import FakeAttempts, FakePasswords, FakeUsers, done, user
+from tests.fakes.identity_stores import FakeAttempts, FakePasswords, FakeRefusals, FakeUsers, done, user
 
 WISHES = (FirstUser("root", Role.ADMIN), FirstUser("demo", Role.TRADER, ("demo",), "a password of its own"))
 
@@ -60,7 +60,9 @@ def make(store: FakeUsers, *wishes: FirstUser) -> tuple[Sequence[MadeUser], list
     rule = Rule(1, 1, 1, 1)
     throttle = Throttle(FakeAttempts(), Rules(rule, rule), clock)
     means = Means(clock, UuidV7(clock), Random(1).randbytes)
-    users = Users(store, Credentials(store, FakePasswords(), throttle), throttle, means, registration=())
+    users = Users(
+        store, Credentials(store, FakePasswords(), throttle, FakeRefusals()), throttle, means, registration=()
+    )
     teller = FakeTeller(store)
     coroutine: Any = make_first_users(users, store, means.random, Environment.SIMULATION, wishes, teller)
     return done(coroutine), teller.calls

@@ -16,7 +16,7 @@ from services.identity.pipeline.credentials import Credentials
 from services.identity.pipeline.throttling import Rules, Throttle
 from services.kernel.errors import CodedError, exhausted
 from tests.fakes.clock import FakeClock
-from tests.fakes.identity_stores import FakeAttempts, FakePasswords, FakeUsers, done, user
+from tests.fakes.identity_stores import FakeAttempts, FakePasswords, FakeRefusals, FakeUsers, done, user
 
 RULE = Rule(free=3, first_seconds=1, most_seconds=60, forget_seconds=3600)
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -68,9 +68,10 @@ class World:
 
     def __init__(self) -> None:
         self.clock, self.attempts, self.passwords = FakeClock(), FakeAttempts(), FakePasswords()
+        self.refusals = FakeRefusals()
         self.users = FakeUsers(user("ann"), user("off", disabled=True))
         self.throttle = Throttle(self.attempts, Rules(RULE, Rule(1000, 1, 60, 3600)), self.clock)
-        self.credentials = Credentials(self.users, self.passwords, self.throttle)
+        self.credentials = Credentials(self.users, self.passwords, self.throttle, self.refusals)
 
     def reason(self, name: str, password: str) -> str:
         """Returns how a login is answered; empty when it is good."""

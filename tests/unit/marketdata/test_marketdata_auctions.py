@@ -17,6 +17,7 @@ from services.marketdata.domain.seeds import seed_terms
 from services.marketdata.pipeline.auctions import Auctions
 from services.marketdata.pipeline.catalogue import Catalogue
 from services.marketdata.servicer.render import quote_message
+from tests.fakes.audit import FakeNotes
 from tests.fakes.clock import FakeClock
 from tests.fakes.market_feed import HandFeed
 from tests.fakes.market_history import FakeInstrumentStore, FakeVenue
@@ -32,9 +33,15 @@ async def venue() -> FakeVenue:
 
 
 @pytest.fixture
-async def catalogue(venue: FakeVenue) -> Catalogue:
+async def notes() -> FakeNotes:
+    """The audit."""
+    return FakeNotes()
+
+
+@pytest.fixture
+async def catalogue(venue: FakeVenue, notes: FakeNotes) -> Catalogue:
     """All instruments, listed."""
-    made = Catalogue(FakeInstrumentStore(), venue, FakeClock(), seed_terms(), _ignore)
+    made = Catalogue(FakeInstrumentStore(), venue, FakeClock(), seed_terms(), _ignore, notes)
     await made.list_all()
     return made
 
@@ -174,3 +181,21 @@ def test_a_crossed_book_has_no_best_prices() -> None:
     told = quote_message(room.market)
     assert (told.bid_price, told.bid_quantity, told.ask_price, told.ask_quantity) == ("", "", "", "")
     assert room.market.book.bids.best == Level(18_725, 5, 1)
+
+
+async def test_auctions_are_recorded_before_and_after(catalogue: Catalogue, venue: FakeVenue, notes: FakeNotes) -> None:
+    """What the venue keeps is recorded when it is asked for, and what came of it; without a record nothing is asked."""
+    await catalogue.begin_auction(APPLE, OPENING)
+    with pytest.raises(CodedError):
+        await catalogue.begin_auction(APPLE, CLOSING)
+    venue.auctions[1] = Auction(OPENING, 18_700, 30, 5)
+    await catalogue.uncross_auction(APPLE, Decimal("187.25"))
+    told = [(each.entity_id, each.asked, each.refused) for each in notes.changes]
+    mismatch = "AUCTION_PHASE_MISMATCH"
+    outcomes = [(True, ""), (False, ""), (True, ""), (False, mismatch), (True, ""), (False, "")]
+    assert told == [(APPLE, *outcome) for outcome in outcomes]
+    assert notes.changes[-1].new == (18_725, 30)
+    notes.broken = True
+    with pytest.raises(CodedError) as failure:
+        await catalogue.begin_auction(APPLE, OPENING)
+    assert (failure.value.reason, venue.auctions) == ("STORE_UNAVAILABLE", {})

@@ -13,6 +13,7 @@ from services.marketdata.domain.instrument import Instrument, Terms, TradingStat
 from services.marketdata.domain.seeds import seed_terms
 from services.marketdata.pipeline.catalogue import Catalogue
 from services.marketdata.pipeline.ports import VenueListing
+from tests.fakes.audit import FakeNotes
 from tests.fakes.clock import FakeClock
 from tests.fakes.market_history import FakeInstrumentStore, FakeVenue
 
@@ -23,7 +24,7 @@ class World:
     def __init__(self, store: FakeInstrumentStore | None = None, venue: FakeVenue | None = None) -> None:
         self.store, self.venue = store or FakeInstrumentStore(), venue or FakeVenue()
         self.followed: list[str] = []
-        self.catalogue = Catalogue(self.store, self.venue, FakeClock(), seed_terms(), self._follow)
+        self.catalogue = Catalogue(self.store, self.venue, FakeClock(), seed_terms(), self._follow, FakeNotes())
 
     async def _follow(self, instrument: Instrument) -> None:
         assert instrument.number in self.venue.known or instrument.name in self.store.kept

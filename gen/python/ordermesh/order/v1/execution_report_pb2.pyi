@@ -13,6 +13,7 @@ from ordermesh.order.v1 import order_pb2 as _order_pb2
 from ordermesh.order.v1 import order_replace_pb2 as _order_replace_pb2
 from ordermesh.order.v1 import trade_adjustment_pb2 as _trade_adjustment_pb2
 from ordermesh.order.v1 import trailing_stop_pb2 as _trailing_stop_pb2
+from ordermesh.type.v1 import actor_pb2 as _actor_pb2
 from ordermesh.type.v1 import error_pb2 as _error_pb2
 from ordermesh.type.v1 import restatement_pb2 as _restatement_pb2
 from ordermesh.type.v1 import risk_breach_pb2 as _risk_breach_pb2
@@ -212,6 +213,7 @@ class ExecutionReport(_message.Message):
     RESTATEMENT_REASON_FIELD_NUMBER: _builtins.int
     TRADE_ADJUSTMENT_FIELD_NUMBER: _builtins.int
     ARRIVAL_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
     execution_id: _builtins.str
     """Our id of this report, a UUIDv7."""
     sequence: _builtins.int
@@ -324,6 +326,12 @@ class ExecutionReport(_message.Message):
     def arrival(self) -> _arrival_quote_pb2.ArrivalQuote:
         """The market when the order came in. Only in the order's first entry, and absent there when no quote was known."""
 
+    @_builtins.property
+    def actor(self) -> _actor_pb2.Actor:
+        """Who asked for it. Only in the history of an order that is told to who oversees trading: risk managers, compliance and admins.
+        Absent also for what nobody asked for.
+        """
+
     def __init__(
         self,
         *,
@@ -373,10 +381,11 @@ class ExecutionReport(_message.Message):
         restatement_reason: _restatement_pb2.RestatementReason.ValueType = ...,
         trade_adjustment: _trade_adjustment_pb2.TradeAdjustment | None = ...,
         arrival: _arrival_quote_pb2.ArrivalQuote | None = ...,
+        actor: _actor_pb2.Actor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "arrival", b"arrival", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "algorithm", b"algorithm", "arrival", b"arrival", "expire_at", b"expire_at", "replace", b"replace", "risk_breach", b"risk_breach", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "algorithm", b"algorithm", "arrival", b"arrival", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_reference_id", b"execution_reference_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "restatement_reason", b"restatement_reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_sequence", b"account_sequence", "actor", b"actor", "algorithm", b"algorithm", "arrival", b"arrival", "average_price", b"average_price", "client_order_id", b"client_order_id", "connection_id", b"connection_id", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "execution_id", b"execution_id", "execution_reference_id", b"execution_reference_id", "execution_type", b"execution_type", "expire_at", b"expire_at", "fee", b"fee", "instrument", b"instrument", "last_price", b"last_price", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "limit_price", b"limit_price", "list_role", b"list_role", "order_id", b"order_id", "order_list_id", b"order_list_id", "order_status", b"order_status", "ordered_quantity", b"ordered_quantity", "parent_order_id", b"parent_order_id", "post_only", b"post_only", "quantity", b"quantity", "reason", b"reason", "reduce_only", b"reduce_only", "replace", b"replace", "restatement_reason", b"restatement_reason", "risk_breach", b"risk_breach", "sequence", b"sequence", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "text", b"text", "time_in_force", b"time_in_force", "times", b"times", "trade_adjustment", b"trade_adjustment", "trailing_stop", b"trailing_stop", "triggered", b"triggered", "type", b"type", "venue_execution_id", b"venue_execution_id", "venue_order_id", b"venue_order_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

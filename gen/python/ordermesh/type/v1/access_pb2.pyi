@@ -38,7 +38,7 @@ class _AccessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Access.ValueTy
     ACCESS_OVERSEE: _Access.ValueType  # 4
     """Reading what is of no single account: venues, findings, alerts of the firm."""
     ACCESS_READ_USERS: _Access.ValueType  # 5
-    """Reading users."""
+    """Reading users, and the record of who changed what."""
     ACCESS_TRADE: _Access.ValueType  # 6
     """Placing orders and changing them."""
     ACCESS_CANCEL: _Access.ValueType  # 7
@@ -72,7 +72,7 @@ ACCESS_READ: Access.ValueType  # 3
 ACCESS_OVERSEE: Access.ValueType  # 4
 """Reading what is of no single account: venues, findings, alerts of the firm."""
 ACCESS_READ_USERS: Access.ValueType  # 5
-"""Reading users."""
+"""Reading users, and the record of who changed what."""
 ACCESS_TRADE: Access.ValueType  # 6
 """Placing orders and changing them."""
 ACCESS_CANCEL: Access.ValueType  # 7

@@ -222,6 +222,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The caller has no API key of that id."""
     ERROR_REASON_LIMIT_REACHED: _ErrorReason.ValueType  # 190
     """There are as many as there may be; remove one first."""
+    ERROR_REASON_UNKNOWN_AUDIT_RECORD: _ErrorReason.ValueType  # 214
+    """No record in that place of the audit, or one of the other environment."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every `google.rpc.ErrorInfo.reason` that Ordermesh answers with, without the prefix `ERROR_REASON_`. The domain is
@@ -428,4 +430,6 @@ ERROR_REASON_UNKNOWN_API_KEY: ErrorReason.ValueType  # 189
 """The caller has no API key of that id."""
 ERROR_REASON_LIMIT_REACHED: ErrorReason.ValueType  # 190
 """There are as many as there may be; remove one first."""
+ERROR_REASON_UNKNOWN_AUDIT_RECORD: ErrorReason.ValueType  # 214
+"""No record in that place of the audit, or one of the other environment."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,14 @@
+"""The audit log: who changed what."""
+
+from alembic import op
+
+from services.storage import audit_log
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Makes its tables."""
+    for statement in audit_log.CREATE:
+        op.execute(statement)

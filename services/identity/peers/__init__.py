@@ -1,0 +1,1 @@
+"""Other services, as the ports that the pipeline needs."""
