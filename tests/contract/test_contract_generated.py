@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,9 @@ from openapi_spec_validator import validate
 
 from gateway.tables import load_tables
 from proto.build import buf
-from proto.build.generate import generated_files
 from proto.build.image import Image
 from proto.build.layout import here
 from proto.build.model import Contract
-from proto.build.output import drift
 from proto.build.template import routes
 
 GEN = here().gen
@@ -30,8 +30,18 @@ def openapi() -> dict[str, Any]:
 
 
 def test_generated_files_are_what_the_contracts_say() -> None:
-    """`make gen` would change nothing."""
-    assert drift(GEN, generated_files(here())) == []
+    """`make gen` would change nothing.
+
+    A process of its own says so: protobuf writes options in another order where their contracts have been imported.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "proto.build.generate", "--check"],
+        cwd=here().root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_contracts_keep_the_lint_rules(image: Image, tmp_path: Path) -> None:
