@@ -119,7 +119,13 @@ def _service_cluster(settings: Settings, area: str, address: Address) -> dict[st
 
 def _cluster(name: str, address: Address) -> dict[str, Any]:
     keepalive = {"interval": "30s", "timeout": "10s"}
-    http2 = {"max_concurrent_streams": _MOST_STREAMS, "connection_keepalive": keepalive}
+    http2 = {
+        "max_concurrent_streams": _MOST_STREAMS,
+        "connection_keepalive": keepalive,
+        # All callers share a connection to a service. No header of one is told by its place among those of others:
+        # a service that loses count of them would take one caller's for another's.
+        "hpack_table_size": 0,
+    }
     options = {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http2_protocol_options": http2},

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.clusters import sharded
 from gateway.cors import CORS, cors
+from gateway.metadata import unreadable
 from gateway.rates import as_login
 from gateway.settings import Settings
 from gateway.tables import PublicService, RestRoute, Tables
@@ -19,6 +20,7 @@ CHECK = "envoy.filters.http.lua"
 # Streams tell a heartbeat far more often; what is silent for longer is a request that does not end.
 _STREAM_IDLE = "600s"
 _LATER_SECONDS = 1.0
+_GRPC = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
 _FILTER_CONFIG = "type.googleapis.com/envoy.config.route.v3.FilterConfig"
 
 
@@ -32,8 +34,11 @@ def virtual_host(settings: Settings, tables: Tables, pages: Sequence[dict[str, A
         "domains": ["*"],
         "typed_per_filter_config": {CORS: cors(settings)},
         "routes": [
+            *(_free(settings, _direct(match, status, text)) for match, status, text in unreadable()),
             _preflight(settings, tables),
             *(route for service in tables.services for route in _grpc_routes(settings, service)),
+            # gRPC to any other path is no method: a REST route would pass it on as it is.
+            _free(settings, _direct({"prefix": "/", "headers": [_GRPC]}, 404)),
             *first,
             *(_rest_route(settings, route) for route in tables.routes),
             *last,
@@ -66,8 +71,7 @@ def _grpc_routes(settings: Settings, service: PublicService) -> Iterator[dict[st
 
 def _grpc_route(match: dict[str, Any], call: dict[str, Any]) -> dict[str, Any]:
     # Only gRPC itself: anything else under such a path is an unknown route, not a call with a strange body.
-    grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
-    return {"match": {**match, "headers": [grpc]}, **call, "typed_per_filter_config": _as_it_is()}
+    return {"match": {**match, "headers": [_GRPC]}, **call, "typed_per_filter_config": _as_it_is()}
 
 
 def _rest_route(settings: Settings, route: RestRoute) -> dict[str, Any]:

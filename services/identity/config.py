@@ -30,7 +30,8 @@ def _listed(value: object) -> object:
 
 
 def _worlds(value: object) -> object:
-    names = _listed(value)
+    # A word: an empty variable is one that is not set.
+    names = () if value == "none" else _listed(value)
     if not isinstance(names, tuple) or not all(isinstance(name, Environment) or name in _WORLDS for name in names):
         raise ValueError("must be simulation, live, both with a comma between, or none")
     return tuple(name if isinstance(name, Environment) else _WORLDS[name] for name in names)
@@ -54,7 +55,7 @@ class IdentitySettings(StoreSettings):
     secrets_key_file: Path = Path("var/identity/secrets.key")
     """File that holds the key; made, readable by its owner only, when it is not there."""
     registration: Annotated[tuple[Environment, ...], NoDecode, BeforeValidator(_worlds)] = (Environment.SIMULATION,)
-    """Environments into which users may register themselves: simulation, live, or both with a comma between."""
+    """Environments into which users may register themselves: simulation, live, both with a comma between, or none."""
 
     access_token_seconds: int = Field(default=300, ge=10, le=3600)
     """Life of an access token: how long what it says may be out of date."""

@@ -9,7 +9,7 @@ import jwt
 
 from services.identity.crypto.keys import ALGORITHM, Ring
 from services.identity.domain.claims import Claims
-from services.kernel.clock import Clock
+from services.kernel.clock import Clock, from_ns
 from services.kernel.errors import CodedError, unauthenticated
 
 TYPE: Final = "at+jwt"
@@ -55,11 +55,11 @@ class JwtTokens:
             told = jwt.decode(
                 token, public, [ALGORITHM], options=_OPTIONS, audience=self._audience, issuer=self._issuer
             )
-            claims = Claims.from_json(told)
+            claims, begins_at = Claims.from_json(told), from_ns(int(told.get("nbf", 0)) * 1_000_000_000)
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):
             raise _not_good() from None
         now = self._clock.now()
-        if claims.expires_at <= now or claims.issued_at > now + SKEW:
+        if claims.expires_at <= now or max(claims.issued_at, begins_at) > now + SKEW:
             raise _not_good()
         return claims
 

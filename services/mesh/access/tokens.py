@@ -111,11 +111,11 @@ class Verifier:
     def _proved(self, token: str, audience: str, key: EllipticCurvePublicKey) -> Caller:
         try:
             claims = jwt.decode(token, key, [ALGORITHM], options=_OPTIONS, audience=audience, issuer=self._issuer)
-            caller = self._read(claims)
+            caller, begins_ns = self._read(claims), int(claims.get("nbf", 0)) * 1_000_000_000
         except _MALFORMED:
             raise not_good() from None
         # When it was issued is not asked: a clock that stepped back here would shut everybody out until it catches up.
-        if caller.ends_ns <= self._clock.now_ns():
+        if not begins_ns <= self._clock.now_ns() < caller.ends_ns:
             raise not_good()
         return caller
 

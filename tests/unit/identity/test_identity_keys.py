@@ -142,6 +142,8 @@ def test_what_is_signed_is_read() -> None:
         {"exp": "soon"},
         {"exp": 2**80},
         {"iat": 2**40},
+        {"nbf": 2**40},
+        {"nbf": "later"},
         {"head": {"typ": "JWT"}},
         {"head": {"kid": "unknown"}},
         {"head": {"crit": ["x"], "x": 1}},

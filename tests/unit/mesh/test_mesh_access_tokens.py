@@ -114,6 +114,8 @@ def of_head(identity: FakeIdentity, **head: Any) -> str:
         lambda identity: identity.token(iss="somebody"),
         lambda identity: identity.token(aud="elsewhere"),
         lambda identity: identity.token(exp=int(identity.clock.now().timestamp())),
+        lambda identity: identity.token(nbf=int(identity.clock.now().timestamp()) + 60),
+        lambda identity: identity.token(nbf="later"),
         lambda identity: identity.token(exp="tomorrow"),
         lambda identity: identity.token(environment="moon"),
         lambda identity: identity.token(roles=None),
