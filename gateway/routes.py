@@ -13,11 +13,13 @@ from gateway.tables import PublicService, RestRoute, Tables
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 CHECK = "envoy.filters.http.lua"
 CORS = "envoy.filters.http.cors"
+SYSTEM = "system"
 
 _REQUEST_HEADERS = (
     "authorization",
     "content-type",
     "grpc-timeout",
+    "last-event-id",
     "traceparent",
     "x-grpc-web",
     "x-ordermesh-account",
@@ -40,6 +42,7 @@ def virtual_host(settings: Settings, tables: Tables, pages: Sequence[dict[str, A
         "routes": [
             _preflight(tables),
             *(route for service in tables.services for route in _grpc_routes(settings, service)),
+            *_reflection(settings),
             *pages,
             _redirect("/", "/docs"),
             *(_rest_route(settings, route) for route in tables.routes),
@@ -65,6 +68,13 @@ def _grpc_routes(settings: Settings, service: PublicService) -> Iterator[dict[st
     for name in service.streams:
         yield _grpc_route(settings, {"path": f"/{service.name}/{name}"}, service.area, stream=True)
     yield _grpc_route(settings, {"prefix": f"/{service.name}/"}, service.area, stream=False)
+
+
+def _reflection(settings: Settings) -> Iterator[dict[str, Any]]:
+    """SystemService tells of all public services, as the OpenAPI document does; a client asks, and is done."""
+    for version in ("v1", "v1alpha"):
+        match = {"prefix": f"/grpc.reflection.{version}.ServerReflection/"}
+        yield _grpc_route(settings, match, SYSTEM, stream=False)
 
 
 def _grpc_route(settings: Settings, match: dict[str, Any], area: str, *, stream: bool) -> dict[str, Any]:
