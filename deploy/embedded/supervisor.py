@@ -12,6 +12,7 @@ from typing import Self
 from deploy.embedded.component import Component, start
 from deploy.embedded.errors import DeployError
 from deploy.embedded.guard import Guard
+from deploy.embedded.limits import raise_file_limit
 from deploy.embedded.process import Process
 
 ORPHAN_SECONDS = 20.0
@@ -169,6 +170,7 @@ class Supervisor:
             DeployError: why the first of them could not.
         """
         self._guard = Guard(self._orphan_seconds)
+        raise_file_limit()
         try:
             async with asyncio.TaskGroup() as group:
                 for runner in self.runners.values():

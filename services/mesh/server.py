@@ -22,6 +22,7 @@ from services.mesh.interceptors.errors import ErrorInterceptor
 from services.mesh.interceptors.metrics import MetricsInterceptor
 from services.mesh.options import SERVER_OPTIONS
 from services.mesh.reading import reads_each, reads_one
+from services.mesh.reflection import Symbols
 from services.mesh.telemetry import Telemetry
 
 S = TypeVar("S")
@@ -98,7 +99,7 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._services.append(health.SERVICE_NAME)
         told = dict.fromkeys([*self._services, *self._described, reflection.SERVICE_NAME])
-        reflection.enable_server_reflection(list(told), self._server)
+        reflection.enable_server_reflection(list(told), self._server, Symbols())
         await self.set_serving(serving=False)
         try:
             self.port = self._server.add_insecure_port(address)

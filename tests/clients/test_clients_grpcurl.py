@@ -51,7 +51,7 @@ async def test_it_places_an_order_and_follows_it(guarded: Mesh, trader: str, ins
     options = ("-H", f"authorization: Bearer {trader}", "-d", json.dumps(order(instrument)))
     placed = await grpcurl(guarded, f"{ORDERS}/PlaceOrder", options=options)
     assert placed.code == 0, placed.err
-    order_id = json.loads(placed.out)["order"]["orderId"]
+    order_id = json.loads(placed.out)["order"]["order_id"]
     process = await asyncio.create_subprocess_exec(
         *(built("bin/grpcurl"), "-plaintext", "-H", f"authorization: Bearer {trader}"),
         *("-d", '{"account_id": "demo"}', guarded.address("gateway"), f"{ORDERS}/StreamOrders"),
