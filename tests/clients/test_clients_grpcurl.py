@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import pytest
@@ -77,7 +77,7 @@ async def test_it_is_told_why_it_is_refused(guarded: Mesh, instrument: str) -> N
 
 
 async def test_ghz_finds_no_error_under_load(
-    guarded: Mesh, trader: str, record_property: pytest.RecordProperty
+    guarded: Mesh, trader: str, record_property: Callable[[str, object], None]
 ) -> None:
     """Calls over ten connections, all answered; its figures are kept with the test's results."""
     ended = await run(

@@ -146,12 +146,25 @@ def rest_form(method: MethodDescriptor, request: Message) -> tuple[str, str, lis
         values = json_format.MessageToDict(request, preserving_proto_field_name=True)
     except (ValueError, json_format.SerializeToJsonError):
         return None  # a time beyond the calendar
+    if not _has_known_enums(request):
+        return None  # JSON has names for values, and none for those that do not exist
     names = _PATH_FIELD.findall(getattr(rule, verb))
     if rule.body not in ("", "*", *values) or any(not values.get(n) or "\0" in str(values[n]) for n in names):
         return None  # a body left out is an empty one; a path with an empty field leads elsewhere
     path = _PATH_FIELD.sub(lambda match: quote(str(values.pop(match[1])), safe=""), getattr(rule, verb))
     body = values if rule.body == "*" else values.pop(rule.body, {}) if rule.body else None
     return verb.upper(), path, [] if rule.body == "*" else list(_query(values)), body
+
+
+def _has_known_enums(message: Message) -> bool:
+    for field, value in message.ListFields():
+        each = list(value) if field.is_repeated else [value]
+        if field.enum_type is not None and not all(one in field.enum_type.values_by_number for one in each):
+            return False
+        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            if not all(_has_known_enums(one) for one in each):
+                return False
+    return True
 
 
 def _query(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

@@ -59,6 +59,7 @@ def test_the_last_id_is_the_token_to_resume_after(http: httpx.Client, upstream: 
     query = {"account_id": "demo", "resume_token": "older", "heartbeat_interval": "2s"}
     http.get(STREAM, params=query, headers={"last-event-id": "a/b+c=&account_id=x"})
     request = upstream.seen.requests[-1]
+    assert isinstance(request, order_stream_pb2.StreamOrdersRequest)
     assert request.resume_token == "a/b+c=&account_id=x"
     assert (request.account_id, request.heartbeat_interval.seconds) == ("demo", 2)
 
