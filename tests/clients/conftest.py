@@ -23,6 +23,7 @@ SETTINGS: Final = {
     # Tokens outlive the tests, of which many fail to log in from this machine's one address.
     "ORDERMESH_IDENTITY_ACCESS_TOKEN_SECONDS": "3600",
     "ORDERMESH_IDENTITY_ADDRESS_ATTEMPTS": "100000",
+    "ORDERMESH_IDENTITY_ATTEMPT_PAUSE_SECONDS": "60",
     "ORDERMESH_IDENTITY_REGISTRATION": "simulation,live",
     "ORDERMESH_IDENTITY_ARGON2_TIME_COST": "1",
     "ORDERMESH_IDENTITY_ARGON2_MEMORY_KIB": "64",

@@ -161,9 +161,9 @@ def _has_known_enums(message: Message) -> bool:
         each = list(value) if field.is_repeated else [value]
         if field.enum_type is not None and not all(one in field.enum_type.values_by_number for one in each):
             return False
-        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
-            if not all(_has_known_enums(one) for one in each):
-                return False
+        inner = field.message_type is not None and not field.message_type.GetOptions().map_entry
+        if inner and not all(_has_known_enums(one) for one in each):
+            return False
     return True
 
 
