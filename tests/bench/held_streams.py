@@ -131,7 +131,13 @@ async def world(work: Path) -> AsyncIterator[World]:
     ):
         admin, token = await login(rest, "admin"), await login(rest, TRADER)
         quiet, busy = await new_instrument(rest, admin), await new_instrument(rest, admin)
-        yield World(mesh, rest, token, quiet, busy)
+        try:
+            yield World(mesh, rest, token, quiet, busy)
+        except (RuntimeError, TimeoutError) as error:
+            for part, lines in mesh.log_tails(5).items():
+                if part in {SERVICE, GATEWAY}:
+                    error.add_note(f"log of {part}:\n{lines}")
+            raise
 
 
 async def measure_held_streams(
