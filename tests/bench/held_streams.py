@@ -37,6 +37,8 @@ from tests.fixtures.mesh import WITHOUT_AGENTS
 from tests.fixtures.usage import usage_of
 
 CONNECTIONS: Final = 100
+AT_ONCE: Final = 200
+"""Streams that are being opened at a time: what is measured is how many are held, not a rush."""
 PATIENCE_SECONDS: Final = 300.0
 SERVICE, GATEWAY = "marketdata", "gateway"
 
@@ -164,9 +166,9 @@ async def measure_held_streams(
         before = {part: usage_of(here.mesh, part).resident_mib for part in (SERVICE, GATEWAY)}
         request = market_data_service_pb2.StreamQuotesRequest(instruments=[here.quiet])
         request.heartbeat_interval.seconds = 60
-        tasks += [
-            asyncio.create_task(read_grpc(stubs[n % CONNECTIONS], request, here.token, bystanders)) for n in range(idle)
-        ]
+        for number in range(idle):
+            tasks.append(asyncio.create_task(read_grpc(stubs[number % CONNECTIONS], request, here.token, bystanders)))
+            await _until_open(bystanders, number + 1 - AT_ONCE)
         await _until_open(bystanders, idle)
         held = {part: usage_of(here.mesh, part).resident_mib for part in before}
         request = market_data_service_pb2.StreamQuotesRequest(instruments=[here.busy])
@@ -177,6 +179,7 @@ async def measure_held_streams(
             coroutine, other = (by_grpc, by_events) if number % 2 else (by_events, by_grpc)
             other.close()
             tasks.append(asyncio.create_task(coroutine))
+            await _until_open(readers, number + 1 - AT_ONCE)
         await _until_open(readers, active)
         changes = await _tick(here, seconds, rate)
         await _until_told(readers, changes * active)
