@@ -63,19 +63,24 @@ class Readers:
 
 
 async def read_grpc(stub: Any, request: Any, token: str, readers: Readers) -> None:
-    """Reads a gRPC stream until it is canceled."""
+    """Reads a gRPC stream until it is canceled; one that is refused for the moment is asked for again."""
     opened = False
-    try:
-        async for response in stub.StreamQuotes(request, metadata=tuple(bearer(token).items())):
-            if not opened and response.HasField("snapshot_end"):
-                opened = True
-                readers.open += 1
-            elif opened:
-                for quote in response.update.quotes:
-                    readers.saw(quote.venue_time.seconds + quote.venue_time.nanos / 1e9)
-        readers.ended.append("by its server")
-    except grpc.aio.AioRpcError as error:
-        readers.ended.append(f"{error.code().name}: {error.details()}")
+    while True:
+        try:
+            async for response in stub.StreamQuotes(request, metadata=tuple(bearer(token).items())):
+                if not opened and response.HasField("snapshot_end"):
+                    opened = True
+                    readers.open += 1
+                elif opened:
+                    for quote in response.update.quotes:
+                        readers.saw(quote.venue_time.seconds + quote.venue_time.nanos / 1e9)
+            readers.ended.append("by its server")
+        except grpc.aio.AioRpcError as error:
+            if not opened and error.code() is grpc.StatusCode.UNAVAILABLE:
+                await asyncio.sleep(1)
+                continue
+            readers.ended.append(f"{error.code().name}: {error.details()}")
+        return
 
 
 async def read_events(address: str, instrument: str, token: str, readers: Readers) -> None:
