@@ -62,6 +62,11 @@ sanitize: debian ## Run the engine's tests under the address and undefined-behav
 faults: setup ## Pull every plug under load, many times: SEEDS='1 2 3' decides when
 	@SEEDS='$(or $(SEEDS),1 2 3)' $(STEP) "Faults" $(PYTHON) -m pytest tests/faults -m faults $(ARGS)
 
+.PHONY: clients
+clients: setup ## Build clients that others wrote (Go, C++, JavaScript) and let them trade
+	@$(STEP) "Clients: build" tests/clients/build.sh
+	@$(STEP) "Clients" $(PYTHON) -m pytest tests/clients $(ARGS)
+
 .PHONY: bench
 bench: setup ## Measure; prints a table and keeps it as JSON in bench-results/
 	@$(PYTHON) -m tests.bench $(ARGS)

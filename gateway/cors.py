@@ -12,6 +12,7 @@ REQUEST_HEADERS = (
     "authorization",
     "content-type",
     "grpc-timeout",
+    "last-event-id",
     "traceparent",
     "x-grpc-web",
     "x-ordermesh-account",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.tables import GEN, LUA
 
 # In the order in which they use one another.
-_PARTS = ("json.lua", "values.lua", "body.lua", "query.lua", "reply.lua")
+_PARTS = ("json.lua", "values.lua", "body.lua", "query.lua", "reply.lua", "events.lua")
 
 
 def check_script() -> str:

@@ -16,6 +16,7 @@ from gateway.tokens import without_token
 
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 CHECK = "envoy.filters.http.lua"
+SYSTEM = "system"
 
 # Streams tell a heartbeat far more often; what is silent for longer is a request that does not end.
 _STREAM_IDLE = "600s"
@@ -37,6 +38,7 @@ def virtual_host(settings: Settings, tables: Tables, pages: Sequence[dict[str, A
             *(_free(settings, _direct(match, status, text)) for match, status, text in unreadable()),
             _preflight(settings, tables),
             *(route for service in tables.services for route in _grpc_routes(settings, service)),
+            *_reflection(settings),
             # gRPC to any other path is no method: a REST route would pass it on as it is.
             _free(settings, _direct({"prefix": "/", "headers": [_GRPC]}, 404)),
             *first,
@@ -67,6 +69,13 @@ def _grpc_routes(settings: Settings, service: PublicService) -> Iterator[dict[st
         free = _free(settings, _grpc_route(match, call))
         yield free if read else _login(settings, free)
     yield _grpc_route({"prefix": f"/{service.name}/"}, call)
+
+
+def _reflection(settings: Settings) -> Iterator[dict[str, Any]]:
+    """SystemService tells of all public services, as the OpenAPI document does; a client asks, and is done."""
+    for version in ("v1", "v1alpha"):
+        match = {"prefix": f"/grpc.reflection.{version}.ServerReflection/"}
+        yield _free(settings, _grpc_route(match, _call(settings, SYSTEM, stream=False)))
 
 
 def _grpc_route(match: dict[str, Any], call: dict[str, Any]) -> dict[str, Any]:

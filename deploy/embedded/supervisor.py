@@ -13,6 +13,7 @@ from deploy.embedded.certificates import Certificates
 from deploy.embedded.component import Component, start
 from deploy.embedded.errors import DeployError
 from deploy.embedded.guard import Guard
+from deploy.embedded.limits import raise_file_limit
 from deploy.embedded.process import Process
 
 ORPHAN_SECONDS = 20.0
@@ -177,6 +178,7 @@ class Supervisor:
         if self._certificates is not None:
             self._certificates.keep()
             self._renewing = asyncio.create_task(self._certificates.keep_fresh(), name="certificates")
+        raise_file_limit()
         try:
             async with asyncio.TaskGroup() as group:
                 for runner in self.runners.values():

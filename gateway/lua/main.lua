@@ -54,13 +54,25 @@ local function refuse(handle, problem)
   )
 end
 
-function envoy_on_request(handle)
+local function route_of(handle)
   local metadata = handle:metadata()
-  local route = { input = metadata:get("input"), body = metadata:get("body"), needed = metadata:get("needed") }
+  return { input = metadata:get("input"), body = metadata:get("body"), bound = metadata:get("bound"), needed = metadata:get("needed") }
+end
+
+function envoy_on_response(handle)
+  local route = route_of(handle)
+  if route.input then
+    events.identify(handle, route)
+  end
+end
+
+function envoy_on_request(handle)
+  local route = route_of(handle)
   if not route.input then
     return
   end
-  local bound = set(metadata:get("bound"))
+  local bound = set(route.bound)
+  events.resume(handle:headers(), route)
   local path, question = handle:headers():get(":path"):match("^([^?]*)%??(.*)$")
   local good, problem = pcall(function()
     check_path(path, bound)

@@ -24,6 +24,7 @@ from services.mesh.interceptors.errors import ErrorInterceptor
 from services.mesh.interceptors.metrics import MetricsInterceptor
 from services.mesh.options import SERVER_OPTIONS
 from services.mesh.reading import reads_each, reads_one
+from services.mesh.reflection import Symbols
 from services.mesh.telemetry import Telemetry
 
 S = TypeVar("S")
@@ -81,6 +82,7 @@ class Server:
         )
         self._health = health.aio.HealthServicer()
         self._services: list[str] = []
+        self._described: tuple[str, ...] = ()
         self.port = 0
 
     def add(self, register: Callable[[S, Any], None], servicer: S, *inside: Interceptor) -> None:
@@ -99,6 +101,10 @@ class Server:
         """
         register(servicer, _Registrar(self, inside))
 
+    def describe(self, services: Sequence[str]) -> None:
+        """Lets reflection tell of services that others serve, too; their generated modules are imported."""
+        self._described = tuple(services)
+
     async def start(self, address: str, port_file: Path | None = None) -> int:
         """Listens, and returns the port that was chosen; health is not yet SERVING.
 
@@ -107,7 +113,8 @@ class Server:
         """
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._services.append(health.SERVICE_NAME)
-        reflection.enable_server_reflection([*self._services, reflection.SERVICE_NAME], self._server)
+        told = dict.fromkeys([*self._services, *self._described, reflection.SERVICE_NAME])
+        reflection.enable_server_reflection(list(told), self._server, Symbols())
         await self.set_serving(serving=False)
         try:
             self.port = self._listen(address)

@@ -11,6 +11,7 @@ from services.storage.database import Database, PoolOptions
 from services.system.config import SystemSettings
 from services.system.peers import GrpcProbe, HttpMetrics, OwnMetrics, PostgresProbe, RedisProbe
 from services.system.pipeline import Mesh, MetricsSource, Probe
+from services.system.public import public_services
 from services.system.servicer import SystemServicer
 
 
@@ -31,6 +32,7 @@ async def main(service: Service[SystemSettings]) -> None:
     sources["system"] = OwnMetrics(lambda: generate_latest(service.telemetry.registry).decode())
     servicer = SystemServicer(Mesh(probes, sources, timeout_seconds=limit))
     service.server.add(system_service_pb2_grpc.add_SystemServiceServicer_to_server, servicer)
+    service.server.describe(public_services())
 
 
 if __name__ == "__main__":

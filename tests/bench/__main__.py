@@ -1,7 +1,7 @@
 """`make bench`: measures what matters, beside the yardstick and bare servers in the same run, and keeps the figures.
 
-`python -m tests.bench [orders] [engine] [quotes] [scaling] [overload]` measures those parts; the first three when none
-is named. Scaling fills a database and takes minutes; flags set its sizes.
+`python -m tests.bench [orders] [engine] [quotes] [streams] [scaling] [overload]` measures those parts; the first four
+when none is named. Scaling fills a database and takes minutes; flags set its sizes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench.engine import measure_engine
+from tests.bench.held_streams import measure_held_streams
 from tests.bench.order_path import measure_order_path
 from tests.bench.overload import measure_overload
 from tests.bench.quotes import fan_out, quote_latency
@@ -23,7 +24,7 @@ from tests.bench.report import Figure, Skipped, keep, show
 from tests.bench.scaling import Sizes, add_sizes, measure_scaling, sizes_of
 from tests.bench.yardstick import VARIABLE, Yardstick, run_yardstick, yardstick_program
 
-USUAL = ("orders", "engine", "quotes")
+USUAL = ("orders", "engine", "quotes", "streams")
 PARTS = (*USUAL, "scaling", "overload")
 RESULTS = Path("bench-results")
 
@@ -41,6 +42,9 @@ async def measure(parts: Sequence[str], work: Path, console: Console, sizes: Siz
     if "quotes" in parts:
         console.print("quotes …")
         results += await _quotes(work)
+    if "streams" in parts:
+        console.print("streams held through the gateway …")
+        results += await measure_held_streams(work / "streams")
     if "scaling" in parts:
         console.print("how cost grows …")
         results += await measure_scaling(work / "scaling", sizes, console)

@@ -15,7 +15,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from ordermesh.identity.v1 import authentication_pb2, identity_service_pb2_grpc, signing_key_pb2
-from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2, order_service_pb2_grpc, order_stream_pb2
+from ordermesh.order.v1 import (
+    execution_report_pb2,
+    order_entry_pb2,
+    order_pb2,
+    order_query_pb2,
+    order_service_pb2_grpc,
+    order_stream_pb2,
+)
 from ordermesh.type.v1 import risk_breach_pb2, stream_pb2
 
 # Accounts whose calls fail, by what goes wrong.
@@ -24,6 +31,9 @@ BROKEN_STREAM_ACCOUNT = "broken-stream"
 REFUSED_STREAM_ACCOUNT = "refused-stream"
 SILENT_ACCOUNT = "silent"
 ENDLESS_ACCOUNT = "endless"
+RESUMABLE_ACCOUNT = "resumable"
+TRICKY_TEXT = 'data: "resume_token":"no token"'
+"""Text of an event that looks like parts of it."""
 
 
 @dataclass
@@ -109,11 +119,22 @@ class MemoryOrderService(order_service_pb2_grpc.OrderServiceServicer):
             context.abort_with_status(failure(grpc.StatusCode.OUT_OF_RANGE, "STREAM_GAP"))
         yield order_stream_pb2.StreamOrdersResponse(subscribed=stream_pb2.Subscribed(epoch="e", sequence=3))
         yield order_stream_pb2.StreamOrdersResponse(snapshot_begin=stream_pb2.SnapshotBegin(sequence=3))
-        yield order_stream_pb2.StreamOrdersResponse(snapshot_end=stream_pb2.SnapshotEnd(sequence=3))
+        yield from _resumable(request.account_id == RESUMABLE_ACCOUNT)
         if request.account_id == BROKEN_STREAM_ACCOUNT:
             context.abort_with_status(failure(grpc.StatusCode.OUT_OF_RANGE, "STREAM_GAP"))
         if request.account_id == ENDLESS_ACCOUNT:
             self._seen.stream_ended.wait()
+
+
+def _resumable(told: bool) -> Iterator[order_stream_pb2.StreamOrdersResponse]:
+    """The end of the snapshot; where tokens are told, with one, before an update that has one and one that has none."""
+    end = stream_pb2.SnapshotEnd(sequence=3, resume_token="token-3" if told else "")
+    yield order_stream_pb2.StreamOrdersResponse(snapshot_end=end)
+    if told:
+        for token in ("token-4", ""):
+            report = execution_report_pb2.ExecutionReport(text=TRICKY_TEXT)
+            update = order_stream_pb2.OrderUpdate(reports=[report], resume_token=token)
+            yield order_stream_pb2.StreamOrdersResponse(update=update)
 
 
 class MemoryIdentityService(identity_service_pb2_grpc.IdentityServiceServicer):

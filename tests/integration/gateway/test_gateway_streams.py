@@ -15,6 +15,8 @@ from tests.fakes.gateway_upstream import (
     BROKEN_STREAM_ACCOUNT,
     ENDLESS_ACCOUNT,
     REFUSED_STREAM_ACCOUNT,
+    RESUMABLE_ACCOUNT,
+    TRICKY_TEXT,
     Upstream,
 )
 from tests.integration.gateway.answers import reason
@@ -38,6 +40,34 @@ def test_a_stream_is_server_sent_events(http: httpx.Client) -> None:
         assert answer.headers["content-type"] == "text/event-stream"
         assert answer.headers["cache-control"] == "no-cache"
         assert [next(iter(event)) for event in events(answer)] == ["subscribed", "snapshot_begin", "snapshot_end"]
+
+
+def test_an_event_that_can_be_resumed_after_has_an_id(http: httpx.Client) -> None:
+    """Its token, by which a reader goes on; text that looks like a token stays what it is, and others have no id."""
+    with http.stream("GET", STREAM, params={"account_id": RESUMABLE_ACCOUNT}) as answer:
+        lines = list(answer.iter_lines())
+    ids = [line for line in lines if line.startswith("id:")]
+    assert ids == ["id: token-3", "id: token-4"]
+    told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data:")]
+    assert [lines[lines.index(each) + 1].startswith("data: ") for each in ids] == [True, True]
+    assert [next(iter(item)) for item in told] == ["subscribed", "snapshot_begin", "snapshot_end", "update", "update"]
+    assert told[-1]["update"]["reports"][0]["text"] == TRICKY_TEXT
+
+
+def test_the_last_id_is_the_token_to_resume_after(http: httpx.Client, upstream: Upstream) -> None:
+    """In place of one that the reader began with; the rest of the query stays."""
+    query = {"account_id": "demo", "resume_token": "older", "heartbeat_interval": "2s"}
+    http.get(STREAM, params=query, headers={"last-event-id": "a/b+c=&account_id=x"})
+    request = upstream.seen.requests[-1]
+    assert isinstance(request, order_stream_pb2.StreamOrdersRequest)
+    assert request.resume_token == "a/b+c=&account_id=x"
+    assert (request.account_id, request.heartbeat_interval.seconds) == ("demo", 2)
+
+
+def test_a_last_id_where_nothing_is_resumed_changes_nothing(http: httpx.Client) -> None:
+    """Other requests take no token."""
+    answer = http.get("/api/v1/orders", params={"account_id": "demo"}, headers={"last-event-id": "x"})
+    assert answer.status_code == 200
 
 
 def test_a_stream_that_is_refused_answers_a_status(http: httpx.Client) -> None:

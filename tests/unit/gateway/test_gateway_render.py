@@ -60,6 +60,8 @@ def test_streams_have_no_timeout_and_calls_have() -> None:
         "/ordermesh.order.v1.OrderService/StreamOrders": "0s",
         "/ordermesh.order.v1.OrderService/": "15.0s",
         "/ordermesh.system.v1.SystemService/": "15.0s",
+        "/grpc.reflection.v1.ServerReflection/": "15.0s",
+        "/grpc.reflection.v1alpha.ServerReflection/": "15.0s",
         "/health": "15.0s",
         "/api/v1/orders": "15.0s",
         "/api/v1/stream/orders": "0s",

@@ -47,6 +47,16 @@ async def test_reflection_lists_the_services(served: Serving) -> None:
     assert described.file_descriptor_response.file_descriptor_proto
 
 
+async def test_reflection_finds_what_a_client_names(served: Serving) -> None:
+    """A service, a method of it, a message; what does not exist is not found."""
+    names = (SERVICE, f"{SERVICE}.ReadEvents", "ordermesh.event.v1.ReadEventsRequest", f"{SERVICE}.Nothing", "nothing")
+    async with grpc.aio.insecure_channel(served.address) as channel:
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        asked = [reflection_pb2.ServerReflectionRequest(file_containing_symbol=name) for name in names]
+        told = [answer.WhichOneof("message_response") async for answer in stub.ServerReflectionInfo(iter(asked))]
+    assert told == ["file_descriptor_response"] * 3 + ["error_response"] * 2
+
+
 async def test_calls_are_counted_by_method_and_code(log: Log, stub: Any, served: Serving) -> None:
     """Answers and failures both count, under their code."""
     await stub.ReadEvents(pb.ReadEventsRequest())

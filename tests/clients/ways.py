@@ -1,0 +1,234 @@
+"""The ways to call an RPC through the gateway: gRPC, grpc-web in bytes and in text, REST."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+import grpc
+import httpx
+from google.api import annotations_pb2, httpbody_pb2
+from google.protobuf import json_format, message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - details are found by their types
+
+from tests.clients.caller import bearer
+from tests.e2e.test_e2e_any_input import SERVICES
+from tests.fixtures.events import web_frame, web_frames
+
+WAYS: Final = ("grpc", "grpc-web", "grpc-web-text", "rest")
+SECONDS: Final = 20.0
+HTTP_OF_CODE: Final = dict(
+    enumerate((200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401))
+)
+"""What stands in `google/rpc/code.proto` beside each code."""
+_PATH_FIELD: Final = re.compile(r"{(\w+)}")
+_DETAILS: Final = "grpc-status-details-bin"
+
+
+def public_methods() -> list[MethodDescriptor]:
+    """Returns the RPCs that callers reach through the gateway."""
+    found: list[MethodDescriptor] = []
+    for area, module in SERVICES.items():
+        descriptor = importlib.import_module(f"ordermesh.{area}.v1.{module}_pb2").DESCRIPTOR
+        for service in descriptor.services_by_name.values():
+            found += service.methods
+    return found
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: a response, or an error with its details; as JSON, so that answers can be compared."""
+
+    code: int
+    told: Any
+
+    @property
+    def details(self) -> Mapping[str, Mapping[str, Any]]:
+        """The details of an error by the names of their types."""
+        return {each["@type"].rpartition("/")[2]: each for each in self.told.get("details", ())}
+
+    @property
+    def reason(self) -> str:
+        """The reason of an error."""
+        return str(self.details.get("google.rpc.ErrorInfo", {}).get("reason", ""))
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that an error names."""
+        violations = self.details.get("google.rpc.BadRequest", {}).get("field_violations", ())
+        return sorted(each.get("field", "") for each in violations)
+
+    @property
+    def error(self) -> tuple[int, str, list[str], bool]:
+        """What a program goes by: code, reason, fields, and whether it is told when to try again."""
+        return self.code, self.reason, self.fields, "google.rpc.RetryInfo" in self.details
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Calls the gateway in every way."""
+
+    channel: grpc.aio.Channel
+    http: httpx.AsyncClient
+
+    async def call(
+        self, way: str, method: MethodDescriptor, request: Message, token: str, deadline: str = ""
+    ) -> Answer | None:
+        """Calls an RPC in one way; None when the request has no form there.
+
+        Args:
+            way: One of `WAYS`.
+            method: The RPC.
+            request: Its request.
+            token: Shown as who calls; empty for nobody.
+            deadline: Of the call, as `grpc-timeout` writes it; empty for none.
+        """
+        headers = {**bearer(token), **({"grpc-timeout": deadline} if deadline else {})}
+        if way == "grpc":
+            return await self._grpc(method, request, token, deadline)
+        if way == "rest":
+            return await self._rest(method, request, headers)
+        return await self._grpc_web(method, request, headers, text=way == "grpc-web-text")
+
+    async def _grpc(self, method: MethodDescriptor, request: Message, token: str, deadline: str) -> Answer:
+        unary: Any = self.channel.unary_unary(_path(method))
+        # The library counts a deadline itself: one that has passed all but at once stands for any.
+        seconds = 1e-6 if deadline else SECONDS
+        try:
+            data = await unary(request.SerializeToString(), metadata=tuple(bearer(token).items()), timeout=seconds)
+        except grpc.aio.AioRpcError as error:
+            packed = dict(error.trailing_metadata() or ()).get(_DETAILS, b"")
+            return _error(error.code().value[0], packed if isinstance(packed, bytes) else b"")
+        return _good(_response(method).FromString(data))
+
+    async def _grpc_web(
+        self, method: MethodDescriptor, request: Message, headers: Mapping[str, str], *, text: bool
+    ) -> Answer:
+        kind = "application/grpc-web-text" if text else "application/grpc-web+proto"
+        body = web_frame(request.SerializeToString())
+        body = base64.b64encode(body) if text else body
+        headers = {**headers, "content-type": kind, "accept": kind}
+        answer = await self.http.post(_path(method), content=body, headers=headers)
+        assert answer.status_code == 200, (answer.status_code, answer.text)
+        messages, trailers = web_frames(answer.content, text=text)
+        trailers = {**dict(answer.headers), **trailers}
+        if code := int(trailers["grpc-status"]):
+            packed = trailers.get(_DETAILS, "")
+            return _error(code, base64.b64decode(packed + "=" * (-len(packed) % 4)))
+        return _good(_response(method).FromString(messages[0]))
+
+    async def _rest(self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]) -> Answer | None:
+        sent = rest_form(method, request)
+        if sent is None:
+            return None
+        verb, path, query, body = sent
+        answer = await self.http.request(verb, path, params=query, json=body, headers=dict(headers))
+        if answer.status_code == 200:
+            return _good(_read(method, answer))
+        status = json_format.ParseDict(answer.json(), status_pb2.Status())
+        assert HTTP_OF_CODE[status.code] == answer.status_code, (status.code, answer.status_code)
+        return _error(status.code, status.SerializeToString())
+
+
+def rest_form(method: MethodDescriptor, request: Message) -> tuple[str, str, list[tuple[str, str]], Any] | None:
+    """Returns verb, path, query and body of a request, as its annotation says; None when it has no such form."""
+    rule = method.GetOptions().Extensions[annotations_pb2.http]
+    verb = rule.WhichOneof("pattern")
+    try:
+        values = json_format.MessageToDict(request, preserving_proto_field_name=True)
+    except (ValueError, json_format.SerializeToJsonError):
+        return None  # a time beyond the calendar
+    if not _has_known_enums(request):
+        return None  # JSON has names for values, and none for those that do not exist
+    names = _PATH_FIELD.findall(getattr(rule, verb))
+    if rule.body not in ("", "*", *values) or any(not values.get(n) or "\0" in str(values[n]) for n in names):
+        return None  # a body left out is an empty one; a path with an empty field leads elsewhere
+    path = _PATH_FIELD.sub(lambda match: quote(str(values.pop(match[1])), safe=""), getattr(rule, verb))
+    body = values if rule.body == "*" else values.pop(rule.body, {}) if rule.body else None
+    return verb.upper(), path, [] if rule.body == "*" else list(_query(values)), body
+
+
+def _has_known_enums(message: Message) -> bool:
+    for field, value in message.ListFields():
+        each = list(value) if field.is_repeated else [value]
+        if field.enum_type is not None and not all(one in field.enum_type.values_by_number for one in each):
+            return False
+        inner = field.message_type is not None and not field.message_type.GetOptions().map_entry
+        if inner and not all(_has_known_enums(one) for one in each):
+            return False
+    return True
+
+
+def _query(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _query(value, f"{before}{name}.")
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            yield before + name, str(each).lower() if isinstance(each, bool) else str(each)
+
+
+def _read(method: MethodDescriptor, answer: httpx.Response) -> Message:
+    """Reads a REST answer as the response that it stands for; what the contract does not know is refused."""
+    response = _response(method)()
+    part = method.GetOptions().Extensions[annotations_pb2.http].response_body
+    target = getattr(response, part) if part else response
+    if isinstance(target, httpbody_pb2.HttpBody):
+        target.content_type, target.data = answer.headers["content-type"], answer.content
+        return response
+    told = answer.json()
+    json_format.ParseDict({part: told} if part else told, response)
+    return response
+
+
+def _path(method: MethodDescriptor) -> str:
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+def _response(method: MethodDescriptor) -> Any:
+    return message_factory.GetMessageClass(method.output_type)
+
+
+def _good(response: Message) -> Answer:
+    return Answer(0, json_format.MessageToDict(response, preserving_proto_field_name=True))
+
+
+def _error(code: int, packed: bytes) -> Answer:
+    status = status_pb2.Status.FromString(packed)
+    if not packed:  # a deadline that passes at the caller: nobody has said anything
+        return Answer(code, {"details": []})
+    assert status.code == code, (code, status)
+    told = json_format.MessageToDict(status, preserving_proto_field_name=True)
+    return Answer(code, told)
+
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+def alike(answer: Answer, own: Mapping[str, str], hidden: Callable[[str], bool]) -> str:
+    """Returns an answer as text in which nothing is left that differs from call to call by its nature.
+
+    Args:
+        answer: The answer.
+        own: What was made for this call alone, by a name that stands for it.
+        hidden: Tells of a field's name that its value differs each time: a secret, a count of events.
+    """
+
+    def without(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: "<hidden>" if hidden(name) else without(each) for name, each in value.items()}
+        return [without(each) for each in value] if isinstance(value, list) else value
+
+    text = json.dumps(answer.error if answer.code else without(answer.told), sort_keys=True)
+    for name, value in own.items():
+        text = text.replace(value, f"<{name}>")
+    return _TIME.sub("<time>", _UUID.sub("<id>", text))
