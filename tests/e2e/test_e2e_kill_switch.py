@@ -230,7 +230,7 @@ async def test_the_switch_by_the_command(mesh: Mesh) -> None:
             assert (firm.code, firm.out) == (0, "the firm is halted\n")
             placed = await ordermesh(someone.user, "order", "buy", instrument, "1", "--limit", "5", *mine)
             assert placed.code == 1
-            assert placed.err.startswith("ordermesh: TRADING_HALTED: trading of the firm is halted; ")
+            assert placed.err.startswith("ordermesh: TRADING_HALTED: trading of the firm in simulation is halted; ")
             still = await ordermesh(desk, "risk", "resume", *mine)
             assert still.out == f"{someone.account_id} is active, but the firm is halted\n"
         finally:

@@ -50,7 +50,10 @@ async def test_commands_are_answered_and_their_reports_come_on_the_same_stream(c
         assert canceled.order.order_status == ORDER_STATUS_PENDING_CANCEL
         await client.until(order.order_id, ORDER_STATUS_CANCELED)
         await trade.until(lambda: len(trade.reports) == 4)
-        assert trade.reports == await client.history(order.order_id)
+        recorded = await client.history(order.order_id)
+        for report in recorded:
+            report.ClearField("actor")  # who asked is told by the history alone
+        assert trade.reports == recorded
         await trade.close()
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.kernel.clock import Clock, from_ns
-from services.kernel.errors import CodedError
 from services.risk.domain.alert import Alert, AlertKind, RefusalFolder
 from services.risk.domain.breach import Breach, Rule, breaker_open
 from services.risk.domain.breaker import Breaker, Refusals
@@ -163,7 +162,7 @@ class Breakers:
         self._changed = set()
         try:
             await self.store.save_breakers([self._all[account_id] for account_id in changed])
-        except CodedError:
+        except BaseException:  # a cancellation, too: the last save of a service that ends follows it
             self._changed |= changed
             raise
 

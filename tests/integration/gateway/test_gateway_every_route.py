@@ -22,6 +22,8 @@ ROUTES = load_tables().routes
 WITH_BODY = [route for route in ROUTES if route.body]
 WITHOUT_BODY = [route for route in ROUTES if not route.body]
 UNKNOWN = "no_such_field"
+PLACE = "7"
+"""What stands in places of paths: good for text and for numbers."""
 SPECIAL = re.compile(r"google\.protobuf\.(?!Timestamp|Duration)")
 # A value of another kind than the field's, by what it is in Python; strings are refused a number.
 WRONG_KIND = {
@@ -64,7 +66,7 @@ def message(name: str) -> Descriptor:
 
 def path(route: RestRoute) -> str:
     """The route's path, with something in each place."""
-    return re.sub(r"\{[^}]*\}", "x", route.path)
+    return re.sub(r"\{[^}]*\}", PLACE, route.path)
 
 
 def body_of(route: RestRoute) -> tuple[Descriptor, str]:
@@ -169,7 +171,7 @@ def test_what_is_missing_is_named(every: httpx.Client, route: RestRoute) -> None
     """A request without what the contract wants is 400 and names fields; one that wants nothing reaches its service."""
     request = message_factory.GetMessageClass(message(route.input))()
     for name in route.bound:
-        setattr(request, name, "x")
+        setattr(request, name, type(getattr(request, name))(PLACE))
     paths = [violation.proto.field for violation in Validator().collect_violations(request)]
     missing = {each.elements[0].field_name for each in paths if each is not None}
     for body in [b"", b"{}"] if route.body == "*" else [b""]:

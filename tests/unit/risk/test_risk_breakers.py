@@ -397,3 +397,26 @@ async def test_book_that_cannot_be_saved_is_saved_later(world: RiskWorld) -> Non
     assert world.store.exposures["demo", "AAPL.XNAS"].position == 20
     assert world.store.cursors[0].sequence == 2
     assert world.store.days["demo"].trades == 2
+
+
+async def test_a_save_that_is_broken_off_is_made_by_the_next(world: RiskWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the service is told to stop in the middle of it: its last save follows."""
+    reached = asyncio.Event()
+
+    async def hangs(_breakers: Any) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    world.limit(max_daily_loss="100")
+    async with world.stream() as stream:
+        await lose(world, stream)
+        with monkeypatch.context() as patched:
+            patched.setattr(world.store, "save_breakers", hangs)
+            assert (await stream.one(2)).reason == BREAKER_OPEN
+            saving = asyncio.create_task(world.keeper.save())
+            await reached.wait()
+            saving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await saving
+        await world.keeper.save()
+    assert world.store.breakers["demo"].is_open
