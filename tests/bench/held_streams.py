@@ -10,30 +10,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import httpx
 from rich.console import Console
 
 from deploy.embedded.limits import raise_file_limit
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from ordermesh.marketdata.v1 import market_data_service_pb2
 from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from tests.bench.report import Figure, percentile, show
+from tests.bench.stream_readers import Readers, read_events, read_grpc
 from tests.clients.caller import TRADER, bearer, login, new_instrument, order
 from tests.clients.conftest import SETTINGS
-from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.usage import usage_of
 
 CONNECTIONS: Final = 100
@@ -41,75 +39,6 @@ AT_ONCE: Final = 200
 """Streams that are being opened at a time: what is measured is how many are held, not a rush."""
 PATIENCE_SECONDS: Final = 300.0
 SERVICE, GATEWAY = "marketdata", "gateway"
-
-
-@dataclass
-class Readers:
-    """What readers of streams have seen.
-
-    Attributes:
-        latencies: Milliseconds from the engine's taking of an order to a reader's reading of the quote that it made.
-        open: Streams that have begun.
-        ended: Streams that have ended, which none should.
-    """
-
-    latencies: list[float] = field(default_factory=list)
-    open: int = 0
-    ended: list[str] = field(default_factory=list)
-
-    def saw(self, venue_seconds: float) -> None:
-        """Takes note of a quote."""
-        self.latencies.append((time.time() - venue_seconds) * 1000)
-
-
-async def read_grpc(stub: Any, request: Any, token: str, readers: Readers) -> None:
-    """Reads a gRPC stream until it is canceled; one that is refused for the moment is asked for again."""
-    opened = False
-    while True:
-        try:
-            async for response in stub.StreamQuotes(request, metadata=tuple(bearer(token).items())):
-                if not opened and response.HasField("snapshot_end"):
-                    opened = True
-                    readers.open += 1
-                elif opened:
-                    for quote in response.update.quotes:
-                        readers.saw(quote.venue_time.seconds + quote.venue_time.nanos / 1e9)
-            readers.ended.append("by its server")
-        except grpc.aio.AioRpcError as error:
-            if not opened and error.code() is grpc.StatusCode.UNAVAILABLE:
-                await asyncio.sleep(1)
-                continue
-            readers.ended.append(f"{error.code().name}: {error.details()}")
-        return
-
-
-async def read_events(address: str, instrument: str, token: str, readers: Readers) -> None:
-    """Reads Server-Sent Events over a connection of its own until it is canceled."""
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port), limit=1 << 20)
-    path = f"/api/v1/stream/quotes?instruments={instrument}&heartbeat_interval=60s"
-    writer.write(f"GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n".encode())
-    opened = False
-    try:
-        while line := await reader.readline():
-            if not line.startswith(b"data: "):
-                continue
-            item = json.loads(line[6:])
-            if not opened and "snapshot_end" in item:
-                opened = True
-                readers.open += 1
-            elif opened:
-                for quote in item.get("update", {}).get("quotes", ()):
-                    readers.saw(datetime.fromisoformat(_micros(quote["venue_time"])).timestamp())
-        readers.ended.append("by the gateway")
-    finally:
-        writer.close()
-
-
-def _micros(text: str) -> str:
-    """Returns a time as Python 3.11 reads it: no finer than microseconds."""
-    whole, _, rest = text.rstrip("Z").partition(".")
-    return f"{whole}.{rest[:6].ljust(6, '0')}+00:00"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from tests.fixtures.users import PASSWORD
+
 BUILT: Final = Path(__file__).resolve().parents[2] / "build" / "clients"
-PASSWORD: Final = "correct horse battery staple"
-TRADER: Final = "demo-trader"
+TRADER: Final = "demo"
 PATIENCE_SECONDS: Final = 60
 
 

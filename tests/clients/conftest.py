@@ -9,26 +9,19 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.mesh import Mesh, running_mesh
+from deploy.embedded.mesh import Mesh
 from deploy.embedded.ports import unused_port
-from tests.clients.caller import PASSWORD, TRADER, login, new_instrument
-from tests.fixtures.mesh import WITHOUT_AGENTS
+from tests.clients.caller import TRADER, login, new_instrument
+from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 
 SETTINGS: Final = {
-    "ORDERMESH_ENFORCE_ACCESS": "true",
-    "ORDERMESH_IDENTITY_FIRST_ADMIN": "admin",
-    "ORDERMESH_IDENTITY_FIRST_ADMIN_PASSWORD": PASSWORD,
-    "ORDERMESH_IDENTITY_FIRST_TRADER": TRADER,
-    "ORDERMESH_IDENTITY_FIRST_TRADER_PASSWORD": PASSWORD,
-    # Tokens outlive the tests, of which many fail to log in from this machine's one address.
-    "ORDERMESH_IDENTITY_ACCESS_TOKEN_SECONDS": "3600",
+    # Many of these tests fail to log in, and all from this machine's one address.
     "ORDERMESH_IDENTITY_ADDRESS_ATTEMPTS": "100000",
     "ORDERMESH_IDENTITY_ATTEMPT_PAUSE_SECONDS": "60",
     "ORDERMESH_IDENTITY_REGISTRATION": "simulation,live",
-    "ORDERMESH_IDENTITY_ARGON2_TIME_COST": "1",
-    "ORDERMESH_IDENTITY_ARGON2_MEMORY_KIB": "64",
-    "ORDERMESH_IDENTITY_ARGON2_PARALLELISM": "1",
+    "ORDERMESH_GATEWAY_LOGIN_RATE": "0",
 }
+"""Beside those of every mesh of tests."""
 
 
 @pytest.fixture(scope="session")

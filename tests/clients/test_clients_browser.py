@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from deploy.embedded.mesh import Mesh
-from tests.clients.caller import BUILT, PASSWORD, TRADER, Ended, built, program, run
+from tests.clients.caller import BUILT, TRADER, Ended, built, program, run
+from tests.fixtures.users import PASSWORD
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deploy.embedded.mesh import Mesh
-from tests.clients.caller import PASSWORD, TRADER, built, run
+from tests.clients.caller import TRADER, built, run
+from tests.fixtures.users import PASSWORD
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -138,7 +138,9 @@ class Caller:
         return _error(status.code, status.SerializeToString())
 
 
-def rest_form(method: MethodDescriptor, request: Message) -> tuple[str, str, list[tuple[str, str]], Any] | None:
+def rest_form(
+    method: MethodDescriptor, request: Message
+) -> tuple[str, str, list[tuple[str, str | int | float | bool | None]], Any] | None:
     """Returns verb, path, query and body of a request, as its annotation says; None when it has no such form."""
     rule = method.GetOptions().Extensions[annotations_pb2.http]
     verb = rule.WhichOneof("pattern")
@@ -178,7 +180,7 @@ def _query(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, s
 
 def _read(method: MethodDescriptor, answer: httpx.Response) -> Message:
     """Reads a REST answer as the response that it stands for; what the contract does not know is refused."""
-    response = _response(method)()
+    response: Message = _response(method)()
     part = method.GetOptions().Extensions[annotations_pb2.http].response_body
     target = getattr(response, part) if part else response
     if isinstance(target, httpbody_pb2.HttpBody):
