@@ -8,7 +8,7 @@ from typing import Final
 from google.protobuf.descriptor import ServiceDescriptor
 
 from ordermesh.broker.v1 import broker_service_pb2
-from ordermesh.identity.v1 import identity_service_pb2
+from ordermesh.identity.v1 import audit_service_pb2, identity_service_pb2
 from ordermesh.marketdata.v1 import market_data_service_pb2
 from ordermesh.order.v1 import order_service_pb2
 from ordermesh.portfolio.v1 import portfolio_service_pb2
@@ -16,6 +16,7 @@ from ordermesh.risk.v1 import risk_service_pb2
 from ordermesh.system.v1 import system_service_pb2
 
 _FILES: Final = (
+    audit_service_pb2,
     broker_service_pb2,
     identity_service_pb2,
     market_data_service_pb2,

@@ -93,6 +93,11 @@ GOOD: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "ListAccounts": ("trader", PAGE),
     "ListPositions": ("trader", DEMO),
     "CreatePortfolio": ("trader", {**DEMO, "name": "$own", "base_currency": "USD"}),
+    "SetSimulationBalance": (
+        "admin",
+        {"account_id": "$account", "request_id": "$own", "currency": "USD", "amount": "5"},
+    ),
+    "ResetSimulationAccount": ("admin", {"account_id": "$account", "request_id": "$own"}),
     "GetPortfolio": ("trader", {"portfolio_id": "$portfolio"}),
     "ListPortfolios": ("trader", {**DEMO, "page_size": 1}),
     "UpdatePortfolio": ("trader", {"portfolio_id": "$portfolio", "name": "$own"}),
@@ -140,6 +145,8 @@ GOOD: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "CreateUser": ("admin", {"username": "$own", "password": NEW_PASSWORD, "roles": ["ROLE_COMPLIANCE"]}),
     "ListUsers": ("admin", {"page_size": 1}),
     "GetJsonWebKeySet": ("nobody", {}),
+    "ListAuditRecords": ("admin", {"entity_type": "none-has-it", "page_size": 5}),
+    "GetAuditRecord": ("admin", {"sequence": 1}),
     # --- the mesh
     "GetHealth": ("nobody", {}),
     "GetReadiness": ("nobody", {}),

@@ -23,8 +23,9 @@ from ordermesh.type.v1 import access_pb2
 from tests.clients.caller import order
 from tests.clients.good_calls import GOOD, NEW_PASSWORD, VOLATILE
 from tests.clients.makers import Makers, new_user
-from tests.clients.ways import WAYS, Answer, Caller, alike, public_methods
+from tests.clients.ways import WAYS, Answer, Caller, alike
 from tests.e2e.test_e2e_any_input import NOBODY, fill
+from tests.fixtures.contracts import public_methods
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -34,13 +35,13 @@ TRIES: Final = 4
 """Requests of each kind that are made for each RPC."""
 MAY: Final = {
     **dict.fromkeys(("PUBLIC",), "nobody"),
-    **dict.fromkeys(("OWN", "READ", "TRADE", "CANCEL", "ARRANGE", "STOP"), "trader"),
+    **dict.fromkeys(("OWN", "READ", "TRADE", "CANCEL", "ARRANGE", "STOP", "RESET"), "trader"),
     **dict.fromkeys(("OVERSEE", "READ_USERS", "ADMINISTER"), "admin"),
     **dict.fromkeys(("CONTROL", "CORRECT"), "risk"),
 }
 """Somebody who has an access."""
 MAY_NOT: Final = {
-    **dict.fromkeys(("TRADE", "CANCEL", "ARRANGE", "STOP", "CONTROL", "CORRECT", "ADMINISTER"), "compliance"),
+    **dict.fromkeys(("TRADE", "CANCEL", "ARRANGE", "STOP", "CONTROL", "CORRECT", "ADMINISTER", "RESET"), "compliance"),
     **dict.fromkeys(("OVERSEE", "READ_USERS"), "trader"),
 }
 """Somebody who has it not; accesses that all have are left out."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,6 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - details are found by their types
 
 from tests.clients.caller import bearer
-from tests.e2e.test_e2e_any_input import SERVICES
 from tests.fixtures.events import web_frame, web_frames
 
 WAYS: Final = ("grpc", "grpc-web", "grpc-web-text", "rest")
@@ -31,16 +29,6 @@ HTTP_OF_CODE: Final = dict(
 """What stands in `google/rpc/code.proto` beside each code."""
 _PATH_FIELD: Final = re.compile(r"{(\w+)}")
 _DETAILS: Final = "grpc-status-details-bin"
-
-
-def public_methods() -> list[MethodDescriptor]:
-    """Returns the RPCs that callers reach through the gateway."""
-    found: list[MethodDescriptor] = []
-    for area, module in SERVICES.items():
-        descriptor = importlib.import_module(f"ordermesh.{area}.v1.{module}_pb2").DESCRIPTOR
-        for service in descriptor.services_by_name.values():
-            found += service.methods
-    return found
 
 
 @dataclass(frozen=True)

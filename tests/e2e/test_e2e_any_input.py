@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import random
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -18,19 +17,11 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from deploy.embedded.mesh import Mesh
+from tests.fixtures.contracts import public_methods
 from tests.fixtures.users import EVERY_ROLE, made
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
-SERVICES = {
-    "order": "order_service",
-    "risk": "risk_service",
-    "broker": "broker_service",
-    "portfolio": "portfolio_service",
-    "marketdata": "market_data_service",
-    "identity": "identity_service",
-    "system": "system_service",
-}
 REQUESTS_PER_METHOD = 30
 NOBODY = "01890000-0000-7000-8000-000000000000"
 TEXTS = ["", "x", "AAPL.XNAS", "NOPE.XNAS", "demo", "nobody", "simulation", "XNAS", "0", "-1", NOBODY, "\0", "é" * 50]
@@ -49,14 +40,9 @@ LIKELY = {"account_id": "demo", "instrument": "AAPL.XNAS", "connection_id": "sim
 
 def reading_methods() -> Iterator[MethodDescriptor]:
     """Returns every public method that changes nothing."""
-    for area, module in SERVICES.items():
-        descriptor = importlib.import_module(f"ordermesh.{area}.v1.{module}_pb2").DESCRIPTOR
-        for service in descriptor.services_by_name.values():
-            yield from (
-                method
-                for method in service.methods
-                if method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
-            )
+    for method in public_methods():
+        if method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS:
+            yield method
 
 
 METHODS = {f"/{method.containing_service.full_name}/{method.name}": method for method in reading_methods()}

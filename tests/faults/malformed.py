@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,8 @@ from protovalidate import Validator
 from services.kernel.errors import CodedError
 from services.mesh.interceptors.constraints import has_constraints, refusal
 from services.mesh.status import DETAILS_KEY, from_status
-from tests.e2e.test_e2e_any_input import SERVICES, fill
+from tests.e2e.test_e2e_any_input import fill
+from tests.fixtures.contracts import public_methods
 
 ANSWER_SECONDS: Final = 20.0
 _LIKELY_IN_A_PATH: Final = ("nobody", "NOPE.XNAS", "01890000-0000-7000-8000-000000000000", "a b", "é")
@@ -53,14 +53,9 @@ class Malformed:
         return f"/{self.method.containing_service.full_name}/{self.method.name}"
 
 
-def public_methods() -> list[MethodDescriptor]:
+def breakable_methods() -> list[MethodDescriptor]:
     """Returns the methods that clients may call with one request, and whose request can break the contract."""
-    found: list[MethodDescriptor] = []
-    for area, module in SERVICES.items():
-        descriptor = importlib.import_module(f"ordermesh.{area}.v1.{module}_pb2").DESCRIPTOR
-        for service in descriptor.services_by_name.values():
-            found += [each for each in service.methods if not each.client_streaming]
-    return [each for each in found if has_constraints(each.input_type)]
+    return [each for each in public_methods() if not each.client_streaming and has_constraints(each.input_type)]
 
 
 def malformed(methods: Sequence[MethodDescriptor], choose: Random, *, as_bytes: bool) -> Malformed:

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh
 from services.kernel.errors import ErrorKind
-from tests.faults.malformed import ANSWER_SECONDS, by_grpc, by_grpc_web, by_rest, malformed, named, public_methods
+from tests.faults.malformed import ANSWER_SECONDS, breakable_methods, by_grpc, by_grpc_web, by_rest, malformed, named
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import eventually
 from tests.fixtures.users import EVERY_ROLE, User, made
@@ -29,7 +29,7 @@ pytestmark = [
 
 REQUESTS = 3_334
 """Of each of the three ways: ten thousand a seed."""
-METHODS = public_methods()
+METHODS = breakable_methods()
 TABLES = """
     select format('%I.%I', schemaname, tablename) from pg_tables
     where schemaname not in ('pg_catalog', 'information_schema')
