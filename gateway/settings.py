@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 _HIGHEST_PORT = 65535
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_LOOPBACK = ("127.", "::1", "localhost")
 
 
 class SettingsError(Exception):
@@ -21,6 +21,14 @@ class Address:
 
     host: str
     port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody outside this machine reaches it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,6 @@ class _Reader:
     """Reads the environment, naming the variable in every error."""
 
     environment: Mapping[str, str]
-    areas: frozenset[str] = field(default_factory=frozenset)
 
     def text(self, name: str, default: str) -> str:
         return self.environment.get(f"ORDERMESH_{name}", "").strip() or default
@@ -160,7 +167,7 @@ class _Reader:
     def plain(self) -> Address:
         """Where it listens without TLS: nothing is read or changed on the way within this machine."""
         address = self.address("GATEWAY_ADDRESS", "127.0.0.1:8080")
-        if not address.host.startswith(_LOOPBACK) and not self.flag("GATEWAY_PLAINTEXT_ANYWHERE"):
+        if not address.is_loopback and not self.flag("GATEWAY_PLAINTEXT_ANYWHERE"):
             raise SettingsError(
                 f"ORDERMESH_GATEWAY_ADDRESS is {address.host!r}: without TLS it listens on the loopback interface; set "
                 "ORDERMESH_GATEWAY_TLS_ADDRESS for others, or ORDERMESH_GATEWAY_PLAINTEXT_ANYWHERE=true"
