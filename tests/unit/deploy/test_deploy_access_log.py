@@ -14,6 +14,7 @@ class Admin:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.status = "200 OK"
         self.address = ""
 
     async def __aenter__(self) -> Self:
@@ -28,7 +29,7 @@ class Admin:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.asked.append((await reader.readline()).decode().strip())
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        writer.write(f"HTTP/1.1 {self.status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
         await writer.drain()
         writer.close()
 
@@ -65,3 +66,18 @@ async def test_without_envoy_it_is_put_aside_all_the_same(tmp_path: Path) -> Non
     log.path.write_text("long")
     await log.rotate()
     assert not log.path.exists()
+
+
+async def test_envoy_is_asked_until_a_new_file_is_begun(tmp_path: Path) -> None:
+    """One that did not answer writes on to the file put aside, which must not grow for ever."""
+    async with Admin() as admin:
+        admin.status = "503 Service Unavailable"
+        log = AccessLog(tmp_path / "access.log", admin.address, most_bytes=10)
+        log.path.write_text("long, and longer")
+        for _ in range(3):
+            await log.rotate()
+        assert len(admin.asked) == 3
+        assert (tmp_path / "access.log.1").read_text() == "long, and longer"
+        log.path.write_text("short")
+        await log.rotate()
+        assert len(admin.asked) == 3
