@@ -109,8 +109,8 @@ class Runner:
                 await asyncio.sleep(wait)
                 try:
                     await self._start(State.STARTING)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again
-                    since, reason = time.monotonic(), str(error)
+                except Exception as error:  # noqa: BLE001 - a watch that ended by it would leave the part dead unseen
+                    since, reason = time.monotonic(), _reason(error)
 
     async def _forget(self) -> None:
         if self._watch is not None:
@@ -122,6 +122,11 @@ class Runner:
         self.state = state
         self.detail = detail or self.detail
         self._told(self, detail)
+
+
+def _reason(error: Exception) -> str:
+    """Say why a start failed; of what nobody expected, what it is: its own text may say nothing by itself."""
+    return str(error) if isinstance(error, DeployError | OSError) else repr(error)
 
 
 def say_nothing(_runner: Runner, _detail: str) -> None:

@@ -71,14 +71,14 @@ async def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
 
 
 async def test_a_restart_that_fails_is_tried_again(tmp_path: Path) -> None:
-    """A component that cannot start for a while is started until it can."""
+    """A component that cannot start for a while is started until it can, whatever the reason, which is told."""
     component = program_component(tmp_path, "store")
-    refusals = iter([DeployError("disk full"), OSError("disk still full")])
+    refusals = iter([DeployError("disk full"), OSError("disk still full"), KeyError("path"), ValueError()])
     prepare = component.prepare
     told: list[str] = []
     serving_once = asyncio.Event()
 
-    async def refuse_twice() -> None:
+    async def refuse() -> None:
         if serving_once.is_set() and (error := next(refusals, None)) is not None:
             raise error
         serving_once.set()
@@ -88,12 +88,18 @@ async def test_a_restart_that_fails_is_tried_again(tmp_path: Path) -> None:
         told.append(detail)
 
     failing = type(component)(
-        name="store", title="Store", command=component.command, probe=component.probe, prepare=refuse_twice
+        name="store", title="Store", command=component.command, probe=component.probe, prepare=refuse
     )
     async with Supervisor([failing], told=listen, backoff=Backoff(first=0.0)) as supervisor:
         await supervisor.kill("store")
         await supervisor.until_serving("store", seconds=20)
-    assert [text.split(";")[0] for text in told if text] == ["ended with exit code -9", "disk full", "disk still full"]
+    assert [text.split(";")[0] for text in told if text] == [
+        "ended with exit code -9",
+        "disk full",
+        "disk still full",
+        "KeyError('path')",
+        "ValueError()",
+    ]
 
 
 async def test_a_component_that_cannot_start_stops_the_others_and_shows_its_log(tmp_path: Path) -> None:
