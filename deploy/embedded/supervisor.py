@@ -178,10 +178,11 @@ class Supervisor:
         Raises:
             DeployError: why the first of them could not.
         """
-        self._guard = Guard(self._orphan_seconds)
+        # First, since it may fail: nothing has been started yet that would have to be stopped.
         if self._certificates is not None:
             self._certificates.keep()
             self._renewing = asyncio.create_task(self._certificates.keep_fresh(), name="certificates")
+        self._guard = Guard(self._orphan_seconds)
         try:
             async with asyncio.TaskGroup() as group:
                 for runner in self.runners.values():

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.embedded.certificates import Certificates
 from deploy.embedded.errors import ComponentFailedError, DeployError, NotReadyError
 from deploy.embedded.supervisor import Backoff, Runner, State, Supervisor
 from tests.fakes.program_component import journal, process_id, program_component
@@ -113,6 +114,18 @@ async def test_a_component_that_cannot_start_stops_the_others_and_shows_its_log(
         await supervisor.start()
     assert journal(tmp_path) == ["store serves", "store drained"]
     assert supervisor.runners["store"].state is State.STOPPED
+
+
+async def test_without_certificates_nothing_is_started(tmp_path: Path) -> None:
+    """An authority that is none ends the start, and no process is left behind, not even the guard."""
+    certificates = Certificates.at(tmp_path / "tls")
+    certificates.authority.folder.mkdir()
+    certificates.authority.key.write_text("nonsense")
+    before = psutil.Process().children()
+    with pytest.raises(DeployError, match="holds no authority"):
+        await Supervisor([program_component(tmp_path, "store")], certificates=certificates).start()
+    assert psutil.Process().children() == before
+    assert not (tmp_path / "journal").exists()
 
 
 async def test_a_process_that_ignores_the_request_to_stop_is_ended_by_force(tmp_path: Path) -> None:
