@@ -1,6 +1,7 @@
 """The gateway's access log, kept from filling the disk: the file before it is kept, older ones are not."""
 
 import asyncio
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,10 @@ class AccessLog:
     async def keep_small(self, interval_seconds: float = INTERVAL_SECONDS) -> None:
         """Look at the file now and then, for ever."""
         while True:
-            await self.rotate()
+            try:
+                await self.rotate()
+            except OSError as error:
+                sys.stderr.write(f"ordermesh: the gateway's access log cannot be kept small now: {error}\n")
             await asyncio.sleep(interval_seconds)
 
     async def rotate(self) -> None:

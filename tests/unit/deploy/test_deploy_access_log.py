@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Self
 
+import pytest
+
 from deploy.embedded.access_log import AccessLog
 
 
@@ -81,3 +83,25 @@ async def test_envoy_is_asked_until_a_new_file_is_begun(tmp_path: Path) -> None:
         log.path.write_text("short")
         await log.rotate()
         assert len(admin.asked) == 3
+
+
+async def test_what_cannot_be_put_aside_now_is_told_and_put_aside_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody stops looking at the file because it failed once."""
+    in_the_way = tmp_path / "access.log.1" / "folder"
+    in_the_way.mkdir(parents=True)
+    async with Admin() as admin:
+        log = AccessLog(tmp_path / "access.log", admin.address, most_bytes=1)
+        log.path.write_text("long")
+        keeping = asyncio.create_task(log.keep_small(interval_seconds=0))
+        async with asyncio.timeout(20):
+            while "cannot be kept small now" not in capsys.readouterr().err:
+                await asyncio.sleep(0)
+            in_the_way.rmdir()
+            in_the_way.parent.rmdir()
+            while log.path.exists():
+                await asyncio.sleep(0)
+        keeping.cancel()
+        await asyncio.wait([keeping])
+    assert (tmp_path / "access.log.1").read_text() == "long"
