@@ -85,8 +85,8 @@ def _let_go(settings: Settings) -> dict[str, Any]:
 
 def _tls(tls: Tls) -> dict[str, Any]:
     certificate = {
-        "certificate_chain": {"filename": tls.certificate_file},
-        "private_key": {"filename": tls.key_file},
+        "certificate_chain": {"filename": str(tls.certificate_file)},
+        "private_key": {"filename": str(tls.key_file)},
     }
     return {
         "name": "envoy.transport_sockets.tls",

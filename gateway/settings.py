@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 _HIGHEST_PORT = 65535
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_LOOPBACK = ("127.", "::1", "localhost")
 
 
 class SettingsError(Exception):
@@ -21,6 +21,14 @@ class Address:
 
     host: str
     port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody outside this machine reaches it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,8 @@ class Tls:
     """Where the gateway listens with TLS, and the files of its certificate chain and key, in PEM."""
 
     listen: Address
-    certificate_file: str
-    key_file: str
+    certificate_file: Path
+    key_file: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,6 @@ class _Reader:
     """Reads the environment, naming the variable in every error."""
 
     environment: Mapping[str, str]
-    areas: frozenset[str] = field(default_factory=frozenset)
 
     def text(self, name: str, default: str) -> str:
         return self.environment.get(f"ORDERMESH_{name}", "").strip() or default
@@ -122,22 +129,15 @@ class _Reader:
     def _address(self, name: str, text: str) -> Address:
         host, colon, port = text.rpartition(":")
         if not (colon and host and port.isdecimal() and int(port) <= _HIGHEST_PORT):
-            told = f"is {text!r}" if text else "is not set"
-            raise SettingsError(f"ORDERMESH_{name} {told}: expected host:port")
+            raise SettingsError(f"ORDERMESH_{name} {_told(text)}: expected host:port")
         return Address(host.removeprefix("[").removesuffix("]"), int(port))
 
     def certificate(self, name: str) -> Certificate | None:
         """The three files of a certificate; None when there are none of them."""
         variables = [f"{name}_{part}_FILE" for part in ("CERTIFICATE", "KEY", "AUTHORITY")]
-        found = [self.text(variable, "") for variable in variables]
-        if not any(found):
+        if not any(self.text(variable, "") for variable in variables):
             return None
-        for variable, path in zip(variables, found, strict=True):
-            if not path:
-                raise SettingsError(
-                    f"ORDERMESH_{variable} is not set, without which the others of its kind are of no use"
-                )
-        return Certificate(*map(Path, found))
+        return Certificate(*map(self.file, variables))
 
     def whole(self, name: str, default: int, least: int = 1) -> int:
         text = self.text(name, str(default))
@@ -160,7 +160,7 @@ class _Reader:
     def plain(self) -> Address:
         """Where it listens without TLS: nothing is read or changed on the way within this machine."""
         address = self.address("GATEWAY_ADDRESS", "127.0.0.1:8080")
-        if not address.host.startswith(_LOOPBACK) and not self.flag("GATEWAY_PLAINTEXT_ANYWHERE"):
+        if not address.is_loopback and not self.flag("GATEWAY_PLAINTEXT_ANYWHERE"):
             raise SettingsError(
                 f"ORDERMESH_GATEWAY_ADDRESS is {address.host!r}: without TLS it listens on the loopback interface; set "
                 "ORDERMESH_GATEWAY_TLS_ADDRESS for others, or ORDERMESH_GATEWAY_PLAINTEXT_ANYWHERE=true"
@@ -173,11 +173,15 @@ class _Reader:
         files = [self.file(f"GATEWAY_TLS_{what}_FILE") for what in ("CERTIFICATE", "KEY")]
         return Tls(self.address("GATEWAY_TLS_ADDRESS"), *files)
 
-    def file(self, name: str) -> str:
+    def file(self, name: str) -> Path:
         text = self.text(name, "")
         if not Path(text).is_file():
-            raise SettingsError(f"ORDERMESH_{name} is {text!r}: expected a file")
-        return text
+            raise SettingsError(f"ORDERMESH_{name} {_told(text)}: expected a file")
+        return Path(text)
+
+
+def _told(text: str) -> str:
+    return f"is {text!r}" if text else "is not set"
 
 
 def from_environment(environment: Mapping[str, str], areas: frozenset[str]) -> Settings:

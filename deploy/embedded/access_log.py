@@ -1,6 +1,8 @@
 """The gateway's access log, kept from filling the disk: the file before it is kept, older ones are not."""
 
 import asyncio
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +24,23 @@ class AccessLog:
     async def keep_small(self, interval_seconds: float = INTERVAL_SECONDS) -> None:
         """Look at the file now and then, for ever."""
         while True:
-            await self.rotate()
+            try:
+                await self.rotate()
+            except OSError as error:
+                sys.stderr.write(f"ordermesh: the gateway's access log cannot be kept small now: {error}\n")
             await asyncio.sleep(interval_seconds)
 
     async def rotate(self) -> None:
-        """Begin a new file when this one is large."""
-        try:
+        """Begin a new file when this one is large; ask again where one was put aside and none is begun yet."""
+        before = self.path.with_name(f"{self.path.name}.1")
+        if self.path.exists():
             if self.path.stat().st_size < self.most_bytes:
                 return
-        except FileNotFoundError:
+            self.path.replace(before)
+        elif not before.exists():
             return
-        self.path.replace(self.path.with_name(f"{self.path.name}.1"))
-        try:
+        with suppress(httpx.HTTPError):
+            # Envoy is not there, and opens a file of the name when it starts; or it is too busy to answer, and writes
+            # to the one put aside until it is asked again.
             async with httpx.AsyncClient(trust_env=False) as client:
-                await client.post(f"http://{self.admin_address}/reopen_logs")
-        except httpx.TransportError:
-            # Envoy is not there: when it starts it opens a file of the name.
-            return
+                (await client.post(f"http://{self.admin_address}/reopen_logs")).raise_for_status()

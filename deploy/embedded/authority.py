@@ -12,20 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from deploy.embedded.errors import DeployError
+from deploy.embedded.issuer import Pair
 from deploy.embedded.ports import HOST
 from deploy.embedded.secrets import write_private
 
 TRUST_DOMAIN = "ordermesh.dev"
 LIFE = dt.timedelta(days=1)
-AUTHORITY_LIFE = dt.timedelta(days=3650)
-SKEW = dt.timedelta(days=1)
-"""So much earlier a certificate is good: a clock that steps back must not part who knows each other."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -73,94 +68,40 @@ class Authority:
         self._issue(self.client(name), f"client/{name}", life, ())
         return self.client(name)
 
+    def has_issued(self, path: Path) -> bool:
+        """Tell whether a file has a key and a certificate of this authority."""
+        return self._own().end_of(path) is not None
+
     def _is_fresh(self, path: Path, now: dt.datetime) -> bool:
         """Tell whether a certificate is of this authority and has half of its life left, or more."""
-        try:
-            certificate = x509.load_pem_x509_certificate(path.read_bytes())
-            certificate.verify_directly_issued_by(self._own()[1])
-        except (OSError, ValueError, TypeError, InvalidSignature):
-            return False
-        return now + self.life / 2 <= certificate.not_valid_after_utc <= now + self.life
+        end = self._own().end_of(path)
+        return end is not None and now + self.life / 2 <= end <= now + self.life
 
     def _issue(self, path: Path, role: str, life: dt.timedelta, names: Sequence[x509.GeneralName]) -> None:
-        authority_key, authority = self._own()
-        key, name = ec.generate_private_key(ec.SECP256R1()), role.partition("/")[2]
         identity = x509.UniformResourceIdentifier(f"spiffe://{TRUST_DOMAIN}/{role}")
-        usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if names else [])]
-        certificate = (
-            _builder(name, authority.subject, key, life)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([identity, *names]), critical=False)
-            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
-            )
-            .sign(authority_key, hashes.SHA256())
-        )
+        purposes = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if names else [])]
+        name, now = role.partition("/")[2], dt.datetime.now(dt.UTC)
+        pair = self._own().issue(name, now, life, [identity, *names], purposes)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_private(path, _pem(key) + certificate.public_bytes(serialization.Encoding.PEM).decode())
+        write_private(path, pair.pem())
 
-    def _own(self) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    def _own(self) -> Pair:
         """Return the authority's key and certificate, made now when there are none yet."""
         if not self.key.exists():
-            self._make()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+            write_private(self.key, Pair.authority("Ordermesh local authority", dt.datetime.now(dt.UTC)).pem())
         content = self.key.read_bytes()
         try:
-            key, certificate = (
-                serialization.load_pem_private_key(content, None),
-                x509.load_pem_x509_certificate(content),
-            )
-        except (ValueError, TypeError):
-            raise self._unusable() from None
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise self._unusable()
-        told = certificate.public_bytes(serialization.Encoding.PEM).decode()
-        if not self.certificate.exists() or self.certificate.read_text() != told:
-            write_private(self.certificate, told)
-        return key, certificate
-
-    def _unusable(self) -> DeployError:
-        return DeployError(f"{self.key} holds no authority; without {self.folder} a new one is made at the next start")
-
-    def _make(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = _name("Ordermesh local authority")
-        certificate = (
-            _builder("Ordermesh local authority", subject, key, AUTHORITY_LIFE)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        write_private(self.key, _pem(key) + certificate.public_bytes(serialization.Encoding.PEM).decode())
-
-
-def _builder(
-    name: str, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, life: dt.timedelta
-) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(_name(name))
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - SKEW)
-        .not_valid_after(now + life)
-    )
+            own = Pair.read(content, content)
+        except ValueError:
+            told = f"{self.key} holds no authority; without {self.folder} a new one is made at the next start"
+            raise DeployError(told) from None
+        if not self.certificate.exists() or self.certificate.read_text() != own.certificate_pem():
+            write_private(self.certificate, own.certificate_pem())
+        return own
 
 
 def _names(service: str) -> Sequence[x509.GeneralName]:
     address = x509.IPAddress(ipaddress.ip_address(HOST))
     return (x509.DNSName(service), x509.DNSName("localhost"), address)
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()

@@ -23,7 +23,7 @@ def banner(mesh: LocalMesh) -> str:
         "whose authority is": str(mesh.gateway_certificate.authority),
         "API page": f"http://{gateway}/docs",
         "health": f"http://{gateway}/health",
-        "order service (gRPC)": mesh.ports.address("order"),
+        "order service (mTLS)": mesh.ports.address("order"),
         "logs": f"{mesh.logs}/<name>.log",
         "data": str(mesh.directory),
     }

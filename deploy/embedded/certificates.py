@@ -35,7 +35,7 @@ class Certificates:
     def keep(self, *, renew: bool = False) -> None:
         """Issue what is missing or past half of its life; or all of it anew."""
         self.authority.keep((*NAMES, SUPERVISOR), renew=renew)
-        if not self.authority.client(OPERATOR).exists():
+        if not self.authority.has_issued(self.authority.client(OPERATOR)):
             self.authority.issue_client(OPERATOR, OPERATORS_LIFE)
 
     async def keep_fresh(self) -> None:

@@ -110,8 +110,8 @@ class Runner:
                 await asyncio.sleep(wait)
                 try:
                     await self._start(State.STARTING)
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again
-                    since, reason = time.monotonic(), str(error)
+                except Exception as error:  # noqa: BLE001 - a watch that ended by it would leave the part dead unseen
+                    since, reason = time.monotonic(), _reason(error)
 
     async def _forget(self) -> None:
         if self._watch is not None:
@@ -123,6 +123,11 @@ class Runner:
         self.state = state
         self.detail = detail or self.detail
         self._told(self, detail)
+
+
+def _reason(error: Exception) -> str:
+    """Say why a start failed; of what nobody expected, what it is: its own text may say nothing by itself."""
+    return str(error) if isinstance(error, DeployError | OSError) else repr(error)
 
 
 def say_nothing(_runner: Runner, _detail: str) -> None:
@@ -174,11 +179,12 @@ class Supervisor:
         Raises:
             DeployError: why the first of them could not.
         """
-        self._guard = Guard(self._orphan_seconds)
+        # First, since it may fail: nothing has been started yet that would have to be stopped.
         if self._certificates is not None:
             self._certificates.keep()
             self._renewing = asyncio.create_task(self._certificates.keep_fresh(), name="certificates")
         raise_file_limit()
+        self._guard = Guard(self._orphan_seconds)
         try:
             async with asyncio.TaskGroup() as group:
                 for runner in self.runners.values():

@@ -126,7 +126,7 @@ def _secrets(mesh: Mesh) -> Iterable[str]:
     yield mesh.local.redis.password
     for path in mesh.local.directory.glob("*/*.key"):
         yield from (line for line in path.read_text().splitlines() if line and not line.startswith("-----"))
-    for path in (mesh.local.directory / "tls").rglob("*.pem"):
+    for path in (*mesh.local.directory.glob("tls/**/*.pem"), *mesh.local.directory.glob("gateway/*.pem")):
         key, _, _ = path.read_text().partition("-----END PRIVATE KEY-----")
         yield from (line for line in key.splitlines() if "PRIVATE" in path.read_text() and not line.startswith("-----"))
 

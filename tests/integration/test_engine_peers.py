@@ -115,6 +115,18 @@ async def test_everybody_of_the_mesh_may_ask_whether_it_serves(engine: Engine, c
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_what_no_contract_names_is_for_nobody(engine: Engine, company: FakeCompany) -> None:
+    """A service that the check was not told of is shut, not open; reflection is gRPC's own, and for everybody."""
+    async with connect(engine, company.service("broker")) as channel:
+        unknown: Any = channel.unary_unary("/ordermesh.engine.v1.NewService/New")
+        assert await outcome(unknown(b"", timeout=10)) == (
+            grpc.StatusCode.PERMISSION_DENIED,
+            "PERMISSION_DENIED: no contract says who may call this",
+        )
+        reflection: Any = channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+        assert (await outcome(reflection(iter((b"",)))))[0] is grpc.StatusCode.OK
+
+
 async def test_who_is_not_of_the_mesh_gets_no_connection(engine: Engine, company: FakeCompany, tmp_path: Path) -> None:
     """Plain text, another authority's certificate, and one that has ended."""
     strangers = FakeCompany(tmp_path / "strangers")

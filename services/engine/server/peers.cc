@@ -5,6 +5,7 @@
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <map>
@@ -24,6 +25,8 @@ constexpr std::string_view kService = "spiffe://ordermesh.dev/service/";
 constexpr std::array<std::string_view, 3> kContracts{"ordermesh.engine.v1.OrderEntryService",
                                                      "ordermesh.engine.v1.InstrumentService",
                                                      "ordermesh.engine.v1.MarketFeedService"};
+// Of gRPC itself, for everybody who could connect. What neither they nor a contract name is for nobody.
+constexpr std::array<std::string_view, 2> kForEverybody{"/grpc.health.v1.", "/grpc.reflection."};
 
 using Peers = std::set<std::string, std::less<>>;
 using PeersByPath = std::map<std::string, Peers, std::less<>>;
@@ -48,7 +51,11 @@ PeersByPath read_contracts() {
 
 std::string_view view(grpc::string_ref text) { return {text.data(), text.size()}; }
 
-// Asked before each call by gRPC's own threads. Health and reflection are for everybody who could connect.
+bool is_for_everybody(std::string_view path) {
+  return std::ranges::any_of(kForEverybody, [path](std::string_view prefix) { return path.starts_with(prefix); });
+}
+
+// Asked before each call by gRPC's own threads.
 class PeerCheck final : public grpc::AuthMetadataProcessor {
  public:
   [[nodiscard]] bool IsBlocking() const override { return false; }
@@ -61,7 +68,7 @@ class PeerCheck final : public grpc::AuthMetadataProcessor {
     }
     const auto rule = peers_.find(view(path->second));
     if (rule == peers_.end()) {
-      return grpc::Status::OK;
+      return is_for_everybody(view(path->second)) ? grpc::Status::OK : denied("no contract says who may call this");
     }
     for (const grpc::string_ref& identity : context->FindPropertyValues("peer_spiffe_id")) {
       const std::string_view name = view(identity);

@@ -44,7 +44,7 @@ def encrypted(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> I
     directory = tmp_path_factory.mktemp("encrypted")
     certificate = GatewayCertificate(directory / "gateway")
     certificate.make(dt.datetime.now(dt.UTC))
-    tls = Tls(ANYWHERE, str(certificate.certificate), str(certificate.key))
+    tls = Tls(ANYWHERE, certificate.certificate, certificate.certificate)
     running = Gateway(directory, settings_for(upstream.port, tls=tls, receive_timeout_seconds=1.0))
     until(lambda: running.is_healthy("order"), "the order service being healthy")
     yield Encrypted(running, certificate.authority)

@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Self
 
+import pytest
+
 from deploy.embedded.access_log import AccessLog
 
 
@@ -14,6 +16,7 @@ class Admin:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.status = "200 OK"
         self.address = ""
 
     async def __aenter__(self) -> Self:
@@ -28,7 +31,7 @@ class Admin:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.asked.append((await reader.readline()).decode().strip())
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        writer.write(f"HTTP/1.1 {self.status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
         await writer.drain()
         writer.close()
 
@@ -65,3 +68,40 @@ async def test_without_envoy_it_is_put_aside_all_the_same(tmp_path: Path) -> Non
     log.path.write_text("long")
     await log.rotate()
     assert not log.path.exists()
+
+
+async def test_envoy_is_asked_until_a_new_file_is_begun(tmp_path: Path) -> None:
+    """One that did not answer writes on to the file put aside, which must not grow for ever."""
+    async with Admin() as admin:
+        admin.status = "503 Service Unavailable"
+        log = AccessLog(tmp_path / "access.log", admin.address, most_bytes=10)
+        log.path.write_text("long, and longer")
+        for _ in range(3):
+            await log.rotate()
+        assert len(admin.asked) == 3
+        assert (tmp_path / "access.log.1").read_text() == "long, and longer"
+        log.path.write_text("short")
+        await log.rotate()
+        assert len(admin.asked) == 3
+
+
+async def test_what_cannot_be_put_aside_now_is_told_and_put_aside_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody stops looking at the file because it failed once."""
+    in_the_way = tmp_path / "access.log.1" / "folder"
+    in_the_way.mkdir(parents=True)
+    async with Admin() as admin:
+        log = AccessLog(tmp_path / "access.log", admin.address, most_bytes=1)
+        log.path.write_text("long")
+        keeping = asyncio.create_task(log.keep_small(interval_seconds=0))
+        async with asyncio.timeout(20):
+            while "cannot be kept small now" not in capsys.readouterr().err:
+                await asyncio.sleep(0)
+            in_the_way.rmdir()
+            in_the_way.parent.rmdir()
+            while log.path.exists():
+                await asyncio.sleep(0)
+        keeping.cancel()
+        await asyncio.wait([keeping])
+    assert (tmp_path / "access.log.1").read_text() == "long"

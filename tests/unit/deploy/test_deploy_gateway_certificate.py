@@ -6,8 +6,10 @@ import datetime as dt
 import ssl
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 
+from deploy.embedded.errors import DeployError
 from deploy.embedded.gateway_certificate import LIFE, GatewayCertificate
 from deploy.embedded.local_mesh import LocalMesh
 from deploy.embedded.plan import Ports
@@ -33,14 +35,15 @@ def test_it_is_for_this_machine_and_of_the_authority(tmp_path: Path) -> None:
     assert {str(each) for each in names.get_values_for_type(x509.IPAddress)} == {"127.0.0.1", "::1"}
     assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     ssl.create_default_context(cafile=str(certificate.authority))
-    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate.certificate, certificate.key)
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate.certificate)
 
 
 def test_nobody_else_reads_the_keys(tmp_path: Path) -> None:
     """The owner alone."""
     made(tmp_path)
-    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.key")} == {0o600}
-    assert len(list(tmp_path.glob("*.key"))) == 2
+    files = list(tmp_path.iterdir())
+    assert {path.name for path in files if "PRIVATE KEY" in path.read_text()} == {"authority.key", "gateway.pem"}
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
 
 
 def test_it_is_kept_until_its_end_is_near(tmp_path: Path) -> None:
@@ -57,12 +60,27 @@ def test_it_is_kept_until_its_end_is_near(tmp_path: Path) -> None:
 def test_a_lost_key_is_made_anew(tmp_path: Path) -> None:
     """With the certificate that goes with it; a lost authority takes all with it."""
     certificate = made(tmp_path)
-    certificate.key.unlink()
-    made(tmp_path)
-    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate.certificate, certificate.key)
+    key, mark, shown = certificate.certificate.read_text().partition("-----BEGIN CERTIFICATE-----")
+    another, _, _ = made(tmp_path / "another").certificate.read_text().partition(mark)
+    for content in (mark + shown, another + mark + shown, "nonsense"):
+        certificate.certificate.write_text(content)
+        made(tmp_path)
+        assert key not in certificate.certificate.read_text()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate.certificate)
     (tmp_path / "authority.key").unlink()
     authority = x509.load_pem_x509_certificate(made(tmp_path).authority.read_bytes())
     x509.load_pem_x509_certificate(certificate.certificate.read_bytes()).verify_directly_issued_by(authority)
+
+
+@pytest.mark.parametrize("file", ["authority.pem", "authority.key"])
+def test_an_authority_that_is_none_is_told(tmp_path: Path, file: str) -> None:
+    """Nobody gets a certificate of another one instead, which callers would not believe."""
+    made(tmp_path)
+    made(tmp_path / "another")
+    for content in ("nonsense", (tmp_path / "another" / file).read_text()):
+        (tmp_path / file).write_text(content)
+        with pytest.raises(DeployError, match="holds no authority"):
+            made(tmp_path)
 
 
 def test_the_gateway_listens_with_it(tmp_path: Path) -> None:
@@ -71,5 +89,5 @@ def test_the_gateway_listens_with_it(tmp_path: Path) -> None:
     assert mesh.addresses()["ORDERMESH_GATEWAY_TLS_ADDRESS"] == "127.0.0.1:9007"
     assert mesh.gateway_certificate.environment() == {
         "ORDERMESH_GATEWAY_TLS_CERTIFICATE_FILE": str(tmp_path / "gateway" / "gateway.pem"),
-        "ORDERMESH_GATEWAY_TLS_KEY_FILE": str(tmp_path / "gateway" / "gateway.key"),
+        "ORDERMESH_GATEWAY_TLS_KEY_FILE": str(tmp_path / "gateway" / "gateway.pem"),
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from deploy.embedded.certificates import Certificates
 from deploy.embedded.errors import ComponentFailedError, DeployError, NotReadyError
 from deploy.embedded.supervisor import Backoff, Runner, State, Supervisor
 from tests.fakes.program_component import journal, process_id, program_component
@@ -71,14 +72,14 @@ async def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
 
 
 async def test_a_restart_that_fails_is_tried_again(tmp_path: Path) -> None:
-    """A component that cannot start for a while is started until it can."""
+    """A component that cannot start for a while is started until it can, whatever the reason, which is told."""
     component = program_component(tmp_path, "store")
-    refusals = iter([DeployError("disk full"), OSError("disk still full")])
+    refusals = iter([DeployError("disk full"), OSError("disk still full"), KeyError("path"), ValueError()])
     prepare = component.prepare
     told: list[str] = []
     serving_once = asyncio.Event()
 
-    async def refuse_twice() -> None:
+    async def refuse() -> None:
         if serving_once.is_set() and (error := next(refusals, None)) is not None:
             raise error
         serving_once.set()
@@ -88,12 +89,18 @@ async def test_a_restart_that_fails_is_tried_again(tmp_path: Path) -> None:
         told.append(detail)
 
     failing = type(component)(
-        name="store", title="Store", command=component.command, probe=component.probe, prepare=refuse_twice
+        name="store", title="Store", command=component.command, probe=component.probe, prepare=refuse
     )
     async with Supervisor([failing], told=listen, backoff=Backoff(first=0.0)) as supervisor:
         await supervisor.kill("store")
         await supervisor.until_serving("store", seconds=20)
-    assert [text.split(";")[0] for text in told if text] == ["ended with exit code -9", "disk full", "disk still full"]
+    assert [text.split(";")[0] for text in told if text] == [
+        "ended with exit code -9",
+        "disk full",
+        "disk still full",
+        "KeyError('path')",
+        "ValueError()",
+    ]
 
 
 async def test_a_component_that_cannot_start_stops_the_others_and_shows_its_log(tmp_path: Path) -> None:
@@ -107,6 +114,18 @@ async def test_a_component_that_cannot_start_stops_the_others_and_shows_its_log(
         await supervisor.start()
     assert journal(tmp_path) == ["store serves", "store drained"]
     assert supervisor.runners["store"].state is State.STOPPED
+
+
+async def test_without_certificates_nothing_is_started(tmp_path: Path) -> None:
+    """An authority that is none ends the start, and no process is left behind, not even the guard."""
+    certificates = Certificates.at(tmp_path / "tls")
+    certificates.authority.folder.mkdir()
+    certificates.authority.key.write_text("nonsense")
+    before = psutil.Process().children()
+    with pytest.raises(DeployError, match="holds no authority"):
+        await Supervisor([program_component(tmp_path, "store")], certificates=certificates).start()
+    assert psutil.Process().children() == before
+    assert not (tmp_path / "journal").exists()
 
 
 async def test_a_process_that_ignores_the_request_to_stop_is_ended_by_force(tmp_path: Path) -> None:

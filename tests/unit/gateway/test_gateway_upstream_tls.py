@@ -40,17 +40,23 @@ def test_where_the_certificate_is_stands_in_a_file_that_envoy_watches(
     tables = load_tables()
     for area in tables.areas:
         monkeypatch.setenv(f"ORDERMESH_{area.upper()}_ADDRESS", "127.0.0.1:1")
+    own, authority = tmp_path / "tls" / "gateway.pem", tmp_path / "tls" / "authority.pem"
+    own.parent.mkdir()
+    own.touch()
     for part in ("CERTIFICATE", "KEY"):
-        monkeypatch.setenv(f"ORDERMESH_GATEWAY_UPSTREAM_{part}_FILE", "/tls/gateway.pem")
+        monkeypatch.setenv(f"ORDERMESH_GATEWAY_UPSTREAM_{part}_FILE", str(own))
     output = tmp_path / "envoy.json"
     assert command.main(["--output", str(output)]) == 2
     assert "ORDERMESH_GATEWAY_UPSTREAM_AUTHORITY_FILE is not set" in capsys.readouterr().err
-    monkeypatch.setenv("ORDERMESH_GATEWAY_UPSTREAM_AUTHORITY_FILE", "/tls/authority.pem")
+    monkeypatch.setenv("ORDERMESH_GATEWAY_UPSTREAM_AUTHORITY_FILE", str(authority))
+    assert command.main(["--output", str(output)]) == 2
+    assert f"UPSTREAM_AUTHORITY_FILE is '{authority}': expected a file" in capsys.readouterr().err
+    authority.touch()
     assert command.main(["--output", str(output)]) == 0
     [secret] = json.loads((tmp_path / "envoy.secrets.json").read_text())["resources"]
     assert secret["tls_certificate"] == {
-        "certificate_chain": {"filename": "/tls/gateway.pem"},
-        "private_key": {"filename": "/tls/gateway.pem"},
-        "watched_directory": {"path": "/tls"},
+        "certificate_chain": {"filename": str(own)},
+        "private_key": {"filename": str(own)},
+        "watched_directory": {"path": str(own.parent)},
     }
     assert command.main([]) == 2
