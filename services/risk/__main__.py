@@ -6,9 +6,8 @@ from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.risk.v1 import reservation_service_pb2_grpc, risk_service_pb2_grpc
 from services.bus.connection import connect
 from services.bus.relay import Relay
-from services.mesh.access.accounts import AccountAccess, PortfolioEnvironments
+from services.mesh.access.accounts import AccountAccess
 from services.mesh.audit_service import serve_audit_log
-from services.mesh.interceptors.accounts import AccountInterceptor
 from services.mesh.service import Service, run
 from services.mesh.streams import Hub
 from services.risk.config import RiskSettings
@@ -26,7 +25,7 @@ from services.risk.pipeline.reserving import Reserving
 from services.risk.pipeline.trading import Trading
 from services.risk.pipeline.watching import Watcher
 from services.risk.pipeline.withdrawing import Withdrawing
-from services.risk.servicer.access import account_interceptor
+from services.risk.servicer.access import KnownEnvironments, account_interceptor
 from services.risk.servicer.event_log import EventLogServicer
 from services.risk.servicer.reservation import ReservationServicer
 from services.risk.servicer.risk import Alerts, RiskServicer
@@ -76,6 +75,7 @@ async def main(service: Service[RiskSettings]) -> None:
     _ = service.spawn("keeper", keeper.run())
     _ = service.spawn("watcher", watcher.run(settings.watch_interval_seconds))
 
+    access = AccountAccess(KnownEnvironments(book.environments, listed.find))
     reserving = Reserving(book, listed, quoted, breakers, service.clock, withdrawing)
     RiskMetrics(service.telemetry.registry, reserving, breakers, alert_log, service.clock)
     service.server.add(
@@ -85,17 +85,9 @@ async def main(service: Service[RiskSettings]) -> None:
     service.server.add(
         risk_service_pb2_grpc.add_RiskServiceServicer_to_server,
         RiskServicer(book, parameters, breakers, trading, alerts, clock=service.clock, draining=service.draining),
-        *_reaching(service),
+        *((account_interceptor(access),) if settings.enforce_access else ()),
     )
     serve_audit_log(service.server, AuditLog(database))
-
-
-def _reaching(service: Service[RiskSettings]) -> tuple[AccountInterceptor, ...]:
-    """Returns what sees to it that callers reach the accounts that they ask for, where anybody looks at callers."""
-    if not service.settings.enforce_access:
-        return ()
-    environments = PortfolioEnvironments(service.channels.to(service.settings.portfolio_address, accounts.SERVICE))
-    return (account_interceptor(AccountAccess(environments)),)
 
 
 async def _database(service: Service[RiskSettings]) -> Database:

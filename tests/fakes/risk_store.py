@@ -128,7 +128,9 @@ class FakeRiskStore:
 
     async def save_breakers(self, breakers: Sequence[Breaker]) -> None:
         self._check()
-        self.breakers |= {each.account_id: each for each in breakers}
+        for breaker in breakers:
+            if breaker.version > self.breakers.get(breaker.account_id, Breaker(breaker.account_id)).version:
+                self.breakers[breaker.account_id] = breaker
 
     async def load_switches(self) -> Sequence[KillSwitch]:
         return list(self.switches.values())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from services.broker.domain.account import VenueAccount
@@ -37,7 +38,11 @@ class Wish:
 
 
 class Connections:
-    """All connections. Changes are made one at a time, stored, and only then seen by routing."""
+    """All connections. Changes are made one at a time, stored, and only then seen by routing.
+
+    When the store is lost in the middle of a change, or the caller is, nobody knows whether it took effect. All are
+    then loaded anew before the next change.
+    """
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class Connections:
         self._identifiers = identifiers
         self.environments = environments
         self._changing = asyncio.Lock()
+        self._in_doubt = False
         self._all: dict[str, Connection] = {}
         self._defaults: dict[str, str] = {}
         self._listeners: list[Callable[[], None]] = []
@@ -141,7 +147,7 @@ class Connections:
             created_at=now,
             updated_at=now,
         )
-        async with self._changing:
+        async with self._writing():
             await self._store.insert(connection, wish.credentials)
             self._see([*self._all.values(), connection])
         return connection
@@ -154,7 +160,7 @@ class Connections:
                 INVALID_FIELD, UNKNOWN_ACCOUNT, ALREADY_EXISTS, VENUE_UNAVAILABLE, SERVICE_UNAVAILABLE or
                 STORE_UNAVAILABLE.
         """
-        async with self._changing:
+        async with self._writing():
             before = self.get(connection_id)
             before.check_version(version)
             await self.environments.require(
@@ -184,7 +190,7 @@ class Connections:
         Raises:
             CodedError: UNKNOWN_CONNECTION, VERSION_MISMATCH, CONNECTION_IN_USE, VENUE_UNAVAILABLE or STORE_UNAVAILABLE.
         """
-        async with self._changing:
+        async with self._writing():
             connection = self.get(connection_id)
             connection.check_version(version)
             connection.check_deletable()
@@ -256,6 +262,21 @@ class Connections:
         except CodedError as error:
             return error.message
         return ""
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[None]:
+        async with self._changing:
+            if self._in_doubt:
+                await self._load_anew()
+            self._in_doubt = True
+            yield
+            self._in_doubt = False
+
+    async def _load_anew(self) -> None:
+        before = self._all
+        self._see(await self._store.load_connections())
+        for gone in before.keys() - self._all.keys():
+            self._adapter(before[gone].adapter).forget(gone)
 
     def _adapter(self, kind: str) -> VenueAdapter:
         if (adapter := self._adapters.get(kind)) is None:

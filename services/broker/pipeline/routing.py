@@ -228,7 +228,8 @@ class Route:
             return commands
         text = f"the account is not of the environment of the connection {connection_id}"
         self._tell_refusals(connection_id, strange, "ENVIRONMENT_MISMATCH", text)
-        return [each for each in commands if each not in strange]
+        refused = {each.command_sequence for each in strange}
+        return [each for each in commands if each.command_sequence not in refused]
 
     def _supported(self, connection_id: str, commands: Sequence[Command], offered: Capabilities) -> list[Command]:
         """Leaves out, and refuses, what the adapter does not offer."""

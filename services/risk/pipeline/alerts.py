@@ -77,8 +77,12 @@ class AlertLog:
         Raises:
             CodedError: STORE_UNAVAILABLE.
         """
-        if self._taken and not await self._stored(self._taken):
+        if self._taken and await self._stored(self._taken):
+            # Broken off between commit and answer. What waits is numbered after them.
+            self._tell(self._taken)
+        elif self._taken:
             await self._store_and_tell(self._taken)
+        self._taken = []
         if waiting := self._waiting.take_waiting(_MOST_WAITING):
             await self._store_and_tell(self._numbered(waiting))
 

@@ -290,7 +290,9 @@ class Book:
         self._begun_anew |= set(changes.begun_anew)
         self._learned |= {account_id for account_id, _ in changes.environments}
         for saved in changes.exposures:
-            if (account := self.accounts.get(saved.account_id)) is not None:
+            account = self.accounts.get(saved.account_id)
+            # Its log may have begun anew meanwhile, and the account without the position.
+            if account is not None and saved.instrument in account.exposures:
                 account.changed.add(saved.instrument)
                 self._changed.add(saved.account_id)
         self._changed |= {day.account_id for day in changes.days}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from services.kernel.clock import Clock, from_ns
@@ -44,6 +45,7 @@ class Breakers:
     _refusals: dict[str, Refusals] = field(default_factory=dict)
     _folder: RefusalFolder = field(default_factory=RefusalFolder)
     _changed: set[str] = field(default_factory=set)
+    _resetting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def load(self) -> None:
         """Loads the breakers that ever tripped."""
@@ -129,22 +131,33 @@ class Breakers:
             StandingCauseError: The day's loss is still at its limit or above.
             CodedError: STORE_UNAVAILABLE; it stays open then.
         """
-        breaker = self.get(account_id)
-        if not breaker.is_open:
-            return breaker
-        limits = self.book.limits(account_id)
-        account = self.book.accounts.get(account_id)
-        if account is not None and (loss := daily_loss(account, limits)) is not None:
-            raise StandingCauseError(loss)
-        now = self.clock.now()
-        closed = breaker.reset(text, now)
-        await self.store.save_breakers([closed])
-        self._all[account_id] = closed
-        self._losses.pop(account_id, None)
-        said = f": {text}" if text else ""
-        told = f"the circuit breaker was reset{said}"
-        self.alerts.add(Alert(account_id, AlertKind.CIRCUIT_BREAKER_RESET, told, now))
-        return closed
+        # One at a time: the answer to another reset, which comes late, would close a breaker that has tripped since.
+        async with self._resetting:
+            breaker = self.get(account_id)
+            if not breaker.is_open:
+                return breaker
+            limits = self.book.limits(account_id)
+            account = self.book.accounts.get(account_id)
+            if account is not None and (loss := daily_loss(account, limits)) is not None:
+                raise StandingCauseError(loss)
+            now = self.clock.now()
+            closed = breaker.reset(text, now)
+            await self._store_reset(breaker, closed)
+            self._all[account_id] = closed
+            self._losses.pop(account_id, None)
+            said = f": {text}" if text else ""
+            told = f"the circuit breaker was reset{said}"
+            self.alerts.add(Alert(account_id, AlertKind.CIRCUIT_BREAKER_RESET, told, now))
+            return closed
+
+    async def _store_reset(self, holds: Breaker, closed: Breaker) -> None:
+        try:
+            await self.store.save_breakers([closed])
+        except BaseException:  # a call that is broken off, too
+            # It may be stored all the same: what holds is stored over it.
+            self._all[holds.account_id] = replace(holds, version=closed.version + 1)
+            self._changed.add(holds.account_id)
+            raise
 
     def tell_folded(self, now_ns: int) -> None:
         """Tells the refusals that were folded for long enough."""

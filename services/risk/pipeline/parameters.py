@@ -14,7 +14,11 @@ from services.risk.pipeline.ports import ParameterStore, Standing
 
 
 class ParameterKeeper:
-    """Sets parameters one change at a time: stored first, then they hold."""
+    """Sets parameters one change at a time: stored first, then they hold.
+
+    When the store is lost in the middle of a change, or the caller is, nobody knows whether it took effect. What is
+    stored is then loaded anew before the next change, which would be one of a version that is no longer the newest.
+    """
 
     def __init__(
         self,
@@ -28,6 +32,7 @@ class ParameterKeeper:
         self._clock = clock
         self._find_account = find_account
         self._changing = asyncio.Lock()
+        self._in_doubt = False
 
     async def load(self, first: Parameters) -> None:
         """Loads all parameters; at the first start those given become the firm's."""
@@ -58,13 +63,18 @@ class ParameterKeeper:
         if not is_firm(wanted.account_id):
             await self.check_account(wanted.account_id)
         async with self._changing:
+            if self._in_doubt:
+                self._book.set_parameters(await self._store.load_parameters())
+                self._in_doubt = False
             before = self._book.parameters(wanted.account_id)
             if (error := before.check_version(wanted.version)) is not None:
                 raise error
             after = replace(wanted, version=before.version + 1, updated_at=self._clock.now())
+            self._in_doubt = True
             if not await self._store.save_parameters(after):
                 raise _changed_elsewhere()
             self._book.set_parameters({after.account_id: after})
+            self._in_doubt = False
         return after
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from services.kernel.clock import Clock
-from services.kernel.errors import CodedError, aborted, not_found
+from services.kernel.errors import aborted, not_found
 from services.mesh.audit import Origin, origin
 from services.risk.domain.alert import Alert, AlertKind
 from services.risk.domain.limits import FIRM, firm_of, is_firm
@@ -17,6 +17,9 @@ from services.risk.pipeline.alerts import AlertSink
 from services.risk.pipeline.book import Book
 from services.risk.pipeline.ports import Standing, SwitchStore
 from services.risk.pipeline.withdrawing import Withdrawing
+
+ITSELF: Final = Origin(service="risk")
+"""Who does what nobody asked for."""
 
 _EACH: Final = (firm_of(1), firm_of(2))
 
@@ -93,13 +96,15 @@ class Trading:
             CodedError: VERSION_MISMATCH, when it was set anew meanwhile; or STORE_UNAVAILABLE. The stop holds then.
         """
         async with self._storing:
+            if (active := self.book.switches.get(account_id)).state == TradingState.ACTIVE:
+                return active
+            # Also the stop that ends here: what never was in the store is never in the audit.
+            await self._save_unsaved()
             before = self.book.switches.get(account_id)
-            if before.state == TradingState.ACTIVE:
-                return before
             after = before.resumed(text, self.clock.now())
             try:
                 await self.store.save_switches([after], {account_id: origin()})
-            except CodedError:
+            except BaseException:  # a call that is broken off, too
                 # It may be stored all the same.
                 self._store_over(after)
                 raise
@@ -116,22 +121,26 @@ class Trading:
             CodedError: STORE_UNAVAILABLE; the next time saves them.
         """
         async with self._storing:
-            if not (unsaved := self._unsaved):
-                return
-            self._unsaved = {}
-            try:
-                switches = [self.book.switches.get(account_id) for account_id in unsaved]
-                await self.store.save_switches(switches, unsaved)
-            except BaseException:
-                self._unsaved = unsaved | self._unsaved
-                raise
+            await self._save_unsaved()
+
+    async def _save_unsaved(self) -> None:
+        if not (unsaved := self._unsaved):
+            return
+        self._unsaved = {}
+        try:
+            switches = [self.book.switches.get(account_id) for account_id in unsaved]
+            await self.store.save_switches(switches, unsaved)
+        except BaseException:
+            self._unsaved = unsaved | self._unsaved
+            raise
 
     def _store_over(self, resumed: KillSwitch) -> None:
         """Lets the stop that holds be stored over a resumption that does not."""
         holds = self.book.switches.get(resumed.account_id)
         self.book.switches.set(replace(holds, version=max(holds.version, resumed.version) + 1))
-        # Who has stopped it may be known still; that it holds over the resumption is this service's doing.
-        self._unsaved.setdefault(resumed.account_id, None)
+        # Who has stopped it may be known still; that it holds over the resumption is this service's doing, and not that
+        # of whoever makes the call by which it is stored.
+        self._unsaved.setdefault(resumed.account_id, ITSELF)
 
     def _set(self, switch: KillSwitch, kind: AlertKind) -> None:
         self.book.switches.set(switch)

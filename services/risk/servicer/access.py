@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from services.kernel.errors import unavailable
 from services.mesh.access.accounts import AccountAccess, require_everybodys
 from services.mesh.interceptors.accounts import AccountInterceptor
 from services.risk.domain.limits import FIRM
+from services.risk.pipeline.ports import Standing
+
+
+class KnownEnvironments:
+    """The environments of accounts, as the book has them: a stop does not wait for PortfolioService."""
+
+    def __init__(self, known: Mapping[str, int], find: Callable[[str], Awaitable[Standing]]) -> None:
+        """Makes them.
+
+        Args:
+            known: Environments by account.
+            find: Asks for an account that is not known, and makes it known.
+        """
+        self._known, self._find = known, find
+
+    async def of(self, account_id: str) -> int | None:
+        """Returns the environment of an account; None when there is no such account.
+
+        Raises:
+            CodedError: SERVICE_UNAVAILABLE, when PortfolioService does not answer.
+        """
+        if account_id not in self._known and await self._find(account_id) is Standing.UNREACHABLE:
+            raise unavailable("SERVICE_UNAVAILABLE", "whose account it is cannot be found out now")
+        return self._known.get(account_id)
 
 
 def account_interceptor(accounts: AccountAccess) -> AccountInterceptor:

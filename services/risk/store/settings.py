@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from ordermesh.type.v1 import risk_breach_pb2
 from services.mesh.audit import Change, Origin
 from services.risk.domain.breaker import Breaker
-from services.risk.domain.limits import Parameters
+from services.risk.domain.limits import Parameters, environment_of, is_firm
 from services.risk.domain.trading import KillSwitch, TradingState
 from services.risk.wire import DECIMALS, OTHERS, breach_from_proto, breach_to_proto
 from services.storage.audit_log import AuditTrail
@@ -33,6 +33,7 @@ FIRM_ID: Final = "firm"
 """What the firm is called in the audit."""
 
 T = TypeVar("T", Breaker, KillSwitch)
+Setting = Parameters | Breaker | KillSwitch
 
 
 class PostgresSettingsStore:
@@ -67,8 +68,7 @@ class PostgresSettingsStore:
             if done != "INSERT 0 1":
                 return False
             before = None if row is None else Parameters(**dict(row))
-            change = Change("risk_parameters", account_id or FIRM_ID, account_id, old=before, new=parameters)
-            await self._trail.note(connection, change)
+            await self._trail.note(connection, _change("risk_parameters", before, parameters))
         return True
 
     async def load_breakers(self) -> Mapping[str, Breaker]:
@@ -112,7 +112,7 @@ class PostgresSettingsStore:
                 ],
             )
             changes = [
-                Change("circuit_breaker", each.account_id, each.account_id, old=before.get(each.account_id), new=each)
+                _change("circuit_breaker", before.get(each.account_id), each)
                 for each in breakers
                 if _newer(each, before)
             ]
@@ -153,7 +153,11 @@ class PostgresSettingsStore:
             )
             await self._trail.note(
                 connection,
-                *(_switched(each, before, by.get(each.account_id)) for each in switches if _newer(each, before)),
+                *(
+                    _change("kill_switch", before.get(each.account_id), each, by.get(each.account_id))
+                    for each in switches
+                    if _newer(each, before)
+                ),
             )
 
 
@@ -162,9 +166,11 @@ def _newer(each: T, before: Mapping[str, T]) -> bool:
     return known is None or known.version < each.version
 
 
-def _switched(after: KillSwitch, before: Mapping[str, KillSwitch], by: Origin | None) -> Change:
-    account_id = after.account_id
-    return Change("kill_switch", account_id or FIRM_ID, account_id, old=before.get(account_id), new=after, by=by)
+def _change(kind: str, before: Setting | None, after: Setting, by: Origin | None = None) -> Change:
+    """Returns what is recorded of a change. What is the firm's is of no account, but of the environment it holds in."""
+    whose = "" if is_firm(after.account_id) else after.account_id
+    environment = environment_of(after.account_id)
+    return Change(kind, whose or FIRM_ID, whose, environment=environment, old=before, new=after, by=by)
 
 
 def _switch(account_id: str, state: int, *rest: object) -> KillSwitch:

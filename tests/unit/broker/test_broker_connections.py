@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ import pytest_asyncio
 
 from ordermesh.broker.v1 import broker_connection_pb2, broker_service_pb2, route_query_pb2, venue_account_pb2
 from ordermesh.type.v1 import trading_pb2
+from services.broker.domain.capabilities import Environment
+from services.broker.pipeline.connections import Wish
 from services.kernel.errors import CodedError, ErrorKind
+from tests.fakes.broken_off import broken_off
 from tests.fakes.broker_world import BrokerWorld, broker_world, new_order, order_bytes, until
 
 SIMULATION = trading_pb2.ENVIRONMENT_SIMULATION
@@ -315,3 +319,20 @@ async def test_the_route_of_an_order() -> None:
         await until(lambda: world.routes.up("mine") in (None, False))
         down = (await route("a")).connection
         assert (down.state, bool(down.state_text)) == (broker_connection_pb2.CONNECTION_STATE_DOWN, True)
+
+
+async def test_a_change_that_is_broken_off_is_seen_by_the_next(
+    world: BrokerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether it took effect: what is stored is looked at first, else all would be of an old version."""
+    wish = Wish("Second", enabled=True, default_account_ids=("a",), credentials={})
+    making = world.connections.create("second", "simulation", Environment.SIMULATION, wish)
+    await broken_off(monkeypatch, world.store, "insert", making)
+    changed = await world.connections.update("second", 1, replace(wish, display_name="Mine"))
+    assert (changed.version, changed.display_name, world.connections.default_of("a")) == (2, "Mine", "second")
+    await broken_off(monkeypatch, world.store, "update", world.connections.update("second", 2, wish))
+    assert (await world.connections.update("second", 0, wish)).version == 4
+    await broken_off(monkeypatch, world.store, "delete", world.connections.delete("second", 0))
+    with pytest.raises(CodedError, match="UNKNOWN_CONNECTION"):
+        await world.connections.update("second", 0, wish)
+    assert (world.connections.known("second"), world.connections.default_of("a")) == (False, "simulation")

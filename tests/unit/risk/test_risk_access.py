@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from ordermesh.risk.v1 import risk_parameters_pb2, risk_service_pb2, trading_state_admin_pb2
+from services.kernel.errors import CodedError
 from services.mesh.access.accounts import AccountAccess
-from services.risk.servicer.access import account_interceptor
+from services.risk.pipeline.ports import Standing
+from services.risk.servicer.access import KnownEnvironments, account_interceptor
 from tests.fakes.access import LIVE, SIMULATION, FakeEnvironments, Reached, caller, refusal
 
 SERVICE = "ordermesh.risk.v1.RiskService"
@@ -71,3 +73,24 @@ async def test_calls_about_the_firm(reached: Reached, name: str) -> None:
     for who, role in ((TRADER, "trader"), (RISK_MANAGER, "risk_manager")):
         told = await refusal(reached.call(name, BY_ACCOUNT[name](), who))
         assert told == ("" if allowed[role] else "PERMISSION_DENIED"), role
+
+
+async def test_environments_that_are_known_are_not_asked_for() -> None:
+    """So that a stop does not wait for PortfolioService; others are asked for, and what is not there again."""
+    known, asked, standing = {"demo": SIMULATION}, list[str](), Standing.UNKNOWN
+
+    async def find(account_id: str) -> Standing:
+        asked.append(account_id)
+        if standing is Standing.KNOWN:
+            known[account_id] = LIVE
+        return standing
+
+    environments = KnownEnvironments(known, find)
+    assert (await environments.of("demo"), asked) == (SIMULATION, [])
+    assert await environments.of("real") is None
+    standing = Standing.UNREACHABLE
+    with pytest.raises(CodedError, match="SERVICE_UNAVAILABLE"):
+        await environments.of("real")
+    standing = Standing.KNOWN
+    assert [await environments.of("real") for _ in range(2)] == [LIVE, LIVE]
+    assert asked == ["real"] * 3
