@@ -12,7 +12,7 @@ from services.mesh.access.certificates import service_of
 from services.mesh.access.life import Later, TokenLife, until_cut
 from services.mesh.access.rules import Rule, rule_of
 from services.mesh.access.tokens import Verifier, not_good
-from services.mesh.context import Call, current_call
+from services.mesh.context import Call, served_call
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
 
 _DENIED: Final = "PERMISSION_DENIED"
@@ -41,7 +41,7 @@ class AccessInterceptor:
             return handler
 
         async def handle(request: Any, context: Context) -> Any:
-            call = _call()
+            call = served_call()
             call.caller = caller = self._remembered(rule, call, context) or await self._verify(rule, call)
             call.roles = _allowed(rule, caller)
             return await handler(request, context)
@@ -56,7 +56,7 @@ class AccessInterceptor:
         renewable = method.request_streaming and _takes_tokens(method)
 
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
-            call = _call()
+            call = served_call()
             call.caller = caller = self._remembered(rule, call, context) or await self._verify(rule, call)
             call.roles = _allowed(rule, caller)
             if caller.is_service:
@@ -122,13 +122,6 @@ class _Services(dict[str, Caller]):
 
 
 _SERVICES: Final = _Services()
-
-
-def _call() -> Call:
-    call = current_call()
-    if call is None:
-        raise RuntimeError("access is looked at outside of a call")
-    return call
 
 
 def _bearer(authorization: str) -> str:
