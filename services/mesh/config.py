@@ -109,7 +109,7 @@ class ServiceSettings(BaseSettings):
     """Where traces go (OTLP over gRPC); nothing is traced without it. `OTEL_EXPORTER_OTLP_ENDPOINT` is the same."""
 
     @model_validator(mode="after")
-    def _services_are_known(self) -> Self:
+    def _certificate_is_whole(self) -> Self:
         files = {name: getattr(self, name) for name in ("tls_certificate_file", "tls_key_file", "tls_authority_file")}
         missing = [variable_of(type(self), name) for name, path in files.items() if path is None]
         if 0 < len(missing) < len(files):
