@@ -36,10 +36,9 @@ def routes_file(contract: Contract) -> bytes:
 
     Each service has its streams, and what is called without a token.
     """
-    free = frozenset(grant.access for grant in contract.grants if grant.public)
     table = {
-        "services": [_service_entry(service, free) for service in contract.public_services()],
-        "routes": [_route_entry(contract, route, free) for route in routes(contract)],
+        "services": [_service_entry(contract, service) for service in contract.public_services()],
+        "routes": [_route_entry(contract, route) for route in routes(contract)],
     }
     return (json.dumps(table, indent=1) + "\n").encode()
 
@@ -63,13 +62,13 @@ def area(service: str) -> str:
     return service.split(".")[1]
 
 
-def _service_entry(service: Service, free: frozenset[str]) -> dict[str, Any]:
+def _service_entry(contract: Contract, service: Service) -> dict[str, Any]:
     streams = [method.name for method in service.methods if method.server_streaming or method.client_streaming]
-    public = [method.name for method in service.methods if method.access in free]
+    public = [method.name for method in service.methods if contract.is_free(method)]
     return {"name": service.name, "area": area(service.name), "streams": streams, "public": public}
 
 
-def _route_entry(contract: Contract, route: Route, free: frozenset[str]) -> dict[str, Any]:
+def _route_entry(contract: Contract, route: Route) -> dict[str, Any]:
     fields = {field.name: field for field in contract.messages[route.method.input].fields}
     body = fields.get(route.binding.body)
     return {
@@ -82,7 +81,7 @@ def _route_entry(contract: Contract, route: Route, free: frozenset[str]) -> dict
         "needed": body is not None and body.required,
         "bound": list(route.fields),
         "stream": route.method.server_streaming,
-        "public": route.method.access in free,
+        "public": contract.is_free(route.method),
     }
 
 

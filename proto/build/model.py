@@ -139,6 +139,10 @@ class Contract:
     own: frozenset[str]
     grants: tuple[Grant, ...]
 
+    def is_free(self, method: Method) -> bool:
+        """Whether an RPC is called without a token."""
+        return any(grant.public and grant.access == method.access for grant in self.grants)
+
     def public_services(self) -> Iterator[Service]:
         """The services that callers outside reach."""
         return (service for service in self.services if service.public)

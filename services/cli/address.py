@@ -11,9 +11,8 @@ from pathlib import Path
 from services.kernel.errors import CodedError, unavailable
 from services.mesh.certificate import certificate_from
 from services.mesh.client import Channels
-from services.mesh.config import ConfigurationError
+from services.mesh.config import PREFIX, ConfigurationError
 
-PREFIX = "ORDERMESH_"
 SUFFIX = "_ADDRESS"
 GATEWAY = "gateway"
 MESH_FILE = Path(__file__).resolve().parents[2] / "var" / "run" / "mesh.json"

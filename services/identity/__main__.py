@@ -40,7 +40,6 @@ from services.identity.store.schema import SCHEMA
 from services.identity.store.second_factors import PostgresSecondFactorStore
 from services.identity.store.sessions import PostgresSessionStore
 from services.identity.store.users import PostgresUserStore
-from services.mesh.addresses import CallerAddresses
 from services.mesh.audit import Recorder
 from services.mesh.config import variable_of
 from services.mesh.service import Service, run
@@ -97,7 +96,7 @@ async def main(service: Service[IdentitySettings]) -> None:
     sweeper = Sweeper(stores.attempts, service.clock, sessions=SESSIONS_KEPT, attempts=attempts)
     _ = service.spawn("sweeper", sweeper.run(settings.sweep_interval_seconds))
     IdentityMetrics(service.telemetry.registry, passwords, throttle, sessions)
-    desk = Desk(logins, sessions, factors, keys, users, callers, ring, CallerAddresses(settings.trusted_proxies))
+    desk = Desk(logins, sessions, factors, keys, users, callers, ring)
     service.server.add(identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, IdentityServicer(desk))
     _audit(service, stores, desk)
 

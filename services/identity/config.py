@@ -16,7 +16,7 @@ from services.identity.domain.throttle import Rule
 from services.identity.domain.values import Environment, Role
 from services.identity.pipeline.first_users import FirstUser
 from services.identity.pipeline.throttling import Rules
-from services.mesh.config import Address, Addresses, StoreSettings
+from services.mesh.config import Address, Addresses, StoreSettings, listed
 
 _DAY: Final = 86_400
 _NAME: Final = "^([a-z0-9][a-z0-9_.@+-]{1,63})?$"
@@ -25,13 +25,9 @@ _KEPT_SECONDS: Final = 60
 """What is added to the life of a token before its key is removed: what clocks differ by, with room."""
 
 
-def _listed(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
 def _worlds(value: object) -> object:
     # A word: an empty variable is one that is not set.
-    names = () if value == "none" else _listed(value)
+    names = () if value == "none" else listed(value)
     if not isinstance(names, tuple) or not all(isinstance(name, Environment) or name in _WORLDS for name in names):
         raise ValueError("must be simulation, live, both with a comma between, or none")
     return tuple(name if isinstance(name, Environment) else _WORLDS[name] for name in names)

@@ -14,7 +14,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 GATEWAY: Final = "gateway"
 _CALLER: Final = "x-ordermesh-caller-address"
-_AUTHORIZATION: Final = "authorization"
 _MOST_KNOWN: Final = 4096
 _LONGEST: Final = 64
 """Text that is looked at of what is told: no address is longer."""
@@ -52,12 +51,6 @@ class CallerAddresses:
             return ""
         by_place = service is None and any(address in network for network in self._proxies)
         return str((_address(told) if service == GATEWAY or by_place else None) or address)
-
-
-def authorization(context: Context) -> str:
-    """Returns the header by which a caller proves who they are; empty without one, or with several."""
-    found = _values(context, _AUTHORIZATION)
-    return found[0] if len(found) == 1 else ""
 
 
 def _values(context: Context, name: str) -> list[str]:

@@ -13,13 +13,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordermesh.event.v1 import audit_record_pb2
 from ordermesh.type.v1 import access_pb2, actor_pb2, trading_pb2
 from services.kernel.clock import Clock
-from services.kernel.errors import CodedError
+from services.kernel.errors import CodedError, ErrorKind
 from services.kernel.identifiers import Identifiers
 from services.mesh.context import Call, current_call
 from services.mesh.snapshots import fill
 
 _REQUEST_TAG: Final = bytes([actor_pb2.Actor.REQUEST_ID_FIELD_NUMBER << 3 | 2, 32])
 """Before the trace of a call, which has 32 digits."""
+_UNTOLD: Final = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.DEADLINE, ErrorKind.INTERNAL, ErrorKind.UNKNOWN})
+"""Failures that do not say whether what was asked for was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ class Answer:
 
 @asynccontextmanager
 async def asked(notes: Notes, change: Change) -> AsyncIterator[Answer]:
-    """Records a change that a venue keeps: before it is asked for, and again what came of it.
+    """Records a change that a venue keeps: before it is asked for, and again what came of it, if that is known.
 
     Raises:
         CodedError: STORE_UNAVAILABLE. Before the block: nothing was asked. After it: it was done, and the first record
@@ -187,7 +189,8 @@ async def asked(notes: Notes, change: Change) -> AsyncIterator[Answer]:
     try:
         yield answer
     except CodedError as error:
-        await notes.note(replace(change, refused=error.reason))
+        if error.kind not in _UNTOLD:
+            await notes.note(replace(change, refused=error.reason))
         raise
     await notes.note(replace(change, new=answer.new))
 

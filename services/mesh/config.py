@@ -44,11 +44,12 @@ Address = Annotated[str, AfterValidator(_is_address)]
 """`host:port` (port 0: the system chooses) or `unix:path`."""
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
+    """Returns the parts of a text with commas between them; what is no text as it is."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-Addresses = Annotated[tuple[Address, ...], NoDecode, BeforeValidator(_listed)]
+Addresses = Annotated[tuple[Address, ...], NoDecode, BeforeValidator(listed)]
 """Addresses with commas between them."""
 
 
@@ -95,7 +96,7 @@ class ServiceSettings(BaseSettings):
     audience: str = Field(default="ordermesh", min_length=1)
     """`aud` of access tokens."""
     trusted_proxies: Annotated[
-        tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode, BeforeValidator(_listed)
+        tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode, BeforeValidator(listed)
     ] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
     """Networks of the gateways, with commas between: where they call from, the caller is whom they say."""
     tls_certificate_file: Path | None = None
@@ -108,7 +109,7 @@ class ServiceSettings(BaseSettings):
     """Where traces go (OTLP over gRPC); nothing is traced without it. `OTEL_EXPORTER_OTLP_ENDPOINT` is the same."""
 
     @model_validator(mode="after")
-    def _services_are_known(self) -> Self:
+    def _certificate_is_whole(self) -> Self:
         files = {name: getattr(self, name) for name in ("tls_certificate_file", "tls_key_file", "tls_authority_file")}
         missing = [variable_of(type(self), name) for name, path in files.items() if path is None]
         if 0 < len(missing) < len(files):

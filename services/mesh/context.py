@@ -108,6 +108,17 @@ enter_call = _current.set
 """Says which call this task serves from now on. gRPC gives every call a task of its own: nothing to undo."""
 
 
+def served_call() -> Call:
+    """Returns the call that this task serves: for what is done in a call alone.
+
+    Raises:
+        RuntimeError: It serves none.
+    """
+    if (call := _current.get()) is None:
+        raise RuntimeError("this is done in a call, and none is being served")
+    return call
+
+
 @contextlib.contextmanager
 def within(call: Call | None) -> Iterator[None]:
     """Says that a task which has none serves a call, for the time of a block: a reader of what a stream is sent."""

@@ -13,7 +13,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, unavailable
 from services.mesh.access.caller import Caller
 from services.mesh.access.keys import IdentityKeys
-from services.mesh.access.tokens import USER_TYPE, Verifier
+from services.mesh.access.tokens import TYPE, Verifier
 from services.mesh.context import Call, enter_call
 from services.mesh.descriptors import service_descriptor
 from services.mesh.interceptors.access import AccessInterceptor
@@ -73,23 +73,18 @@ class FakeIdentity:
     def token(self, **changes: Any) -> str:
         """Returns an access token with these claims changed."""
         key_id, key = list(self.keys.items())[-1]
-        return jwt.encode(self.claims(**changes), key, "ES256", headers={"kid": key_id, "typ": USER_TYPE})
+        return jwt.encode(self.claims(**changes), key, "ES256", headers={"kid": key_id, "typ": TYPE})
 
 
 def user_verifier(identity: FakeIdentity, keys: IdentityKeys | None = None, **more: Any) -> Verifier:
     """Returns what verifies access tokens."""
     keys = keys or IdentityKeys(identity.fetch)
-    return Verifier(keys, identity.clock, type_=USER_TYPE, read=Caller.user, issuer=ISSUER, **more)
+    return Verifier(keys, identity.clock, issuer=ISSUER, audience=AUDIENCE, **more)
 
 
 def guard(identity: FakeIdentity, timers: FakeTimers | None = None) -> AccessInterceptor:
     """Returns what looks at callers; streams end by these timers."""
-    return AccessInterceptor(
-        user_verifier(identity),
-        identity.clock,
-        audience=AUDIENCE,
-        later=None if timers is None else timers.later,
-    )
+    return AccessInterceptor(user_verifier(identity), identity.clock, None if timers is None else timers.later)
 
 
 class FakeEnvironments:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 import pytest_asyncio
 
@@ -18,11 +17,12 @@ from ordermesh.event.v1 import event_log_service_pb2, event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_service_pb2_grpc, trade_stream_pb2
 from ordermesh.risk.v1 import reservation_service_pb2, reservation_service_pb2_grpc
 from services.mesh.status import from_rpc_error
-from tests.fixtures.access_mesh import SETTINGS, SIMULATION, User, instrument, limit
+from tests.fixtures.access_mesh import SETTINGS, User, admin, anybody, instrument, limit, made, resting, trader
 from tests.fixtures.command import ordermesh
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import eventually
 from tests.fixtures.users import PASSWORD
+
+__all__ = ["admin", "anybody", "trader"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,49 +32,6 @@ async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mes
     """Everything but the trading agents, and everybody must prove who they are."""
     async with running_mesh(tmp_path_factory.mktemp("guarded"), WITHOUT_AGENTS, SETTINGS) as running:
         yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def anybody(guarded: Mesh) -> AsyncIterator[User]:
-    """Somebody without a token."""
-    async with httpx.AsyncClient(base_url=guarded.gateway_url, timeout=20) as client:
-        yield User(client, "")
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def admin(anybody: User) -> User:
-    """The first admin."""
-    return await anybody.login("admin")
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def trader(anybody: User) -> User:
-    """Trades for the account `demo`."""
-    return await anybody.login("demo")
-
-
-async def made(admin: User, role: str, *accounts: str) -> User:
-    """Makes a user with a role, and with accounts, and logs them in."""
-    name = f"u-{uuid.uuid4().hex[:12]}"
-    for account in accounts:
-        balances = [{"currency": "USD", "amount": "1000000"}]
-        body = {"account_id": account, "environment": SIMULATION, "base_currency": "USD", "balances": balances}
-        await admin.good("POST", "/api/v1/accounts", json=body)
-    body = {"username": name, "password": PASSWORD, "roles": [f"ROLE_{role}"], "account_ids": list(accounts)}
-    await admin.good("POST", "/api/v1/users", json=body)
-    return await admin.login(name)
-
-
-async def resting(user: User, account: str, instrument: str) -> str:
-    """Places an order, waits until its venue has it, and returns its id."""
-    order = (await user.good("POST", "/api/v1/orders", json=limit(account, instrument)))["order"]
-
-    async def status() -> str:
-        told = await user.good("GET", f"/api/v1/orders/{order['order_id']}")
-        return str(told["order"]["order_status"])
-
-    await eventually(status, lambda told: told == "ORDER_STATUS_NEW")
-    return str(order["order_id"])
 
 
 async def test_a_trader_trades_for_their_account_alone(admin: User, trader: User) -> None:

@@ -15,11 +15,21 @@ import pytest_asyncio
 from deploy.embedded.mesh import Mesh
 from ordermesh.event.v1 import audit_log_service_pb2, audit_log_service_pb2_grpc
 from tests.fixtures import audited
-from tests.fixtures.access_mesh import SETTINGS, SIMULATION, User, instrument, limit
+from tests.fixtures.access_mesh import (
+    SETTINGS,
+    SIMULATION,
+    User,
+    admin,
+    anybody,
+    instrument,
+    limit,
+    made,
+    resting,
+    trader,
+)
 from tests.fixtures.command import ordermesh
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import eventually
-from tests.integration.test_access_mesh import admin, anybody, made, resting, trader
 
 __all__ = ["admin", "anybody", "trader"]
 

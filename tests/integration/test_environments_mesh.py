@@ -15,25 +15,19 @@ from google.protobuf.json_format import MessageToJson, ParseDict
 from google.protobuf.message_factory import GetMessageClass
 
 from deploy.embedded.mesh import Mesh
+from gateway.tables import load_tables
 from ordermesh.type.v1 import access_pb2
 from services.mesh.access.rules import Rule, rule_of
 from services.mesh.descriptors import service_descriptor
-from tests.fixtures.access_mesh import SETTINGS, User, limit
-from tests.fixtures.environments import LIVE, OCO, SIMULATION, UNHEARD, Side, two_sides
+from tests.fixtures.access_mesh import SETTINGS, SIMULATION, User, limit
+from tests.fixtures.environments import LIVE, OCO, UNHEARD, Side, two_sides
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PUBLIC: Final = (
-    "broker.v1.BrokerService",
-    "identity.v1.IdentityService",
-    "marketdata.v1.MarketDataService",
-    "order.v1.OrderService",
-    "portfolio.v1.PortfolioService",
-    "risk.v1.RiskService",
-    "system.v1.SystemService",
-)
+PUBLIC: Final = tuple(service.name for service in load_tables().services)
+"""Every service that is reached from outside."""
 HIDDEN: Final = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND)
 
 
@@ -68,16 +62,15 @@ class Both:
 
 def full_name(service: str) -> str:
     """Returns the full name of a public service."""
-    return "ordermesh." + next(name for name in PUBLIC if name.endswith("." + service))
+    return next(name for name in PUBLIC if name.endswith("." + service))
 
 
 def methods() -> dict[str, Rule]:
     """Returns every RPC that somebody from outside may call with a token, with who may."""
     found = {}
     for each in PUBLIC:
-        name = f"ordermesh.{each}"
-        for method in service_descriptor(name).methods:
-            rule = rule_of(name, method.name)
+        for method in service_descriptor(each).methods:
+            rule = rule_of(each, method.name)
             if rule.roles:
                 found[f"{each.rpartition('.')[2]}.{method.name}"] = rule
     return found
@@ -90,7 +83,8 @@ def by(*fields: str, **more: Any) -> Requests:
     """Returns what asks for something of a side by these fields."""
 
     def requests(side: Side, _both: Both) -> list[dict[str, Any]]:
-        named = {"account_id": side.account, "environment": side.environment, **side.names}
+        own = {"account_id": side.account, "environment": side.environment, "sequence": side.audit_sequence}
+        named = own | side.names
         return [{name: named[name] for name in fields} | more]
 
     return requests
@@ -112,6 +106,7 @@ ORDER, ORDER_LIST = by("order_id"), by("order_list_id")
 PORTFOLIO = by("portfolio_id")
 
 REACHING: Final[dict[str, Requests]] = {
+    "AuditService.GetAuditRecord": by("sequence"),
     "BrokerService.CreateConnection": by("environment", connection_id="new", adapter="simulation"),
     "BrokerService.GetConnection": CONNECTION,
     "BrokerService.UpdateConnection": CONNECTION,
@@ -186,6 +181,7 @@ REACHING: Final[dict[str, Requests]] = {
 """What asks for something of the other environment by its name: it must be refused, as what there is not."""
 
 LISTING: Final[dict[str, dict[str, Any]]] = {
+    "AuditService.ListAuditRecords": {"page_size": 1000},
     "BrokerService.ListConnections": {},
     "IdentityService.ListUsers": {"page_size": 1000},
     "IdentityService.ListSessions": {},
@@ -200,6 +196,7 @@ LISTING: Final[dict[str, dict[str, Any]]] = {
 """What tells everything that a caller reaches: nothing of the other environment must be in it."""
 
 OF_BOTH: Final = {
+    "AuditService.VerifyAudit": "the chain is one, and no record of it is told",
     "MarketDataService.GetInstrument": "instruments are of no environment: both trade the same ones",
     "MarketDataService.ListInstruments": "the same",
     "MarketDataService.CreateInstrument": "the same; kept by the admins of both",

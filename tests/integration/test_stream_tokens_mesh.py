@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh
+from gateway.tables import load_tables
 from ordermesh.marketdata.v1 import (
     book_access_pb2,
     candle_access_pb2,
@@ -88,16 +89,8 @@ async def kinds_of(call: Any) -> list[Any]:
 async def test_every_stream_is_tried_here(channel: grpc.aio.Channel) -> None:
     """One that is new in the contracts must say that its token ends."""
     found = set()
-    for area, service in (
-        ("order", "OrderService"),
-        ("portfolio", "PortfolioService"),
-        ("risk", "RiskService"),
-        ("marketdata", "MarketDataService"),
-        ("broker", "BrokerService"),
-        ("identity", "IdentityService"),
-        ("system", "SystemService"),
-    ):
-        methods = service_descriptor(f"ordermesh.{area}.v1.{service}").methods
+    for service in load_tables().services:
+        methods = service_descriptor(service.name).methods
         found |= {method.name for method in methods if method.server_streaming}
     assert found == {*streams(channel, "A.XTST"), TRADE}
 

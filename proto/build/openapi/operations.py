@@ -23,7 +23,7 @@ _ONE_VALUE = ("google.protobuf.Timestamp", "google.protobuf.Duration", "google.p
 def operation(contract: Contract, schemas: Schemas, route: Route, number: int) -> dict[str, Any]:
     """One operation; `number` tells apart the bindings of one RPC, from 1."""
     method = route.method
-    free = any(grant.public and grant.access == method.access for grant in contract.grants)
+    free = contract.is_free(method)
     service = method.service.rsplit(".", 1)[1]
     summary, _, rest = method.comment.partition(". ")
     result: dict[str, Any] = {

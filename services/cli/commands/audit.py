@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final
 
 import typer
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.markup import escape
 
 from ordermesh.event.v1 import audit_record_pb2
@@ -70,10 +69,10 @@ def list_(
         account_id=account,
         source=source,
         request_id=request,
-        to=_moment(until),
+        to=terms.time_of(until),
         page_size=most,
     )
-    if (begin := _moment(since)) is not None:
+    if (begin := terms.time_of(since)) is not None:
         getattr(wanted, "from").CopyFrom(begin)  # a word of Python
     run(address, lambda mesh: _list(mesh, wanted, as_json=json))
 
@@ -143,11 +142,11 @@ def _row(record: audit_record_pb2.AuditRecord) -> Sequence[str]:
         record.rpc.rpartition("/")[2] or "by itself",
         escape(f"{record.entity_type} {record.entity_id}"),
         f"{outcome}: {record.reason}" if record.reason else outcome,
-        escape(_change(record)),
+        escape(changed(record)),
     )
 
 
-def _change(record: audit_record_pb2.AuditRecord) -> str:
+def changed(record: audit_record_pb2.AuditRecord) -> str:
     """Returns what has changed in a line: of what was made or is gone, everything that was told."""
     old, new = MessageToDict(record.old_value), MessageToDict(record.new_value)
     if not record.HasField("new_value"):
@@ -165,8 +164,5 @@ def _told(values: Mapping[str, Any]) -> str:
 
 
 def _one(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _moment(text: str) -> Timestamp | None:
-    return terms.time_of(text)
+    # JSON has no whole numbers: they come as floats, and are told in full.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

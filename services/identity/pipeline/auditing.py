@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -17,6 +18,8 @@ from services.mesh.names import Key
 _log = structlog.stdlib.get_logger(__name__)
 
 READ_AT_ONCE: Final = 500
+PART_SECONDS: Final = 1.0
+"""What verifying a part may take: there may be thousands of digests of the order log to be worked out anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,31 +205,37 @@ class Verified:
 class AuditVerifier:
     """Verifies the chain, some records at a time."""
 
-    def __init__(self, chain: AuditChain, order_log: OrderLog) -> None:
-        self._chain, self._order_log = chain, order_log
+    def __init__(self, chain: AuditChain, order_log: OrderLog, now: Callable[[], float] = time.monotonic) -> None:
+        self._chain, self._order_log, self._now = chain, order_log, now
 
     async def verify(self, after: int, known: bytes | None, limit: int, *, order_log: bool = False) -> Verified:
-        """Verifies up to so many records after a place, whose hash may be known from before.
+        """Verifies up to so many records after a place, whose hash may be known from before; fewer when they take long.
 
         Args:
             after: The place.
             known: Its hash.
-            limit: How many.
+            limit: How many at most.
             order_log: Whether the order log must be what the records say of it, too.
 
         Raises:
             CodedError: STORE_UNAVAILABLE; that the order log cannot be read.
         """
-        last, sealed = (await self._chain.last())[0], await self._chain.last_sealed()
+        until = self._now() + PART_SECONDS
+        # In this order: a chain that grows meanwhile is never sealed beyond its end.
+        sealed, (last, _) = await self._chain.last_sealed(), await self._chain.last()
         walk = await self._begin(after, known)
         end = after + limit
         while walk.fault is None and walk.sequence < end:
             links = await self._chain.links(walk.sequence, min(READ_AT_ONCE, end - walk.sequence))
             if not links:
-                if walk.sequence < max(last, sealed):
+                if walk.sequence < last:
                     walk.missing(walk.sequence + 1)
                 break
-            await self._step(walk, links, order_log=order_log)
+            await self._step(walk, links, until, order_log=order_log)
+            if self._now() >= until:
+                break
+        if walk.fault is None and last <= walk.sequence < sealed:
+            walk.missing(walk.sequence + 1)
         return Verified(walk.fault, walk.sequence, walk.hash, last, sealed)
 
     async def _begin(self, after: int, known: bytes | None) -> Walk:
@@ -242,7 +251,7 @@ class AuditVerifier:
             walk.sequence, walk.hash = after, at[0].hash
         return walk
 
-    async def _step(self, walk: Walk, links: Sequence[Link], *, order_log: bool) -> None:
+    async def _step(self, walk: Walk, links: Sequence[Link], until: float, *, order_log: bool) -> None:
         seals = {each.sequence: each for each in await self._chain.seals(walk.sequence, links[-1].sequence)}
         for link in links:
             seal = seals.get(link.sequence)
@@ -250,5 +259,5 @@ class AuditVerifier:
                 return
             if order_log and link.digest is not None:
                 walk.order_log(link.digest, await self._order_log.digest(link.digest))
-                if walk.fault is not None:
+                if walk.fault is not None or self._now() >= until:
                     return

@@ -33,7 +33,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         self, request: audit_pb2.ListAuditRecordsRequest, context: Context
     ) -> audit_pb2.ListAuditRecordsResponse:
         """Lists records, the last first."""
-        caller = await self._reader(context)
+        caller = await self._reader()
         at_or_after, before = span(request)
         wanted = Wanted(
             caller.user.environment,
@@ -56,7 +56,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         self, request: audit_pb2.GetAuditRecordRequest, context: Context
     ) -> audit_pb2.GetAuditRecordResponse:
         """Tells one record."""
-        caller = await self._reader(context)
+        caller = await self._reader()
         found = await self.chain.get(request.sequence, caller.user.environment)
         if found is None:
             raise not_found("UNKNOWN_AUDIT_RECORD", "there is no record in that place")
@@ -68,7 +68,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         self, request: audit_pb2.VerifyAuditRequest, context: Context
     ) -> audit_pb2.VerifyAuditResponse:
         """Verifies a part of the chain."""
-        await self._reader(context)
+        await self._reader()
         known = bytes.fromhex(request.after_hash) or None
         verified = await self.verifier.verify(
             request.after_sequence, known, request.limit or _AT_ONCE, order_log=request.order_log
@@ -86,8 +86,8 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             sealed_sequence=verified.sealed_sequence,
         )
 
-    async def _reader(self, context: Context) -> Caller:
-        caller = await self.desk.caller(context)
+    async def _reader(self) -> Caller:
+        caller = await self.desk.caller()
         caller.require_scope(Scope.READ)
         caller.require_role(Role.COMPLIANCE, Role.ADMIN)
         return caller

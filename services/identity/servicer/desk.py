@@ -18,9 +18,7 @@ from services.identity.pipeline.sessions import Sessions
 from services.identity.pipeline.users import Users
 from services.kernel.identifiers import parse_uuid
 from services.mesh.access.caller import Caller as ProvenCaller
-from services.mesh.addresses import CallerAddresses, authorization
-from services.mesh.context import current_call
-from services.mesh.interceptors.base import Context
+from services.mesh.context import served_call
 from services.mesh.tokens import PageTokens, filters_of
 
 T = TypeVar("T")
@@ -47,23 +45,23 @@ class Desk:
     users: Users
     callers: Callers
     ring: Ring
-    addresses: CallerAddresses
 
-    async def caller(self, context: Context) -> Caller:
-        """Returns who calls.
+    async def caller(self) -> Caller:
+        """Returns who makes the call being served.
 
         Raises:
             CodedError: INVALID_TOKEN.
         """
-        caller = await self.callers.known(authorization(context))
-        if (call := current_call()) is not None and call.caller is None:
+        call = served_call()
+        caller = await self.callers.known(call.authorization or "")
+        if call.caller is None:
             # Nobody has asked before; what is changed is recorded as theirs all the same.
             call.caller, call.roles = _as_seen_elsewhere(caller), frozenset(caller.user.roles)
         return caller
 
-    def address(self, context: Context) -> str:
-        """Returns where a call comes from."""
-        return self.addresses.of(context)
+    def address(self) -> str:
+        """Returns where the call being served comes from."""
+        return served_call().address
 
 
 def _as_seen_elsewhere(caller: Caller) -> ProvenCaller:

@@ -23,7 +23,7 @@ class LoginMethods:
     ) -> authentication_pb2.RegisterResponse:
         """Makes a user who asks for it."""
         wish = UserWish(request.username, request.password, request.display_name, request.email)
-        user = await self._desk.users.register(Environment(request.environment), wish, self._desk.address(context))
+        user = await self._desk.users.register(Environment(request.environment), wish, self._desk.address())
         return authentication_pb2.RegisterResponse(user=user_to_proto(user))
 
     async def Login(
@@ -34,7 +34,7 @@ class LoginMethods:
             Environment(request.environment),
             request.username,
             request.password,
-            address=self._desk.address(context),
+            address=self._desk.address(),
             client=request.client,
         )
         if isinstance(result, Issued):
@@ -48,35 +48,35 @@ class LoginMethods:
         self, request: authentication_pb2.VerifySecondFactorRequest, context: Context
     ) -> authentication_pb2.VerifySecondFactorResponse:
         """Begins the session of a login that asked for the second factor."""
-        issued = await self._desk.logins.verify(request.challenge, request.code, self._desk.address(context))
+        issued = await self._desk.logins.verify(request.challenge, request.code, self._desk.address())
         return authentication_pb2.VerifySecondFactorResponse(tokens=tokens_to_proto(issued))
 
     async def RefreshTokens(
         self, request: authentication_pb2.RefreshTokensRequest, context: Context
     ) -> authentication_pb2.RefreshTokensResponse:
         """Exchanges a refresh token."""
-        issued = await self._desk.sessions.refresh(request.refresh_token, self._desk.address(context))
+        issued = await self._desk.sessions.refresh(request.refresh_token, self._desk.address())
         return authentication_pb2.RefreshTokensResponse(tokens=tokens_to_proto(issued))
 
     async def ExchangeApiKey(
         self, request: api_key_pb2.ExchangeApiKeyRequest, context: Context
     ) -> api_key_pb2.ExchangeApiKeyResponse:
         """Exchanges the secret of an API key."""
-        issued = await self._desk.keys.exchange(request.secret, self._desk.address(context))
+        issued = await self._desk.keys.exchange(request.secret, self._desk.address())
         return api_key_pb2.ExchangeApiKeyResponse(tokens=tokens_to_proto(issued))
 
     async def Logout(
         self, request: authentication_pb2.LogoutRequest, context: Context
     ) -> authentication_pb2.LogoutResponse:
         """Ends the caller's session."""
-        await self._desk.sessions.logout(await self._desk.caller(context))
+        await self._desk.sessions.logout(await self._desk.caller())
         return authentication_pb2.LogoutResponse()
 
     async def ListSessions(
         self, request: session_pb2.ListSessionsRequest, context: Context
     ) -> session_pb2.ListSessionsResponse:
         """Lists the caller's sessions."""
-        caller = await self._desk.caller(context)
+        caller = await self._desk.caller()
         pages = Pages(request, size=request.page_size, token=request.page_token)
         found = await self._desk.sessions.page(caller, pages.after, pages.wanted)
         shown, token = pages.cut(found, lambda session: session.session_id)
@@ -87,7 +87,7 @@ class LoginMethods:
         self, request: session_pb2.RevokeSessionRequest, context: Context
     ) -> session_pb2.RevokeSessionResponse:
         """Ends a session of the caller's."""
-        await self._desk.sessions.revoke(await self._desk.caller(context), request.session_id)
+        await self._desk.sessions.revoke(await self._desk.caller(), request.session_id)
         return session_pb2.RevokeSessionResponse()
 
     async def GetJsonWebKeySet(

@@ -26,19 +26,19 @@ class UserMethods:
             roles_from_proto(request.roles),
             request.account_ids,
         )
-        user = await self._desk.users.create(await self._desk.caller(context), wish)
+        user = await self._desk.users.create(await self._desk.caller(), wish)
         return user_admin_pb2.CreateUserResponse(user=user_to_proto(user))
 
     async def GetUser(self, request: user_admin_pb2.GetUserRequest, context: Context) -> user_admin_pb2.GetUserResponse:
         """Tells a user."""
-        user = await self._desk.users.get(await self._desk.caller(context), request.user_id)
+        user = await self._desk.users.get(await self._desk.caller(), request.user_id)
         return user_admin_pb2.GetUserResponse(user=user_to_proto(user))
 
     async def ListUsers(
         self, request: user_admin_pb2.ListUsersRequest, context: Context
     ) -> user_admin_pb2.ListUsersResponse:
         """Lists users by name."""
-        caller = await self._desk.caller(context)
+        caller = await self._desk.caller()
         pages = Pages(request, size=request.page_size, token=request.page_token, by_id=False)
         found = await self._desk.users.page(caller, pages.after, pages.wanted)
         shown, token = pages.cut(found, lambda user: user.username)
@@ -49,5 +49,5 @@ class UserMethods:
     ) -> user_admin_pb2.UpdateUserResponse:
         """Changes what a user may do."""
         access = Access(roles_from_proto(request.roles), request.account_ids, request.disabled)
-        user = await self._desk.users.update(await self._desk.caller(context), request.user_id, request.version, access)
+        user = await self._desk.users.update(await self._desk.caller(), request.user_id, request.version, access)
         return user_admin_pb2.UpdateUserResponse(user=user_to_proto(user))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.kernel.clock import Clock
-from services.mesh.access.caller import Caller
 from services.mesh.access.keys import SERVICE, IdentityKeys, fetch_from
-from services.mesh.access.tokens import USER_TYPE, Verifier
+from services.mesh.access.tokens import Verifier
 from services.mesh.client import Channels
 from services.mesh.config import ServiceSettings
 from services.mesh.interceptors.access import AccessInterceptor
@@ -24,5 +23,5 @@ class Enforcement:
 def enforcement(settings: ServiceSettings, channels: Channels, clock: Clock) -> Enforcement:
     """Returns what looks at the callers of a service."""
     keys = IdentityKeys(fetch_from(channels.to(settings.identity_address, SERVICE)))
-    users = Verifier(keys, clock, type_=USER_TYPE, read=Caller.user, issuer=settings.issuer)
-    return Enforcement(AccessInterceptor(users, clock, audience=settings.audience), keys)
+    users = Verifier(keys, clock, issuer=settings.issuer, audience=settings.audience)
+    return Enforcement(AccessInterceptor(users, clock), keys)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import jwt
@@ -14,7 +13,7 @@ from services.kernel.errors import CodedError, unauthenticated
 from services.mesh.access.caller import Caller
 
 ALGORITHM: Final = "ES256"
-USER_TYPE: Final = "at+jwt"
+TYPE: Final = "at+jwt"
 """What the head of an access token says (RFC 9068)."""
 MOST_REMEMBERED: Final = 20_000
 
@@ -47,31 +46,23 @@ class Verifier:
     """Tells whose a token is. One that was verified is remembered by its hash until it ends."""
 
     def __init__(
-        self,
-        keys: Keys,
-        clock: Clock,
-        *,
-        type_: str,
-        read: Callable[[Mapping[str, Any]], Caller],
-        issuer: str,
-        most_remembered: int = MOST_REMEMBERED,
+        self, keys: Keys, clock: Clock, *, issuer: str, audience: str, most_remembered: int = MOST_REMEMBERED
     ) -> None:
         """Makes a verifier.
 
         Args:
             keys: Who may sign.
             clock: The time.
-            type_: What the head of tokens must say.
-            read: Makes the caller out of claims that are proved.
             issuer: Who must have issued a token.
+            audience: Whom it must be for.
             most_remembered: How many verified tokens are remembered at most.
         """
-        self._keys, self._clock, self._type, self._read, self._issuer = keys, clock, type_, read, issuer
+        self._keys, self._clock, self._issuer, self._audience = keys, clock, issuer, audience
         self._most = most_remembered
-        self._held: dict[tuple[bytes, str], Caller] = {}
+        self._held: dict[bytes, Caller] = {}
         self._generation = keys.generation
 
-    def remembered(self, token: str, audience: str) -> Caller | None:
+    def remembered(self, token: str) -> Caller | None:
         """Returns whose a token is that was verified before; None when it was not.
 
         Raises:
@@ -80,19 +71,19 @@ class Verifier:
         if self._generation != self._keys.generation:
             self._held.clear()
             self._generation = self._keys.generation
-        caller = self._held.get((_hash(token), audience))
+        caller = self._held.get(_hash(token))
         if caller is not None and caller.ends_ns <= self._clock.now_ns():
             raise not_good()
         return caller
 
-    async def verify(self, token: str, audience: str) -> Caller:
+    async def verify(self, token: str) -> Caller:
         """Returns whose a token is.
 
         Raises:
             CodedError: INVALID_TOKEN; SERVICE_UNAVAILABLE, when its key is not known and cannot be asked for now.
         """
-        caller = self._proved(token, audience, await self._key_of(token))
-        self._remember((_hash(token), audience), caller)
+        caller = self._proved(token, await self._key_of(token))
+        self._remember(_hash(token), caller)
         return caller
 
     async def _key_of(self, token: str) -> EllipticCurvePublicKey:
@@ -101,17 +92,17 @@ class Verifier:
         except _MALFORMED:
             raise not_good() from None
         key_id = head.get("kid")
-        if head.get("typ") != self._type or head.get("alg") != ALGORITHM or not isinstance(key_id, str):
+        if head.get("typ") != TYPE or head.get("alg") != ALGORITHM or not isinstance(key_id, str):
             raise not_good()
         key = await self._keys.find(key_id)
         if key is None:
             raise not_good()
         return key
 
-    def _proved(self, token: str, audience: str, key: EllipticCurvePublicKey) -> Caller:
+    def _proved(self, token: str, key: EllipticCurvePublicKey) -> Caller:
         try:
-            claims = jwt.decode(token, key, [ALGORITHM], options=_OPTIONS, audience=audience, issuer=self._issuer)
-            caller, begins_ns = self._read(claims), int(claims.get("nbf", 0)) * 1_000_000_000
+            claims = jwt.decode(token, key, [ALGORITHM], options=_OPTIONS, audience=self._audience, issuer=self._issuer)
+            caller, begins_ns = Caller.user(claims), int(claims.get("nbf", 0)) * 1_000_000_000
         except _MALFORMED:
             raise not_good() from None
         # When it was issued is not asked: a clock that stepped back here would shut everybody out until it catches up.
@@ -119,7 +110,7 @@ class Verifier:
             raise not_good()
         return caller
 
-    def _remember(self, key: tuple[bytes, str], caller: Caller) -> None:
+    def _remember(self, key: bytes, caller: Caller) -> None:
         if len(self._held) >= self._most:
             now_ns = self._clock.now_ns()
             self._held = {each: held for each, held in self._held.items() if held.ends_ns > now_ns}

@@ -12,7 +12,7 @@ from services.mesh.access.certificates import service_of
 from services.mesh.access.life import Later, TokenLife, until_cut
 from services.mesh.access.rules import Rule, rule_of
 from services.mesh.access.tokens import Verifier, not_good
-from services.mesh.context import Call, current_call
+from services.mesh.context import Call, served_call
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
 
 _DENIED: Final = "PERMISSION_DENIED"
@@ -24,16 +24,15 @@ _AUTHORIZE: Final = "authorize"
 class AccessInterceptor:
     """Stands within the interceptor that enters the call: servicers find in it who calls, and by which roles."""
 
-    def __init__(self, users: Verifier, clock: Clock, *, audience: str, later: Later | None = None) -> None:
+    def __init__(self, users: Verifier, clock: Clock, later: Later | None = None) -> None:
         """Makes the interceptor.
 
         Args:
             users: Verifies access tokens.
             clock: The clock by which tokens end.
-            audience: Whom access tokens must be for.
             later: Plans the ends of streams; the event loop's unless a test's.
         """
-        self._users, self._clock, self._audience, self._later = users, clock, audience, later
+        self._users, self._clock, self._later = users, clock, later
 
     def wrap_unary(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
         """Lets in whom the contract names."""
@@ -42,7 +41,7 @@ class AccessInterceptor:
             return handler
 
         async def handle(request: Any, context: Context) -> Any:
-            call = _call()
+            call = served_call()
             call.caller = caller = self._remembered(rule, call, context) or await self._verify(rule, call)
             call.roles = _allowed(rule, caller)
             return await handler(request, context)
@@ -57,7 +56,7 @@ class AccessInterceptor:
         renewable = method.request_streaming and _takes_tokens(method)
 
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
-            call = _call()
+            call = served_call()
             call.caller = caller = self._remembered(rule, call, context) or await self._verify(rule, call)
             call.roles = _allowed(rule, caller)
             if caller.is_service:
@@ -82,7 +81,7 @@ class AccessInterceptor:
             yield request
 
     async def _renew(self, token: str, rule: Rule, call: Call, life: TokenLife) -> None:
-        caller = self._users.remembered(token, self._audience) or await self._users.verify(token, self._audience)
+        caller = self._users.remembered(token) or await self._users.verify(token)
         before = call.caller
         if before is None or (caller.name, caller.environment) != (before.name, before.environment):
             raise _denied("the token is another user's")
@@ -93,12 +92,12 @@ class AccessInterceptor:
     def _remembered(self, rule: Rule, call: Call, context: Context) -> Caller | None:
         # Who shows a user's token acts for that user, also a service that passes a call on.
         if rule.roles and call.authorization is not None:
-            return self._users.remembered(_bearer(call.authorization), self._audience)
+            return self._users.remembered(_bearer(call.authorization))
         return _service(rule, context) if rule.peers else None
 
     async def _verify(self, rule: Rule, call: Call) -> Caller:
         if rule.roles and call.authorization is not None:
-            return await self._users.verify(_bearer(call.authorization), self._audience)
+            return await self._users.verify(_bearer(call.authorization))
         if rule.roles:
             raise unauthenticated("INVALID_TOKEN", "this wants an access token: authorization: Bearer <token>")
         raise _denied("only services of the mesh may call this, and not all of them")
@@ -125,13 +124,6 @@ class _Services(dict[str, Caller]):
 _SERVICES: Final = _Services()
 
 
-def _call() -> Call:
-    call = current_call()
-    if call is None:
-        raise RuntimeError("access is looked at outside of a call")
-    return call
-
-
 def _bearer(authorization: str) -> str:
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != _SCHEME:
@@ -140,14 +132,12 @@ def _bearer(authorization: str) -> str:
 
 
 def _allowed(rule: Rule, caller: Caller) -> frozenset[int]:
-    """Returns the roles by which a caller may call; none for a service.
+    """Returns the roles by which a caller may call; none for a service, which is one that the contract names.
 
     Raises:
         CodedError: PERMISSION_DENIED.
     """
     if caller.is_service:
-        if caller.name not in rule.peers:
-            raise _denied(f"the service {caller.name} may not call this")
         return caller.roles
     roles = caller.roles & rule.roles
     if not roles:

@@ -138,6 +138,10 @@ async def test_a_part_is_verified_from_what_was_known() -> None:
     cut = await verifier.verify(0, None, 100)
     assert cut.fault is not None
     assert (cut.fault.sequence, cut.fault.kind) == (9, FaultKind.MISSING)
+    # Also when no more was asked for than what is left.
+    cut = await verifier.verify(0, None, 8)
+    assert cut.fault is not None
+    assert (cut.fault.sequence, cut.fault.kind) == (9, FaultKind.MISSING)
     gone = await verifier.verify(10, None, 100)
     assert gone.fault is not None
     assert (gone.fault.sequence, gone.fault.kind) == (10, FaultKind.MISSING)
@@ -156,3 +160,28 @@ async def test_the_order_log_is_held_against_its_digests() -> None:
     changed = (await verifier.verify(0, None, 10, order_log=True)).fault
     assert changed is not None
     assert (changed.sequence, changed.kind) == (2, FaultKind.ORDER_LOG_CHANGED)
+
+
+async def test_a_part_ends_before_its_caller_gives_up() -> None:
+    """Digests take their time: a call verifies as many as it can, at least one, and the next goes on after them."""
+    now, kept = [0.0], FakeChain()
+    await Collector(FakeSource("order", [bytes([n]) for n in range(7)]), kept, 0.01).collect()
+    kept.chained[:] = [replace(link, digest=LogDigest(0, 0, 7, "abc", 7)) for link in kept.chained]
+
+    class SlowOrderLog(FakeOrderLog):
+        seconds = 0.4
+
+        async def digest(self, told: LogDigest) -> tuple[str, int]:
+            now[0] += self.seconds
+            return await super().digest(told)
+
+    log = SlowOrderLog()
+    log.found = ("abc", 7)
+    verifier = AuditVerifier(kept, log, lambda: now[0])
+    part = await verifier.verify(0, None, 100, order_log=True)
+    assert (part.fault, part.sequence, part.hash, part.last_sequence) == (None, 3, kept.chained[2].hash, 7)
+    log.seconds = 10
+    part = await verifier.verify(3, part.hash, 100, order_log=True)
+    assert (part.fault, part.sequence) == (None, 4)
+    log.seconds = 0
+    assert (await verifier.verify(4, part.hash, 100, order_log=True)).sequence == 7

@@ -18,7 +18,7 @@ from services.identity.crypto.passwords import Argon2Passwords, Parameters
 from services.identity.domain.values import Environment, Role, Scope
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.access.certificates import CLIENT, SERVICE
-from services.mesh.addresses import CallerAddresses, authorization
+from services.mesh.addresses import CallerAddresses
 
 PROXIES = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 
@@ -69,14 +69,6 @@ def test_where_connections_are_encrypted_the_gateway_alone_says_it(certificate: 
     assert addresses.of(context("ipv4:127.0.0.1:50000", said, certificate=certificate)) == address
     gateway = f"{SERVICE}gateway"
     assert addresses.of(context("ipv4:203.0.113.7:50000", said, certificate=gateway)) == "198.51.100.1"
-
-
-def test_two_authorizations_are_none() -> None:
-    """Nobody guesses which of them is meant."""
-    header = ("authorization", "Bearer x")
-    assert authorization(context("", header)) == "Bearer x"
-    assert authorization(context("", header, header)) == ""
-    assert authorization(context("")) == ""
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ class Accounts(portfolio_service_pb2_grpc.PortfolioServiceServicer):
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def GetAccount(self, request: Any, context: Any) -> account_admin_pb2.GetAccountResponse:  # noqa: N802
+    async def GetAccount(self, request: Any, context: Any) -> account_admin_pb2.GetAccountResponse:  # noqa: N802 - the contract's name
         self.asked.append(request.account_id)
         if request.account_id != "demo":
             raise not_found("UNKNOWN_ACCOUNT", "there is none")

@@ -44,22 +44,22 @@ class Desk(
     def __init__(self) -> None:
         self.calls: list[Call | None] = []
 
-    async def GetOrder(self, request: Any, context: Any) -> order_query_pb2.GetOrderResponse:  # noqa: N802
+    async def GetOrder(self, request: Any, context: Any) -> order_query_pb2.GetOrderResponse:  # noqa: N802 - the contract's name
         self.calls.append(current_call())
         return order_query_pb2.GetOrderResponse()
 
-    async def CancelOrder(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def CancelOrder(self, request: Any, context: Any) -> Any:  # noqa: N802 - the contract's name
         raise AssertionError("nobody is let in here")
 
-    async def GetAccount(self, request: Any, context: Any) -> account_admin_pb2.GetAccountResponse:  # noqa: N802
+    async def GetAccount(self, request: Any, context: Any) -> account_admin_pb2.GetAccountResponse:  # noqa: N802 - the contract's name
         self.calls.append(current_call())
         return account_admin_pb2.GetAccountResponse()
 
-    async def GetHealth(self, request: Any, context: Any) -> system_service_pb2.GetHealthResponse:  # noqa: N802
+    async def GetHealth(self, request: Any, context: Any) -> system_service_pb2.GetHealthResponse:  # noqa: N802 - the contract's name
         self.calls.append(current_call())
         return system_service_pb2.GetHealthResponse()
 
-    async def StreamOrders(  # noqa: N802
+    async def StreamOrders(  # noqa: N802 - the contract's name
         self, request: Any, context: Any
     ) -> AsyncIterator[order_stream_pb2.StreamOrdersResponse]:
         self.calls.append(current_call())

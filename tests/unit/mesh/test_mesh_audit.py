@@ -13,7 +13,7 @@ from google.protobuf.json_format import MessageToDict
 
 from ordermesh.event.v1 import audit_record_pb2
 from ordermesh.type.v1 import actor_pb2
-from services.kernel.errors import CodedError, not_found
+from services.kernel.errors import CodedError, not_found, unavailable
 from services.kernel.identifiers import UuidV7
 from services.kernel.instrument import InstrumentId
 from services.mesh.access.caller import Caller
@@ -153,6 +153,11 @@ async def test_what_a_venue_keeps_is_recorded_twice() -> None:
         async with asked(notes, Change("auction", "X")):
             raise not_found("UNKNOWN_INSTRUMENT", "no")
     assert notes.changes[-1].refused == "UNKNOWN_INSTRUMENT"
+    with pytest.raises(CodedError):
+        async with asked(notes, Change("auction", "Y")):
+            raise unavailable("VENUE_UNAVAILABLE", "the venue does not answer")
+    # It may have been done: nobody says that it was refused, and nothing has changed.
+    assert [(each.asked, each.refused) for each in notes.changes if each.entity_id == "Y"] == [(True, "")]
     notes.broken = True
     reached = False
     with pytest.raises(CodedError, match="store"):

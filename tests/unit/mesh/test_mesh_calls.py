@@ -14,7 +14,7 @@ from ordermesh.broker.v1 import routing_service_pb2, routing_service_pb2_grpc
 from ordermesh.event.v1 import event_log_service_pb2 as pb
 from ordermesh.event.v1 import event_log_service_pb2_grpc as rpc
 from services.kernel.errors import CodedError, ErrorKind, unavailable
-from services.mesh.context import TRACEPARENT, current_call
+from services.mesh.context import AUTHORIZATION, TRACEPARENT, current_call, served_call
 from services.mesh.interceptors.base import Method
 from services.mesh.interceptors.calls import CallInterceptor
 from tests.fakes.mesh_servicers import SERVICE, Echo, Log, drain
@@ -109,6 +109,20 @@ async def test_a_call_that_arrives_too_late_is_refused_at_once() -> None:
         await CallInterceptor().wrap_unary(method, answer)(None, context)
     with pytest.raises(CodedError, match="DEADLINE_EXCEEDED"):
         await anext(CallInterceptor().wrap_stream(method, stream)(None, context))
+
+
+@pytest.mark.parametrize(("shown", "taken"), [((), None), (("Bearer x",), "Bearer x"), (("Bearer x", "Bearer x"), "")])
+async def test_who_shows_two_things_shows_none(log: Log, stub: Any, shown: tuple[str, ...], taken: str | None) -> None:
+    """Nobody guesses which of them is meant."""
+    seen: list[str | None] = []
+
+    async def look(_: pb.ReadEventsRequest) -> pb.ReadEventsResponse:
+        seen.append(served_call().authorization)
+        return pb.ReadEventsResponse()
+
+    log.answer = look
+    await stub.ReadEvents(pb.ReadEventsRequest(), metadata=[(AUTHORIZATION, each) for each in shown])
+    assert seen == [taken]
 
 
 async def test_a_call_that_takes_too_long_is_given_up(log: Log, stub: Any) -> None:

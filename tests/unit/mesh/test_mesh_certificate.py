@@ -105,7 +105,7 @@ class Waiting(Log):
         super().__init__()
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def ReadEvents(self, request: Any, context: Any) -> log_pb.ReadEventsResponse:  # noqa: N802
+    async def ReadEvents(self, request: Any, context: Any) -> log_pb.ReadEventsResponse:  # noqa: N802 - the contract's name
         self.asked.set()
         await self.go_on.wait()
         return log_pb.ReadEventsResponse(last_sequence=1)

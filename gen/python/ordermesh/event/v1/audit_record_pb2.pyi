@@ -34,8 +34,8 @@ class _AuditOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditOut
     AUDIT_OUTCOME_REFUSED: _AuditOutcome.ValueType  # 2
     """It was refused, and nothing has changed but what the record says."""
     AUDIT_OUTCOME_ASKED: _AuditOutcome.ValueType  # 3
-    """It was asked of a venue, which keeps such changes itself. Another record says what came of it, unless the service stopped
-    in between.
+    """It was asked of a venue, which keeps such changes itself. Another record says what came of it, unless nobody knows: the venue
+    did not answer, or the call ended before it did.
     """
 
 class AuditOutcome(_AuditOutcome, metaclass=_AuditOutcomeEnumTypeWrapper):
@@ -48,8 +48,8 @@ AUDIT_OUTCOME_DONE: AuditOutcome.ValueType  # 1
 AUDIT_OUTCOME_REFUSED: AuditOutcome.ValueType  # 2
 """It was refused, and nothing has changed but what the record says."""
 AUDIT_OUTCOME_ASKED: AuditOutcome.ValueType  # 3
-"""It was asked of a venue, which keeps such changes itself. Another record says what came of it, unless the service stopped
-in between.
+"""It was asked of a venue, which keeps such changes itself. Another record says what came of it, unless nobody knows: the venue
+did not answer, or the call ended before it did.
 """
 Global___AuditOutcome: _TypeAlias = AuditOutcome  # noqa: Y015
 

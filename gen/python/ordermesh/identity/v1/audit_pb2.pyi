@@ -203,7 +203,7 @@ class VerifyAuditRequest(_message.Message):
     after_hash: _builtins.str
     """Hash that the record at this place had when it was verified before. Empty: as the chain says it is."""
     limit: _builtins.int
-    """Most records to verify, up to 20000. 0: 10000."""
+    """Most records to verify, up to 20000; fewer are when they take long. 0: 10000."""
     order_log: _builtins.bool
     """True: also that the order log is what the digests in the chain say. Fails with SERVICE_UNAVAILABLE when it cannot be read."""
     def __init__(
