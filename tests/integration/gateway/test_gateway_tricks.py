@@ -124,7 +124,8 @@ def test_a_method_is_what_the_request_line_says(
     assert type(upstream.seen.requests[-1]).__name__ == "GetOrderRequest"
 
 
-SMUGGLED = "GET /api/v1/orders HTTP/1.1\r\nhost: x\r\n\r\n"
+HIDDEN = "hidden"
+SMUGGLED = f"GET /api/v1/orders?account_id={HIDDEN} HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -147,13 +148,13 @@ SMUGGLED = "GET /api/v1/orders HTTP/1.1\r\nhost: x\r\n\r\n"
 )
 def test_a_request_holds_no_other(guarded: Gateway, signer: Signer, upstream: Upstream, head: str) -> None:
     """Where a request ends is said once and clearly, or the connection ends with it: nothing is hidden in a body."""
-    before = len(upstream.seen.requests)
     shown = f"authorization: Bearer {signer.token()}\r\n"
     answer = raw(
         guarded, f"POST /.well-known/jwks.json HTTP/1.1\r\nhost: x\r\n{head}{SMUGGLED.replace('host', shown + 'host')}"
     )
     assert len(statuses(answer)) <= 1 or 200 not in statuses(answer), answer
-    assert len(upstream.seen.requests) == before
+    # Not how many there are: one that another test has let go may come in late.
+    assert not [each for each in upstream.seen.requests if getattr(each, "account_id", "") == HIDDEN]
 
 
 def test_two_tokens_give_no_more_than_one(guarded: Gateway, signer: Signer, upstream: Upstream) -> None:
