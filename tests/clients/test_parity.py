@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -207,7 +208,7 @@ async def test_a_deadline_that_has_passed_is_told_alike(caller: Caller, tokens: 
 
 
 async def test_who_tries_too_often_is_told_when_to_come_again(caller: Caller, rest: httpx.AsyncClient) -> None:
-    """By RetryInfo, in every way."""
+    """By RetryInfo, in every way; over REST by the header, too."""
     name = f"u-{uuid.uuid4().hex[:12]}"
     body = {"username": name, "password": NEW_PASSWORD, "environment": "ENVIRONMENT_SIMULATION"}
     assert (await rest.post("/api/v1/auth/register", json=body)).status_code == 200
@@ -215,5 +216,7 @@ async def test_who_tries_too_often_is_told_when_to_come_again(caller: Caller, re
     # Until a pause is long enough for all ways.
     tried = [await rest.post("/api/v1/auth/login", json=wrong) for _ in range(10)]
     assert tried[-1].status_code == 429, tried[-1].text
+    delay = tried[-1].json()["details"][-1]["retry_delay"]
+    assert tried[-1].headers["retry-after"] == str(math.ceil(float(delay.rstrip("s")))), delay
     answers = await refused(caller, "Login", "", wrong, 8, "TOO_MANY_ATTEMPTS")
     assert all("retry_delay" in each.details["google.rpc.RetryInfo"] for each in answers)

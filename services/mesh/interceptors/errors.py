@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import grpc
 import structlog
@@ -16,6 +17,8 @@ from services.mesh.context import current_call
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
 from services.mesh.names import Attribute, Key
 from services.mesh.status import CODE_OF_KIND, DETAILS_KEY, to_status
+
+_RETRY_AFTER: Final = "retry-after"
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -55,8 +58,11 @@ class ErrorInterceptor:
         coded = self._coded(method, error)
         trace.get_current_span().set_attribute(Attribute.REASON, coded.reason)
         status = to_status(coded)
-        details = ((DETAILS_KEY, status.SerializeToString()),)
-        await context.abort(CODE_OF_KIND[coded.kind], coded.message, details)
+        told: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
+        if coded.retry_after_seconds is not None:
+            # What `RetryInfo` says in the details, for readers of HTTP: the header has whole seconds (RFC 9110).
+            told.append((_RETRY_AFTER, str(math.ceil(coded.retry_after_seconds))))
+        await context.abort(CODE_OF_KIND[coded.kind], coded.message, tuple(told))
 
     def _coded(self, method: Method, error: Exception) -> CodedError:
         match error:

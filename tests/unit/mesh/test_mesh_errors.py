@@ -46,7 +46,9 @@ async def test_any_client_can_read_the_details(log: Log, served: Serving) -> Non
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await rpc.EventLogServiceStub(channel).ReadEvents(pb.ReadEventsRequest())
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    status = status_pb2.Status.FromString(dict(caught.value.trailing_metadata() or ())[DETAILS_KEY])
+    told = dict(caught.value.trailing_metadata() or ())
+    assert told["retry-after"] == "1"
+    status = status_pb2.Status.FromString(told[DETAILS_KEY])
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     assert status.details[0].Unpack(info)
     assert (info.reason, info.domain) == ("OVERLOADED", DOMAIN)
