@@ -89,6 +89,13 @@ class Database:
                     driver = await _driver(borrowed)
                 try:
                     yield driver
+                except Exception:
+                    raise
+                except BaseException:
+                    # Broken off, perhaps within a statement: a BEGIN that the server carries out all the same would be
+                    # found by whoever borrows the connection next.
+                    driver.terminate()
+                    raise
                 finally:
                     if driver.is_closed():
                         await borrowed.invalidate()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import asyncpg
 from sqlalchemy import exc
 
-from services.kernel.errors import CodedError, unavailable
+from services.kernel.errors import INVALID_FIELD, CodedError, invalid, unavailable
 
 REASON = "STORE_UNAVAILABLE"
 RETRY_AFTER_SECONDS = 1.0
@@ -29,8 +29,11 @@ _LOST = (
 
 
 def store_error(error: BaseException) -> CodedError | None:
-    """Returns the coded error for a store that does not answer or cannot write; None when the fault is another."""
+    """Returns the coded error for a store that cannot answer, write, or hold a text; None when the fault is another."""
     for cause in _causes(error):
+        if isinstance(cause, asyncpg.CharacterNotInRepertoireError):
+            # Only text that a caller sent can be such: the store has none, and no field that it would be missing from.
+            return invalid(INVALID_FIELD, "a text holds the character NUL, which no text here does")
         if isinstance(cause, _LOST):
             return unavailable(REASON, "the store does not answer now", retry_after_seconds=RETRY_AFTER_SECONDS)
     return None
@@ -38,7 +41,10 @@ def store_error(error: BaseException) -> CodedError | None:
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Raises STORE_UNAVAILABLE in place of what a lost, full or read-only store raises within."""
+    """Raises STORE_UNAVAILABLE in place of what a lost, full or read-only store raises within.
+
+    A text with NUL in it, which Postgres has no place for, is INVALID_FIELD.
+    """
     try:
         yield
     except CodedError:

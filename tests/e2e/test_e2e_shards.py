@@ -160,7 +160,7 @@ async def test_a_call_that_names_its_account_goes_to_its_shard_at_once(
         for account_id in accounts:
             headers = {"x-ordermesh-account": account_id} if named else {}
             answer = await rest.get("/api/v1/orders", params={"account_id": account_id}, headers=headers)
-            assert answer.status_code == 200
+            assert answer.status_code == 200, answer.text
         return await passed_on(rest) - before
 
     assert await lists(named=True) == 0

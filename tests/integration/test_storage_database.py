@@ -136,6 +136,49 @@ async def test_a_connection_comes_back_to_the_pool_clean(database: Database) -> 
     assert await rows(database) == [1]
 
 
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_transaction_that_is_broken_off_while_it_begins_leaves_none_open(
+    database: Database, postgres_url: str, turns: int
+) -> None:
+    """Whenever a user is cancelled, also within BEGIN, the next user of the connection can begin a transaction."""
+    async with Database(postgres_url, database.schema, PoolOptions(size=1, overflow=0)) as single:
+        await rows(single)
+        beginning = asyncio.create_task(_note(single, 7))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        beginning.cancel()
+        await asyncio.wait([beginning])
+        # By the time of an answer on the same connection, the server has begun, too.
+        await rows(single)
+        await _note(single, 8)
+        assert 8 in await rows(database)
+
+
+async def _note(database: Database, number: int) -> None:
+    async with database.transaction() as connection:
+        await connection.execute("insert into notes values ($1, 'noted')", number)
+
+
+async def test_a_text_that_postgres_cannot_hold_is_the_callers_fault(database: Database) -> None:
+    """NUL within a text, by the driver and by a session, is invalid input."""
+    with pytest.raises(CodedError, match="NUL") as by_driver:
+        await _text_length(database, "a\0b")
+    with pytest.raises(CodedError, match="NUL") as by_session:
+        await _text_length_by_session(database, "a\0b")
+    assert by_driver.value.kind is by_session.value.kind is ErrorKind.INVALID
+    assert await _text_length(database, "ab") == await _text_length_by_session(database, "ab") == 2
+
+
+async def _text_length(database: Database, content: str) -> int:
+    async with database.connection() as connection:
+        return int(await connection.fetchval("select length($1::text)", content))
+
+
+async def _text_length_by_session(database: Database, content: str) -> int:
+    async with database.unit_of_work() as session:
+        return int((await session.execute(text("select length(cast(:it as text))"), {"it": content})).scalar_one())
+
+
 async def _until_it_sleeps(database: Database) -> None:
     query = "select 1 from pg_stat_activity where query = 'select pg_sleep(30)' and state = 'active'"
     async with asyncio.timeout(10), database.connection() as connection:

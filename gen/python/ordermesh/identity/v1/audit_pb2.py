@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ordermesh.event.v1 import audit_record_pb2 as ordermesh_dot_event_dot_v1_dot_audit__record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ordermesh/identity/v1/audit.proto\x12\x15ordermesh.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%ordermesh/event/v1/audit_record.proto\"s\n\nAuditEntry\x12/\n\x06record\x18\x01 \x01(\x0b\x32\x1f.ordermesh.event.v1.AuditRecord\x12\x15\n\rprevious_hash\x18\x02 \x01(\t\x12\x0c\n\x04hash\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\"\xd2\x02\n\x17ListAuditRecordsRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1c\n\x0b\x65ntity_type\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\tentity_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x1b\n\naccount_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x17\n\x06source\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\nrequest_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12(\n\x04\x66rom\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\t \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x18ListAuditRecordsResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.ordermesh.identity.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x15GetAuditRecordRequest\x12$\n\x08sequence\x18\x01 \x01(\x04\x42\x12\xbaH\x0f\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\xc8\x01\x01\"J\n\x16GetAuditRecordResponse\x12\x30\n\x05\x65ntry\x18\x01 \x01(\x0b\x32!.ordermesh.identity.v1.AuditEntry\"\x98\x01\n\x12VerifyAuditRequest\x12\'\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12,\n\nafter_hash\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{64})?$\x12\x18\n\x05limit\x18\x03 \x01(\rB\t\xbaH\x06*\x04\x18\xa0\x9c\x01\x12\x11\n\torder_log\x18\x04 \x01(\x08\"\xd6\x01\n\nAuditFault\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.ordermesh.identity.v1.AuditFault.Kind\x12\x0c\n\x04text\x18\x03 \x01(\t\"r\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_MISSING\x10\x01\x12\x10\n\x0cKIND_CHANGED\x10\x02\x12\x14\n\x10KIND_SEAL_BROKEN\x10\x03\x12\x1a\n\x16KIND_ORDER_LOG_CHANGED\x10\x04\"\xa9\x01\n\x13VerifyAuditResponse\x12\x30\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32!.ordermesh.identity.v1.AuditFault\x12\x19\n\x11verified_sequence\x18\x02 \x01(\x04\x12\x15\n\rverified_hash\x18\x03 \x01(\t\x12\x15\n\rlast_sequence\x18\x04 \x01(\x04\x12\x17\n\x0fsealed_sequence\x18\x05 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ordermesh/identity/v1/audit.proto\x12\x15ordermesh.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%ordermesh/event/v1/audit_record.proto\"s\n\nAuditEntry\x12/\n\x06record\x18\x01 \x01(\x0b\x32\x1f.ordermesh.event.v1.AuditRecord\x12\x15\n\rprevious_hash\x18\x02 \x01(\t\x12\x0c\n\x04hash\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\"\x90\x04\n\x17ListAuditRecordsRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x42\n\x0b\x65ntity_type\x18\x02 \x01(\tB-\xbaH*r(\x18@2$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12\x41\n\tentity_id\x18\x03 \x01(\tB.\xbaH+r)\x18\x80\x02\x32$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12\x41\n\naccount_id\x18\x04 \x01(\tB-\xbaH*r(\x18@2$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12=\n\x06source\x18\x05 \x01(\tB-\xbaH*r(\x18@2$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12\x41\n\nrequest_id\x18\x06 \x01(\tB-\xbaH*r(\x18@2$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$\x12(\n\x04\x66rom\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\t \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"g\n\x18ListAuditRecordsResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.ordermesh.identity.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\x15GetAuditRecordRequest\x12$\n\x08sequence\x18\x01 \x01(\x04\x42\x12\xbaH\x0f\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\xc8\x01\x01\"J\n\x16GetAuditRecordResponse\x12\x30\n\x05\x65ntry\x18\x01 \x01(\x0b\x32!.ordermesh.identity.v1.AuditEntry\"\x98\x01\n\x12VerifyAuditRequest\x12\'\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12,\n\nafter_hash\x18\x02 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{64})?$\x12\x18\n\x05limit\x18\x03 \x01(\rB\t\xbaH\x06*\x04\x18\xa0\x9c\x01\x12\x11\n\torder_log\x18\x04 \x01(\x08\"\xd6\x01\n\nAuditFault\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.ordermesh.identity.v1.AuditFault.Kind\x12\x0c\n\x04text\x18\x03 \x01(\t\"r\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_MISSING\x10\x01\x12\x10\n\x0cKIND_CHANGED\x10\x02\x12\x14\n\x10KIND_SEAL_BROKEN\x10\x03\x12\x1a\n\x16KIND_ORDER_LOG_CHANGED\x10\x04\"\xa9\x01\n\x13VerifyAuditResponse\x12\x30\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32!.ordermesh.identity.v1.AuditFault\x12\x19\n\x11verified_sequence\x18\x02 \x01(\x04\x12\x15\n\rverified_hash\x18\x03 \x01(\t\x12\x15\n\rlast_sequence\x18\x04 \x01(\x04\x12\x17\n\x0fsealed_sequence\x18\x05 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,15 +37,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['entity_type']._loaded_options = None
-  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['entity_type']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['entity_type']._serialized_options = b'\272H*r(\030@2$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$'
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['entity_id']._loaded_options = None
-  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['entity_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['entity_id']._serialized_options = b'\272H+r)\030\200\0022$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$'
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['account_id']._loaded_options = None
-  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['account_id']._serialized_options = b'\272H*r(\030@2$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$'
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['source']._loaded_options = None
-  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['source']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['source']._serialized_options = b'\272H*r(\030@2$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$'
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H*r(\030@2$^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]*$'
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\005*\003\030\350\007'
   _globals['_LISTAUDITRECORDSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -61,19 +61,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITENTRY']._serialized_start=161
   _globals['_AUDITENTRY']._serialized_end=276
   _globals['_LISTAUDITRECORDSREQUEST']._serialized_start=279
-  _globals['_LISTAUDITRECORDSREQUEST']._serialized_end=617
-  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_start=619
-  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_end=722
-  _globals['_GETAUDITRECORDREQUEST']._serialized_start=724
-  _globals['_GETAUDITRECORDREQUEST']._serialized_end=785
-  _globals['_GETAUDITRECORDRESPONSE']._serialized_start=787
-  _globals['_GETAUDITRECORDRESPONSE']._serialized_end=861
-  _globals['_VERIFYAUDITREQUEST']._serialized_start=864
-  _globals['_VERIFYAUDITREQUEST']._serialized_end=1016
-  _globals['_AUDITFAULT']._serialized_start=1019
-  _globals['_AUDITFAULT']._serialized_end=1233
-  _globals['_AUDITFAULT_KIND']._serialized_start=1119
-  _globals['_AUDITFAULT_KIND']._serialized_end=1233
-  _globals['_VERIFYAUDITRESPONSE']._serialized_start=1236
-  _globals['_VERIFYAUDITRESPONSE']._serialized_end=1405
+  _globals['_LISTAUDITRECORDSREQUEST']._serialized_end=807
+  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_start=809
+  _globals['_LISTAUDITRECORDSRESPONSE']._serialized_end=912
+  _globals['_GETAUDITRECORDREQUEST']._serialized_start=914
+  _globals['_GETAUDITRECORDREQUEST']._serialized_end=975
+  _globals['_GETAUDITRECORDRESPONSE']._serialized_start=977
+  _globals['_GETAUDITRECORDRESPONSE']._serialized_end=1051
+  _globals['_VERIFYAUDITREQUEST']._serialized_start=1054
+  _globals['_VERIFYAUDITREQUEST']._serialized_end=1206
+  _globals['_AUDITFAULT']._serialized_start=1209
+  _globals['_AUDITFAULT']._serialized_end=1423
+  _globals['_AUDITFAULT_KIND']._serialized_start=1309
+  _globals['_AUDITFAULT_KIND']._serialized_end=1423
+  _globals['_VERIFYAUDITRESPONSE']._serialized_start=1426
+  _globals['_VERIFYAUDITRESPONSE']._serialized_end=1595
 # @@protoc_insertion_point(module_scope)
