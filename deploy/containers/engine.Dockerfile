@@ -11,7 +11,7 @@ RUN cmake -S services/engine -B build -G Ninja -DCMAKE_BUILD_TYPE=Release && cma
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libgrpc++1.51 libprotobuf32 \
-  && rm -rf /var/lib/apt/lists/* && useradd --system --user-group ordermesh \
+  && rm -rf /var/lib/apt/lists/* && useradd --system --user-group --uid 10001 ordermesh \
   && install -d -o ordermesh -g ordermesh /journal
 COPY --from=build /ordermesh/build/ordermesh-engine /usr/local/bin/
 USER ordermesh

