@@ -15,7 +15,6 @@ from tests.fakes.gateway_upstream import SILENT_ACCOUNT, Upstream
 from tests.integration.gateway.answers import ORDER, reason
 from tests.integration.gateway.conftest import Gateway, settings_for, until
 
-
 BUSY_SECONDS = 6.0
 """Longer than services are silent when the machine has too much to do."""
 
