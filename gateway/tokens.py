@@ -20,9 +20,10 @@ KEYS_PATH = "/.well-known/jwks.json"
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3"
 _MANAGER = "type.googleapis.com/envoy.extensions.filters.network"
 _SKEW_SECONDS = 5
-# Whoever calls before there are keys asks for them, each by itself. More than these at a time would keep
-# IdentityService from answering any within the time that they wait; the rest are told to come again.
-_MOST_CONNECTIONS, _MOST_ASKING = 4, 50
+# Whoever calls before there are keys asks for them, each by itself. As many as there are connections ask at a time:
+# thousands would keep IdentityService from answering any within the time that they wait. The others wait for their
+# turn, and those beyond are told to come again.
+_MOST_CONNECTIONS, _MOST_ASKING = 4, 500
 # A verified token is remembered: an ECDSA signature costs a tenth of a millisecond, and a client sends one many times.
 _REMEMBERED = 10_000
 

@@ -22,7 +22,7 @@ from tests.fakes.signer import Signer
 from tests.integration.gateway.answers import ORDER, detail, reason
 from tests.integration.gateway.conftest import Gateway, settings_for, until
 
-RUSH = 200
+RUSH = 700
 MOST_ASKING = 6
 """Connections by which callers ask, one by which Envoy itself does, and one that is being given up."""
 PLACE_ORDER = "/ordermesh.order.v1.OrderService/PlaceOrder"
