@@ -13,6 +13,9 @@ from gateway.upstream_tls import transport_socket
 _MOST_STREAMS = 100_000
 # Connections to a service, each with as many streams as it takes; and requests that wait for one to be made.
 _MOST_CONNECTIONS, _MOST_PENDING = 64, 2_000
+# A connection is one only after its handshake, and a busy service takes its time for that; one that is refused is known
+# at once. As long as services wait for each other.
+_CONNECT_TIMEOUT = "5s"
 # Requests that may be sent again at a time: no storm of them follows a shard's end.
 _MOST_RETRIES = 100
 # A shard that takes no connections, or answers nothing but UNAVAILABLE, is spared for some seconds, though its health
@@ -35,8 +38,9 @@ ORDER = "order"
 # Metadata by which a call finds the shard that it names, and the namespace in which Envoy looks for it.
 SHARD = "shard"
 SUBSETS = "envoy.lb"
-# A service that comes back is used again within this time.
+# A service that comes back is used again within this time, and one that takes no connection is spared after two of it.
 _HEALTH_INTERVAL = "0.5s"
+_MOST_UNHEALTHY = 2
 
 
 def clusters(settings: Settings, secrets: Path | None = None) -> list[dict[str, Any]]:
@@ -104,12 +108,13 @@ def _service_cluster(settings: Settings, area: str, address: Address) -> dict[st
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "health_checks": [
             {
-                "timeout": "2s",
+                # To be busy is not to be away: who does not answer this in time would not answer a call in its time.
+                "timeout": f"{settings.unary_timeout_seconds}s",
                 "interval": _HEALTH_INTERVAL,
                 "no_traffic_interval": _HEALTH_INTERVAL,
                 "no_traffic_healthy_interval": _HEALTH_INTERVAL,
                 "unhealthy_interval": _HEALTH_INTERVAL,
-                "unhealthy_threshold": 2,
+                "unhealthy_threshold": _MOST_UNHEALTHY,
                 "healthy_threshold": 1,
                 "grpc_health_check": {},
             }
@@ -135,7 +140,7 @@ def _cluster(name: str, address: Address) -> dict[str, Any]:
         # Names, not only numbers: containers find each other by name, and a restarted one has a new number.
         "type": "STRICT_DNS",
         "dns_lookup_family": "V4_PREFERRED",
-        "connect_timeout": "1s",
+        "connect_timeout": _CONNECT_TIMEOUT,
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
         "load_assignment": _assignment(name, [_endpoint(address)]),
     }

@@ -20,6 +20,10 @@ KEYS_PATH = "/.well-known/jwks.json"
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3"
 _MANAGER = "type.googleapis.com/envoy.extensions.filters.network"
 _SKEW_SECONDS = 5
+# Whoever calls before there are keys asks for them, each by itself. As many as there are connections ask at a time:
+# thousands would keep IdentityService from answering any within the time that they wait. The others wait for their
+# turn, and those beyond are told to come again.
+_MOST_CONNECTIONS, _MOST_ASKING = 4, 500
 # A verified token is remembered: an ECDSA signature costs a tenth of a millisecond, and a client sends one many times.
 _REMEMBERED = 10_000
 
@@ -86,10 +90,16 @@ def keys_listener(transcoder: dict[str, Any], router: dict[str, Any]) -> dict[st
 def keys_cluster() -> dict[str, Any]:
     """The way from the token check to that listener."""
     address = {"envoy_internal_address": {"server_listener_name": KEYS}}
+    most = {
+        "max_connections": _MOST_CONNECTIONS,
+        "max_requests": _MOST_ASKING,
+        "max_pending_requests": _MOST_ASKING,
+    }
     return {
         "name": KEYS,
         "type": "STATIC",
         "connect_timeout": "1s",
+        "circuit_breakers": {"thresholds": [most]},
         "load_assignment": {
             "cluster_name": KEYS,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],

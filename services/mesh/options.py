@@ -27,13 +27,25 @@ _BOTH: Final[Options] = (
     ("grpc.http2.max_pings_without_data", 0),
 )
 
+MOST_STREAMS: Final = 100_000
+"""Calls of one connection at once, and calls of one method that the process has not got to yet."""
+MOST_UNREAD_SECONDS: Final = 300
+"""How long such a call may wait. One with a deadline ends by it long before."""
+
 SERVER_OPTIONS: Final[Options] = (
     *_BOTH,
     ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MILLISECONDS),
     ("grpc.so_reuseport", 0),
-    ("grpc.max_concurrent_streams", 100_000),
+    ("grpc.max_concurrent_streams", MOST_STREAMS),
+    ("grpc.server.max_pending_requests", MOST_STREAMS),
+    ("grpc.server.max_pending_requests_hard_limit", MOST_STREAMS),
+    ("grpc.server_max_unrequested_time_in_server", MOST_UNREAD_SECONDS),
 )
-"""Two processes never share a port by accident, and one connection may hold ten thousand streams."""
+"""Two processes never share a port by accident, and one connection may hold ten thousand streams.
+
+What comes faster than a process gets to it waits. By itself gRPC lets 1,000 calls wait, ends some beyond, all beyond
+3,000 and each after 30 s, and tells CANCELLED: to a caller that has canceled nothing, for a call that it may well make
+again. Which calls are too many the server says itself, by RESOURCE_EXHAUSTED."""
 
 CLIENT_OPTIONS: Final[Options] = (
     *_BOTH,

@@ -36,7 +36,7 @@ from tests.fixtures.usage import usage_of
 
 CONNECTIONS: Final = 100
 AT_ONCE: Final = 200
-"""Streams that are being opened at a time: what is measured is how many are held, not a rush."""
+"""Streams that are being opened at a time. All at once are served, too, but then the reader's own work is measured."""
 PATIENCE_SECONDS: Final = 300.0
 SERVICE, GATEWAY = "marketdata", "gateway"
 
@@ -56,6 +56,15 @@ class World:
         body = order(self.busy, client_order_id=uuid.uuid4().hex, limit_price=f"{100 + number / 100:.2f}", quantity="1")
         answer = await self.rest.post("/api/v1/orders", json=body, headers=bearer(self.token))
         answer.raise_for_status()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Resident memory of each part in MiB: before streams, with the idle ones, and at the end, with all."""
+
+    before: dict[str, float]
+    held: dict[str, float]
+    peak: dict[str, float]
 
 
 @asynccontextmanager
@@ -97,30 +106,54 @@ async def measure_held_streams(
         tasks: list[asyncio.Task[None]] = []
         stack.callback(lambda: [task.cancel() for task in tasks])
         stubs = [MarketDataServiceStub(await stack.enter_async_context(_channel(here))) for _ in range(CONNECTIONS)]
-        before = {part: usage_of(here.mesh, part).resident_mib for part in (SERVICE, GATEWAY)}
-        request = market_data_service_pb2.StreamQuotesRequest(instruments=[here.quiet])
-        request.heartbeat_interval.seconds = 60
+        clock, before = asyncio.get_running_loop().time, _memory(here)
+        began = clock()
         for number in range(idle):
-            tasks.append(asyncio.create_task(read_grpc(stubs[number % CONNECTIONS], request, here.token, bystanders)))
+            coroutine = read_grpc(stubs[number % CONNECTIONS], _request(here.quiet), here.token, bystanders)
+            tasks.append(asyncio.create_task(coroutine))
             await _until_open(bystanders, number + 1 - AT_ONCE)
         await _until_open(bystanders, idle)
-        held = {part: usage_of(here.mesh, part).resident_mib for part in before}
-        request = market_data_service_pb2.StreamQuotesRequest(instruments=[here.busy])
-        request.heartbeat_interval.seconds = 60
+        held = _memory(here)
         for number in range(active):
-            by_grpc = read_grpc(stubs[number % CONNECTIONS], request, here.token, readers)
-            by_events = read_events(here.mesh.address(GATEWAY), here.busy, here.token, readers)
-            coroutine, other = (by_grpc, by_events) if number % 2 else (by_events, by_grpc)
-            other.close()
-            tasks.append(asyncio.create_task(coroutine))
+            tasks.append(asyncio.create_task(_reading(here, number, stubs[number % CONNECTIONS], readers)))
             await _until_open(readers, number + 1 - AT_ONCE)
         await _until_open(readers, active)
+        seconds_to_open = clock() - began
         changes = await _tick(here, seconds, rate)
         await _until_told(readers, changes * active)
-        peak = {part: usage_of(here.mesh, part).resident_mib for part in before}
+        memory = Memory(before, held, _memory(here))
         if bystanders.ended or readers.ended:
             raise RuntimeError(f"streams have ended: {[*bystanders.ended, *readers.ended][:3]}")
-    return _figures(idle, active, rate, readers.latencies, before, held, peak)
+    opened = Figure(
+        "held streams: time to open all",
+        seconds_to_open,
+        "s",
+        f"{(idle + active) / seconds_to_open:,.0f}/s, {bystanders.refused + readers.refused} asked for again",
+    )
+    return [
+        Figure("streams held through the gateway", idle + active, "streams", f"{active:,} of them active"),
+        opened,
+        *_figures_of_memory(memory, idle),
+        *_figures_of_latency(readers.latencies, f"{rate:g} changes/s to {active:,} streams"),
+    ]
+
+
+async def _reading(here: World, number: int, stub: MarketDataServiceStub, readers: Readers) -> None:
+    """Reads the busy instrument: every other one over gRPC, the others as events."""
+    if number % 2:
+        await read_events(here.mesh.address(GATEWAY), here.busy, here.token, readers)
+    else:
+        await read_grpc(stub, _request(here.busy), here.token, readers)
+
+
+def _request(instrument: str) -> market_data_service_pb2.StreamQuotesRequest:
+    request = market_data_service_pb2.StreamQuotesRequest(instruments=[instrument])
+    request.heartbeat_interval.seconds = 60
+    return request
+
+
+def _memory(here: World) -> dict[str, float]:
+    return {part: usage_of(here.mesh, part).resident_mib for part in (SERVICE, GATEWAY)}
 
 
 def _channel(here: World) -> grpc.aio.Channel:
@@ -136,8 +169,9 @@ async def _until_open(readers: Readers, count: int) -> None:
 
 
 async def _until_told(readers: Readers, count: int) -> None:
+    """Waits until all changes were told; a reader may be told of the newest alone, and of how many that stands for."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(readers.latencies) < count:
+        while readers.told < count:
             await asyncio.sleep(0.1)
 
 
@@ -150,29 +184,24 @@ async def _tick(here: World, seconds: float, rate: float) -> int:
     return count
 
 
-def _figures(
-    idle: int,
-    active: int,
-    rate: float,
-    latencies: Sequence[float],
-    before: dict[str, float],
-    held: dict[str, float],
-    peak: dict[str, float],
-) -> list[Figure]:
-    figures = [Figure("streams held through the gateway", idle + active, "streams", f"{active:,} of them active")]
+def _figures_of_memory(memory: Memory, idle: int) -> list[Figure]:
+    figures: list[Figure] = []
     for part, title in ((GATEWAY, "Envoy"), (SERVICE, "MarketDataService")):
-        each = (held[part] - before[part]) * 1024 / idle
+        each = (memory.held[part] - memory.before[part]) * 1024 / idle
         goal, reached = ("<= 60", each <= 60) if part == SERVICE else ("", None)
+        without = f"without streams {memory.before[part]:,.0f} MiB"
         figures += [
             Figure(f"{title}: memory of an idle stream", each, "KiB", goal=goal, reached=reached),
-            Figure(f"{title}: memory with all", peak[part], "MiB", f"without streams {before[part]:,.0f} MiB"),
+            Figure(f"{title}: memory with all", memory.peak[part], "MiB", without),
         ]
-    beside = f"{rate:g} changes/s to {active:,} streams"
-    figures += [
+    return figures
+
+
+def _figures_of_latency(latencies: Sequence[float], beside: str) -> list[Figure]:
+    return [
         Figure(f"held streams: quote, engine to reader, {name}", percentile(latencies, share), "ms", beside)
         for name, share in (("p50", 0.5), ("p99", 0.99))
     ]
-    return figures
 
 
 def main(arguments: Sequence[str]) -> int:

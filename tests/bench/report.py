@@ -13,6 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+WHOLE = 1000
+"""Figures from here on are shown without a fraction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -68,7 +71,8 @@ def show(results: Sequence[Figure | Skipped], console: Console) -> None:
             continue
         reached = {None: "", True: "[green]yes", False: "[red]no"}[result.reached]
         ratio = "" if result.ratio is None else f"{result.ratio:.2f}"
-        table.add_row(result.name, f"{result.value:,.4g} {result.unit}", result.beside, ratio, result.goal, reached)
+        value = f"{result.value:,.0f}" if abs(result.value) >= WHOLE else f"{result.value:.4g}"
+        table.add_row(result.name, f"{value} {result.unit}", result.beside, ratio, result.goal, reached)
     console.print(table)
 
 

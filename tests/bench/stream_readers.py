@@ -20,17 +20,22 @@ class Readers:
 
     Attributes:
         latencies: Milliseconds from the engine's taking of an order to a reader's reading of the quote that it made.
+        told: Changes that quotes told of, those that were folded into a later one among them.
         open: Streams that have begun.
+        refused: How often one was refused for the moment, and asked for again.
         ended: Streams that have ended, which none should.
     """
 
     latencies: list[float] = field(default_factory=list)
+    told: int = 0
     open: int = 0
+    refused: int = 0
     ended: list[str] = field(default_factory=list)
 
-    def saw(self, venue_seconds: float) -> None:
-        """Takes note of a quote."""
+    def saw(self, venue_seconds: float, folded: int) -> None:
+        """Takes note of a quote, and of how many it stands for beside itself."""
         self.latencies.append((time.time() - venue_seconds) * 1000)
+        self.told += 1 + folded
 
 
 async def read_grpc(stub: Any, request: Any, token: str, readers: Readers) -> None:
@@ -44,10 +49,11 @@ async def read_grpc(stub: Any, request: Any, token: str, readers: Readers) -> No
                     readers.open += 1
                 elif opened:
                     for quote in response.update.quotes:
-                        readers.saw(quote.venue_time.seconds + quote.venue_time.nanos / 1e9)
+                        readers.saw(quote.venue_time.seconds + quote.venue_time.nanos / 1e9, quote.folded)
             readers.ended.append("by its server")
         except grpc.aio.AioRpcError as error:
             if not opened and error.code() is grpc.StatusCode.UNAVAILABLE:
+                readers.refused += 1
                 await asyncio.sleep(1)
                 continue
             readers.ended.append(f"{error.code().name}: {error.details()}")
@@ -71,7 +77,8 @@ async def read_events(address: str, instrument: str, token: str, readers: Reader
                 readers.open += 1
             elif opened:
                 for quote in item.get("update", {}).get("quotes", ()):
-                    readers.saw(datetime.fromisoformat(_micros(quote["venue_time"])).timestamp())
+                    at = datetime.fromisoformat(_micros(quote["venue_time"]))
+                    readers.saw(at.timestamp(), int(quote["folded"]))
         readers.ended.append("by the gateway")
     finally:
         writer.close()

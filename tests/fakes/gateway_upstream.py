@@ -77,9 +77,7 @@ class MemoryOrderService(order_service_pb2_grpc.OrderServiceServicer):
             shown.setdefault(key, []).append(value if isinstance(value, str) else value.decode("latin-1"))
         self._seen.metadata.append(shown)
         if request.account_id == SILENT_ACCOUNT:
-            ended = threading.Event()
-            if context.add_callback(ended.set):
-                ended.wait()
+            _until_gone(context)
         if request.account_id == REFUSED_ACCOUNT:
             breach = risk_breach_pb2.RiskBreach(limit="10", observed="11", unit="units", text="too large")
             context.abort_with_status(failure(grpc.StatusCode.FAILED_PRECONDITION, "RISK_LIMIT_EXCEEDED", breach))
@@ -138,25 +136,52 @@ def _resumable(told: bool) -> Iterator[order_stream_pb2.StreamOrdersResponse]:
 
 
 class MemoryIdentityService(identity_service_pb2_grpc.IdentityServiceServicer):
-    """Tells the keys that tokens are signed with; may be away."""
+    """Tells the keys that tokens are signed with; may be away, or silent."""
 
     def __init__(self) -> None:
         self.keys: list[signing_key_pb2.JsonWebKey] = []
-        self.away = False
-        self.asked = 0
+        self.away = self.silent = False
+        self.asked = self.waiting = self.most_waiting = 0
+        self._lock = threading.Lock()
 
     def GetJsonWebKeySet(
         self, _request: signing_key_pb2.GetJsonWebKeySetRequest, context: grpc.ServicerContext
     ) -> signing_key_pb2.GetJsonWebKeySetResponse:
         self.asked += 1
+        if self.silent:
+            self._wait(context)
         if self.away:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         return signing_key_pb2.GetJsonWebKeySetResponse(keys=self.keys)
+
+    def _wait(self, context: grpc.ServicerContext) -> None:
+        """Says nothing until the caller has gone."""
+        with self._lock:
+            self.waiting += 1
+            self.most_waiting = max(self.most_waiting, self.waiting)
+        _until_gone(context)
+        with self._lock:
+            self.waiting -= 1
 
     def Login(
         self, _request: authentication_pb2.LoginRequest, _context: grpc.ServicerContext
     ) -> authentication_pb2.LoginResponse:
         return authentication_pb2.LoginResponse()
+
+
+class Health(health.HealthServicer):  # type: ignore[misc]  # the package has no types
+    """The health check; says nothing while it is told to be silent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.silent = False
+
+    def Check(
+        self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
+    ) -> health_pb2.HealthCheckResponse:
+        if self.silent:
+            _until_gone(context)
+        return super().Check(request, context)
 
 
 class Upstream:
@@ -165,7 +190,7 @@ class Upstream:
     def __init__(self, port: int = 0) -> None:
         self.seen = Seen()
         self.identity = MemoryIdentityService()
-        self.health = health.HealthServicer()
+        self.health = Health()
         self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
         order_service_pb2_grpc.add_OrderServiceServicer_to_server(MemoryOrderService(self.seen), self._server)
         identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(self.identity, self._server)
@@ -185,6 +210,12 @@ class Upstream:
         """What the health check says."""
         states = health_pb2.HealthCheckResponse
         self.health.set("", states.SERVING if serving else states.NOT_SERVING)
+
+
+def _until_gone(context: grpc.ServicerContext) -> None:
+    ended = threading.Event()
+    if context.add_callback(ended.set):
+        ended.wait()
 
 
 def _order(request: order_entry_pb2.PlaceOrderRequest) -> order_pb2.Order:

@@ -15,6 +15,9 @@ from tests.fakes.gateway_upstream import SILENT_ACCOUNT, Upstream
 from tests.integration.gateway.answers import ORDER, reason
 from tests.integration.gateway.conftest import Gateway, settings_for, until
 
+BUSY_SECONDS = 6.0
+"""Longer than services are silent when the machine has too much to do."""
+
 
 @pytest.fixture
 def port() -> int:
@@ -76,6 +79,42 @@ def test_a_service_that_is_silent_is_given_up(own_gateway: Gateway, port: int) -
         assert answer.status_code == 504
         assert answer.json()["code"] == 4
         assert reason(answer) == "DEADLINE_EXCEEDED"
+    finally:
+        upstream.stop()
+
+
+def test_a_service_that_is_busy_still_gets_calls(tmp_path: Path) -> None:
+    """What answers neither its health check nor a caller for seconds is not away, and the next caller is served."""
+    upstream = Upstream()
+    upstream.start()
+    gateway = Gateway(tmp_path, settings_for(upstream.port))
+    try:
+        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
+        upstream.health.silent = True
+        with grpc.insecure_channel(gateway.address) as channel:
+            stub = order_service_pb2_grpc.OrderServiceStub(channel)
+            with pytest.raises(grpc.RpcError) as failure:
+                stub.PlaceOrder(order_entry_pb2.PlaceOrderRequest(account_id=SILENT_ACCOUNT), timeout=BUSY_SECONDS)
+            assert failure.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            assert gateway.is_healthy("order")
+            answer = stub.PlaceOrder(order_entry_pb2.PlaceOrderRequest(account_id="demo"))
+        assert answer.order.account_id == "demo"
+    finally:
+        gateway.stop()
+        upstream.stop()
+
+
+def test_a_service_that_hangs_is_spared_in_the_end(own_gateway: Gateway, port: int) -> None:
+    """Silent for twice as long as the longest call, it gets no calls, and gets them again once it answers."""
+    upstream = Upstream(port)
+    upstream.start()
+    url = f"{own_gateway.url}/api/v1/orders"
+    try:
+        until(lambda: own_gateway.is_healthy("order"), "the order service being healthy")
+        upstream.health.silent = True
+        until(lambda: httpx.get(url).status_code == 503, "the service being spared")
+        upstream.health.silent = False
+        until(lambda: httpx.get(url).status_code == 200, "the service answering")
     finally:
         upstream.stop()
 

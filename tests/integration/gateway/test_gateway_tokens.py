@@ -6,6 +6,7 @@ import base64
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -15,12 +16,15 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from ordermesh.identity.v1 import authentication_pb2, identity_service_pb2_grpc
-from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc
+from ordermesh.order.v1 import order_entry_pb2, order_query_pb2, order_service_pb2_grpc
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
 from tests.integration.gateway.answers import ORDER, detail, reason
 from tests.integration.gateway.conftest import Gateway, settings_for, until
 
+RUSH = 700
+MOST_ASKING = 6
+"""Connections by which callers ask, one by which Envoy itself does, and one that is being given up."""
 PLACE_ORDER = "/ordermesh.order.v1.OrderService/PlaceOrder"
 
 
@@ -192,6 +196,34 @@ def test_without_keys_nobody_is_let_in_and_with_them_all_goes_on(
     # And what is known goes on to count.
     upstream.identity.away = True
     assert httpx.get(url, headers=bearer(signer.token("u-2"))).status_code == 200
+
+
+def test_a_rush_before_there_are_keys_does_not_bury_who_tells_them(tmp_path: Path) -> None:
+    """Few of the callers ask at a time, all are told to come again, and all are served once there are keys."""
+    upstream, signer = Upstream(), Signer()
+    upstream.identity.silent, upstream.identity.keys = True, [signer.public]
+    upstream.start()
+    gateway = Gateway(tmp_path, settings_for(upstream.port, enforce_access=True))
+    shown = tuple(bearer(signer.token()).items())
+    request = order_query_pb2.ListOrdersRequest()
+    try:
+        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
+        with grpc.insecure_channel(gateway.address) as channel:
+            orders = order_service_pb2_grpc.OrderServiceStub(channel)
+            asked = [orders.ListOrders.future(request, metadata=shown) for _ in range(RUSH)]
+            assert {each.exception().code() for each in asked} == {grpc.StatusCode.UNAVAILABLE}
+            assert 1 <= upstream.identity.most_waiting <= MOST_ASKING
+            upstream.identity.silent = False
+            until(lambda: _is_served(orders, request, shown), "keys being fetched")
+            asked = [orders.ListOrders.future(request, metadata=shown) for _ in range(RUSH)]
+            assert {each.exception() for each in asked} == {None}
+    finally:
+        gateway.stop()
+        upstream.stop()
+
+
+def _is_served(orders: Any, request: Any, shown: Any) -> bool:
+    return orders.ListOrders.future(request, metadata=shown).exception() is None
 
 
 def test_keys_are_asked_for_again_when_their_time_is_over(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from ordermesh.type.v1.stream_pb2 import Heartbeat
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.client import StreamCall
 from tests.fixtures.serving import serving
+
+RUSH = 2_000
 
 
 class Orders(order_service_pb2_grpc.OrderServiceServicer):
@@ -32,6 +35,18 @@ async def test_a_stream_may_yield_what_is_serialised_already() -> None:
         stub: Any = order_service_pb2_grpc.OrderServiceStub(served.channel)
         got = [message async for message in stub.StreamOrders(StreamOrdersRequest(account_id="demo"))]
     assert [message.heartbeat.sequence for message in got] == [1, 2]
+
+
+async def test_nobody_of_a_rush_is_told_to_have_canceled() -> None:
+    """More streams than gRPC lets wait by itself are opened at once, and each is served."""
+    async with serving(order_service_pb2_grpc.add_OrderServiceServicer_to_server, Orders()) as served:
+        stub: Any = order_service_pb2_grpc.OrderServiceStub(served.channel)
+
+        async def read() -> int:
+            return len([message async for message in stub.StreamOrders(StreamOrdersRequest(account_id="demo"))])
+
+        told = await asyncio.gather(*(read() for _ in range(RUSH)), return_exceptions=True)
+    assert told == [2] * RUSH
 
 
 class Ended:
