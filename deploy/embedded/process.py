@@ -103,7 +103,7 @@ class Process:
     async def wait(self) -> int:
         """Wait for the end of the process and return its exit code (negative: the signal that ended it)."""
         if self._child.returncode is None:
-            await _exited(self._child.pid)
+            await ended(self._child.pid)
             # The process is not reaped yet, so its group id cannot belong to anybody else.
             self.send_to_group(signal.SIGKILL)
         return self._child.wait()
@@ -168,22 +168,22 @@ def tail(path: Path, lines: int, begin: int = 0) -> str:
     return "\n".join(line if len(line) <= WIDEST_LINE else f"{line[:WIDEST_LINE]} ..." for line in last)
 
 
-async def _exited(pid: int) -> None:
-    """Wait until a child process has ended, without reaping it."""
+async def ended(pid: int) -> None:
+    """Wait until a process has ended, without reaping it."""
     loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
+    end: asyncio.Future[None] = loop.create_future()
     descriptor = os.pidfd_open(pid)
     try:
-        loop.add_reader(descriptor, _tell, ended)
-        await ended
+        loop.add_reader(descriptor, _tell, end)
+        await end
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
 
 
-def _tell(ended: asyncio.Future[None]) -> None:
-    if not ended.done():
-        ended.set_result(None)
+def _tell(end: asyncio.Future[None]) -> None:
+    if not end.done():
+        end.set_result(None)
 
 
 def _rotate(log: Path) -> None:
