@@ -1,5 +1,6 @@
 """The mesh on one machine: its components, wired to one another by their addresses."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -12,6 +13,7 @@ from deploy.embedded.certificates import SUPERVISOR, Certificates
 from deploy.embedded.component import Component
 from deploy.embedded.envoy import Envoy
 from deploy.embedded.errors import DeployError
+from deploy.embedded.fork_server import ForkServer
 from deploy.embedded.gateway_certificate import GatewayCertificate
 from deploy.embedded.plan import MOST_SHARDS, NAMES, Ports, Service, order_shards, services, with_needs
 from deploy.embedded.postgres import Postgres
@@ -28,7 +30,10 @@ ENGINE = REPOSITORY / "build" / "engine" / "ordermesh-engine"
 
 @dataclass(frozen=True, slots=True)
 class LocalMesh:
-    """The parts `names` of the mesh, with their data, logs and run state below `directory`."""
+    """The parts `names` of the mesh, with their data, logs and run state below `directory`.
+
+    With a fork server, services are forked by it, where that makes no difference to them.
+    """
 
     directory: Path
     ports: Ports
@@ -37,6 +42,7 @@ class LocalMesh:
     redis: Redis
     settings: Mapping[str, str] = field(default_factory=dict)
     shards: int = 1
+    fork_server: ForkServer | None = None
 
     @classmethod
     def at(
@@ -164,9 +170,15 @@ class LocalMesh:
                 environment=self.certificates.environment(_proved_as(service))
                 | self.environment()
                 | self.ports.environment_of(service.name),
+                fork_server=self.fork_server,
             ),
+            prepare=self._fork_server_ready,
             probe=self._probe(self.ports.address(service.name)),
         )
+
+    async def _fork_server_ready(self) -> None:
+        if self.fork_server is not None:
+            await asyncio.to_thread(self.fork_server.wait_until_ready)
 
     def _probe(self, address: str) -> Callable[[], Awaitable[None]]:
         return partial(grpc_serves, address, partial(self.certificates.credentials, SUPERVISOR))

@@ -3,12 +3,13 @@
 import signal
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc
 
 from deploy.embedded.certificates import OPERATOR
+from deploy.embedded.fork_server import ForkServer
 from deploy.embedded.local_mesh import LocalMesh
 from deploy.embedded.plan import NAMES, Ports
 from deploy.embedded.probes import connect
@@ -89,8 +90,10 @@ async def running_mesh(
     ports: Ports | None = None,
     *,
     shards: int = 1,
+    fork_server: ForkServer | None = None,
 ) -> AsyncIterator[Mesh]:
     """Run the parts `names` and what they need, with data below `directory`, for the time of a block."""
-    local = LocalMesh.at(directory, ports or Ports.unused(), names, settings, shards)
+    described = LocalMesh.at(directory, ports or Ports.unused(), names, settings, shards)
+    local = replace(described, fork_server=fork_server)
     async with Supervisor(local.components(), backoff=IMPATIENT, certificates=local.certificates) as supervisor:
         yield Mesh(local, supervisor)

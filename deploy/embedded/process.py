@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final, Protocol
 
 import psutil
 
 from deploy.embedded.errors import DeployError
+from deploy.embedded.fork_server import ForkServer
 
 ROTATE_LOG_AT_BYTES = 16 * 1024 * 1024
 TAIL_BYTES = 256 * 1024
@@ -28,9 +30,12 @@ class Account:
     gid: int
 
 
+_MODULE: Final = "-m"
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run, where, as whom, and how to ask it to stop."""
+    """What to run, where, as whom, and how to ask it to stop; a Python module may be forked by a fork server."""
 
     arguments: tuple[str, ...]
     log: Path
@@ -39,6 +44,7 @@ class Command:
     run_as: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 15.0
+    fork_server: ForkServer | None = None
 
     def line(self) -> list[str]:
         """Return the full command line.
@@ -52,6 +58,19 @@ class Command:
         return [*prefix, "--", *self.arguments]
 
 
+class _Child(Protocol):
+    """What is asked of a started process: `subprocess.Popen`, or one that a fork server has started."""
+
+    pid: int
+    returncode: int | None
+
+    def wait(self) -> int:
+        """Return the exit code of a process that has ended."""
+
+    def send_signal(self, number: signal.Signals, /) -> None:
+        """Send it a signal."""
+
+
 class Process:
     """A running child process."""
 
@@ -62,31 +81,18 @@ class Process:
         _rotate(command.log)
         with command.log.open("ab") as log:
             self._log_from = log.tell()
-            try:
-                self._popen = subprocess.Popen(
-                    command.line(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    cwd=command.directory,
-                    env={**os.environ, **command.environment},
-                    # A Ctrl-C at the terminal reaches the supervisor alone, which then drains in order.
-                    start_new_session=True,
-                )
-            except OSError as error:
-                message = f"cannot run {command.arguments[0]}: {error.strerror}"
-                raise DeployError(message) from error
+            self._child = _start(command, log.fileno())
 
     @property
     def pid(self) -> int:
         """The process id."""
-        return self._popen.pid
+        return self._child.pid
 
     @property
     def started(self) -> float:
         """When the process was started, which tells it from a later one with the same id (0: it is gone)."""
         try:
-            return psutil.Process(self._popen.pid).create_time()
+            return psutil.Process(self._child.pid).create_time()
         except psutil.NoSuchProcess:
             return 0.0
 
@@ -96,11 +102,11 @@ class Process:
 
     async def wait(self) -> int:
         """Wait for the end of the process and return its exit code (negative: the signal that ended it)."""
-        if self._popen.returncode is None:
-            await _exited(self._popen.pid)
+        if self._child.returncode is None:
+            await ended(self._child.pid)
             # The process is not reaped yet, so its group id cannot belong to anybody else.
             self.send_to_group(signal.SIGKILL)
-        return self._popen.wait()
+        return self._child.wait()
 
     async def stop(self) -> int:
         """Ask the process to stop, end it by force when it takes too long, and return its exit code."""
@@ -114,13 +120,41 @@ class Process:
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process."""
-        self._popen.send_signal(number)
+        self._child.send_signal(number)
 
     def send_to_group(self, number: signal.Signals) -> None:
         """Send a signal to the process and everything that it started in its group."""
-        if self._popen.returncode is None:
+        if self._child.returncode is None:
             with suppress(ProcessLookupError):
-                os.killpg(self._popen.pid, number)
+                os.killpg(self._child.pid, number)
+
+
+def _start(command: Command, log: int) -> _Child:
+    environment = {**os.environ, **command.environment}
+    server = command.fork_server
+    if server is not None and command.run_as is None and command.arguments[1] == _MODULE and server.serves(environment):
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device, not a path of ours
+            return server.start(
+                command.arguments[2:],
+                directory=command.directory,
+                environment=environment,
+                files=(nothing.fileno(), log, log),
+                death_signal=command.stop_signal,
+            )
+    try:
+        return subprocess.Popen(
+            command.line(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=command.directory,
+            env=environment,
+            # A Ctrl-C at the terminal reaches the supervisor alone, which then drains in order.
+            start_new_session=True,
+        )
+    except OSError as error:
+        message = f"cannot run {command.arguments[0]}: {error.strerror}"
+        raise DeployError(message) from error
 
 
 def tail(path: Path, lines: int, begin: int = 0) -> str:
@@ -134,22 +168,22 @@ def tail(path: Path, lines: int, begin: int = 0) -> str:
     return "\n".join(line if len(line) <= WIDEST_LINE else f"{line[:WIDEST_LINE]} ..." for line in last)
 
 
-async def _exited(pid: int) -> None:
-    """Wait until a child process has ended, without reaping it."""
+async def ended(pid: int) -> None:
+    """Wait until a process has ended, without reaping it."""
     loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
+    end: asyncio.Future[None] = loop.create_future()
     descriptor = os.pidfd_open(pid)
     try:
-        loop.add_reader(descriptor, _tell, ended)
-        await ended
+        loop.add_reader(descriptor, _tell, end)
+        await end
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
 
 
-def _tell(ended: asyncio.Future[None]) -> None:
-    if not ended.done():
-        ended.set_result(None)
+def _tell(end: asyncio.Future[None]) -> None:
+    if not end.done():
+        end.set_result(None)
 
 
 def _rotate(log: Path) -> None:

@@ -15,7 +15,8 @@ from typing import Final
 import pytest
 
 from deploy.embedded.mesh import Mesh
-from tests.fixtures.command import PATIENCE_SECONDS, REPOSITORY, Outcome, environment
+from tests.fixtures.command import PATIENCE_SECONDS, Outcome, environment
+from tests.fixtures.forking import REPOSITORY
 from tests.fixtures.trader import eventually
 from tests.fixtures.users import PASSWORD, User
 

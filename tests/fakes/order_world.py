@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +13,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from deploy.embedded.process import Process
 from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import (
     execution_report_pb2,
@@ -31,6 +30,7 @@ from services.mesh.telemetry import Telemetry
 from services.order.__main__ import main
 from services.order.config import OrderSettings
 from tests.fakes.order_peers import Peers
+from tests.fixtures.forking import ready_to_fork, service_command
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -173,38 +173,30 @@ class OrderProcess:
 
     def __init__(self, directory: Path, postgres_url: str, redis_url: str, peers: Peers) -> None:
         self._directory = directory
-        self._environment = {
-            **os.environ,
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'gen' / 'python'}",
+        self._settings = {
             "ORDERMESH_POSTGRES_URL": postgres_url,
             "ORDERMESH_REDIS_URL": redis_url,
             "ORDERMESH_RISK_ADDRESS": peers.address,
             "ORDERMESH_BROKER_ADDRESS": peers.address,
             "ORDERMESH_MARKETDATA_ADDRESS": peers.address,
         }
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
         self._starts = 0
 
     async def start(self) -> str:
         """Starts it, and returns its address once it listens."""
         self._starts += 1
         port_file = self._directory / f"port-{self._starts}"
-        with (self._directory / "order.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "services.order",
-                cwd=ROOT,
-                env=self._environment | {"ORDERMESH_ORDER_PORT_FILE": str(port_file)},
-                stderr=log,
-            )
+        settings = self._settings | {"ORDERMESH_ORDER_PORT_FILE": str(port_file)}
+        await ready_to_fork()
+        self._process = Process(service_command("services.order", self._directory / "order.log", settings))
         await eventually(port_file.exists, seconds=60)
         return f"127.0.0.1:{port_file.read_text().strip()}"
 
     async def kill(self) -> None:
         """Kills it, as a crash would."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.send(signal.SIGKILL)
             await self._process.wait()
 
 

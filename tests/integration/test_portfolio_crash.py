@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from functools import partial
@@ -16,7 +14,7 @@ import pytest_asyncio
 from deploy.embedded.component import Component, start
 from deploy.embedded.ports import unused_port
 from deploy.embedded.probes import grpc_serves
-from deploy.embedded.process import Command, Process
+from deploy.embedded.process import Process
 from ordermesh.event.v1 import event_log_service_pb2
 from ordermesh.event.v1.event_log_service_pb2_grpc import EventLogServiceStub
 from ordermesh.order.v1 import order_pb2
@@ -24,6 +22,7 @@ from ordermesh.portfolio.v1 import account_admin_pb2, position_query_pb2
 from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from services.kernel.errors import CodedError
 from services.mesh.client import Channels
+from tests.fixtures.forking import ready_to_fork, service_command
 from tests.fixtures.portfolio import SERVICE, PortfolioWorld, portfolio_world, until
 
 if TYPE_CHECKING:
@@ -52,15 +51,9 @@ def component(world: PortfolioWorld, address: str) -> Component:
         "ORDERMESH_MARKETDATA_ADDRESS": settings.marketdata_address,
         "ORDERMESH_POSTGRES_URL": settings.postgres_url.get_secret_value(),
         "ORDERMESH_REDIS_URL": settings.redis_url.get_secret_value(),
-        "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "gen" / "python"))),
     }
-    command = Command(
-        arguments=(sys.executable, "-m", "services.portfolio"),
-        log=world.directory / "portfolio.log",
-        directory=REPOSITORY,
-        environment=variables,
-    )
-    return Component("portfolio", "PortfolioService", command, partial(grpc_serves, address))
+    command = service_command("services.portfolio", world.directory / "portfolio.log", variables)
+    return Component("portfolio", "PortfolioService", command, partial(grpc_serves, address), prepare=ready_to_fork)
 
 
 async def as_of(stub: PortfolioServiceAsyncStub) -> int:

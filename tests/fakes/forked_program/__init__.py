@@ -1,0 +1,1 @@
+"""A program that a fork server imports and runs, in tests of it."""

@@ -1,0 +1,124 @@
+"""The fork server: a forked program is a process of its own in every way, and none is left behind."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from deploy.embedded.errors import DeployError
+from deploy.embedded.fork_server import ForkServer
+from deploy.embedded.process import Command, Process
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+PROGRAM = "tests.fakes.forked_program"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ForkServer]:
+    """A fork server that has imported the program."""
+    server = ForkServer([PROGRAM], REPOSITORY, {})
+    yield server
+    server.close()
+
+
+def command(folder: Path, server: ForkServer | None, *arguments: str, **environment: str) -> Command:
+    """Returns a command that runs the program in a folder."""
+    return Command(
+        arguments=(sys.executable, "-m", PROGRAM, *arguments),
+        log=folder / "program.log",
+        directory=folder,
+        environment={"PYTHONPATH": str(REPOSITORY), **environment},
+        fork_server=server,
+    )
+
+
+async def said(process: Process) -> dict[str, Any]:
+    """Returns what the program has said, once it has."""
+    async with asyncio.timeout(20):
+        while not (line := process.output()).endswith("}"):
+            await asyncio.sleep(0.01)
+    told: dict[str, Any] = json.loads(line)
+    return told
+
+
+async def test_a_forked_program_is_as_one_that_was_started_by_itself(tmp_path: Path, server: ForkServer) -> None:
+    """Arguments, folder, variables, session, files and exit code are the same."""
+    told = []
+    for number, forked_by in enumerate((server, None)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        process = Process(command(folder, forked_by, "7", "more", TOLD="yes"))
+        assert await process.wait() == 7
+        told.append(await said(process))
+        assert told[-1].pop("directory") == str(folder)
+    assert told[0] == told[1]
+    assert told[0]["arguments"] == ["7", "more"]
+    assert told[0]["leads_session"]
+
+
+async def test_it_is_killed_like_any_process(tmp_path: Path, server: ForkServer) -> None:
+    """SIGKILL ends it and nothing else; the next one is another process."""
+    first, second = (Process(command(tmp_path, server, "pause")) for _ in range(2))
+    first.send(signal.SIGKILL)
+    assert await first.wait() == -signal.SIGKILL
+    assert psutil.pid_exists(second.pid)
+    assert await second.stop() == -signal.SIGTERM
+    assert not psutil.pid_exists(second.pid)
+
+
+async def test_a_traceback_is_in_its_log(tmp_path: Path, server: ForkServer) -> None:
+    """A program that fails says why, where it would have without the fork server."""
+    process = Process(command(tmp_path, server, "fail"))
+    assert await process.wait() == 1
+    assert "ZeroDivisionError" in process.output()
+
+
+async def test_a_variable_that_only_a_fresh_interpreter_reads_makes_one(tmp_path: Path, server: ForkServer) -> None:
+    """Such a program is started by itself: what the loader or the interpreter reads would come too late."""
+    preloaded = Process(command(tmp_path, server, "pause", LD_BIND_NOW="1"))
+    assert psutil.Process(preloaded.pid).ppid() == os.getpid()
+    await preloaded.stop()
+    # What the command says beside does not matter.
+    forked = Process(Command((sys.executable, "-m", PROGRAM, "pause"), tmp_path / "l", tmp_path, fork_server=server))
+    assert psutil.Process(forked.pid).ppid() != os.getpid()
+    await forked.stop()
+
+
+def test_modules_that_start_threads_are_refused() -> None:
+    """A fork would take one thread along, and leave what the others hold as it is for ever."""
+    server = ForkServer(["tests.fakes.threaded_program"], REPOSITORY, {})
+    with pytest.raises(DeployError, match="has ended"):
+        server.wait_until_ready()
+    server.close()
+
+
+async def test_nothing_is_left_when_who_started_it_is_killed(tmp_path: Path) -> None:
+    """Fork server and programs end with their owner, however it ends."""
+    script = (
+        "from pathlib import Path; import signal\n"
+        "from deploy.embedded.fork_server import ForkServer\n"
+        "from deploy.embedded.process import Process\n"
+        "from tests.unit.deploy.test_deploy_fork_server import PROGRAM, REPOSITORY, command\n"
+        "server = ForkServer([PROGRAM], REPOSITORY, {})\n"
+        f"process = Process(command(Path({str(tmp_path)!r}), server, 'pause'))\n"
+        "print(server.pid, process.pid, flush=True)\n"
+        "signal.pause()\n"
+    )
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": "."}, stdout=subprocess.PIPE
+    )
+    assert owner.stdout is not None
+    left = [psutil.Process(int(pid)) for pid in (await owner.stdout.readline()).split()]
+    assert len(left) == 2
+    owner.kill()
+    await owner.wait()
+    _, alive = psutil.wait_procs(left, timeout=20)
+    assert not alive
