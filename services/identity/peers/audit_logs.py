@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import grpc
 
@@ -16,8 +16,6 @@ from services.storage.audit_log import AuditLog
 SERVICES: Final = ("ordermesh.event.v1.AuditLogService", "ordermesh.order.v1.OrderLogService")
 _TIMEOUT_SECONDS: Final = 5.0
 
-T = TypeVar("T")
-
 
 class _Any:
     """Processes of which any can tell what is asked: the shards of a service, which share a store."""
@@ -25,7 +23,7 @@ class _Any:
     def __init__(self, stubs: Sequence[Any]) -> None:
         self._stubs = list(stubs)
 
-    async def ask(self, ask: Callable[[Any], Awaitable[T]]) -> T:
+    async def ask(self, ask: Callable[[Any], Awaitable[Any]]) -> Any:
         """Asks one after another, beginning with the one that has answered last.
 
         Raises:
@@ -38,7 +36,8 @@ class _Any:
             except CodedError as error:
                 failure = error
                 continue
-            self._stubs.sort(key=lambda each, first=stub: each is not first)
+            self._stubs.remove(stub)
+            self._stubs.insert(0, stub)
             return answer
         raise failure
 
