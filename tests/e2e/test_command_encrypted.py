@@ -40,7 +40,7 @@ async def test_an_order_goes_encrypted(mesh: Mesh, someone: Trader) -> None:
     words = ("order", "buy", instrument, "3", "--limit", "5", "--account", someone.account_id, "--json")
     placed = await ordermesh(someone.user, *words, *secure(mesh), *believing(mesh))
     assert placed.code == 0, placed.err
-    assert someone.reports.of(placed.json["order"]["order_id"])
+    assert someone.reports.of(placed.json["order_id"])
 
 
 async def test_a_gateway_that_is_not_believed_is_sent_nothing(mesh: Mesh, someone: Trader) -> None:
