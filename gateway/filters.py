@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from gateway.access_log import access_log, tracing
+from gateway.access_log import access_log, status_filter, tracing
 from gateway.clusters import sharded
 from gateway.cors import CORS
 from gateway.local_replies import local_reply_config
@@ -90,6 +90,7 @@ def _filters(settings: Settings, tables: Tables) -> list[dict[str, Any]]:
     script = {"default_source_code": {"inline_string": check_script()}}
     shards = len(settings.order_shards)
     hint = [_filter(SHARDS, "lua.v3.Lua", {"default_source_code": {"inline_string": shard_script(shards)}})]
+    transcoder, router = keys_filters(settings, tables)
     tokens = [_filter(TOKENS, "jwt_authn.v3.JwtAuthentication", token_check(settings))]
     return [
         _filter(CORS, "cors.v3.Cors", {}),
@@ -101,7 +102,9 @@ def _filters(settings: Settings, tables: Tables) -> list[dict[str, Any]]:
         *user_filters(settings),
         *(hint if sharded(settings) else ()),
         _filter(CHECK, "lua.v3.Lua", script),
-        *keys_filters(settings, tables),
+        transcoder,
+        *((status_filter(),) if settings.access_log else ()),
+        router,
     ]
 
 

@@ -119,7 +119,9 @@ def _for_rest(reply: _Reply, *more: dict[str, Any]) -> dict[str, Any]:
     code = _REST_CODES.get(reply.status, reply.code)
     body = {"code": code, "message": reply.more or reply.text, "details": details}
     return {
-        "filter": _all(_status(400, "GE"), _status(reply.status, reply.compare), _rest(), _not_checked(), *more),
+        "filter": all_of(
+            status_is(400, "GE"), status_is(reply.status, reply.compare), from_rest(), _not_checked(), *more
+        ),
         "body_format_override": {"json_format": body},
         **({"status_code": reply.told_as} if reply.told_as else {}),
         **_added({"retry-after": str(RETRY_SECONDS)} if reply.retry else {}),
@@ -148,7 +150,7 @@ def _for_grpc(reply: _Reply, *more: dict[str, Any]) -> dict[str, Any]:
         **({"retry-after": str(RETRY_SECONDS)} if reply.retry else {}),
     }
     return {
-        "filter": _all(_status(400, "GE"), _status(reply.status, reply.compare), _grpc(), *more),
+        "filter": all_of(status_is(400, "GE"), status_is(reply.status, reply.compare), from_grpc(), *more),
         "body_format_override": {"text_format_source": {"inline_string": _NOTHING}, "omit_empty_values": True},
         "status_code": 200,
         **_added(headers),
@@ -168,11 +170,13 @@ def _added(headers: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _all(*filters: dict[str, Any]) -> dict[str, Any]:
+def all_of(*filters: dict[str, Any]) -> dict[str, Any]:
+    """A filter that wants all of some."""
     return {"and_filter": {"filters": list(filters)}}
 
 
-def _status(status: int, compare: str) -> dict[str, Any]:
+def status_is(status: int, compare: str) -> dict[str, Any]:
+    """A filter by the HTTP status."""
     value = {"default_value": status, "runtime_key": f"ordermesh.local_reply.{compare.lower()}_{status}"}
     return {"status_code_filter": {"comparison": {"op": compare, "value": value}}}
 
@@ -185,14 +189,15 @@ _GRPC_TYPE = {"string_match": {"prefix": "application/grpc"}}
 _TRANSCODED = "x-envoy-original-method"
 
 
-def _rest() -> dict[str, Any]:
-    """REST callers: those who did not send gRPC, and those whose request the transcoder has already made gRPC."""
+def from_rest() -> dict[str, Any]:
+    """A filter for REST callers: those who did not send gRPC, and those whose request is made gRPC already."""
     plain = _header("content-type", {**_GRPC_TYPE, "invert_match": True, "treat_missing_header_as_empty": True})
     return {"or_filter": {"filters": [plain, _header(_TRANSCODED, {"present_match": True})]}}
 
 
-def _grpc() -> dict[str, Any]:
-    return _all(
+def from_grpc() -> dict[str, Any]:
+    """A filter for callers of gRPC and grpc-web."""
+    return all_of(
         _header("content-type", _GRPC_TYPE), _header(_TRANSCODED, {"present_match": True, "invert_match": True})
     )
 

@@ -52,7 +52,7 @@ def _mesh(options: argparse.Namespace) -> LocalMesh:
 
 
 async def _run(mesh: LocalMesh, console: Console) -> None:
-    state = StateFile(mesh.run, mesh.addresses() | mesh.certificates.command())
+    state = StateFile(mesh.run, mesh.addresses() | mesh.certificates.command() | mesh.gateway_certificate.told())
     state.end_leftovers()
     mesh.ports.require_free(mesh.names, MOVE)
     display = Display(console)

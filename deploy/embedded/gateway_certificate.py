@@ -42,6 +42,10 @@ class GatewayCertificate:
             "ORDERMESH_GATEWAY_TLS_KEY_FILE": str(self.certificate),
         }
 
+    def told(self) -> dict[str, str]:
+        """Return the variable that tells callers whom to believe."""
+        return {"ORDERMESH_GATEWAY_TLS_AUTHORITY_FILE": str(self.authority)}
+
     def make(self, now: dt.datetime) -> None:
         """Make what is not there yet, or has not long to live.
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import grpc
 
 from services.kernel.errors import CodedError, unavailable
 from services.mesh.certificate import certificate_from
@@ -15,10 +20,29 @@ from services.mesh.config import PREFIX, ConfigurationError
 
 SUFFIX = "_ADDRESS"
 GATEWAY = "gateway"
+HTTPS = "https://"
+"""Before the address of a gateway that is called with TLS."""
+_TLS_ADDRESS, _TLS_AUTHORITY = (f"{PREFIX}GATEWAY_TLS_{what}" for what in ("ADDRESS", "AUTHORITY_FILE"))
 MESH_FILE = Path(__file__).resolve().parents[2] / "var" / "run" / "mesh.json"
 """Written by the mesh of this checkout while it runs."""
 
 ENVIRONMENT_NAMES = ("gateway", "order", "portfolio", "marketdata", "risk", "broker", "identity", "system", "engine")
+
+
+class Where(NamedTuple):
+    """What the caller says of where the mesh is.
+
+    Attributes:
+        address: `host:port` of a gateway, with `https://` before it when it is to be encrypted; empty for nothing.
+        ca: File with the authorities whose certificates are believed there.
+    """
+
+    address: str = ""
+    ca: Path | None = None
+
+
+NOWHERE: Final = Where()
+"""The caller says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +51,8 @@ class Addresses:
 
     Attributes:
         gateway: `host:port` of the gateway, through which every public service is called; empty when there is none.
+        encrypted: Whether the gateway is called with TLS.
+        ca: File with the authorities whose certificates are believed of it; None for those that this machine believes.
         services: `host:port` of services by name, called directly where there is no gateway.
         certificates: The variables that name the certificates with which services are called directly.
     """
@@ -34,6 +60,13 @@ class Addresses:
     gateway: str
     services: Mapping[str, str]
     certificates: Mapping[str, str] = field(default_factory=dict)
+    encrypted: bool = False
+    ca: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What the mesh is called: where it is, and how. Tokens are kept by it."""
+        return (HTTPS if self.encrypted else "") + (self.gateway or self.services.get("identity", ""))
 
     def of(self, service: str) -> str:
         """Returns where a public service is called.
@@ -56,44 +89,95 @@ class Addresses:
         return address
 
     def channels(self, service: str = "") -> Channels:
-        """Returns channels to where this says: encrypted but for those to the gateway's own port for this machine.
+        """Returns channels to where this says: encrypted but for those to a gateway without `https://`.
+
+        A gateway is shown no certificate: who calls it says so by a token.
 
         Args:
             service: The service whose certificate is shown; empty for the operator's.
 
         Raises:
-            CodedError: SERVICE_UNAVAILABLE, when the certificate cannot be read.
+            CodedError: SERVICE_UNAVAILABLE, when a certificate cannot be read.
         """
         try:
             certificate = certificate_from(self.certificates, service)
         except ConfigurationError as error:
             raise unavailable("SERVICE_UNAVAILABLE", str(error)) from None
+        if self.encrypted:
+            return Channels(certificate=certificate, credentials={self.gateway: _believing(self.ca)})
         return Channels(certificate=certificate, plain={self.gateway})
 
 
-def find_mesh(address: str = "", environment: Mapping[str, str] = os.environ, mesh_file: Path = MESH_FILE) -> Addresses:
+def find_mesh(
+    where: Where = NOWHERE, environment: Mapping[str, str] = os.environ, mesh_file: Path = MESH_FILE
+) -> Addresses:
     """Returns where the mesh is: what `--address` says, else the environment, else the mesh of this checkout.
 
     Raises:
         CodedError: SERVICE_UNAVAILABLE, when nothing says where it is, or the mesh of this checkout does not run.
     """
     named, certificates = _named(environment), _certificates(environment)
-    if address:
-        return Addresses(address, {name: where for name, where in named.items() if name != GATEWAY}, certificates)
-    if named:
-        return Addresses(named.pop(GATEWAY, ""), named, certificates)
-    return _of_checkout(mesh_file)
+    if not (where.address or named):
+        return _of_checkout(mesh_file)
+    gateway = named.pop(GATEWAY, "")
+    told = where.address or gateway
+    address = told.removeprefix(HTTPS)
+    if told == address:
+        return Addresses(address, named, certificates)
+    ca = where.ca or _file(environment) or _of_this_machine(mesh_file, address)
+    return Addresses(address, named, certificates, encrypted=True, ca=ca)
 
 
-def _of_checkout(mesh_file: Path) -> Addresses:
+def _of_this_machine(mesh_file: Path, address: str) -> Path | None:
+    """Returns the authority of the mesh of this checkout, if an address is that of its gateway."""
     try:
-        state = json.loads(mesh_file.read_text(encoding="utf-8"))
+        environment = _running(mesh_file).get("environment", {})
+    except CodedError:
+        return None
+    host, _, port = address.rpartition(":")
+    told, _, own_port = environment.get(_TLS_ADDRESS, "").rpartition(":")
+    ours = port == own_port and host in {told, "localhost", socket.gethostname()}
+    return _file(environment) if ours else None
+
+
+def _file(environment: Mapping[str, str]) -> Path | None:
+    return Path(path) if (path := environment.get(_TLS_AUTHORITY, "")) else None
+
+
+def _believing(ca: Path | None) -> grpc.ChannelCredentials:
+    """Returns what a channel needs to a server whose certificate is of one of these authorities.
+
+    Raises:
+        CodedError: SERVICE_UNAVAILABLE, when they cannot be read.
+    """
+    # What this machine believes, and not what gRPC has brought along: an authority of a company's own is there.
+    known = ssl.get_default_verify_paths().cafile
+    file = ca or (Path(known) if known else None)
+    try:
+        return grpc.ssl_channel_credentials(None if file is None else file.read_bytes())
+    except OSError as error:
+        raise unavailable("SERVICE_UNAVAILABLE", f"the authority {file} cannot be read: {error}") from None
+
+
+def _running(mesh_file: Path) -> Mapping[str, Any]:
+    """Returns what the mesh of this checkout has told of itself.
+
+    Raises:
+        CodedError: SERVICE_UNAVAILABLE, when it does not run.
+    """
+    try:
+        state: Mapping[str, Any] = json.loads(mesh_file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise _not_running("the mesh of this checkout is not running") from None
     except (OSError, ValueError) as error:
         raise _not_running(f"{mesh_file} cannot be read: {error}") from None
     if not _is_alive(state.get("supervisor")):
         raise _not_running("the mesh of this checkout has stopped without saying so")
+    return state
+
+
+def _of_checkout(mesh_file: Path) -> Addresses:
+    state = _running(mesh_file)
     environment = state.get("environment", {})
     named = _named(environment)
     gateway = named.pop(GATEWAY, "")

@@ -25,6 +25,9 @@ _UNSHOWN = "authorization: Bearer"
 """Of what a service says to who shows no token: of use to programs, not to a person."""
 _REFUSED = re.compile(r"failed to connect .*ipv[46]:(\S+?):? ", re.DOTALL)
 """What gRPC says when a connection is refused, with the address."""
+_UNBELIEVED = ("CERTIFICATE_VERIFY_FAILED", "is not in peer certificate")
+_NO_TLS = "WRONG_VERSION_NUMBER"
+"""What it says when the other side speaks no TLS."""
 
 ADVICE = {
     "UNKNOWN_INSTRUMENT": "`ordermesh quotes` lists what there is",
@@ -110,6 +113,10 @@ def _rule(violation: FieldViolation) -> str:
 
 
 def _message(error: CodedError) -> str:
+    if error.reason == "SERVICE_UNAVAILABLE" and any(words in error.message for words in _UNBELIEVED):
+        return "the gateway's certificate is not believed: it is of another host, or of an authority to name by --ca"
+    if error.reason == "SERVICE_UNAVAILABLE" and _NO_TLS in error.message:
+        return "the gateway speaks no TLS there: leave out https://, or name the address at which it does"
     if error.reason == "SERVICE_UNAVAILABLE" and (found := _REFUSED.search(error.message)) is not None:
         return f"nobody answers at {found[1]}; start the mesh with `make run`, or say where it is with --address"
     if error.reason == "INVALID_TOKEN" and _UNSHOWN in error.message:

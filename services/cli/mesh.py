@@ -25,7 +25,7 @@ from ordermesh.risk.v1 import risk_service_pb2
 from ordermesh.risk.v1.risk_service_pb2_grpc import RiskServiceStub
 from ordermesh.system.v1 import component_pb2, system_service_pb2
 from ordermesh.system.v1.system_service_pb2_grpc import SystemServiceStub
-from services.cli.address import Addresses, find_mesh
+from services.cli.address import Addresses, Where, find_mesh
 from services.cli.authorized import AuthorizedChannel
 from services.cli.failure import ExitCode, exit_code, one_line
 from services.cli.login import Login
@@ -69,7 +69,7 @@ class Mesh:
 
     def __init__(self, addresses: Addresses, channels: Channels) -> None:
         self._addresses, self._channels = addresses, channels
-        self.address = addresses.gateway or addresses.services.get("identity", "")
+        self.address = addresses.name
         self.login = Login(TokenFile.at(self.address), self._exchange, given=os.environ.get(ACCESS_TOKEN, ""))
 
     @property
@@ -135,25 +135,25 @@ class Mesh:
         return (await stub.RefreshTokens(request)).tokens
 
 
-def run(address: str, work: Callable[[Mesh], Awaitable[int]]) -> NoReturn:
+def run(where: Where, work: Callable[[Mesh], Awaitable[int]]) -> NoReturn:
     """Does something with the mesh, and ends the command: with what it returns, or with the error in one line."""
     try:
-        code = asked(address, work)
+        code = asked(where, work)
     except KeyboardInterrupt:
         code = 0  # how a watch is ended
     raise typer.Exit(code)
 
 
-def asked(address: str, work: Callable[[Mesh], Awaitable[Result]], *, logged_in: bool = True) -> Result:
+def asked(where: Where, work: Callable[[Mesh], Awaitable[Result]], *, logged_in: bool = True) -> Result:
     """Does something with the mesh and returns what comes of it; an error ends the command, in one line.
 
     Args:
-        address: What `--address` says.
+        where: What `--address` and `--ca` say.
         work: What is to be done.
         logged_in: False: without the tokens that were kept.
     """
     try:
-        return asyncio.run(_with_mesh(address, work, logged_in=logged_in))
+        return asyncio.run(_with_mesh(where, work, logged_in=logged_in))
     except CodedError as error:
         complain(one_line(error))
         raise typer.Exit(exit_code(error)) from None
@@ -162,8 +162,8 @@ def asked(address: str, work: Callable[[Mesh], Awaitable[Result]], *, logged_in:
         raise typer.Exit(ExitCode.REFUSED) from None
 
 
-async def _with_mesh(address: str, work: Callable[[Mesh], Awaitable[Result]], *, logged_in: bool) -> Result:
-    addresses = find_mesh(address)
+async def _with_mesh(where: Where, work: Callable[[Mesh], Awaitable[Result]], *, logged_in: bool) -> Result:
+    addresses = find_mesh(where)
     channels = addresses.channels()
     try:
         mesh = Mesh(addresses, channels)

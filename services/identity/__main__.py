@@ -104,14 +104,17 @@ async def main(service: Service[IdentitySettings]) -> None:
 def _audit(service: Service[IdentitySettings], stores: Stores, desk: Desk) -> None:
     """Chains the records of all services, and tells them."""
     settings, chain = service.settings, stores.audit
-    channels = {name: service.channels.to(address, *SERVICES) for name, address in settings.audit_logs().items()}
-    others = [RemoteAuditLog(name, channel) for name, channel in channels.items()]
+    channels = {
+        name: [service.channels.to(address, *SERVICES) for address in addresses]
+        for name, addresses in settings.audit_logs().items()
+    }
+    others = [RemoteAuditLog(name, each) for name, each in channels.items()]
     sources: list[AuditSource] = [OwnAuditLog(settings.service, stores.audit_log), *others]
     for source in sources:
         collector = Collector(source, chain, settings.audit_interval_seconds)
         _ = service.spawn(f"audit of {source.name}", collector.run())
     _ = service.spawn("audit seals", Sealer(chain, settings.audit_seal_seconds).run())
-    servicer = AuditServicer(desk, chain, AuditVerifier(chain, RemoteOrderLog(channels.get("order"))))
+    servicer = AuditServicer(desk, chain, AuditVerifier(chain, RemoteOrderLog(channels.get("order", ()))))
     service.server.add(audit_service_pb2_grpc.add_AuditServiceServicer_to_server, servicer)
 
 

@@ -139,14 +139,13 @@ class IdentitySettings(StoreSettings):
             raise ValueError("ORDERMESH_IDENTITY_FIRST_USERS_FILE is not set: nobody would learn the passwords made up")
         return self
 
-    def audit_logs(self) -> dict[str, str]:
+    def audit_logs(self) -> dict[str, tuple[str, ...]]:
         """Returns where the audit logs of the other services are, by name."""
         # The shards of OrderService have one audit log, which any of them tells.
-        order = self.order_shard_addresses[0] if self.order_shard_addresses else self.order_address
-        found = {"order": order} if order is not None else {}
-        for name in ("risk", "broker", "portfolio", "marketdata"):
-            if (address := getattr(self, f"{name}_address")) is not None:
-                found[name] = address
+        found = {"order": self.order_shard_addresses} if self.order_shard_addresses else {}
+        for name in ("order", "risk", "broker", "portfolio", "marketdata"):
+            if name not in found and (address := getattr(self, f"{name}_address")) is not None:
+                found[name] = (address,)
         return found
 
     def first_users(self) -> list[FirstUser]:

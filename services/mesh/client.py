@@ -49,6 +49,7 @@ class Channels:
         certificate: Certificate | None = None,
         names: Mapping[str, str] | None = None,
         plain: Collection[str] = (),
+        credentials: Mapping[str, grpc.ChannelCredentials] | None = None,
     ) -> None:
         """Makes none yet.
 
@@ -59,9 +60,11 @@ class Channels:
             names: Names of the services at addresses, which their certificates must have. At other addresses the
                 certificate must have the host's.
             plain: Addresses at which connections are not encrypted nevertheless.
+            credentials: What connections to some addresses are encrypted with, in place of the certificate.
         """
         self._interceptors = interceptors
         self._certificate, self._names, self._plain = certificate, names or {}, plain
+        self._credentials = credentials or {}
         self._timeout_seconds = timeout_seconds
         self._channels: dict[str, Channel] = {}
 
@@ -79,9 +82,11 @@ class Channels:
                 options.append(("grpc.ssl_target_name_override", self._names[address]))
 
             def connect() -> grpc.aio.Channel:
-                if self._certificate is None or address in self._plain:
+                credentials = self._credentials.get(address)
+                if credentials is None and self._certificate is not None and address not in self._plain:
+                    credentials = self._certificate.channel_credentials()
+                if credentials is None:
                     return grpc.aio.insecure_channel(address, options=options, interceptors=self._interceptors)
-                credentials = self._certificate.channel_credentials()
                 return grpc.aio.secure_channel(address, credentials, options=options, interceptors=self._interceptors)
 
             self._channels[address] = Channel(connect, address, self._timeout_seconds)

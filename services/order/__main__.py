@@ -28,6 +28,7 @@ from services.order.pipeline.algorithm_preparing import AlgorithmPreparing
 from services.order.pipeline.algorithms import Algorithms
 from services.order.pipeline.book import Book
 from services.order.pipeline.digesting import digest_for_ever
+from services.order.pipeline.environments import KeptEnvironments
 from services.order.pipeline.expiries import Expiries
 from services.order.pipeline.judging import Judging
 from services.order.pipeline.leases import Leases
@@ -57,6 +58,7 @@ from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_commands import Desk
 from services.order.servicer.trade_stream import TradeStreams
 from services.order.store.digests import LogDigests
+from services.order.store.environments import PostgresEnvironments
 from services.order.store.execution_records import LoggedExecutions
 from services.order.store.history import History
 from services.order.store.leases import PostgresLeases
@@ -239,7 +241,7 @@ async def main(service: Service[OrderSettings]) -> None:
         order_service_pb2_grpc.add_OrderServiceServicer_to_server,
         servicer,
         *inside,
-        *_reaching(service, orders, order_lists),
+        *_reaching(service, database, orders, order_lists),
     )
     _serve_logs(service, database, EventLogServicer(book, history, shards.count))
 
@@ -310,11 +312,14 @@ def _passing_on(
     return (ShardInterceptor(shards, owners, others, streams, metrics),)
 
 
-def _reaching(service: Service[OrderSettings], orders: Orders, lists: OrderLists) -> tuple[AccountInterceptor, ...]:
+def _reaching(
+    service: Service[OrderSettings], database: Database, orders: Orders, lists: OrderLists
+) -> tuple[AccountInterceptor, ...]:
     """Returns what sees to it that callers reach the accounts that they ask for, where anybody looks at callers."""
     if not service.settings.enforce_access:
         return ()
-    environments = PortfolioEnvironments(service.channels.to(service.settings.portfolio_address))
+    source = PortfolioEnvironments(service.channels.to(service.settings.portfolio_address))
+    environments = KeptEnvironments(PostgresEnvironments(database), source)
     return (account_interceptor(AccountAccess(environments), orders, lists),)
 
 

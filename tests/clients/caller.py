@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -52,10 +53,10 @@ class Ended:
         return json.loads(self.out.strip().splitlines()[-1])
 
 
-async def run(*words: str, cwd: str | None = None) -> Ended:
-    """Runs a program to its end."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*words, stdout=pipe, stderr=pipe, cwd=cwd)
+async def run(*words: str, cwd: str | None = None, **variables: str) -> Ended:
+    """Runs a program to its end, with further variables in its environment."""
+    pipe, environment = asyncio.subprocess.PIPE, {**os.environ, **variables}
+    process = await asyncio.create_subprocess_exec(*words, stdout=pipe, stderr=pipe, cwd=cwd, env=environment)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             out, err = await process.communicate()

@@ -10,19 +10,12 @@ from typing import Final
 import pytest
 
 from deploy.embedded.mesh import Mesh
+from gateway.tables import load_tables
 from tests.clients.caller import PATIENCE_SECONDS, Ended, built, order, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PUBLIC: Final = {
-    "ordermesh.broker.v1.BrokerService",
-    "ordermesh.identity.v1.IdentityService",
-    "ordermesh.marketdata.v1.MarketDataService",
-    "ordermesh.order.v1.OrderService",
-    "ordermesh.portfolio.v1.PortfolioService",
-    "ordermesh.risk.v1.RiskService",
-    "ordermesh.system.v1.SystemService",
-}
+PUBLIC: Final = {service.name for service in load_tables().services}
 ORDERS: Final = "ordermesh.order.v1.OrderService"
 CALLS: Final = 2000
 

@@ -12,8 +12,17 @@ from services.risk.domain.alert import Alert
 from services.risk.domain.breaker import Breaker
 from services.risk.domain.limits import Parameters
 from services.risk.domain.market import Market
-from services.risk.domain.trading import KillSwitch
-from services.risk.pipeline.ports import AlertFilter, Changes, Kept, LogCursor, SavedDay, SavedExposure, Standing
+from services.risk.domain.trading import KillSwitch, TradingState
+from services.risk.pipeline.ports import (
+    AlertFilter,
+    Changes,
+    Kept,
+    LogCursor,
+    SavedDay,
+    SavedExposure,
+    Standing,
+    SwitchSet,
+)
 
 EPOCH = str(UUID(int=1))
 
@@ -82,6 +91,7 @@ class FakeRiskStore:
 
     Attributes:
         set_by: Who has set switches.
+        recorded: What switches were set to, why, and by whom, as the audit tells it.
         broken: The store does not answer.
         slow: Switches are not stored before it is set.
     """
@@ -94,6 +104,7 @@ class FakeRiskStore:
         self.breakers: dict[str, Breaker] = {}
         self.switches: dict[str, KillSwitch] = {}
         self.set_by: dict[str, Origin | None] = {}
+        self.recorded: list[tuple[TradingState, str, Origin | None]] = []
         self.alerts: list[Alert] = []
         self.broken = False
         self.slow: asyncio.Event | None = None
@@ -135,14 +146,15 @@ class FakeRiskStore:
     async def load_switches(self) -> Sequence[KillSwitch]:
         return list(self.switches.values())
 
-    async def save_switches(self, switches: Sequence[KillSwitch], by: Mapping[str, Origin | None]) -> None:
+    async def save_switches(self, changes: Sequence[SwitchSet]) -> None:
         if self.slow is not None:
             await self.slow.wait()
         self._check()
-        self.set_by.update(by)
-        for switch in switches:
+        for switch, by in changes:
+            self.set_by[switch.account_id] = by
             if switch.version > self.switches.get(switch.account_id, KillSwitch(switch.account_id)).version:
                 self.switches[switch.account_id] = switch
+                self.recorded.append((switch.state, switch.text, by))
 
     async def last_alert(self) -> int:
         self._check()

@@ -9,6 +9,7 @@ import typer
 
 from ordermesh.portfolio.v1 import account_cash_pb2, account_pb2
 from services.cli import options, output
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 
@@ -30,6 +31,7 @@ def set_balance(  # noqa: PLR0917 - each is a part of the command line
     request_id: RequestId = "",
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Sets the cash in one currency. For admins."""
     request = account_cash_pb2.SetSimulationBalanceRequest(
@@ -43,7 +45,7 @@ def set_balance(  # noqa: PLR0917 - each is a part of the command line
     async def work(mesh: Mesh) -> int:
         return _told((await mesh.portfolios.SetSimulationBalance(request)).account, as_json=json)
 
-    run(address, work)
+    run(Where(address, ca), work)
 
 
 @account.command("reset")
@@ -53,6 +55,7 @@ def reset(
     request_id: RequestId = "",
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Gives the account the cash again that it was opened with. It must have no positions and no live orders."""
     request = account_cash_pb2.ResetSimulationAccountRequest(
@@ -62,7 +65,7 @@ def reset(
     async def work(mesh: Mesh) -> int:
         return _told((await mesh.portfolios.ResetSimulationAccount(request)).account, as_json=json)
 
-    run(address, work)
+    run(Where(address, ca), work)
 
 
 def _told(account: account_pb2.Account, *, as_json: bool) -> int:

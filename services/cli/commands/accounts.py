@@ -9,6 +9,7 @@ from rich.markup import escape
 from ordermesh.portfolio.v1 import account_admin_pb2, account_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.cli import options, output
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 from services.cli.output import Column
@@ -23,9 +24,9 @@ _COLUMNS = (
 )
 
 
-def accounts(json: options.Json = False, address: options.Address = "") -> None:
+def accounts(json: options.Json = False, address: options.Address = "", ca: options.Ca = None) -> None:
     """Lists accounts and the cash they have."""
-    run(address, lambda mesh: _show(mesh, as_json=json))
+    run(Where(address, ca), lambda mesh: _show(mesh, as_json=json))
 
 
 async def _show(mesh: Mesh, *, as_json: bool) -> int:

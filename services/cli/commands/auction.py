@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from ordermesh.marketdata.v1 import auction_admin_pb2, auction_pb2
 from services.cli import options, output
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 
@@ -36,21 +37,26 @@ def begin(
     instrument: Instrument,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Begins the call phase: orders collect without trading, until `ordermesh auction uncross`."""
     request = auction_admin_pb2.BeginAuctionRequest(
         instrument=instrument.upper(), kind=auction_pb2.AuctionKind.Value(f"AUCTION_KIND_{kind.name}")
     )
-    run(address, lambda mesh: _begin(mesh, request, kind, as_json=json))
+    run(Where(address, ca), lambda mesh: _begin(mesh, request, kind, as_json=json))
 
 
 @auction.command()
 def uncross(
-    instrument: Instrument, reference: Reference = "", json: options.Json = False, address: options.Address = ""
+    instrument: Instrument,
+    reference: Reference = "",
+    json: options.Json = False,
+    address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Ends the call phase: all that can trade trades at one price, and trading goes on."""
     request = auction_admin_pb2.UncrossAuctionRequest(instrument=instrument.upper(), reference_price=reference)
-    run(address, lambda mesh: _uncross(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _uncross(mesh, request, as_json=json))
 
 
 async def _begin(mesh: Mesh, request: auction_admin_pb2.BeginAuctionRequest, kind: Kind, *, as_json: bool) -> int:

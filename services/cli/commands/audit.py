@@ -13,6 +13,7 @@ from rich.markup import escape
 from ordermesh.event.v1 import audit_record_pb2
 from ordermesh.identity.v1 import audit_pb2
 from services.cli import options, output, terms
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 from services.cli.output import Column
@@ -60,6 +61,7 @@ def list_(
     most: options.Most = 100,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Lists records, the last first."""
     wanted = audit_pb2.ListAuditRecordsRequest(
@@ -74,7 +76,7 @@ def list_(
     )
     if (begin := terms.time_of(since)) is not None:
         getattr(wanted, "from").CopyFrom(begin)  # a word of Python
-    run(address, lambda mesh: _list(mesh, wanted, as_json=json))
+    run(Where(address, ca), lambda mesh: _list(mesh, wanted, as_json=json))
 
 
 @audit.command()
@@ -84,11 +86,12 @@ def verify(
     orders: Orders = True,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Verifies the whole chain; exits with 1 when something is wrong, and names the first record that is."""
     if known and _KNOWN.fullmatch(known) is None:
         raise typer.BadParameter(f"{known!r} is not PLACE:HASH, as `ordermesh audit verify` tells it")
-    run(address, lambda mesh: _verify(mesh, known, orders=orders, as_json=json))
+    run(Where(address, ca), lambda mesh: _verify(mesh, known, orders=orders, as_json=json))
 
 
 async def _list(mesh: Mesh, request: audit_pb2.ListAuditRecordsRequest, *, as_json: bool) -> int:

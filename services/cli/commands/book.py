@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from ordermesh.marketdata.v1 import book_access_pb2, book_pb2
 from services.cli import live, options, output
+from services.cli.address import Where
 from services.cli.book_state import BookState
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
@@ -35,12 +36,13 @@ def book(
     watch: options.Watch = False,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Shows the best levels of an order book."""
     name = instrument.upper()
     if watch:
-        run(address, lambda mesh: _watch(mesh, name, depth, as_json=json))
-    run(address, lambda mesh: _show(mesh, name, depth, as_json=json))
+        run(Where(address, ca), lambda mesh: _watch(mesh, name, depth, as_json=json))
+    run(Where(address, ca), lambda mesh: _show(mesh, name, depth, as_json=json))
 
 
 async def _show(mesh: Mesh, name: str, depth: int, *, as_json: bool) -> int:

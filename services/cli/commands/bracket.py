@@ -9,6 +9,7 @@ import typer
 from ordermesh.order.v1 import order_entry_pb2, order_list_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.cli import options, output, terms
+from services.cli.address import Where
 from services.cli.commands.place import Side, sentence
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
@@ -32,6 +33,7 @@ def bracket(  # noqa: PLR0917 - each is a word of the command line
     ] = "",
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Places an entry with a take-profit and a stop-loss: what the one fills is taken from the other."""
     list_id = client_order_list_id or UuidV7().new_id()
@@ -60,7 +62,7 @@ def bracket(  # noqa: PLR0917 - each is a word of the command line
             order("loss", other, "", stop_loss),
         ],
     )
-    run(address, lambda mesh: _place(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _place(mesh, request, as_json=json))
 
 
 async def _place(mesh: Mesh, request: order_list_pb2.PlaceOrderListRequest, *, as_json: bool) -> int:

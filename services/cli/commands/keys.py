@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from ordermesh.identity.v1 import api_key_pb2, user_pb2
 from services.cli import algorithms, options, output
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 from services.cli.output import Column
@@ -55,8 +56,10 @@ def create(
     scope: Scopes = [Scope.READ],  # noqa: B006 - typer reads the default and copies it
     networks: Networks = [],  # noqa: B006 - the same
     until: Ends = "",
+    *,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Makes a key, and shows its secret this once."""
     request = api_key_pb2.CreateApiKeyRequest(
@@ -65,7 +68,7 @@ def create(
         allowed_networks=networks,
         expires_at=_moment(until),
     )
-    run(address, lambda mesh: _create(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _create(mesh, request, as_json=json))
 
 
 @keys.command("list")
@@ -75,17 +78,18 @@ def list_(
     most: options.Most = 100,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Lists the keys, without their secrets."""
     request = api_key_pb2.ListApiKeysRequest(include_revoked=revoked, page_size=most)
-    run(address, lambda mesh: _list(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _list(mesh, request, as_json=json))
 
 
 @keys.command()
-def revoke(key: KeyId, json: options.Json = False, address: options.Address = "") -> None:
+def revoke(key: KeyId, json: options.Json = False, address: options.Address = "", ca: options.Ca = None) -> None:
     """Revokes a key; tokens that it was exchanged for end by themselves, in minutes."""
     request = api_key_pb2.RevokeApiKeyRequest(api_key_id=key)
-    run(address, lambda mesh: _revoke(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _revoke(mesh, request, as_json=json))
 
 
 async def _create(mesh: Mesh, request: api_key_pb2.CreateApiKeyRequest, *, as_json: bool) -> int:

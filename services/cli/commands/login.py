@@ -13,6 +13,7 @@ from rich.markup import escape
 from ordermesh.identity.v1 import authentication_pb2, profile_pb2, session_pb2, user_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.cli import options, output
+from services.cli.address import Where
 from services.cli.failure import NOBODY, ExitCode
 from services.cli.mesh import Mesh, asked, run
 from services.cli.output import Column
@@ -47,6 +48,7 @@ def login(
     environment: World = Environment.SIMULATION,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Logs in; the other commands act for that user until `ordermesh logout`.
 
@@ -59,30 +61,30 @@ def login(
         password=_asked_for("Password", hidden=True),
         client=f"ordermesh on {socket.gethostname()}"[:_MOST_CLIENT],
     )
-    challenge = asked(address, lambda mesh: _login(mesh, request, as_json=json), logged_in=False)
+    challenge = asked(Where(address, ca), lambda mesh: _login(mesh, request, as_json=json), logged_in=False)
     if challenge is None:
         raise typer.Exit(ExitCode.DONE)
     code = _asked_for("Code of the second factor")
     answer = authentication_pb2.VerifySecondFactorRequest(challenge=challenge, code=code)
-    raise typer.Exit(asked(address, lambda mesh: _verify(mesh, answer, as_json=json), logged_in=False))
+    raise typer.Exit(asked(Where(address, ca), lambda mesh: _verify(mesh, answer, as_json=json), logged_in=False))
 
 
-def logout(json: options.Json = False, address: options.Address = "") -> None:
+def logout(json: options.Json = False, address: options.Address = "", ca: options.Ca = None) -> None:
     """Logs out; the tokens are removed even when the mesh cannot be told."""
-    raise typer.Exit(asked(address, lambda mesh: _logout(mesh, as_json=json), logged_in=False))
+    raise typer.Exit(asked(Where(address, ca), lambda mesh: _logout(mesh, as_json=json), logged_in=False))
 
 
-def whoami(json: options.Json = False, address: options.Address = "") -> None:
+def whoami(json: options.Json = False, address: options.Address = "", ca: options.Ca = None) -> None:
     """Tells who is logged in."""
-    run(address, lambda mesh: _whoami(mesh, as_json=json))
+    run(Where(address, ca), lambda mesh: _whoami(mesh, as_json=json))
 
 
-def token(address: options.Address = "") -> None:
+def token(address: options.Address = "", ca: options.Ca = None) -> None:
     """Prints an access token of who is logged in, good for a minute at least: for scripts, and other programs.
 
     Such as: curl -H "authorization: Bearer $(ordermesh token)" http://127.0.0.1:8080/api/v1/orders?account_id=demo
     """
-    raise typer.Exit(asked(address, _token, logged_in=False))
+    raise typer.Exit(asked(Where(address, ca), _token, logged_in=False))
 
 
 def _named() -> str:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
 from ordermesh.type.v1 import error_pb2, trading_pb2
 from services.cli import options, output, terms
+from services.cli.address import Where
 from services.cli.commands.place import sentence
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
@@ -49,8 +50,10 @@ def orders(
     account: options.Account = options.DEMO,
     instrument: options.InstrumentFilter = "",
     most: options.Most = 50,
+    *,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Lists orders, newest first: the live ones, or all."""
     request = order_query_pb2.ListOrdersRequest(
@@ -59,7 +62,7 @@ def orders(
         status=() if everything else terms.LIVE_STATUSES,
         page_size=most,
     )
-    run(address, lambda mesh: _list_orders(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _list_orders(mesh, request, as_json=json))
 
 
 def trades(
@@ -68,10 +71,11 @@ def trades(
     most: options.Most = 50,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Lists the account's fills, newest first."""
     request = order_query_pb2.ListTradesRequest(account_id=account, instrument=instrument.upper(), page_size=most)
-    run(address, lambda mesh: _list_trades(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _list_trades(mesh, request, as_json=json))
 
 
 def cancel(  # noqa: PLR0917 - each is a word of the command line
@@ -83,6 +87,7 @@ def cancel(  # noqa: PLR0917 - each is a word of the command line
     strategy: Annotated[str, typer.Option("--strategy", metavar="NAME", help="With --all: only a strategy's.")] = "",
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Asks for the cancel of an order, or of every live one of the account."""
     if bool(order_id) == everything:
@@ -91,8 +96,8 @@ def cancel(  # noqa: PLR0917 - each is a word of the command line
         request = order_entry_pb2.CancelAllOrdersRequest(
             account_id=account, instrument=instrument.upper(), order_list_id=order_list, strategy_id=strategy
         )
-        run(address, lambda mesh: _cancel_all(mesh, request, as_json=json))
-    run(address, lambda mesh: _cancel(mesh, order_id, as_json=json))
+        run(Where(address, ca), lambda mesh: _cancel_all(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _cancel(mesh, order_id, as_json=json))
 
 
 async def _list_orders(mesh: Mesh, request: order_query_pb2.ListOrdersRequest, *, as_json: bool) -> int:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2
 from ordermesh.type.v1 import error_pb2, trading_pb2
 from services.cli import algorithms, options, output, terms
+from services.cli.address import Where
 from services.cli.commands.preview import preview
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
@@ -118,6 +119,7 @@ def order(  # noqa: PLR0917 - each is a word of the command line
     venue: algorithms.Venue = None,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Places an order, and says what became of it."""
     if tif and until:
@@ -158,8 +160,8 @@ def order(  # noqa: PLR0917 - each is a word of the command line
         algorithm=works,
     )
     if only_preview:
-        run(address, lambda mesh: preview(mesh, request, as_json=json))
-    run(address, lambda mesh: place(mesh, request, wait, as_json=json))
+        run(Where(address, ca), lambda mesh: preview(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: place(mesh, request, wait, as_json=json))
 
 
 async def place(mesh: Mesh, request: order_entry_pb2.PlaceOrderRequest, wait_seconds: float, *, as_json: bool) -> int:

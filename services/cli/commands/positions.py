@@ -11,6 +11,7 @@ from rich.markup import escape
 from ordermesh.portfolio.v1 import portfolio_pb2, portfolio_query_pb2, portfolio_stream_pb2, position_pb2
 from ordermesh.portfolio.v1.position_query_pb2 import ListPositionsRequest
 from services.cli import live, options, output
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 from services.cli.output import Column
@@ -44,11 +45,12 @@ def positions(
     account: options.Account = options.DEMO,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Shows the account's positions and their worth at live prices."""
     if watch:
-        run(address, lambda mesh: _watch(mesh, account, as_json=json))
-    run(address, lambda mesh: _show(mesh, account, everything=everything, as_json=json))
+        run(Where(address, ca), lambda mesh: _watch(mesh, account, as_json=json))
+    run(Where(address, ca), lambda mesh: _show(mesh, account, everything=everything, as_json=json))
 
 
 async def _show(mesh: Mesh, account: str, *, everything: bool, as_json: bool) -> int:

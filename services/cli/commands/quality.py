@@ -12,6 +12,7 @@ from rich.markup import escape
 from ordermesh.order.v1 import arrival_quote_pb2, execution_quality_pb2, execution_quality_summary_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.cli import options, output
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 from services.cli.output import Column
@@ -48,6 +49,7 @@ def quality(  # noqa: PLR0917 - each is a word of the command line
     instrument: options.InstrumentFilter = "",
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Tells how well an order was executed, or all of the account on a day."""
     if order_id and day:
@@ -56,11 +58,11 @@ def quality(  # noqa: PLR0917 - each is a word of the command line
         interval = Duration()
         interval.FromNanoseconds(round(after * 1e9))
         one = execution_quality_pb2.GetExecutionQualityRequest(order_id=order_id, impact_interval=interval)
-        run(address, lambda mesh: _one(mesh, one, as_json=json))
+        run(Where(address, ca), lambda mesh: _one(mesh, one, as_json=json))
     request = execution_quality_summary_pb2.SummarizeExecutionQualityRequest(
         account_id=account, instrument=instrument.upper(), day=day
     )
-    run(address, lambda mesh: _day(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _day(mesh, request, as_json=json))
 
 
 async def _one(mesh: Mesh, request: execution_quality_pb2.GetExecutionQualityRequest, *, as_json: bool) -> int:

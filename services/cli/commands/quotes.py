@@ -13,6 +13,7 @@ from rich.markup import escape
 from ordermesh.marketdata.v1 import auction_pb2, instrument_pb2, market_data_service_pb2, quote_pb2, quote_query_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.cli import live, options, output
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 from services.cli.output import Column
@@ -34,12 +35,13 @@ def quotes(
     watch: options.Watch = False,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Shows the market of some instruments, or of all."""
     names = [name.upper() for name in instruments or ()]
     if watch:
-        run(address, lambda mesh: _watch(mesh, names, as_json=json))
-    run(address, lambda mesh: _show(mesh, names, as_json=json))
+        run(Where(address, ca), lambda mesh: _watch(mesh, names, as_json=json))
+    run(Where(address, ca), lambda mesh: _show(mesh, names, as_json=json))
 
 
 async def _show(mesh: Mesh, names: Sequence[str], *, as_json: bool) -> int:

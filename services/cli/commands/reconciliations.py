@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from ordermesh.order.v1 import reconciliation_pb2
 from services.cli import options, output
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 from services.cli.output import Column
@@ -53,6 +54,7 @@ def reconciliations(
     most: options.Most = 50,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Lists what was found and decided when venues were held against the order log, newest first."""
     request = reconciliation_pb2.ListReconciliationsRequest(
@@ -60,7 +62,7 @@ def reconciliations(
         kinds=[reconciliation_pb2.ReconciliationKind.Value(f"{_PREFIX}{each.name}") for each in kind or ()],
         page_size=most,
     )
-    run(address, lambda mesh: _list(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _list(mesh, request, as_json=json))
 
 
 async def _list(mesh: Mesh, request: reconciliation_pb2.ListReconciliationsRequest, *, as_json: bool) -> int:

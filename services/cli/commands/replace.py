@@ -9,6 +9,7 @@ import typer
 
 from ordermesh.order.v1 import order_entry_pb2, order_pb2, order_query_pb2, order_replace_pb2
 from services.cli import options, output, terms
+from services.cli.address import Where
 from services.cli.commands.place import Wait, sentence
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
@@ -41,6 +42,7 @@ def replace(  # noqa: PLR0917 - each is a word of the command line
     wait: Wait = 3.0,
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Gives an order another price, stop price, distance, quantity or expiry, and says what became of it."""
     if not (price or quantity or stop or trail or until):
@@ -55,7 +57,7 @@ def replace(  # noqa: PLR0917 - each is a word of the command line
         expire_at=terms.time_of(until),
         expected_version=version,
     )
-    run(address, lambda mesh: _replace(mesh, request, wait, as_json=json))
+    run(Where(address, ca), lambda mesh: _replace(mesh, request, wait, as_json=json))
 
 
 async def _replace(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from services.cli.address import Where
 from services.cli.failure import ExitCode, exit_code, one_line
 from services.cli.mesh import Mesh, asked
 from services.cli.output import complain
@@ -67,4 +68,4 @@ def _replay(recordings: list[Recording], mode: Mode, speed: float, limit: int, *
                 await play_market(recording, console, venue, speed=speed, limit=limit, keep=keep)
         return ExitCode.DONE
 
-    return asked("", play)
+    return asked(Where(), play)

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from ordermesh.risk.v1 import trading_state_admin_pb2, trading_state_pb2
 from services.cli import options, output
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 from services.cli.output import Column
@@ -40,6 +41,7 @@ def stop(
     text: Why = "",
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Refuses new orders and cancels open ones, until `ordermesh risk resume`."""
     _check_scope(account, firm=firm)
@@ -49,7 +51,7 @@ def stop(
         request.firm = True
     else:
         request.account_id = account
-    run(address, lambda mesh: _stop(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _stop(mesh, request, as_json=json))
 
 
 @risk.command()
@@ -59,6 +61,7 @@ def resume(
     text: Why = "",
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Lets an account, or the firm, trade again."""
     _check_scope(account, firm=firm)
@@ -67,14 +70,19 @@ def resume(
         request.firm = True
     else:
         request.account_id = account
-    run(address, lambda mesh: _resume(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _resume(mesh, request, as_json=json))
 
 
 @risk.command()
-def state(account: options.Account = options.DEMO, json: options.Json = False, address: options.Address = "") -> None:
+def state(
+    account: options.Account = options.DEMO,
+    json: options.Json = False,
+    address: options.Address = "",
+    ca: options.Ca = None,
+) -> None:
     """Tells whether an account and the firm may trade; `--account ''` tells only of the firm."""
     request = trading_state_admin_pb2.GetTradingStateRequest(account_id=account)
-    run(address, lambda mesh: _state(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _state(mesh, request, as_json=json))
 
 
 def _check_scope(account: str, *, firm: bool) -> None:

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from ordermesh.system.v1 import component_pb2, system_service_pb2
 from services.cli import options, output
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import ComponentReport, Mesh, run
 from services.cli.output import Column
@@ -21,9 +22,9 @@ _COLOURS = {
 }
 
 
-def status(json: options.Json = False, address: options.Address = "") -> None:
+def status(json: options.Json = False, address: options.Address = "", ca: options.Ca = None) -> None:
     """Says what is up and what is down; fails when something is down."""
-    run(address, lambda mesh: _show(mesh, as_json=json))
+    run(Where(address, ca), lambda mesh: _show(mesh, as_json=json))
 
 
 async def _show(mesh: Mesh, *, as_json: bool) -> int:

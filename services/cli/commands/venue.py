@@ -8,6 +8,7 @@ import typer
 
 from ordermesh.broker.v1 import trade_adjustment_pb2
 from services.cli import options, output
+from services.cli.address import Where
 from services.cli.failure import ExitCode
 from services.cli.mesh import Mesh, run
 
@@ -23,10 +24,11 @@ def bust(
     connection: _Connection = "simulation",
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Takes a trade back, for both of its sides."""
     request = trade_adjustment_pb2.BustTradeRequest(connection_id=connection, venue_execution_id=execution)
-    run(address, lambda mesh: _bust(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _bust(mesh, request, as_json=json))
 
 
 @venue.command()
@@ -39,6 +41,7 @@ def correct(
     connection: _Connection = "simulation",
     json: options.Json = False,
     address: options.Address = "",
+    ca: options.Ca = None,
 ) -> None:
     """Gives a trade another price or quantity, for both of its sides."""
     request = trade_adjustment_pb2.CorrectTradeRequest(
@@ -48,7 +51,7 @@ def correct(
         price=price,
         quantity=quantity,
     )
-    run(address, lambda mesh: _correct(mesh, request, as_json=json))
+    run(Where(address, ca), lambda mesh: _correct(mesh, request, as_json=json))
 
 
 async def _bust(mesh: Mesh, request: trade_adjustment_pb2.BustTradeRequest, *, as_json: bool) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from services.mesh.audit import Origin
 from services.risk.domain.alert import Alert, AlertKind
@@ -157,6 +157,13 @@ class BreakerStore(Protocol):
         ...
 
 
+class SwitchSet(NamedTuple):
+    """A kill switch as somebody has set it; None: who makes the call that is being served, or the service itself."""
+
+    switch: KillSwitch
+    by: Origin | None
+
+
 class SwitchStore(Protocol):
     """Where kill switches are kept."""
 
@@ -164,8 +171,8 @@ class SwitchStore(Protocol):
         """Returns all switches that were ever set."""
         ...
 
-    async def save_switches(self, switches: Sequence[KillSwitch], by: Mapping[str, Origin | None]) -> None:
-        """Saves switches, with who has set them; one that is stored at a later version stays.
+    async def save_switches(self, changes: Sequence[SwitchSet]) -> None:
+        """Saves what switches were set to, of each in the order of its versions; one stored at a later version stays.
 
         Raises:
             CodedError: STORE_UNAVAILABLE.

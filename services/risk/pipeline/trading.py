@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
+import structlog
+
 from services.kernel.clock import Clock
 from services.kernel.errors import aborted, not_found
 from services.mesh.audit import Origin, origin
@@ -15,9 +17,13 @@ from services.risk.domain.limits import FIRM, firm_of, is_firm
 from services.risk.domain.trading import KillSwitch, TradingState
 from services.risk.pipeline.alerts import AlertSink
 from services.risk.pipeline.book import Book
-from services.risk.pipeline.ports import Standing, SwitchStore
+from services.risk.pipeline.ports import Standing, SwitchSet, SwitchStore
 from services.risk.pipeline.withdrawing import Withdrawing
 
+_log = structlog.stdlib.get_logger(__name__)
+
+MOST_UNSAVED: Final = 100
+"""Changes of one switch that are kept while the store is away."""
 ITSELF: Final = Origin(service="risk")
 """Who does what nobody asked for."""
 
@@ -45,8 +51,8 @@ class Trading:
     alerts: AlertSink
     withdrawing: Withdrawing
     find_account: Callable[[str], Awaitable[Standing]]
-    _unsaved: dict[str, Origin | None] = field(default_factory=dict)
-    """Whose switches are not stored yet, and who has set them."""
+    _unsaved: dict[str, list[SwitchSet]] = field(default_factory=dict)
+    """What switches were set to that is not stored yet, of each in its order."""
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def load(self, *, split: bool = False) -> None:
@@ -70,7 +76,7 @@ class Trading:
                     self.book.switches.set(before.stopped(whole.state, whole.text, now, cancels=whole.cancels))
             self.book.switches.set(whole.resumed("split into one for each environment", now))
             # Nobody has asked for it: the service does it by itself.
-            await self.store.save_switches([self.book.switches.get(each) for each in (*_EACH, FIRM)], {})
+            await self.store.save_switches([SwitchSet(self.book.switches.get(each), None) for each in (*_EACH, FIRM)])
 
     async def stop(self, account_id: str, state: TradingState, text: str, *, cancels: bool) -> Stopped:
         """Sets a switch to REDUCING or HALTED. Setting it to what it is changes nothing, but names open orders again.
@@ -84,7 +90,7 @@ class Trading:
         before = self.book.switches.get(account_id)
         if not before.says(state, text, cancels=cancels):
             self._set(before.stopped(state, text, self.clock.now(), cancels=cancels), AlertKind.TRADING_STOPPED)
-            self._unsaved[account_id] = origin()
+            self._keep(SwitchSet(self.book.switches.get(account_id), origin()))
         withdrawn = self.withdrawing.stopped(account_id)
         await self.save()
         return Stopped(self.book.switches.get(account_id), withdrawn)
@@ -103,7 +109,7 @@ class Trading:
             before = self.book.switches.get(account_id)
             after = before.resumed(text, self.clock.now())
             try:
-                await self.store.save_switches([after], {account_id: origin()})
+                await self.store.save_switches([SwitchSet(after, origin())])
             except BaseException:  # a call that is broken off, too
                 # It may be stored all the same.
                 self._store_over(after)
@@ -128,19 +134,32 @@ class Trading:
             return
         self._unsaved = {}
         try:
-            switches = [self.book.switches.get(account_id) for account_id in unsaved]
-            await self.store.save_switches(switches, unsaved)
+            await self.store.save_switches([each for changes in unsaved.values() for each in changes])
         except BaseException:
-            self._unsaved = unsaved | self._unsaved
+            later, self._unsaved = self._unsaved, unsaved
+            for each in (each for changes in later.values() for each in changes):
+                self._keep(each)
             raise
 
+    def _keep(self, change: SwitchSet) -> None:
+        """Keeps a change for the store, as the audit tells all; beyond a bound the last one stands for two."""
+        changes = self._unsaved.setdefault(change.switch.account_id, [])
+        if len(changes) >= MOST_UNSAVED:
+            lost = changes.pop()
+            _log.error("a kill switch was set that the audit will not tell", switch=lost.switch.sentence)
+        changes.append(change)
+
     def _store_over(self, resumed: KillSwitch) -> None:
-        """Lets the stop that holds be stored over a resumption that does not."""
+        """Lets the stop that holds, and those before it, be stored over a resumption that does not hold."""
         holds = self.book.switches.get(resumed.account_id)
-        self.book.switches.set(replace(holds, version=max(holds.version, resumed.version) + 1))
         # Who has stopped it may be known still; that it holds over the resumption is this service's doing, and not that
         # of whoever makes the call by which it is stored.
-        self._unsaved.setdefault(resumed.account_id, ITSELF)
+        version, later = resumed.version, []
+        for switch, by in self._unsaved.get(resumed.account_id, [SwitchSet(holds, ITSELF)]):
+            version = max(switch.version, version) + 1
+            later.append(SwitchSet(replace(switch, version=version), by))
+        self._unsaved[resumed.account_id] = later
+        self.book.switches.set(later[-1].switch)
 
     def _set(self, switch: KillSwitch, kind: AlertKind) -> None:
         self.book.switches.set(switch)

@@ -10,6 +10,7 @@ from services.mesh.audit import Change, Origin
 from services.risk.domain.breaker import Breaker
 from services.risk.domain.limits import Parameters, environment_of, is_firm
 from services.risk.domain.trading import KillSwitch, TradingState
+from services.risk.pipeline.ports import SwitchSet
 from services.risk.wire import DECIMALS, OTHERS, breach_from_proto, breach_to_proto
 from services.storage.audit_log import AuditTrail
 from services.storage.database import Database
@@ -128,13 +129,16 @@ class PostgresSettingsStore:
             rows = await connection.fetch(_SWITCHES)
         return [_switch(*row) for row in rows]
 
-    async def save_switches(self, switches: Sequence[KillSwitch], by: Mapping[str, Origin | None]) -> None:
-        """Saves switches, with who has set them; one that is stored at a later version stays.
+    async def save_switches(self, changes: Sequence[SwitchSet]) -> None:
+        """Saves what switches were set to, of each in the order of its versions; one stored at a later version stays.
+
+        Each change is recorded, though but the last of a switch is what it says now.
 
         Raises:
             CodedError: STORE_UNAVAILABLE.
         """
         async with self._database.transaction() as connection:
+            switches = [each.switch for each in changes]
             rows = await connection.fetch(f"{_SWITCHES} {_NAMED}", [each.account_id for each in switches])
             before = {row[0]: _switch(*row) for row in rows}
             await connection.executemany(
@@ -151,14 +155,12 @@ class PostgresSettingsStore:
                     for each in switches
                 ],
             )
-            await self._trail.note(
-                connection,
-                *(
-                    _change("kill_switch", before.get(each.account_id), each, by.get(each.account_id))
-                    for each in switches
-                    if _newer(each, before)
-                ),
-            )
+            told: list[Change] = []
+            for each, by in changes:
+                if _newer(each, before):
+                    told.append(_change("kill_switch", before.get(each.account_id), each, by))
+                    before[each.account_id] = each
+            await self._trail.note(connection, *told)
 
 
 def _newer(each: T, before: Mapping[str, T]) -> bool:

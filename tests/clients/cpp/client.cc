@@ -1,14 +1,16 @@
 // A client that knows nothing but the contracts: it logs in, follows an account's order stream, places an order and
 // sees it there; then it places one that breaks the contract and reads the error's details.
 //
-//   client HOST:PORT USERNAME PASSWORD ACCOUNT INSTRUMENT
+//   client HOST:PORT USERNAME PASSWORD ACCOUNT INSTRUMENT [AUTHORITY]
 //
-// Prints one JSON line.
+// With the file of an authority it calls by TLS. Prints one JSON line.
 
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <stdexcept>
@@ -40,6 +42,15 @@ struct Caller {
 
 void require(const grpc::Status& status, const std::string& what) {
   if (!status.ok()) throw std::runtime_error(what + ": " + status.error_message());
+}
+
+std::shared_ptr<grpc::ChannelCredentials> security(const std::string& authority) {
+  if (authority.empty()) return grpc::InsecureChannelCredentials();
+  std::ifstream file(authority);
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs.assign(std::istreambuf_iterator<char>(file), {});
+  if (options.pem_root_certs.empty()) throw std::runtime_error(authority + " cannot be read");
+  return grpc::SslCredentials(options);
 }
 
 void log_in(Caller& caller, const std::string& username, const std::string& password) {
@@ -125,12 +136,12 @@ void run(Caller& caller, const std::string& account, const std::string& instrume
 }  // namespace
 
 int main(int count, char** words) {
-  if (count != 6) {
-    std::cerr << "client HOST:PORT USERNAME PASSWORD ACCOUNT INSTRUMENT\n";
+  if (count != 6 && count != 7) {
+    std::cerr << "client HOST:PORT USERNAME PASSWORD ACCOUNT INSTRUMENT [AUTHORITY]\n";
     return 2;
   }
   try {
-    Caller caller{grpc::CreateChannel(words[1], grpc::InsecureChannelCredentials()), ""};
+    Caller caller{grpc::CreateChannel(words[1], security(count == 7 ? words[6] : "")), ""};
     log_in(caller, words[2], words[3]);
     run(caller, words[4], words[5]);
   } catch (const std::exception& error) {

@@ -1,9 +1,9 @@
 // Command client knows nothing but the contracts: it logs in, follows an account's order stream, places an order and
 // sees it there; then it places one that breaks the contract and reads the error's details.
 //
-//	client HOST:PORT USERNAME PASSWORD ACCOUNT INSTRUMENT
+//	client HOST:PORT USERNAME PASSWORD ACCOUNT INSTRUMENT [AUTHORITY]
 //
-// It prints one JSON line.
+// With the file of an authority it calls by TLS. // It prints one JSON line.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -34,11 +35,15 @@ type outcome struct {
 }
 
 func main() {
-	if len(os.Args) != 6 {
-		fmt.Fprintln(os.Stderr, "client HOST:PORT USERNAME PASSWORD ACCOUNT INSTRUMENT")
+	if len(os.Args) != 6 && len(os.Args) != 7 {
+		fmt.Fprintln(os.Stderr, "client HOST:PORT USERNAME PASSWORD ACCOUNT INSTRUMENT [AUTHORITY]")
 		os.Exit(2)
 	}
-	told, err := run(os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5])
+	security, err := transport(os.Args[6:])
+	var told *outcome
+	if err == nil {
+		told, err = run(os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Args[5], security)
+	}
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(told)
 	}
@@ -48,8 +53,15 @@ func main() {
 	}
 }
 
-func run(address, username, password, account, instrument string) (*outcome, error) {
-	channel, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+func transport(authority []string) (credentials.TransportCredentials, error) {
+	if len(authority) == 0 {
+		return insecure.NewCredentials(), nil
+	}
+	return credentials.NewClientTLSFromFile(authority[0], "")
+}
+
+func run(address, username, password, account, instrument string, security credentials.TransportCredentials) (*outcome, error) {
+	channel, err := grpc.NewClient(address, grpc.WithTransportCredentials(security))
 	if err != nil {
 		return nil, err
 	}

@@ -9,9 +9,10 @@ from typing import Any
 
 import grpc
 import httpx
+import pytest
 
 from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc
-from tests.fakes.gateway_upstream import Upstream
+from tests.fakes.gateway_upstream import REFUSED_ACCOUNT, Upstream
 from tests.fakes.signer import Signer
 from tests.integration.gateway.answers import ORDER
 from tests.integration.gateway.conftest import Gateway, until
@@ -50,7 +51,7 @@ def test_a_callers_trace_is_kept(guarded: Gateway, signer: Signer, upstream: Ups
         stub = order_service_pb2_grpc.OrderServiceStub(channel)
         stub.PlaceOrder(order_entry_pb2.PlaceOrderRequest(), metadata=metadata)
     line = line_of(guarded, user)
-    assert (line["trace"], line["grpc_status"]) == (trace, "OK")
+    assert (line["trace"], line["grpc_status"]) == (trace, 0)
     assert upstream.seen.metadata[-1]["traceparent"][0].split("-")[1] == trace
 
 
@@ -67,3 +68,45 @@ def test_no_secret_is_in_it(guarded: Gateway, signer: Signer) -> None:
     text = guarded.access_log.read_text(encoding="utf-8")
     for hidden in (secret, *tokens, *(token.rpartition(".")[2] for token in tokens)):
         assert hidden not in text
+
+
+def test_a_refused_grpc_call_has_its_status(guarded: Gateway, signer: Signer) -> None:
+    """By the service, and by the gateway."""
+    for token, account, code in ((signer.token(), REFUSED_ACCOUNT, 9), ("none", "demo", 16)):
+        mark = uuid.uuid4().hex
+        metadata = (("authorization", f"Bearer {token}"), ("traceparent", f"00-{mark}-{'1' * 16}-00"))
+        with grpc.insecure_channel(guarded.address) as channel:
+            stub = order_service_pb2_grpc.OrderServiceStub(channel)
+            with pytest.raises(grpc.RpcError):
+                stub.PlaceOrder(order_entry_pb2.PlaceOrderRequest(account_id=account), metadata=metadata)
+        assert line_of(guarded, mark)["grpc_status"] == code
+
+
+@pytest.mark.parametrize("case", ["good", "check", "service", "body", "route", "verb", "token", "large"])
+def test_the_status_of_a_rest_call_is_that_of_its_body(guarded: Gateway, signer: Signer, case: str) -> None:
+    """Where a service was asked; what the gateway refuses itself has the HTTP status alone."""
+    mark, url = uuid.uuid4().hex, f"{guarded.url}/api/v1/orders"
+    trace = f"00-{mark}-{'1' * 16}-00"
+    headers = {"authorization": f"Bearer {signer.token()}", "traceparent": trace}
+    match case:
+        case "check":
+            answer = httpx.post(url, json={**ORDER, "unknown": 1}, headers=headers)
+        case "service":
+            answer = httpx.post(url, json={**ORDER, "account_id": REFUSED_ACCOUNT}, headers=headers)
+        case "body":
+            answer = httpx.post(url, content="{", headers={**headers, "content-type": "application/json"})
+        case "route":
+            answer = httpx.get(f"{guarded.url}/nothing", headers=headers)
+        case "verb":
+            answer = httpx.patch(url, headers=headers)
+        case "token":
+            answer = httpx.get(url, headers={"traceparent": trace})
+        case "large":
+            answer = httpx.post(url, json={**ORDER, "text": "x" * 2_000_000}, headers=headers)
+        case _:
+            answer = httpx.post(url, json=ORDER, headers=headers)
+    code = 0 if answer.status_code == 200 else answer.json()["code"]
+    line = line_of(guarded, mark)
+    assert line["status"] == answer.status_code
+    # Of what no service was asked Envoy has no status of gRPC, and does not make one up.
+    assert line.get("grpc_status") == (code if case in {"good", "service"} else None), answer.text

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from ordermesh.event.v1.event_log_service_pb2 import ReadEventsRequest
 from ordermesh.event.v1.event_log_service_pb2_grpc import EventLogServiceStub, add_EventLogServiceServicer_to_server
-from services.cli.address import Addresses, find_mesh
+from services.cli.address import NOWHERE, Addresses, Where, find_mesh
 from services.cli.app import app
 from services.cli.failure import ExitCode
 from services.cli.options import host_port
@@ -36,7 +36,7 @@ def mesh_file(directory: Path, **changed: Any) -> Path:
 
 def test_the_option_comes_first(tmp_path: Path) -> None:
     """`--address` wins over everything, and names the gateway."""
-    found = find_mesh("there:9", HERE, mesh_file(tmp_path))
+    found = find_mesh(Where("there:9"), HERE, mesh_file(tmp_path))
     assert found.of("order") == "there:9"
     assert found.services["engine"] == "h:3"
 
@@ -47,7 +47,22 @@ def test_an_address_may_be_copied_from_the_banner(told: str) -> None:
     assert host_port(told) == "127.0.0.1:8080"
 
 
-@pytest.mark.parametrize("told", ["garbage", "here:", "here:0", "here:70000", "https://here:80", "http://here:80/api"])
+@pytest.mark.parametrize(
+    ("told", "where"),
+    [
+        ("https://mesh.example", "https://mesh.example:443"),
+        ("https://mesh.example:8443/", "https://mesh.example:8443"),
+        ("https://[::1]:8443", "https://[::1]:8443"),
+    ],
+)
+def test_a_gateway_elsewhere_is_called_with_tls(told: str, where: str) -> None:
+    """With `https://` before it, at the usual port unless another is named."""
+    assert host_port(told) == where
+
+
+@pytest.mark.parametrize(
+    "told", ["garbage", "here:", "here:0", "here:70000", "ftp://here:80", "http://here", "http://here:80/api"]
+)
 def test_an_address_that_is_none_is_wrong_usage(told: str) -> None:
     """It is no mesh that is away: exit code 2, and how one looks."""
     outcome = CliRunner().invoke(app, ["status", "--address", told])
@@ -55,10 +70,34 @@ def test_an_address_that_is_none_is_wrong_usage(told: str) -> None:
     assert "HOST:PORT" in outcome.stderr
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_authority_of_the_local_mesh_is_found_by_itself(tmp_path: Path, host: str) -> None:
+    """At its own address with TLS and no other; what the caller names, or the environment, counts more."""
+    told = {"ORDERMESH_GATEWAY_TLS_ADDRESS": "127.0.0.1:9", "ORDERMESH_GATEWAY_TLS_AUTHORITY_FILE": "/own.pem"}
+    path, named = mesh_file(tmp_path, environment={**HERE, **told}), Path("/named.pem")
+    found = find_mesh(Where(f"https://{host}:9"), {}, path)
+    assert (found.of("order"), found.encrypted, found.ca) == (f"{host}:9", True, Path("/own.pem"))
+    assert found.name == f"https://{host}:9"
+    for elsewhere in (f"https://{host}:8", "https://there.example:9"):
+        assert find_mesh(Where(elsewhere), {}, path).ca is None
+    assert find_mesh(Where(f"https://{host}:9", named), {}, path).ca == named
+    variables = {"ORDERMESH_GATEWAY_ADDRESS": f"https://{host}:9", "ORDERMESH_GATEWAY_TLS_AUTHORITY_FILE": "/env.pem"}
+    assert find_mesh(NOWHERE, variables, path).ca == Path("/env.pem")
+    assert not find_mesh(Where(f"{host}:9"), variables, path).encrypted
+
+
+def test_an_authority_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """In a line, whether it was named on the command line or in the environment."""
+    with pytest.raises(CodedError, match="cannot be read"):
+        find_mesh(Where("https://there.example", tmp_path / "none.pem"), {}, mesh_file(tmp_path)).channels()
+    outcome = CliRunner().invoke(app, ["status", "--address", "https://there.example", "--ca", str(tmp_path / "none")])
+    assert outcome.exit_code == ExitCode.USAGE
+
+
 def test_the_environment_comes_second(tmp_path: Path) -> None:
     """With a gateway everything goes through it; without one, each service is called where it is."""
-    assert find_mesh("", {"ORDERMESH_GATEWAY_ADDRESS": "e:1"}, mesh_file(tmp_path)).of("order") == "e:1"
-    direct = find_mesh("", {"ORDERMESH_ORDER_ADDRESS": "e:2"}, mesh_file(tmp_path))
+    assert find_mesh(NOWHERE, {"ORDERMESH_GATEWAY_ADDRESS": "e:1"}, mesh_file(tmp_path)).of("order") == "e:1"
+    direct = find_mesh(NOWHERE, {"ORDERMESH_ORDER_ADDRESS": "e:2"}, mesh_file(tmp_path))
     assert direct.of("order") == "e:2"
     with pytest.raises(CodedError, match="ORDERMESH_PORTFOLIO_ADDRESS"):
         direct.of("portfolio")
@@ -66,8 +105,8 @@ def test_the_environment_comes_second(tmp_path: Path) -> None:
 
 def test_the_mesh_of_the_checkout_comes_last(tmp_path: Path) -> None:
     """Its file says where it is; a mesh that runs without a gateway is called directly."""
-    assert find_mesh("", {}, mesh_file(tmp_path)).of("order") == "h:1"
-    assert find_mesh("", {}, mesh_file(tmp_path, components={"order": {}})).of("order") == "h:2"
+    assert find_mesh(NOWHERE, {}, mesh_file(tmp_path)).of("order") == "h:1"
+    assert find_mesh(NOWHERE, {}, mesh_file(tmp_path, components={"order": {}})).of("order") == "h:2"
 
 
 def test_a_mesh_that_does_not_run_is_told_as_such(tmp_path: Path) -> None:
@@ -77,7 +116,7 @@ def test_a_mesh_that_does_not_run_is_told_as_such(tmp_path: Path) -> None:
     broken.write_text("{", encoding="utf-8")
     for path in (tmp_path / "none.json", mesh_file(tmp_path, supervisor=int(gone.stdout)), broken):
         with pytest.raises(CodedError, match="make run") as error:
-            find_mesh("", {}, path)
+            find_mesh(NOWHERE, {}, path)
         assert error.value.reason == "SERVICE_UNAVAILABLE"
 
 
@@ -100,14 +139,14 @@ async def test_services_are_called_with_the_certificate_that_is_named(tmp_path: 
         address = {"ORDERMESH_ORDER_ADDRESS": served.address}
         running = {"ORDERMESH_GATEWAY_ADDRESS": "h:1", **address, **told}
         path = mesh_file(tmp_path, components={"order": {}}, environment=running)
-        for mesh in (find_mesh("", {**address, **told}), find_mesh("", {}, path)):
+        for mesh in (find_mesh(NOWHERE, {**address, **told}), find_mesh(NOWHERE, {}, path)):
             channels = mesh.channels()
             stub: Any = EventLogServiceStub(channels.to(mesh.of("order")))
             assert (await stub.ReadEvents(ReadEventsRequest())).last_sequence == 1
             await channels.close()
     files.certificate.unlink()
     with pytest.raises(CodedError, match=r"operator\.pem cannot be used"):
-        find_mesh("", {**address, **told}).channels()
+        find_mesh(NOWHERE, {**address, **told}).channels()
     del told["ORDERMESH_TLS_KEY_FILE"]
     with pytest.raises(CodedError, match="one is not set"):
-        find_mesh("", {**address, **told}).channels()
+        find_mesh(NOWHERE, {**address, **told}).channels()

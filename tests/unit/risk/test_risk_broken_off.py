@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,14 +14,13 @@ import pytest_asyncio
 from services.kernel.clock import from_ns
 from services.kernel.errors import CodedError, unavailable
 from services.kernel.identifiers import UuidV7
-from services.mesh.audit import Origin
 from services.risk.domain.alert import Alert, AlertKind
 from services.risk.domain.breach import Breach, Rule
 from services.risk.domain.breaker import Breaker
 from services.risk.domain.limits import Parameters
-from services.risk.domain.trading import KillSwitch, TradingState
+from services.risk.domain.trading import TradingState
 from services.risk.pipeline.alerts import AlertLog
-from services.risk.pipeline.ports import Changes
+from services.risk.pipeline.ports import Changes, SwitchSet
 from services.risk.pipeline.trading import ITSELF
 from tests.fakes.broken_off import broken_off
 from tests.fakes.broker_world import until
@@ -62,9 +61,9 @@ async def test_a_stop_is_stored_before_what_ends_it(world: RiskWorld, monkeypatc
     stored: list[TradingState] = []
     save = world.store.save_switches
 
-    async def noting(switches: Sequence[KillSwitch], by: Mapping[str, Origin | None]) -> None:
-        stored.extend(switch.state for switch in switches)
-        await save(switches, by)
+    async def noting(changes: Sequence[SwitchSet]) -> None:
+        stored.extend(each.switch.state for each in changes)
+        await save(changes)
 
     monkeypatch.setattr(world.store, "save_switches", noting)
     await world.trading.resume("demo", "")
