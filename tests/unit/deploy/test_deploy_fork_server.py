@@ -112,12 +112,14 @@ async def test_nothing_is_left_when_who_started_it_is_killed(tmp_path: Path) -> 
         "print(server.pid, process.pid, flush=True)\n"
         "signal.pause()\n"
     )
+    told = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     owner = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": "."}, stdout=subprocess.PIPE
+        sys.executable, "-c", script, cwd=REPOSITORY, env=told, stdout=subprocess.PIPE
     )
     assert owner.stdout is not None
     left = [psutil.Process(int(pid)) for pid in (await owner.stdout.readline()).split()]
-    assert len(left) == 2
+    server, program = left
+    assert program.ppid() == server.pid
     owner.kill()
     await owner.wait()
     _, alive = psutil.wait_procs(left, timeout=20)
