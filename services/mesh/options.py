@@ -9,9 +9,8 @@ KEEPALIVE_MILLISECONDS: Final = 20_000
 KEEPALIVE_TIMEOUT_MILLISECONDS: Final = 10_000
 SERVER_KEEPALIVE_MILLISECONDS: Final = 10_000
 SERVER_KEEPALIVE_TIMEOUT_MILLISECONDS: Final = 20_000
-"""Who is silent is given up after the two together, by servers as by clients. A server asks sooner and waits longer: the
-answer stands behind all that has been sent to it before, which may be ten thousand calls that come over one connection
-at once."""
+"""Who is silent is given up after the two together, by servers as by clients. A server asks sooner and waits longer:
+the answer stands behind all that was sent before, which may be ten thousand calls that come over one connection."""
 LEAST_PING_INTERVAL_MILLISECONDS: Final = 10_000
 """A server takes pings this often without complaint: half the interval at which clients send them."""
 CONNECT_MILLISECONDS: Final = 5_000
