@@ -123,7 +123,8 @@ def _service_cluster(settings: Settings, area: str, address: Address) -> dict[st
 
 
 def _cluster(name: str, address: Address) -> dict[str, Any]:
-    keepalive = {"interval": "30s", "timeout": "10s"}
+    # The answer stands behind all calls that are on their way: as long as services wait for ours.
+    keepalive = {"interval": "30s", "timeout": "20s"}
     http2 = {
         "max_concurrent_streams": _MOST_STREAMS,
         "connection_keepalive": keepalive,

@@ -20,7 +20,7 @@ from gateway.listeners import listeners, overload_manager
 from gateway.routes import page, virtual_host
 from gateway.settings import Settings, SettingsError, from_environment
 from gateway.tables import GEN, WEB, Tables, load_tables
-from gateway.tokens import internal_listeners, keys_cluster, keys_listener
+from gateway.tokens import keys_cluster, keys_listener, keys_socket
 from gateway.upstream_tls import secrets_document
 
 # A caller that sends requests and takes them back at once (CVE-2023-44487) loses its connection; Envoy's own limits.
@@ -41,12 +41,12 @@ def _bootstrap(settings: Settings, tables: Tables, secrets: Path | None) -> dict
     manager = connection_manager(settings, tables, virtual_host(settings, tables, _pages()))
     static = {"listeners": listeners(settings, manager), "clusters": clusters(settings, secrets)}
     if settings.enforce_access:
-        static["listeners"].append(keys_listener(*keys_filters(settings, tables)))
-        static["clusters"].append(keys_cluster())
+        socket = keys_socket(settings)
+        static["listeners"].append(keys_listener(socket, *keys_filters(settings, tables)))
+        static["clusters"].append(keys_cluster(socket))
     return {
         "node": {"id": "gateway", "cluster": "ordermesh"},
         "admin": {"address": socket_address(settings.admin), "ignore_global_conn_limit": True},
-        "bootstrap_extensions": [internal_listeners()] if settings.enforce_access else [],
         "static_resources": static,
         "layered_runtime": {"layers": [{"name": "gateway", "static_layer": _RUNTIME}]},
         "overload_manager": overload_manager(settings),

@@ -6,6 +6,7 @@ and who calls becomes known to the limits and to the access log.
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from gateway.settings import Settings
@@ -15,7 +16,7 @@ TOKENS = "envoy.filters.http.jwt_authn"
 CLAIMS, FAILURE = "claims", "failure"
 """Where in its metadata the claims of a token are, and what is wrong with one."""
 KEYS = "keys"
-"""The cluster, and the listener within Envoy itself, at which the keys are JSON."""
+"""The cluster, and the listener, by which Envoy asks itself for the keys as JSON."""
 KEYS_PATH = "/.well-known/jwks.json"
 _TYPE = "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3"
 _MANAGER = "type.googleapis.com/envoy.extensions.filters.network"
@@ -60,8 +61,14 @@ def without_token() -> dict[str, Any]:
     return {TOKENS: {"@type": f"{_TYPE}.PerRouteConfig", "disabled": True}}
 
 
-def keys_listener(transcoder: dict[str, Any], router: dict[str, Any]) -> dict[str, Any]:
-    """A listener that only Envoy itself reaches: the check wants keys by HTTP, and IdentityService speaks gRPC."""
+def keys_socket(settings: Settings) -> str:
+    """The socket, within this machine, at which the gateway tells itself the keys; no two gateways have the same."""
+    port = settings.listen.port or uuid.uuid4().hex  # where the system chooses the port, nothing else tells them apart
+    return f"@ordermesh-{KEYS}-{settings.listen.host}-{port}"
+
+
+def keys_listener(socket: str, transcoder: dict[str, Any], router: dict[str, Any]) -> dict[str, Any]:
+    """A listener for Envoy itself: the check wants keys by HTTP, and IdentityService speaks gRPC."""
     manager = {
         "@type": f"{_MANAGER}.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": KEYS,
@@ -79,7 +86,7 @@ def keys_listener(transcoder: dict[str, Any], router: dict[str, Any]) -> dict[st
     }
     return {
         "name": KEYS,
-        "internal_listener": {},
+        "address": {"pipe": {"path": socket}},
         "ignore_global_conn_limit": True,
         "filter_chains": [
             {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
@@ -87,9 +94,8 @@ def keys_listener(transcoder: dict[str, Any], router: dict[str, Any]) -> dict[st
     }
 
 
-def keys_cluster() -> dict[str, Any]:
+def keys_cluster(socket: str) -> dict[str, Any]:
     """The way from the token check to that listener."""
-    address = {"envoy_internal_address": {"server_listener_name": KEYS}}
     most = {
         "max_connections": _MOST_CONNECTIONS,
         "max_requests": _MOST_ASKING,
@@ -102,16 +108,6 @@ def keys_cluster() -> dict[str, Any]:
         "circuit_breakers": {"thresholds": [most]},
         "load_assignment": {
             "cluster_name": KEYS,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
-        },
-    }
-
-
-def internal_listeners() -> dict[str, Any]:
-    """What of Envoy must be there for a listener within itself."""
-    return {
-        "name": "envoy.bootstrap.internal_listener",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": socket}}}}]}],
         },
     }

@@ -7,6 +7,10 @@ from typing import Final
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 KEEPALIVE_MILLISECONDS: Final = 20_000
 KEEPALIVE_TIMEOUT_MILLISECONDS: Final = 10_000
+SERVER_KEEPALIVE_MILLISECONDS: Final = 10_000
+SERVER_KEEPALIVE_TIMEOUT_MILLISECONDS: Final = 20_000
+"""Who is silent is given up after the two together, by servers as by clients. A server asks sooner and waits longer:
+the answer stands behind all that was sent before, which may be ten thousand calls that come over one connection."""
 LEAST_PING_INTERVAL_MILLISECONDS: Final = 10_000
 """A server takes pings this often without complaint: half the interval at which clients send them."""
 CONNECT_MILLISECONDS: Final = 5_000
@@ -16,13 +20,19 @@ tried again after the reconnect backoff. gRPC calls this the least time between 
 
 Options = tuple[tuple[str, int | str], ...]
 
+
+def _keepalive(milliseconds: int, timeout_milliseconds: int) -> Options:
+    return (
+        ("grpc.keepalive_time_ms", milliseconds),
+        ("grpc.keepalive_timeout_ms", timeout_milliseconds),
+        # Of the other pings too: while one of those is on its way, gRPC sends no other, and waits a minute for it.
+        ("grpc.http2.ping_timeout_ms", timeout_milliseconds),
+    )
+
+
 _BOTH: Final[Options] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
-    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
-    # Of the other pings too: while one of those is on its way, gRPC sends no other, and waits a minute for it.
-    ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
 )
@@ -34,6 +44,7 @@ MOST_UNREAD_SECONDS: Final = 300
 
 SERVER_OPTIONS: Final[Options] = (
     *_BOTH,
+    *_keepalive(SERVER_KEEPALIVE_MILLISECONDS, SERVER_KEEPALIVE_TIMEOUT_MILLISECONDS),
     ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MILLISECONDS),
     ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", MOST_STREAMS),
@@ -49,6 +60,7 @@ again. Which calls are too many the server says itself, by RESOURCE_EXHAUSTED.""
 
 CLIENT_OPTIONS: Final[Options] = (
     *_BOTH,
+    *_keepalive(KEEPALIVE_MILLISECONDS, KEEPALIVE_TIMEOUT_MILLISECONDS),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", CONNECT_MILLISECONDS),
     ("grpc.max_reconnect_backoff_ms", 2_000),

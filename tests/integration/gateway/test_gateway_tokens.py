@@ -198,6 +198,24 @@ def test_without_keys_nobody_is_let_in_and_with_them_all_goes_on(
     assert httpx.get(url, headers=bearer(signer.token("u-2"))).status_code == 200
 
 
+def test_keys_are_there_before_anybody_calls(tmp_path: Path) -> None:
+    """Envoy asks by itself, once for all its workers; no caller waits for keys, and none makes it ask again."""
+    upstream, signer = Upstream(), Signer()
+    upstream.identity.keys = [signer.public]
+    upstream.start()
+    gateway = Gateway(tmp_path, settings_for(upstream.port, enforce_access=True))
+    try:
+        until(lambda: "jwks_fetch_success: 1" in gateway.admin("/stats?filter=jwks_fetch_success"), "keys being known")
+        asked = upstream.identity.asked
+        for _ in range(3):
+            answer = httpx.get(f"{gateway.url}/api/v1/orders", headers=bearer(signer.token()))
+            assert answer.status_code == 200
+        assert upstream.identity.asked == asked
+    finally:
+        gateway.stop()
+        upstream.stop()
+
+
 def test_a_rush_before_there_are_keys_does_not_bury_who_tells_them(tmp_path: Path) -> None:
     """Few of the callers ask at a time, all are told to come again, and all are served once there are keys."""
     upstream, signer = Upstream(), Signer()
