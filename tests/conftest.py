@@ -18,6 +18,7 @@ settings.load_profile("ordermesh")
 pytest_plugins = [
     "tests.fixtures.run_folder",
     "tests.fixtures.forking",
+    "tests.fixtures.clusters",
     "tests.fixtures.servers",
     "tests.fixtures.mesh",
     "tests.fixtures.workers",
