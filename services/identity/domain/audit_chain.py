@@ -30,6 +30,7 @@ class LogDigest:
         last_sequence: The part ends with it.
         sha256: Digest of the part, in hexadecimal digits.
         count: How many events there are in it.
+        version: How the digest is made.
     """
 
     shard: int
@@ -37,6 +38,7 @@ class LogDigest:
     last_sequence: int
     sha256: str
     count: int
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,10 +272,10 @@ def _link(sequence: int, content: bytes, hash_: bytes, *told: Any) -> Link:
 
 def _log_digest(record: audit_record_pb2.AuditRecord) -> LogDigest:
     told = record.new_value.fields
-    shard, after, last, count = (
-        int(told[name].number_value) for name in ("shard", "after_sequence", "last_sequence", "count")
+    shard, after, last, count, version = (
+        int(told[name].number_value) for name in ("shard", "after_sequence", "last_sequence", "count", "version")
     )
-    return LogDigest(shard, after, last, told["sha256"].string_value, count)
+    return LogDigest(shard, after, last, told["sha256"].string_value, count, version or 1)
 
 
 def _truly(sequence: int, record: audit_record_pb2.AuditRecord, told: Sequence[Any]) -> bool:
