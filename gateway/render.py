@@ -18,7 +18,7 @@ from gateway.clusters import clusters, socket_address
 from gateway.filters import connection_manager, keys_filters
 from gateway.listeners import listeners, overload_manager
 from gateway.routes import page, virtual_host
-from gateway.settings import Settings, SettingsError, from_environment
+from gateway.settings import Address, Settings, SettingsError, from_environment
 from gateway.tables import GEN, WEB, Tables, load_tables
 from gateway.tokens import keys_cluster, keys_listener, keys_socket
 from gateway.upstream_tls import secrets_document
@@ -46,11 +46,18 @@ def _bootstrap(settings: Settings, tables: Tables, secrets: Path | None) -> dict
         static["clusters"].append(keys_cluster(socket))
     return {
         "node": {"id": "gateway", "cluster": "ordermesh"},
-        "admin": {"address": socket_address(settings.admin), "ignore_global_conn_limit": True},
+        "admin": {"address": _admin(settings.admin), "ignore_global_conn_limit": True},
         "static_resources": static,
         "layered_runtime": {"layers": [{"name": "gateway", "static_layer": _RUNTIME}]},
         "overload_manager": overload_manager(settings),
     }
+
+
+def _admin(where: Address | Path) -> dict[str, Any]:
+    """Who reaches it may end Envoy, and read all that it holds."""
+    if isinstance(where, Address):
+        return socket_address(where)
+    return {"pipe": {"path": str(where), "mode": 0o600}}
 
 
 def _pages() -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+_SOCKET = "unix:"
 _HIGHEST_PORT = 65535
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -69,7 +70,8 @@ class Settings:
     """Where the gateway listens, where the services are, and what callers must show and may ask for."""
 
     listen: Address
-    admin: Address
+    # A path: a socket of this machine that its owner alone may use.
+    admin: Address | Path
     # Address of each component that serves a public area, by area (`order`, `risk`, …).
     upstreams: Mapping[str, Address]
     # Where it listens with TLS beside `listen`; absent for nowhere.
@@ -167,6 +169,11 @@ class _Reader:
             )
         return address
 
+    def admin(self) -> Address | Path:
+        text = self.text("GATEWAY_ADMIN_ADDRESS", "127.0.0.1:9901")
+        path = text.removeprefix(_SOCKET)
+        return Path(path) if path != text else self._address("GATEWAY_ADMIN_ADDRESS", text)
+
     def tls(self) -> Tls | None:
         if not self.text("GATEWAY_TLS_ADDRESS", ""):
             return None
@@ -200,7 +207,7 @@ def from_environment(environment: Mapping[str, str], areas: frozenset[str]) -> S
         user_rate=read.rate("GATEWAY_USER", USER_RATE),
         address_rate=read.rate("GATEWAY_ADDRESS", ADDRESS_RATE),
         login_rate=read.rate("GATEWAY_LOGIN", LOGIN_RATE),
-        admin=read.address("GATEWAY_ADMIN_ADDRESS", "127.0.0.1:9901"),
+        admin=read.admin(),
         upstreams={area: read.address(f"{area.upper()}_ADDRESS") for area in sorted(areas)},
         order_shards=read.addresses("ORDER_SHARD_ADDRESSES"),
         cors_origins=tuple(origin for origin in read.text("GATEWAY_CORS_ORIGINS", "").split(",") if origin),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from deploy.embedded.probes import http_client
 from deploy.embedded.process import ROTATE_LOG_AT_BYTES
 
 INTERVAL_SECONDS = 5.0
@@ -42,5 +43,5 @@ class AccessLog:
         with suppress(httpx.HTTPError):
             # Envoy is not there, and opens a file of the name when it starts; or it is too busy to answer, and writes
             # to the one put aside until it is asked again.
-            async with httpx.AsyncClient(trust_env=False) as client:
-                (await client.post(f"http://{self.admin_address}/reopen_logs")).raise_for_status()
+            async with http_client(self.admin_address) as client:
+                (await client.post("/reopen_logs")).raise_for_status()

@@ -50,7 +50,7 @@ class Envoy:
                 directory=self.repository,
             ),
             prepare=self.render,
-            probe=partial(http_serves, f"http://{self.admin_address}/ready"),
+            probe=partial(http_serves, self.admin_address, "/ready"),
         )
 
     async def render(self) -> None:

@@ -25,6 +25,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HOME = REPOSITORY / "var"
 """Where the mesh of this checkout lives, and where the command `ordermesh` looks for it."""
 
+_LONGEST_SOCKET = 107
+"""Bytes in the path of a socket, by Linux."""
 ENGINE = REPOSITORY / "build" / "engine" / "ordermesh-engine"
 
 
@@ -100,7 +102,13 @@ class LocalMesh:
     @property
     def access_log(self) -> AccessLog:
         """What the gateway writes a line in for each request."""
-        return AccessLog(self.logs / "gateway-access.log", self.ports.address("gateway_admin"))
+        return AccessLog(self.logs / "gateway-access.log", self.gateway_admin)
+
+    @property
+    def gateway_admin(self) -> str:
+        """Where Envoy is administered: a socket in the run folder, or a port where the path is too long for one."""
+        socket = self.run / "gateway-admin.sock"
+        return f"unix:{socket}" if len(os.fsencode(socket)) <= _LONGEST_SOCKET else self.ports.address("gateway_admin")
 
     def addresses(self) -> dict[str, str]:
         """Return the variables that say where every part is; no secrets.
@@ -109,7 +117,8 @@ class LocalMesh:
         simulated market is an extra: without it nobody looks for it.
         """
         known = (name for name in NAMES if name != "market" or name in self.names)
-        return self.ports.environment([*known, *order_shards(self.shards)])
+        told = self.ports.environment([*known, *order_shards(self.shards)])
+        return told | {"ORDERMESH_GATEWAY_ADMIN_ADDRESS": self.gateway_admin}
 
     def environment(self) -> dict[str, str]:
         """Return the variables that every process of the mesh gets."""
@@ -187,7 +196,7 @@ class LocalMesh:
         envoy = Envoy(
             configuration=self.run / "envoy.json",
             log=self.logs / "gateway.log",
-            admin_address=self.ports.address("gateway_admin"),
+            admin_address=self.gateway_admin,
             environment={"ORDERMESH_GATEWAY_ACCESS_LOG": str(self.access_log.path)}
             | self.environment()
             | self.certificates.environment("gateway", "ORDERMESH_GATEWAY_UPSTREAM"),

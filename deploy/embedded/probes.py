@@ -39,12 +39,21 @@ async def grpc_serves(address: str, credentials: Callable[[], grpc.ChannelCreden
         raise NotReadyError(f"{address}: {status}")
 
 
-async def http_serves(url: str) -> None:
-    """Raise `NotReadyError` unless `url` answers with success."""
+def http_client(address: str) -> httpx.AsyncClient:
+    """Return a client of what listens at `host:port`, or at the socket `unix:path`."""
+    path = address.removeprefix("unix:")
+    if path == address:
+        return httpx.AsyncClient(base_url=f"http://{address}", timeout=PROBE_SECONDS, trust_env=False)
+    transport = httpx.AsyncHTTPTransport(uds=path)
+    return httpx.AsyncClient(base_url="http://localhost", timeout=PROBE_SECONDS, transport=transport)
+
+
+async def http_serves(address: str, path: str) -> None:
+    """Raise `NotReadyError` unless a path of what listens at an address answers with success."""
     try:
-        async with httpx.AsyncClient(timeout=PROBE_SECONDS, trust_env=False) as client:
-            answer = await client.get(url)
+        async with http_client(address) as client:
+            answer = await client.get(path)
     except httpx.TransportError as error:
-        raise NotReadyError(f"{url}: {error}") from error
+        raise NotReadyError(f"{address}{path}: {error}") from error
     if not answer.is_success:
-        raise NotReadyError(f"{url}: {answer.status_code}")
+        raise NotReadyError(f"{address}{path}: {answer.status_code}")

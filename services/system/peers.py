@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import socket
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -79,7 +80,7 @@ class HttpMetrics:
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> str:
-        connection = http.client.HTTPConnection(self._address, timeout=self._timeout_seconds)
+        connection = _connection(self._address, self._timeout_seconds)
         try:
             connection.request("GET", self._path)
             response = connection.getresponse()
@@ -91,6 +92,27 @@ class HttpMetrics:
         if response.status != HTTPStatus.OK:
             raise unavailable("SERVICE_UNAVAILABLE", f"{self._address} answers {response.status}")
         return body.decode(errors="replace")
+
+
+def _connection(address: str, timeout_seconds: float) -> http.client.HTTPConnection:
+    path = address.removeprefix("unix:")
+    if path != address:
+        return _SocketConnection(path, timeout_seconds)
+    return http.client.HTTPConnection(address, timeout=timeout_seconds)
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP at a socket of this machine."""
+
+    def __init__(self, path: str, timeout_seconds: float) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connects to the path in place of a host."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
 
 
 class OwnMetrics:

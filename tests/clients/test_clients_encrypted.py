@@ -30,7 +30,7 @@ async def test_curl_trades(guarded: Mesh, trader: str, instrument: str, version:
     """By REST, in either version of HTTP; without the authority it ends with its own code for that."""
     words = (
         *(program("curl"), "-sS", version, "-w", "\n%{http_code}", "-H", f"authorization: Bearer {trader}"),
-        *("-d", json.dumps(order(instrument)), f"{url(guarded)}/api/v1/orders"),
+        *("-H", "content-type: application/json", "-d", json.dumps(order(instrument)), f"{url(guarded)}/api/v1/orders"),
     )
     ended = await run(*words, "--cacert", authority(guarded))
     assert ended.code == 0, ended.err

@@ -29,6 +29,7 @@ _COLUMNS: Final = (
     Column("change"),
 )
 _KNOWN: Final = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
+_MOST_PLACES: Final = 10
 _MOST_TOLD: Final = 160
 
 audit = typer.Typer(no_args_is_help=True, help="Who changed what. For compliance and admins.")
@@ -88,7 +89,7 @@ def verify(
     address: options.Address = "",
     ca: options.Ca = None,
 ) -> None:
-    """Verifies the whole chain; exits with 1 when something is wrong, and names the first record that is."""
+    """Verifies the whole chain; exits with 1 when something is wrong, or no record, and names which."""
     if known and _KNOWN.fullmatch(known) is None:
         raise typer.BadParameter(f"{known!r} is not PLACE:HASH, as `ordermesh audit verify` tells it")
     run(Where(address, ca), lambda mesh: _verify(mesh, known, orders=orders, as_json=json))
@@ -119,16 +120,26 @@ async def _verify(mesh: Mesh, known: str, *, orders: bool, as_json: bool) -> int
     else:
         output.console().print(f"{answer.verified_sequence} records are as they were written")
         output.console().print(f"known: {answer.verified_sequence}:{answer.verified_hash}", soft_wrap=True)
-    return ExitCode.REFUSED if answer.HasField("fault") else ExitCode.DONE
+    if not as_json and (unreadable := answer.unreadable_sequences):
+        output.complain(f"{len(unreadable)} of them hold what is no record: {_places(unreadable)}")
+    return ExitCode.REFUSED if answer.HasField("fault") or answer.unreadable_sequences else ExitCode.DONE
+
+
+def _places(sequences: Sequence[int]) -> str:
+    told = ", ".join(map(str, sequences[:_MOST_PLACES]))
+    return told if len(sequences) <= _MOST_PLACES else f"{told}, … (--json tells all)"
 
 
 async def _walk(mesh: Mesh, *, orders: bool) -> audit_pb2.VerifyAuditResponse:
     """Returns how far the chain is good: to its end, as it was when the walk began, or to the first fault."""
     request, end = audit_pb2.VerifyAuditRequest(order_log=orders), None
+    unreadable: list[int] = []
     while True:
         answer = await mesh.audit.VerifyAudit(request)
         end = answer.last_sequence if end is None else end
+        unreadable += answer.unreadable_sequences
         if answer.HasField("fault") or answer.verified_sequence >= end:
+            answer.unreadable_sequences[:] = unreadable
             return answer
         request.after_sequence, request.after_hash = answer.verified_sequence, answer.verified_hash
 

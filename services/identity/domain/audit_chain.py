@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 BEFORE_ALL: Final = bytes(32)
@@ -30,6 +30,7 @@ class LogDigest:
         last_sequence: The part ends with it.
         sha256: Digest of the part, in hexadecimal digits.
         count: How many events there are in it.
+        version: How the digest is made.
     """
 
     shard: int
@@ -37,6 +38,7 @@ class LogDigest:
     last_sequence: int
     sha256: str
     count: int
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Link:
         hash: As stored.
         told_truly: Whether what the record is found by in the store is what it says.
         digest: What the record says of the order log; None for other records.
+        readable: Whether the service had stored a record there.
     """
 
     sequence: int
@@ -56,6 +59,7 @@ class Link:
     hash: bytes
     told_truly: bool
     digest: LogDigest | None = None
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,13 @@ class Walk:
         sequence: Place of the last one that is good.
         hash: Its hash.
         fault: What is wrong with the next one; None while nothing is.
+        unreadable: Places of good ones that hold what their service had stored and is no record.
     """
 
     sequence: int = 0
     hash: bytes = BEFORE_ALL
     fault: Fault | None = None
+    unreadable: list[int] = field(default_factory=list)
 
     def step(self, link: Link) -> bool:
         """Takes the next link; returns whether it is good."""
@@ -97,6 +103,8 @@ class Walk:
             self._changed("what the record is found by is not what it says")
         else:
             self.sequence, self.hash = link.sequence, link.hash
+            if not link.readable:
+                self.unreadable.append(link.sequence)
         return self.fault is None
 
     def seal(self, sealed: bytes | None) -> bool:

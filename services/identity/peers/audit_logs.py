@@ -79,7 +79,10 @@ class RemoteOrderLog:
             CodedError: OrderService does not answer.
         """
         request = order_log_service_pb2.DigestOrderLogRequest(
-            shard=told.shard, after_sequence=told.after_sequence, last_sequence=told.last_sequence
+            shard=told.shard,
+            after_sequence=told.after_sequence,
+            last_sequence=told.last_sequence,
+            version=told.version,
         )
         answer = await self._any.ask(lambda stub: stub.DigestOrderLog(request, timeout=_TIMEOUT_SECONDS))
         return answer.sha256, answer.count

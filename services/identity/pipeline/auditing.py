@@ -193,13 +193,14 @@ class Sealer:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """How far the chain is good."""
+    """How far the chain is good, and where on the way it holds what is no record."""
 
     fault: Fault | None
     sequence: int
     hash: bytes
     last_sequence: int
     sealed_sequence: int
+    unreadable: Sequence[int] = ()
 
 
 class AuditVerifier:
@@ -236,7 +237,7 @@ class AuditVerifier:
                 break
         if walk.fault is None and last <= walk.sequence < sealed:
             walk.missing(walk.sequence + 1)
-        return Verified(walk.fault, walk.sequence, walk.hash, last, sealed)
+        return Verified(walk.fault, walk.sequence, walk.hash, last, sealed, walk.unreadable)
 
     async def _begin(self, after: int, known: bytes | None) -> Walk:
         walk = Walk()

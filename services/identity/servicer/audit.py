@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from ordermesh.event.v1 import audit_record_pb2
 from ordermesh.identity.v1 import audit_pb2, audit_service_pb2_grpc
 from services.identity.domain.caller import Caller
@@ -84,6 +86,7 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
             verified_hash=verified.hash.hex(),
             last_sequence=verified.last_sequence,
             sealed_sequence=verified.sealed_sequence,
+            unreadable_sequences=verified.unreadable,
         )
 
     async def _reader(self) -> Caller:
@@ -94,7 +97,11 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
 
 
 def _entry(chained: Chained) -> audit_pb2.AuditEntry:
-    record = audit_record_pb2.AuditRecord.FromString(chained.content)
+    try:
+        record = audit_record_pb2.AuditRecord.FromString(chained.content)
+    except DecodeError:
+        # Somebody has changed it: the rest of the page is told all the same, and the verification names it.
+        record = audit_record_pb2.AuditRecord(unreadable=chained.content)
     return audit_pb2.AuditEntry(record=record, previous_hash=chained.previous_hash.hex(), hash=chained.hash.hex())
 
 

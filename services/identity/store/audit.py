@@ -7,17 +7,22 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
+import structlog
 from google.protobuf.message import DecodeError
 
 from ordermesh.event.v1 import audit_record_pb2
 from services.identity.domain.audit_chain import BEFORE_ALL, Link, LogDigest, hash_of
 from services.identity.pipeline.auditing import Chained, Seal, Wanted
 from services.kernel.clock import Clock
+from services.kernel.errors import CodedError
 from services.mesh.audit import Change, Recorder
+from services.mesh.names import Key
 from services.mesh.times import moment
 from services.mesh.vault import SealBrokenError, Vault
 from services.storage import cursor
 from services.storage.database import Connection, Database
+
+_log = structlog.stdlib.get_logger(__name__)
 
 _CONSUMER: Final = "audit"
 _SHARD: Final = 0
@@ -78,7 +83,7 @@ class PostgresAuditStore:
             fresh = [(place, record) for place, record in records if place > reached]
             if not fresh:
                 return 0
-            chained = [_read(record) for _, record in fresh]
+            chained = [self._read(source, *each) for each in fresh]
             for (place, _), each in zip(fresh, chained, strict=True):
                 each.source, each.source_sequence = source, place
             findings = self._findings(source, known, epoch, [reached, *(place for place, _ in fresh)])
@@ -87,6 +92,15 @@ class PostgresAuditStore:
             await _chain(connection, epoch, [*findings, *chained])
             await cursor.advance(connection, _CONSUMER, _SHARD, epoch, {source: fresh[-1][0]})
         return len(fresh)
+
+    def _read(self, source: str, place: int, stored: bytes) -> audit_record_pb2.AuditRecord:
+        """Returns a record of a service; of what is none, one that keeps it: else breaking one would hide it."""
+        if (record := _parsed(stored)) is not None and _is_one(record):
+            return record
+        _log.error("a record of a service cannot be read", source=source, **{Key.SEQUENCE: place})
+        finding = audit_record_pb2.AuditRecord.FromString(self._recorder.record(Change("audit_log", source)))
+        finding.unreadable = stored
+        return finding
 
     def _findings(self, source: str, known: str, epoch: str, places: Sequence[int]) -> list[Any]:
         """Returns records of what is wrong with a log: it is another one, or places of it are missing."""
@@ -163,12 +177,22 @@ class PostgresAuditStore:
         return None if row is None else Chained(*row)
 
 
-def _read(content: bytes) -> audit_record_pb2.AuditRecord:
-    """Returns a record; of bytes that are none, one that says nothing."""
+def _parsed(content: bytes) -> audit_record_pb2.AuditRecord | None:
     try:
         return audit_record_pb2.AuditRecord.FromString(content)
     except DecodeError:
-        return audit_record_pb2.AuditRecord()
+        return None
+
+
+def _is_one(record: audit_record_pb2.AuditRecord) -> bool:
+    """Tells whether a message is a record of a service, and the store takes what it is found by."""
+    if not record.audit_id or record.HasField("unreadable"):
+        return False
+    try:
+        facts = _facts(record)
+    except CodedError:
+        return False
+    return not any(isinstance(fact, str) and "\0" in fact for fact in facts)
 
 
 async def _cursor(connection: Connection, source: str) -> tuple[str, int]:
@@ -239,17 +263,19 @@ def _facts(record: audit_record_pb2.AuditRecord) -> _Facts:
 
 
 def _link(sequence: int, content: bytes, hash_: bytes, *told: Any) -> Link:
-    record = _read(content)
+    # Of bytes that are none, a record that says nothing: what is found by it is not what it says.
+    record = _parsed(content) or audit_record_pb2.AuditRecord()
     digest = _log_digest(record) if record.source == "order" and record.entity_type == "order_log" else None
-    return Link(sequence, content, hash_, _truly(sequence, record, told), digest)
+    truly = _truly(sequence, record, told)
+    return Link(sequence, content, hash_, truly, digest, readable=not record.HasField("unreadable"))
 
 
 def _log_digest(record: audit_record_pb2.AuditRecord) -> LogDigest:
     told = record.new_value.fields
-    shard, after, last, count = (
-        int(told[name].number_value) for name in ("shard", "after_sequence", "last_sequence", "count")
+    shard, after, last, count, version = (
+        int(told[name].number_value) for name in ("shard", "after_sequence", "last_sequence", "count", "version")
     )
-    return LogDigest(shard, after, last, told["sha256"].string_value, count)
+    return LogDigest(shard, after, last, told["sha256"].string_value, count, version or 1)
 
 
 def _truly(sequence: int, record: audit_record_pb2.AuditRecord, told: Sequence[Any]) -> bool:

@@ -10,7 +10,7 @@ from ordermesh.order.v1 import order_log_service_pb2, order_log_service_pb2_grpc
 class Digests(Protocol):
     """Works out digests of the log."""
 
-    async def digest(self, shard: int, after: int, last: int) -> tuple[str, int]:
+    async def digest(self, shard: int, after: int, last: int, version: int) -> tuple[str, int]:
         """Returns the digest of a part of the log, and how many events there are in it."""
         ...
 
@@ -25,5 +25,7 @@ class OrderLogServicer(order_log_service_pb2_grpc.OrderLogServiceServicer):
         self, request: order_log_service_pb2.DigestOrderLogRequest, context: Any
     ) -> order_log_service_pb2.DigestOrderLogResponse:
         """Works out a digest anew."""
-        digest, count = await self._digests.digest(request.shard, request.after_sequence, request.last_sequence)
+        digest, count = await self._digests.digest(
+            request.shard, request.after_sequence, request.last_sequence, request.version or 1
+        )
         return order_log_service_pb2.DigestOrderLogResponse(sha256=digest, count=count)

@@ -75,6 +75,24 @@ async def test_profile_and_password(client: Client) -> None:
     assert (found[3].outcome, found[3].reason, found[3].actor.user_id) == (REFUSED, "INVALID_CREDENTIALS", "")
 
 
+async def test_guesses_are_recorded_as_far_as_they_are_looked_at(world: World) -> None:
+    """Of a user by id, of nobody without the name; what comes within a pause is not looked at, and fills no audit."""
+    async with world.running(account_attempts=3) as client:
+        admin, ann = await auditor(client), await client.register()
+        for username in ("ann", "nobody-of-that-name"):
+            for number in range(20):
+                await refused(client.login(username, f"guess number {number}"))
+        found = await admin.until(
+            lambda all_: sum(each.outcome == REFUSED for each in all_) == 2 * 3, entity_type="user"
+        )
+        guesses = [each for each in found if each.outcome == REFUSED]
+        assert [each.entity_id for each in guesses] == [ann.user_id] * 3 + [""] * 3
+        assert all(each.rpc.endswith("/Login") and each.actor.address for each in guesses)
+        everything = b"".join([each.SerializeToString() for each in await admin.records()])
+        assert b"nobody-of-that-name" not in everything
+        assert b"guess number" not in everything
+
+
 async def test_api_keys(client: Client) -> None:
     """Made, used, revoked, and refused to whoever uses it then."""
     admin, _ = await auditor(client), await client.register()

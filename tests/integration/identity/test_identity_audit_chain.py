@@ -6,6 +6,7 @@ import hashlib
 
 import asyncpg
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.event.v1 import audit_record_pb2
 from ordermesh.identity.v1 import (
@@ -21,7 +22,9 @@ from tests.fixtures.trader import eventually
 
 pytestmark = pytest.mark.asyncio
 
+AuditRecord = audit_record_pb2.AuditRecord
 Fault = audit_pb2.AuditFault
+BEYOND = Timestamp(seconds=1 << 40)
 
 
 async def test_pages_and_hashes(client: Client) -> None:
@@ -165,3 +168,34 @@ async def test_what_is_not_stored_is_not_recorded(client: Client, world: World) 
     assert len(await world.rows("select from identity.audit_log")) == before
     assert (await client.register()).username == "ann"
     await admin.until(lambda found: any(each.rpc.endswith("/Register") for each in found))
+
+
+GARBAGE = {
+    "no message": b"\xff\xff\xff",
+    "nothing": b"",
+    "a zero byte": AuditRecord(audit_id="1", entity_id="a\0b").SerializeToString(),
+    "a time beyond the calendar": AuditRecord(audit_id="1", at=BEYOND).SerializeToString(),
+}
+
+
+@pytest.mark.parametrize("stored", GARBAGE.values(), ids=GARBAGE.keys())
+async def test_what_is_no_record_is_kept_as_it_is_and_told(client: Client, world: World, stored: bytes) -> None:
+    """Nobody hides what they did by breaking its record: its bytes are chained, and verifying tells where."""
+    admin = await auditor(client)
+    connection = await asyncpg.connect(world.postgres_url)
+    try:
+        place = await connection.fetchval(
+            "with head as (update identity.audit_log_head set sequence = sequence + 1 returning sequence) "
+            "insert into identity.audit_log select sequence, $1 from head returning sequence",
+            stored,
+        )
+    finally:
+        await connection.close()
+    await client.register("ann")
+    found = await admin.until(lambda found: any(each.rpc.endswith("/Register") for each in found))
+    (kept,) = [each for each in found if each.source_sequence == place]
+    assert kept.HasField("unreadable")
+    assert (kept.unreadable, kept.entity_type, kept.source) == (stored, "audit_log", "identity")
+    told = await admin.verify()
+    assert not told.HasField("fault")
+    assert list(told.unreadable_sequences) == [kept.sequence]

@@ -14,12 +14,17 @@ from deploy.embedded.access_log import AccessLog
 class Admin:
     """What Envoy's administration would be asked, over HTTP."""
 
-    def __init__(self) -> None:
+    def __init__(self, socket: Path | None = None) -> None:
+        self._socket = socket
         self.asked: list[str] = []
         self.status = "200 OK"
         self.address = ""
 
     async def __aenter__(self) -> Self:
+        if self._socket is not None:
+            self._server = await asyncio.start_unix_server(self._answer, self._socket)
+            self.address = f"unix:{self._socket}"
+            return self
         self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
         host, port = self._server.sockets[0].getsockname()
         self.address = f"{host}:{port}"
@@ -47,6 +52,15 @@ async def test_a_large_file_is_put_aside_and_a_new_one_begun(tmp_path: Path) -> 
     assert not log.path.exists()
     assert (tmp_path / "access.log.1").read_text() == "second, and long"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+async def test_envoy_is_asked_at_a_socket(tmp_path: Path) -> None:
+    """Where it is administered at one, as on one machine."""
+    async with Admin(tmp_path / "admin.sock") as admin:
+        log = AccessLog(tmp_path / "access.log", admin.address, most_bytes=1)
+        log.path.write_text("long")
+        await log.rotate()
+        assert admin.asked == ["POST /reopen_logs HTTP/1.1"]
 
 
 async def test_a_small_file_or_none_is_left_alone(tmp_path: Path) -> None:

@@ -123,3 +123,12 @@ def test_a_number_of_shards_that_cannot_be_is_refused(tmp_path: Path, shards: in
     """There are ports for eight."""
     with pytest.raises(DeployError, match=f"1 to 8 shards of OrderService on one machine, not {shards}"):
         LocalMesh.at(tmp_path, Ports.from_base(9000), shards=shards)
+
+
+def test_envoy_is_administered_at_a_socket_of_the_run_folder(tmp_path: Path) -> None:
+    """Everybody is told; where the path is longer than that of a socket may be, it is a port, as it was."""
+    mesh = _mesh(tmp_path)
+    assert mesh.environment()["ORDERMESH_GATEWAY_ADMIN_ADDRESS"] == f"unix:{mesh.run}/gateway-admin.sock"
+    assert mesh.access_log.admin_address == mesh.gateway_admin
+    deep = _mesh(tmp_path / ("d" * 100))
+    assert deep.environment()["ORDERMESH_GATEWAY_ADMIN_ADDRESS"] == deep.ports.address("gateway_admin")

@@ -110,3 +110,13 @@ def test_a_bad_flag_is_named(value: str) -> None:
     """Neither true nor false would be an open door, or a shut one, by accident."""
     with pytest.raises(SettingsError, match=f"ORDERMESH_ENFORCE_ACCESS is '{value}': expected true or false"):
         from_environment(NEEDED | {"ORDERMESH_ENFORCE_ACCESS": value}, TABLES.areas)
+
+
+def test_envoy_is_administered_at_an_address_or_at_a_socket_of_its_owners() -> None:
+    """At a socket nobody else of the machine may end it, or read all that it holds."""
+    there = NEEDED | {"ORDERMESH_GATEWAY_ADMIN_ADDRESS": "127.0.0.1:9"}
+    told = json.loads(render(from_environment(there, TABLES.areas), TABLES))["admin"]["address"]
+    assert told == {"socket_address": {"address": "127.0.0.1", "port_value": 9}}
+    here = NEEDED | {"ORDERMESH_GATEWAY_ADMIN_ADDRESS": "unix:/run/admin.sock"}
+    told = json.loads(render(from_environment(here, TABLES.areas), TABLES))["admin"]["address"]
+    assert told == {"pipe": {"path": "/run/admin.sock", "mode": 0o600}}

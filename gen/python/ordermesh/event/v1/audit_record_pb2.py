@@ -28,15 +28,15 @@ from ordermesh.type.v1 import actor_pb2 as ordermesh_dot_type_dot_v1_dot_actor__
 from ordermesh.type.v1 import trading_pb2 as ordermesh_dot_type_dot_v1_dot_trading__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/event/v1/audit_record.proto\x12\x12ordermesh.event.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dordermesh/type/v1/actor.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xc4\x03\n\x0b\x41uditRecord\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x10\n\x08\x61udit_id\x18\x02 \x01(\t\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x18.ordermesh.type.v1.Actor\x12\x0b\n\x03rpc\x18\x05 \x01(\t\x12\x13\n\x0b\x65ntity_type\x18\x06 \x01(\t\x12\x11\n\tentity_id\x18\x07 \x01(\t\x12\x12\n\naccount_id\x18\x08 \x01(\t\x12\x33\n\x0b\x65nvironment\x18\t \x01(\x0e\x32\x1e.ordermesh.type.v1.Environment\x12\x31\n\x07outcome\x18\n \x01(\x0e\x32 .ordermesh.event.v1.AuditOutcome\x12\x0e\n\x06reason\x18\x0b \x01(\t\x12*\n\told_value\x18\x0c \x01(\x0b\x32\x17.google.protobuf.Struct\x12*\n\tnew_value\x18\r \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06source\x18\x0e \x01(\t\x12\x17\n\x0fsource_sequence\x18\x0f \x01(\x04*y\n\x0c\x41uditOutcome\x12\x1d\n\x19\x41UDIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIT_OUTCOME_DONE\x10\x01\x12\x19\n\x15\x41UDIT_OUTCOME_REFUSED\x10\x02\x12\x17\n\x13\x41UDIT_OUTCOME_ASKED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ordermesh/event/v1/audit_record.proto\x12\x12ordermesh.event.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dordermesh/type/v1/actor.proto\x1a\x1fordermesh/type/v1/trading.proto\"\xec\x03\n\x0b\x41uditRecord\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x10\n\x08\x61udit_id\x18\x02 \x01(\t\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x18.ordermesh.type.v1.Actor\x12\x0b\n\x03rpc\x18\x05 \x01(\t\x12\x13\n\x0b\x65ntity_type\x18\x06 \x01(\t\x12\x11\n\tentity_id\x18\x07 \x01(\t\x12\x12\n\naccount_id\x18\x08 \x01(\t\x12\x33\n\x0b\x65nvironment\x18\t \x01(\x0e\x32\x1e.ordermesh.type.v1.Environment\x12\x31\n\x07outcome\x18\n \x01(\x0e\x32 .ordermesh.event.v1.AuditOutcome\x12\x0e\n\x06reason\x18\x0b \x01(\t\x12*\n\told_value\x18\x0c \x01(\x0b\x32\x17.google.protobuf.Struct\x12*\n\tnew_value\x18\r \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0e\n\x06source\x18\x0e \x01(\t\x12\x17\n\x0fsource_sequence\x18\x0f \x01(\x04\x12\x17\n\nunreadable\x18\x10 \x01(\x0cH\x00\x88\x01\x01\x42\r\n\x0b_unreadable*y\n\x0c\x41uditOutcome\x12\x1d\n\x19\x41UDIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIT_OUTCOME_DONE\x10\x01\x12\x19\n\x15\x41UDIT_OUTCOME_REFUSED\x10\x02\x12\x17\n\x13\x41UDIT_OUTCOME_ASKED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ordermesh.event.v1.audit_record_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUDITOUTCOME']._serialized_start=643
-  _globals['_AUDITOUTCOME']._serialized_end=764
+  _globals['_AUDITOUTCOME']._serialized_start=683
+  _globals['_AUDITOUTCOME']._serialized_end=804
   _globals['_AUDITRECORD']._serialized_start=189
-  _globals['_AUDITRECORD']._serialized_end=641
+  _globals['_AUDITRECORD']._serialized_end=681
 # @@protoc_insertion_point(module_scope)

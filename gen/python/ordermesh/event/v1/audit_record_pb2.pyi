@@ -14,10 +14,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 11):
-    from typing import TypeAlias as _TypeAlias, Never as _Never
+if sys.version_info >= (3, 10):
+    from typing import TypeAlias as _TypeAlias
 else:
-    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+    from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -74,6 +74,7 @@ class AuditRecord(_message.Message):
     NEW_VALUE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     SOURCE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Place in the chain of all records, from 1, without gaps. 0: it is not chained yet."""
     audit_id: _builtins.str
@@ -99,6 +100,10 @@ class AuditRecord(_message.Message):
     """Service that recorded it."""
     source_sequence: _builtins.int
     """Place in the log of that service."""
+    unreadable: _builtins.bytes
+    """What stands there, when it is no record that can be read: as it is, so that nothing is lost. The rest then says only where and when
+    it was found. Absent: it is a record.
+    """
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded, by the clock of that service."""
@@ -133,11 +138,14 @@ class AuditRecord(_message.Message):
         new_value: _struct_pb2.Struct | None = ...,
         source: _builtins.str = ...,
         source_sequence: _builtins.int = ...,
+        unreadable: _builtins.bytes | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "at", b"at", "new_value", b"new_value", "old_value", b"old_value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_unreadable", b"_unreadable", "actor", b"actor", "at", b"at", "new_value", b"new_value", "old_value", b"old_value", "unreadable", b"unreadable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "actor", b"actor", "at", b"at", "audit_id", b"audit_id", "entity_id", b"entity_id", "entity_type", b"entity_type", "environment", b"environment", "new_value", b"new_value", "old_value", b"old_value", "outcome", b"outcome", "reason", b"reason", "rpc", b"rpc", "sequence", b"sequence", "source", b"source", "source_sequence", b"source_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unreadable", b"_unreadable", "account_id", b"account_id", "actor", b"actor", "at", b"at", "audit_id", b"audit_id", "entity_id", b"entity_id", "entity_type", b"entity_type", "environment", b"environment", "new_value", b"new_value", "old_value", b"old_value", "outcome", b"outcome", "reason", b"reason", "rpc", b"rpc", "sequence", b"sequence", "source", b"source", "source_sequence", b"source_sequence", "unreadable", b"unreadable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__unreadable: _TypeAlias = _typing.Literal["unreadable"]  # noqa: Y015
+    _WhichOneofArgType__unreadable: _TypeAlias = _typing.Literal["_unreadable", b"_unreadable"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unreadable) -> _WhichOneofReturnType__unreadable | None: ...
 
 Global___AuditRecord: _TypeAlias = AuditRecord  # noqa: Y015

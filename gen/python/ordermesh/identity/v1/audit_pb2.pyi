@@ -294,6 +294,7 @@ class VerifyAuditResponse(_message.Message):
     VERIFIED_HASH_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     SEALED_SEQUENCE_FIELD_NUMBER: _builtins.int
+    UNREADABLE_SEQUENCES_FIELD_NUMBER: _builtins.int
     verified_sequence: _builtins.int
     """Place of the last record that is good."""
     verified_hash: _builtins.str
@@ -306,6 +307,10 @@ class VerifyAuditResponse(_message.Message):
     def fault(self) -> Global___AuditFault:
         """What is wrong. Absent: nothing, up to `verified_sequence`."""
 
+    @_builtins.property
+    def unreadable_sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Places of those verified that hold what a service had stored and is no record that can be read. The chain is good all the same."""
+
     def __init__(
         self,
         *,
@@ -314,10 +319,11 @@ class VerifyAuditResponse(_message.Message):
         verified_hash: _builtins.str = ...,
         last_sequence: _builtins.int = ...,
         sealed_sequence: _builtins.int = ...,
+        unreadable_sequences: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "last_sequence", b"last_sequence", "sealed_sequence", b"sealed_sequence", "verified_hash", b"verified_hash", "verified_sequence", b"verified_sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fault", b"fault", "last_sequence", b"last_sequence", "sealed_sequence", b"sealed_sequence", "unreadable_sequences", b"unreadable_sequences", "verified_hash", b"verified_hash", "verified_sequence", b"verified_sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from ordermesh.type.v1 import access_pb2 as ordermesh_dot_type_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ordermesh/order/v1/order_log_service.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1eordermesh/type/v1/access.proto\"\x82\x01\n\x15\x44igestOrderLogRequest\x12\x18\n\x05shard\x18\x01 \x01(\rB\t\xbaH\x06*\x04\x18\xff\xff\x01\x12\'\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12&\n\rlast_sequence\x18\x03 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\"7\n\x16\x44igestOrderLogResponse\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x32\x8b\x01\n\x0fOrderLogService\x12x\n\x0e\x44igestOrderLog\x12).ordermesh.order.v1.DigestOrderLogRequest\x1a*.ordermesh.order.v1.DigestOrderLogResponse\"\x0f\x90\x02\x01\xf2\xe0\x18\x08identityb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*ordermesh/order/v1/order_log_service.proto\x12\x12ordermesh.order.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1eordermesh/type/v1/access.proto\"\x9c\x01\n\x15\x44igestOrderLogRequest\x12\x18\n\x05shard\x18\x01 \x01(\rB\t\xbaH\x06*\x04\x18\xff\xff\x01\x12\'\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12&\n\rlast_sequence\x18\x03 \x01(\x04\x42\x0f\xbaH\x0c\x32\n\x18\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12\x18\n\x07version\x18\x04 \x01(\rB\x07\xbaH\x04*\x02\x18\x02\"7\n\x16\x44igestOrderLogResponse\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\x32\x8b\x01\n\x0fOrderLogService\x12x\n\x0e\x44igestOrderLog\x12).ordermesh.order.v1.DigestOrderLogRequest\x1a*.ordermesh.order.v1.DigestOrderLogResponse\"\x0f\x90\x02\x01\xf2\xe0\x18\x08identityb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,12 +39,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIGESTORDERLOGREQUEST'].fields_by_name['after_sequence']._serialized_options = b'\272H\0142\n\030\377\377\377\377\377\377\377\377\177'
   _globals['_DIGESTORDERLOGREQUEST'].fields_by_name['last_sequence']._loaded_options = None
   _globals['_DIGESTORDERLOGREQUEST'].fields_by_name['last_sequence']._serialized_options = b'\272H\0142\n\030\377\377\377\377\377\377\377\377\177'
+  _globals['_DIGESTORDERLOGREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_DIGESTORDERLOGREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004*\002\030\002'
   _globals['_ORDERLOGSERVICE'].methods_by_name['DigestOrderLog']._loaded_options = None
   _globals['_ORDERLOGSERVICE'].methods_by_name['DigestOrderLog']._serialized_options = b'\220\002\001\362\340\030\010identity'
   _globals['_DIGESTORDERLOGREQUEST']._serialized_start=128
-  _globals['_DIGESTORDERLOGREQUEST']._serialized_end=258
-  _globals['_DIGESTORDERLOGRESPONSE']._serialized_start=260
-  _globals['_DIGESTORDERLOGRESPONSE']._serialized_end=315
-  _globals['_ORDERLOGSERVICE']._serialized_start=318
-  _globals['_ORDERLOGSERVICE']._serialized_end=457
+  _globals['_DIGESTORDERLOGREQUEST']._serialized_end=284
+  _globals['_DIGESTORDERLOGRESPONSE']._serialized_start=286
+  _globals['_DIGESTORDERLOGRESPONSE']._serialized_end=341
+  _globals['_ORDERLOGSERVICE']._serialized_start=344
+  _globals['_ORDERLOGSERVICE']._serialized_end=483
 # @@protoc_insertion_point(module_scope)

@@ -25,22 +25,26 @@ class DigestOrderLogRequest(_message.Message):
     SHARD_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     shard: _builtins.int
     """Shard of the log. Any shard of OrderService tells of all."""
     after_sequence: _builtins.int
     """Only events with a greater sequence."""
     last_sequence: _builtins.int
     """Last event: at most 20000 after the first."""
+    version: _builtins.int
+    """How the digest is made, as the record of it says. 0: as 1, for records that say nothing of it."""
     def __init__(
         self,
         *,
         shard: _builtins.int = ...,
         after_sequence: _builtins.int = ...,
         last_sequence: _builtins.int = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "last_sequence", b"last_sequence", "shard", b"shard"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "last_sequence", b"last_sequence", "shard", b"shard", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -56,7 +60,8 @@ class DigestOrderLogResponse(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     sha256: _builtins.str
     """SHA-256 of all events, in hexadecimal digits: of each its sequence in eight bytes, the length of its report in four, the
-    report, and who asked for it.
+    report, and who asked for it. In version 2, before who asked the length of that in four bytes, -1 for nobody: without it
+    bytes of who asked could be moved into the event behind it, and out of it, unseen.
     """
     count: _builtins.int
     """How many events there are."""
