@@ -52,6 +52,6 @@ async def settled(mesh: Mesh, *texts: str) -> dict[str, str]:
     return last
 
 
-def changed(before: dict[str, str], after: dict[str, str]) -> dict[str, tuple[str, str]]:
+def changed(before: dict[str, str], after: dict[str, str]) -> dict[str, str]:
     """Returns the tables whose rows are others, with what they had and have."""
-    return {table: (told, after[table]) for table, told in before.items() if told != after[table]}
+    return {table: f"{told} -> {after[table]}" for table, told in before.items() if told != after[table]}

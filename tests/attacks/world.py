@@ -35,6 +35,8 @@ SETTINGS: Final = {
 """Beside those of every mesh of tests."""
 ROLES: Final = ("trader", "dealer", "risk manager", "compliance", "admin")
 TRADING: Final = frozenset({"trader", "dealer"})
+OPEN: Final = (*("PENDING_NEW", "NEW", "PARTIALLY_FILLED", "PENDING_CANCEL", "PENDING_REPLACE", "SUSPENDED"),)
+"""Statuses of orders to which something may happen yet."""
 
 _FOR_EVERYBODY: Final = frozenset({"instrument", "venue_execution_id"})
 """What the market tells of a trade."""
@@ -124,7 +126,13 @@ class World:
         """Ends all that goes on by itself: orders that wait, or are sent piece by piece."""
         for user in (self.everything, *(self.by_role[role] for role in TRADING)):
             await self.login(user)
-            await self.good(user, "POST", "orders:cancelAll", json={"account_id": user.account})
+
+            async def canceled(user: User = user) -> bool:
+                await self.good(user, "POST", "orders:cancelAll", json={"account_id": user.account})
+                query = [("account_id", user.account), *(("status", f"ORDER_STATUS_{status}") for status in OPEN)]
+                return not (await self.good(user, "GET", "orders", params=query))["orders"]
+
+            await eventually(canceled, bool)
 
 
 async def populated(mesh: Mesh, way: Way) -> World:
