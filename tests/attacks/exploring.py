@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -22,8 +24,14 @@ TOGETHER: Final = 8
 """What is tried at the same time."""
 _EXPLORE: Final = os.environ.get("EXPLORE", "")
 _MOST_ROUNDS: Final = 10
-# What fails is told as it was made: to make it smaller would take thousands of calls.
+_MOST_FAILURES: Final = 50
+_MOST_TOLD: Final = 3_000
+# What fails is told as it was made, and the others are tried all the same: to make it smaller would take thousands of
+# calls.
 _many = settings(database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+
+_log: Final = logging.getLogger(__name__)
+"""Tells what fails at once; `-o log_cli=true` shows it."""
 
 tally: Counter[str] = Counter()
 """Inputs of each kind that were tried, for who runs the attacks."""
@@ -39,9 +47,15 @@ async def each_of(
     """
     loop = asyncio.get_running_loop()
     counted = 0
+    failures: list[str] = []
 
     async def outcomes(batch: list[T]) -> int:
-        return sum(told is not False for told in await asyncio.gather(*map(tried, batch)))
+        told = await asyncio.gather(*map(tried, batch), return_exceptions=True)
+        failed = [_text(each) for each in told if isinstance(each, BaseException)]
+        failures.extend(failed)
+        for text in failed:
+            _log.warning("%s: %s", kind, text)
+        return sum(each is not False for each in told)
 
     def one_round(seed: str, missing: int) -> tuple[int, int]:
         made: list[T] = []
@@ -60,7 +74,7 @@ async def each_of(
             nonlocal came
             came += 1
             made.append(each)
-            if len(made) == TOGETHER:
+            if len(made) == TOGETHER and len(failures) < _MOST_FAILURES:
                 flush()
 
         attack()
@@ -70,11 +84,19 @@ async def each_of(
     for number in range(_MOST_ROUNDS):
         done, came = await asyncio.to_thread(one_round, f"{kind}{number}{_seed()}", most - counted)
         missing, counted = most - counted, counted + done
-        if counted >= most or came < missing:
+        if counted >= most or came < missing or failures:
             break
     if kind:
         tally[kind] += counted
+        _log.warning("%s: %d inputs, %d failed", kind, counted, len(failures))
+    assert not failures, f"{len(failures)} of {counted} failed:\n" + "\n".join(failures[:_MOST_FAILURES])
     return counted
+
+
+def _text(error: BaseException) -> str:
+    """Returns what an error tells, and below which line."""
+    [*_, last] = traceback.extract_tb(error.__traceback__)
+    return f"{last.name}:{last.lineno}: {type(error).__name__}: {error}"[:_MOST_TOLD]
 
 
 def _seed() -> str:

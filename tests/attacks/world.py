@@ -29,8 +29,8 @@ SETTINGS: Final = {
     "ORDERMESH_GATEWAY_ADDRESS_RATE": "0",
     "ORDERMESH_GATEWAY_LOGIN_RATE": "0",
     # What was changed is in the record at once, or not at all.
-    "ORDERMESH_IDENTITY_AUDIT_INTERVAL_SECONDS": "0.1",
-    "ORDERMESH_IDENTITY_AUDIT_SEAL_SECONDS": "0.1",
+    "ORDERMESH_IDENTITY_AUDIT_INTERVAL_SECONDS": "0.2",
+    "ORDERMESH_IDENTITY_AUDIT_SEAL_SECONDS": "0.2",
 }
 """Beside those of every mesh of tests."""
 ROLES: Final = ("trader", "dealer", "risk manager", "compliance", "admin")
