@@ -62,6 +62,11 @@ sanitize: debian ## Run the engine's tests under the address and undefined-behav
 faults: setup ## Pull every plug under load, many times: SEEDS='1 2 3' decides when
 	@SEEDS='$(or $(SEEDS),1 2 3)' $(STEP) "Faults" $(PYTHON) -m pytest tests/faults -m faults $(ARGS)
 
+.PHONY: attacks
+attacks: setup ## Attack the mesh from all sides: INPUTS=10000 requests of each kind
+	@INPUTS='$(or $(INPUTS),10000)' $(STEP) "Attacks" $(PYTHON) -m pytest tests/attacks -m 'long or not long' \
+	  --timeout 14400 $(ARGS)
+
 .PHONY: clients
 clients: setup ## Build clients that others wrote (Go, C++, JavaScript) and let them trade
 	@$(STEP) "Clients: build" tests/clients/build.sh

@@ -21,11 +21,17 @@ _NEVER_SENT = (
     "grpc-status",
 )
 """What servers say, or clients of gRPC of a call that they repeat, which is of no use here."""
+_NO_NAME = ":?[a-z0-9._-]*[^a-z0-9._:-].*"
+"""What HTTP takes for a header's name and gRPC does not: it answers INTERNAL."""
 
 
 def taken_out() -> list[dict[str, Any]]:
     """Mutations that take headers out: no RPC takes bytes as metadata."""
-    return [{"remove_on_match": {"key_matcher": {"suffix": "-bin"}}}, *({"remove": name} for name in _NEVER_SENT)]
+    matched: tuple[dict[str, Any], ...] = ({"suffix": "-bin"}, {"safe_regex": {"regex": _NO_NAME}})
+    return [
+        *({"remove_on_match": {"key_matcher": matcher}} for matcher in matched),
+        *({"remove": name} for name in _NEVER_SENT),
+    ]
 
 
 def unreadable() -> Iterator[tuple[dict[str, Any], int, str]]:

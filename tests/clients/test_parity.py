@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
@@ -17,15 +16,17 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
+from hypothesis.strategies import SearchStrategy
 from protovalidate import Validator
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.type.v1 import access_pb2
+from tests.attacks.exploring import each_of
+from tests.attacks.requests import NOBODY, requests
 from tests.clients.caller import order
 from tests.clients.good_calls import GOOD, NEW_PASSWORD, VOLATILE
 from tests.clients.makers import Makers, new_user
 from tests.clients.ways import WAYS, Answer, Caller, alike
-from tests.e2e.test_e2e_any_input import NOBODY, fill
 from tests.fixtures.contracts import public_methods
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,6 +47,8 @@ MAY_NOT: Final = {
     **dict.fromkeys(("OVERSEE", "READ_USERS"), "trader"),
 }
 """Somebody who has it not; accesses that all have are left out."""
+LIKELY: Final = {"account_id": ["demo"], "instrument": ["AAPL.XNAS"], "connection_id": ["simulation"]}
+"""What lets a part of the requests through to the store."""
 _violations = Validator().collect_violations
 
 
@@ -58,11 +61,9 @@ def request_of(method: MethodDescriptor, **values: Any) -> Message:
     return json_format.ParseDict(values, request)
 
 
-def filled(method: MethodDescriptor, choose: random.Random) -> Message:
-    """Returns a request of values at and over the edges."""
-    request: Message = message_factory.GetMessageClass(method.input_type)()
-    fill(request, choose, choose.choice((0.1, 0.3, 0.6)))
-    return request
+def made_for(method: MethodDescriptor) -> SearchStrategy[Message]:
+    """Returns requests, most of them with values at and over the edges."""
+    return requests(message_factory.GetMessageClass(method.input_type), LIKELY, 1, 3)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -100,15 +101,17 @@ async def test_who_may_not_call_is_refused_alike(caller: Caller, tokens: Mapping
     """Nobody, a token that is none, and a user of another role."""
     method = METHODS[name]
     access = access_of(method)
-    choose = random.Random(name)
     strangers = [] if access == "PUBLIC" else [("", 16), ("not.a.token", 16)]
     if access in MAY_NOT:
         strangers.append((tokens[MAY_NOT[access]], 7))
-    for token, code in strangers:
-        for _ in range(TRIES):
-            answers = await in_every_way(caller, method, filled(method, choose), token)
+
+    async def tried(request: Message) -> None:
+        for token, code in strangers:
+            answers = await in_every_way(caller, method, request, token)
             check_alike(answers, name)
             assert answers[0].code == code, answers[0]
+
+    await each_of(made_for(method), tried, TRIES)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -117,12 +120,16 @@ async def test_a_request_that_breaks_the_contract_is_refused_alike(
 ) -> None:
     """By who may call: the same fields are named, whichever way it came."""
     method = METHODS[name]
-    choose = random.Random(name)
-    broken = [each for each in (filled(method, choose) for _ in range(20 * TRIES)) if _violations(each)]
-    for request in broken[:TRIES]:
+
+    async def tried(request: Message) -> bool:
+        if not _violations(request):
+            return False
         answers = await in_every_way(caller, method, request, tokens[MAY[access_of(method)]])
         check_alike(answers, request)
         assert answers[0].code in {3, 7}, answers[0]
+        return True
+
+    await each_of(made_for(method), tried, TRIES)
 
 
 READING: Final = [n for n, m in METHODS.items() if m.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS]
@@ -132,10 +139,11 @@ READING: Final = [n for n, m in METHODS.items() if m.GetOptions().idempotency_le
 async def test_whatever_is_asked_is_answered_alike(caller: Caller, tokens: Mapping[str, str], name: str) -> None:
     """RPCs that change nothing, with requests of all kinds: ids that nobody has, accounts of others, edges."""
     method = METHODS[name]
-    choose = random.Random(name)
-    for _ in range(TRIES):
-        request = filled(method, choose)
+
+    async def tried(request: Message) -> None:
         check_alike(await in_every_way(caller, method, request, tokens[MAY[access_of(method)]]), request)
+
+    await each_of(made_for(method), tried, TRIES)
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote
 
 import grpc
 import httpx
@@ -20,6 +19,7 @@ from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - details are
 
 from tests.clients.caller import bearer
 from tests.fixtures.events import web_frame, web_frames
+from tests.fixtures.rest_form import Query, bindings, rest_form
 
 WAYS: Final = ("grpc", "grpc-web", "grpc-web-text", "rest")
 SECONDS: Final = 20.0
@@ -27,7 +27,6 @@ HTTP_OF_CODE: Final = dict(
     enumerate((200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401))
 )
 """What stands in `google/rpc/code.proto` beside each code."""
-_PATH_FIELD: Final = re.compile(r"{(\w+)}")
 _DETAILS: Final = "grpc-status-details-bin"
 
 
@@ -114,7 +113,7 @@ class Caller:
         return _good(_response(method).FromString(messages[0]))
 
     async def _rest(self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]) -> Answer | None:
-        sent = rest_form(method, request)
+        sent = plain_form(method, request)
         if sent is None:
             return None
         verb, path, query, body = sent
@@ -126,24 +125,16 @@ class Caller:
         return _error(status.code, status.SerializeToString())
 
 
-def rest_form(
-    method: MethodDescriptor, request: Message
-) -> tuple[str, str, list[tuple[str, str | int | float | bool | None]], Any] | None:
-    """Returns verb, path, query and body of a request, as its annotation says; None when it has no such form."""
-    rule = method.GetOptions().Extensions[annotations_pb2.http]
-    verb = rule.WhichOneof("pattern")
-    try:
-        values = json_format.MessageToDict(request, preserving_proto_field_name=True)
-    except (ValueError, json_format.SerializeToJsonError):
-        return None  # a time beyond the calendar
+def plain_form(method: MethodDescriptor, request: Message) -> tuple[str, str, Query, Any] | None:
+    """Returns verb, path, query and body of a request; None when it has no form that means just the same."""
+    binding = bindings(method)[0]
     if not _has_known_enums(request):
         return None  # JSON has names for values, and none for those that do not exist
-    names = _PATH_FIELD.findall(getattr(rule, verb))
-    if rule.body not in ("", "*", *values) or any(not values.get(n) or "\0" in str(values[n]) for n in names):
-        return None  # a body left out is an empty one; a path with an empty field leads elsewhere
-    path = _PATH_FIELD.sub(lambda match: quote(str(values.pop(match[1])), safe=""), getattr(rule, verb))
-    body = values if rule.body == "*" else values.pop(rule.body, {}) if rule.body else None
-    return verb.upper(), path, [] if rule.body == "*" else list(_query(values)), body
+    if binding.body not in ("", "*") and not request.HasField(binding.body):
+        return None  # a body left out is an empty one
+    if any("\0" in str(getattr(request, name)) for name in binding.fields):
+        return None  # Envoy refuses such a path before it knows what the path means
+    return rest_form(binding, request)
 
 
 def _has_known_enums(message: Message) -> bool:
@@ -155,15 +146,6 @@ def _has_known_enums(message: Message) -> bool:
         if inner and not all(_has_known_enums(one) for one in each):
             return False
     return True
-
-
-def _query(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _query(value, f"{before}{name}.")
-            continue
-        for each in value if isinstance(value, list) else [value]:
-            yield before + name, str(each).lower() if isinstance(each, bool) else str(each)
 
 
 def _read(method: MethodDescriptor, answer: httpx.Response) -> Message:

@@ -11,6 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ordermesh.identity.v1 import signing_key_pb2
+from tests.fixtures.bad_tokens import Tokens
 
 LIFE_SECONDS = 300
 
@@ -28,17 +29,19 @@ class Signer:
         told = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self._private.public_key()))
         return signing_key_pb2.JsonWebKey(**told, kid=self.key_id, alg="ES256", use="sig")
 
-    def token(self, subject: str = "u-1", *, ends_in: float = LIFE_SECONDS, **claims: Any) -> str:
-        """Returns a token; `claims` in place of its own, None for none."""
+    def tokens(self, subject: str = "u-1", *, ends_in: float = LIFE_SECONDS) -> Tokens:
+        """Returns what makes tokens of a user, good ones and others."""
         now = int(time.time())
-        mine = {
+        claims = {
             "iss": "ordermesh",
             "aud": "ordermesh",
             "sub": subject,
             "iat": now,
             "exp": now + int(ends_in),
             "jti": uuid.uuid4().hex,
-            **claims,
         }
-        told = {name: value for name, value in mine.items() if value is not None}
-        return jwt.encode(told, self._private, "ES256", headers={"kid": self.key_id, "typ": "at+jwt"})
+        return Tokens(self._private, {"kid": self.key_id, "typ": "at+jwt"}, claims)
+
+    def token(self, subject: str = "u-1", *, ends_in: float = LIFE_SECONDS, **claims: Any) -> str:
+        """Returns a token; `claims` in place of its own, None for none."""
+        return self.tokens(subject, ends_in=ends_in).token(**claims)

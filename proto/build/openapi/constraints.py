@@ -21,13 +21,24 @@ _COMPARISONS = {"gte": "minimum", "gt": "exclusiveMinimum", "lte": "maximum", "l
 
 def value_keywords(kind: Kind, rules: Any) -> dict[str, Any]:
     """Keywords for one value (an element, when the field is repeated)."""
-    if rules is None:
-        return {}
+    keywords = {} if rules is None else _of_value(kind, rules)
+    if keywords and _ignored_when_zero(rules):
+        # Left out and empty are the same, and answers say all of their fields.
+        return {"anyOf": [{"const": "" if kind is Kind.STRING else 0}, keywords]}
+    return keywords
+
+
+def _of_value(kind: Kind, rules: Any) -> dict[str, Any]:
     if kind is Kind.STRING and rules.HasField("string"):
         return _string(rules.string)
     if kind in _NUMBERS and rules.HasField(_NUMBERS[kind]):
         return _number(kind, getattr(rules, _NUMBERS[kind]))
     return {}
+
+
+def _ignored_when_zero(rules: Any) -> bool:
+    names = rules.DESCRIPTOR.fields_by_name["ignore"].enum_type.values_by_number
+    return bool(names[rules.ignore].name == "IGNORE_IF_ZERO_VALUE")
 
 
 def list_keywords(field: Field) -> dict[str, Any]:

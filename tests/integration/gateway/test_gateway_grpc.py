@@ -133,7 +133,21 @@ def test_pages_of_this_machine_may_call(http: httpx.Client, origin: str) -> None
     assert "grpc-status" in answer.headers["access-control-expose-headers"]
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost.evil.example", "null"])
+OTHER_ORIGINS = (
+    *(
+        "http://evil.example",
+        "http://localhost.evil.example",
+        "null",
+        "file://",
+        "http://xlocalhost",
+        "http://127x0.0.1",
+    ),
+    *("http://127.0.0.1.evil.example", "http://evil.example/localhost", "http://localhost@evil.example"),
+    *("https://localhost:evil", "https://evil.example"),
+)
+
+
+@pytest.mark.parametrize("origin", OTHER_ORIGINS)
 def test_other_pages_may_not_call(http: httpx.Client, origin: str) -> None:
     """A page from elsewhere gets no permission."""
     preflight = http.options("/api/v1/orders", headers={"origin": origin, "access-control-request-method": "POST"})

@@ -8,16 +8,21 @@ import pytest
 
 from ordermesh.order.v1 import order_query_pb2
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
-from tests.integration.gateway.answers import reason
+from tests.fakes.gateway_upstream import Upstream
+from tests.fakes.signer import Signer
+from tests.integration.gateway.answers import ORDER, reason
 from tests.integration.gateway.conftest import Gateway
 
 NEVER_READ = ("x-bin", "grpc-trace-bin", "grpc-status", "grpc-previous-rpc-attempts", "grpc-retry-pushback-ms")
 ORDERS = "/api/v1/orders?account_id=demo"
 
 
-@pytest.mark.parametrize("name", [*NEVER_READ, "grpc-internal-encoding-request", "lb-cost-bin"])
+NO_NAMES = (*(f"x{mark}" for mark in "!#$%&'*+^`|~"), "|u", "~")
+
+
+@pytest.mark.parametrize("name", [*NEVER_READ, *NO_NAMES, "grpc-internal-encoding-request", "lb-cost-bin"])
 def test_what_nobody_outside_has_a_part_in_is_taken_out(http: httpx.Client, name: str) -> None:
-    """A value that gRPC cannot read does no harm, neither to its call nor to those that follow it."""
+    """A value, or a name, that gRPC cannot read does no harm, neither to its call nor to those that follow it."""
     for _ in range(3):
         assert http.get(ORDERS, headers={name: "!"}).status_code == 200
         assert [http.get(ORDERS).status_code for _ in range(5)] == [200] * 5
@@ -45,6 +50,15 @@ def test_grpc_to_a_path_of_rest_is_no_method(gateway: Gateway) -> None:
     """UNIMPLEMENTED: the service never sees it."""
     answer = httpx.post(f"{gateway.url}/api/v1/orders", headers={"content-type": "application/grpc"})
     assert answer.headers["grpc-status"] == str(grpc.StatusCode.UNIMPLEMENTED.value[0])
+
+
+def test_names_of_all_kinds_are_kept(guarded: Gateway, signer: Signer, upstream: Upstream) -> None:
+    """What gRPC can read reaches the service."""
+    sent = {"authorization": f"Bearer {signer.token()}", "x-a.b_c-1": "kept", "x|y": "gone", "1": "kept"}
+    answer = httpx.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers=sent)
+    assert answer.status_code == 200, answer.text
+    seen = upstream.seen.metadata[-1]
+    assert (seen["x-a.b_c-1"], seen["1"], "x|y" in seen) == (["kept"], ["kept"], False)
 
 
 def test_calls_of_grpc_keep_what_is_theirs(channel: grpc.Channel) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -80,3 +81,28 @@ async def test_a_refresh_token_is_decided_about_by_one_at_a_time(client: Client,
         decided = await second
     assert decided is not None
     assert decided[0] is Presented.REUSED
+
+
+async def test_attempts_that_are_counted_and_forgotten_at_once_end(client: Client, world: World) -> None:
+    """Many log in to one account from one address: nobody waits for who waits for them, and all is told at the end."""
+    address, account = b"b", b"a"
+    now = datetime.now(UTC)
+
+    def decide(attempts: Sequence[Attempts]) -> Sequence[Attempts]:
+        return [Attempts(each.count + 1, now) for each in attempts]
+
+    def take_back(attempts: Sequence[Attempts]) -> Sequence[Attempts]:
+        return [each.taken_back() for each in attempts]
+
+    async with Database(world.postgres_url, SCHEMA) as database:
+        store = PostgresAttemptStore(database)
+
+        async def login() -> None:
+            for _ in range(10):
+                await store.change([address, account], decide)
+                await store.change([address], take_back)
+                await store.forget(account)
+                await store.sweep(now - timedelta(days=1), now + timedelta(days=1), now - timedelta(days=1))
+
+        await asyncio.gather(*(login() for _ in range(8)))
+        await store.change([address, account], lambda attempts: [*attempts])

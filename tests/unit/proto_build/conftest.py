@@ -103,6 +103,11 @@ message MakeThingRequest {
   map<string, string> labels = 4 [(buf.validate.field).map.max_pairs = 2];
   // Parts.
   repeated Part parts = 5 [(buf.validate.field).repeated.max_items = 2];
+  // Who makes it. Empty: nobody in particular.
+  string maker = 6 [
+    (buf.validate.field).ignore = IGNORE_IF_ZERO_VALUE,
+    (buf.validate.field).string.pattern = "^[a-z]+$"
+  ];
 }
 
 // A part.

@@ -156,7 +156,7 @@ def test_shapes_hold_what_callers_send_and_no_more(load: Callable[[], Contract])
 def test_the_model_knows_comments_kinds_and_constraints(load: Callable[[], Contract]) -> None:
     """What the generators read is what the contract says."""
     contract = load()
-    name, colour, numbers, labels, _ = contract.messages["ordermesh.sample.v1.MakeThingRequest"].fields
+    name, colour, numbers, labels, *_ = contract.messages["ordermesh.sample.v1.MakeThingRequest"].fields
 
     assert (name.kind, name.required, name.comment) == (Kind.STRING, True, "Its name.")
     assert (colour.kind, colour.type_name) == (Kind.ENUM, "ordermesh.sample.v1.Colour")
@@ -173,6 +173,7 @@ def test_the_openapi_document_says_the_constraints(load: Callable[[], Contract])
 
     assert made["required"] == ["thing_name"]
     assert made["properties"]["thing_name"]["pattern"] == "^[a-z]+$"
+    assert made["properties"]["maker"]["anyOf"] == [{"const": ""}, {"pattern": "^[a-z]+$"}]
     assert made["properties"]["colour"]["not"] == {"const": "COLOUR_UNSPECIFIED"}
     assert made["properties"]["numbers"]["maxItems"] == 3
     assert made["properties"]["numbers"]["items"]["maximum"] == 9

@@ -1,0 +1,38 @@
+"""Requests as no client would write them, and what comes for them."""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import suppress
+
+from tests.integration.gateway.conftest import Gateway
+
+
+def answers(gateway: Gateway, sent: bytes) -> bytes:
+    """Returns all that comes for bytes on a connection of their own."""
+    host, _, port = gateway.address.rpartition(":")
+    read = b""
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        with suppress(OSError):
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionResetError):
+            while part := connection.recv(65536):
+                read += part
+    return read
+
+
+def request(line: str, *headers: str, body: bytes = b"", token: str = "") -> bytes:
+    """Returns a request that closes its connection; its length is told unless a header says it."""
+    shown = [f"authorization: Bearer {token}"] if token else []
+    told = any(header.lower().startswith(("content-length", "transfer")) for header in headers)
+    length = [] if told or not body else [f"content-length: {len(body)}"]
+    host = [] if any(header.startswith("host:") for header in headers) else ["host: x"]
+    lines = [f"{line} HTTP/1.1", *host, "connection: close", *shown, *headers, *length]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def statuses(answer: bytes) -> list[int]:
+    """Returns the statuses of all answers on a connection, but for those that another follows."""
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer) if not status.startswith(b"1")]
