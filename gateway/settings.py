@@ -81,7 +81,7 @@ class Settings:
     issuer: str = "ordermesh"
     audience: str = "ordermesh"
     # How long the keys of tokens are kept before they are asked for again, in seconds: less than the five minutes for
-    # which the contract lets a set be kept. A new key is told an hour before it signs.
+    # which the contract lets a set be kept. A new key is told an hour before it signs. Envoy reads whole seconds.
     keys_seconds: float = 240.0
     # What a user may ask for, and an address, and an address of all that begins a login.
     user_rate: Rate = USER_RATE
