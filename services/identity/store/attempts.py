@@ -17,25 +17,20 @@ class PostgresAttemptStore:
 
     async def change(self, keys: Sequence[bytes], decide: Callable[[Sequence[Attempts]], Sequence[Attempts]]) -> None:
         """Replaces what was tried by what is decided, while nobody else can; nothing changes when it raises."""
-        # In one order for everybody, so that nobody waits for who waits for them.
+        # In one order for everybody, so that nobody waits for who waits for them; and in one statement, which locks
+        # what is there as it makes what is not: what is forgotten between two would be made again, out of order.
         ordered = sorted(set(keys))
         async with self._database.transaction() as connection:
-            await connection.execute(
-                "insert into attempts (key, count) select key, 0 from unnest($1::bytea[]) key on conflict do nothing",
-                ordered,
-            )
             rows = await connection.fetch(
-                "select key, count, last_at, blocked_until from attempts where key = any($1::bytea[]) "
-                "order by key for update",
+                "insert into attempts as known (key, count) select key, 0 from unnest($1::bytea[]) key "
+                "on conflict (key) do update set count = known.count "
+                "returning key, count, last_at, blocked_until",
                 ordered,
             )
             known = {key: Attempts(*rest) for key, *rest in rows}
-            # One that was forgotten in between is as good as new.
-            decided = decide([known.get(key, Attempts()) for key in keys])
+            decided = decide([known[key] for key in keys])
             await connection.executemany(
-                "insert into attempts (key, count, last_at, blocked_until) values ($1, $2, $3, $4) "
-                "on conflict (key) do update set count = excluded.count, last_at = excluded.last_at, "
-                "blocked_until = excluded.blocked_until",
+                "update attempts set count = $2, last_at = $3, blocked_until = $4 where key = $1",
                 [(key, each.count, each.last_at, each.blocked_until) for key, each in zip(keys, decided, strict=True)],
             )
 
