@@ -45,6 +45,8 @@ class Gateway:
                 [
                     *(str(ENVOY), "--config-path", str(configuration), "--use-dynamic-base-id"),
                     *("--concurrency", "1", "--log-level", "warning", "--admin-address-path", str(self._admin_file)),
+                    # Its access log is written every ten seconds otherwise, which tests would wait for.
+                    *("--file-flush-interval-msec", "100"),
                 ],
                 stdout=log,
                 stderr=log,

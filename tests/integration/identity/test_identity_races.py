@@ -44,6 +44,22 @@ async def until_waiting(world: World) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_nobody_waits_for_who_waits_for_them(world: World) -> None:
+    """Attempts of one account are counted and forgotten by many at once, as by logins that are good."""
+    account, address = b"account", b"address"
+    async with Database(world.postgres_url, SCHEMA) as database:
+        store = PostgresAttemptStore(database)
+
+        async def log_in() -> None:
+            for _ in range(10):
+                await store.change([address, account], lambda attempts: [Attempts(each.count + 1) for each in attempts])
+                await store.forget(account)
+
+        await asyncio.gather(*(log_in() for _ in range(6)))
+        [(count,)] = await world.rows("select count from identity.attempts where key = $1", address)
+        assert count == 60
+
+
 async def test_attempts_are_counted_one_after_the_other(client: Client, world: World) -> None:
     """Who counts while another does counts on."""
     seen: list[int] = []
