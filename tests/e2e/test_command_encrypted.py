@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy.embedded.mesh import Mesh
+from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW
 from tests.fixtures.command import ordermesh
 from tests.fixtures.trader import Trader, new_instrument
 from tests.fixtures.users import PASSWORD
@@ -40,7 +41,7 @@ async def test_an_order_goes_encrypted(mesh: Mesh, someone: Trader) -> None:
     words = ("order", "buy", instrument, "3", "--limit", "5", "--account", someone.account_id, "--json")
     placed = await ordermesh(someone.user, *words, *secure(mesh), *believing(mesh))
     assert placed.code == 0, placed.err
-    assert someone.reports.of(placed.json["order_id"])
+    await someone.reports.until(placed.json["order_id"], ORDER_STATUS_NEW)
 
 
 async def test_a_gateway_that_is_not_believed_is_sent_nothing(mesh: Mesh, someone: Trader) -> None:
