@@ -28,6 +28,8 @@ SETTINGS: Final = {
     "ORDERMESH_GATEWAY_USER_RATE": "0",
     "ORDERMESH_GATEWAY_ADDRESS_RATE": "0",
     "ORDERMESH_GATEWAY_LOGIN_RATE": "0",
+    # A hash that can be told from none.
+    "ORDERMESH_IDENTITY_ARGON2_MEMORY_KIB": "8192",
     # What was changed is in the record at once, or not at all.
     "ORDERMESH_IDENTITY_AUDIT_INTERVAL_SECONDS": "0.2",
     "ORDERMESH_IDENTITY_AUDIT_SEAL_SECONDS": "0.2",
