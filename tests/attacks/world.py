@@ -33,6 +33,7 @@ SETTINGS: Final = {
     # What was changed is in the record at once, or not at all.
     "ORDERMESH_IDENTITY_AUDIT_INTERVAL_SECONDS": "0.2",
     "ORDERMESH_IDENTITY_AUDIT_SEAL_SECONDS": "0.2",
+    "ORDERMESH_ORDER_DIGEST_INTERVAL_SECONDS": "0.2",
 }
 """Beside those of every mesh of tests."""
 ROLES: Final = ("trader", "dealer", "risk manager", "compliance", "admin")
