@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
 
 import asyncpg
 
 from deploy.embedded.mesh import Mesh
+from ordermesh.event.v1.audit_record_pb2 import AuditRecord
 from tests.fixtures.trader import eventually
 
 _TABLES: Final = """
@@ -16,8 +19,11 @@ _TABLES: Final = """
 """
 _DIGEST: Final = "select count(*), md5(coalesce(string_agg(t::text, ',' order by t::text), '')) from {} t"
 _OF: Final = " where t::text like any($1)"
-_COUNTED: Final = frozenset({"identity.attempts"})
-"""Wrong passwords and secrets are counted there: that is what an attack leaves behind."""
+_LEFT_OUT: Final = frozenset({"attempts", "audit_log_head", "audit_seal"})
+"""What counts attempts, and what only follows the record of changes."""
+_RECORDS: Final = {"audit_log": "record", "audit_record": "content"}
+"""Records of changes, and the column that holds them. Wrong passwords and codes are recorded, too, as refused: that is
+what an attack leaves behind."""
 _STILL_SECONDS: Final = 1.0
 """Longer than what was done is on its way into the record of changes."""
 
@@ -29,12 +35,26 @@ async def kept(mesh: Mesh, *texts: str) -> dict[str, str]:
     try:
         found = {}
         for (table,) in await connection.fetch(_TABLES):
-            if table not in _COUNTED:
+            name = table.partition(".")[2]
+            if column := _RECORDS.get(name):
+                found[table] = await _changes(connection, table, column, [text.encode() for text in texts])
+            elif name not in _LEFT_OUT:
                 asked = (_DIGEST + _OF, marks) if marks else (_DIGEST,)
                 found[table] = str(await connection.fetchrow(asked[0].format(table), *asked[1:]))
         return found
     finally:
         await connection.close()
+
+
+async def _changes(connection: Any, table: str, column: str, texts: Sequence[bytes]) -> str:
+    """Returns how many changes are recorded, and a digest of them; with texts, of those in which any stands."""
+    records = [row[0] for row in await connection.fetch(f"select {column} from {table}")]  # noqa: S608 - names of ours
+    told = [
+        raw
+        for raw in records
+        if not AuditRecord.FromString(raw).reason and (not texts or any(text in raw for text in texts))
+    ]
+    return f"count={len(told)} sha256={hashlib.sha256(b''.join(sorted(told))).hexdigest()}"
 
 
 async def settled(mesh: Mesh, *texts: str) -> dict[str, str]:

@@ -28,9 +28,12 @@ SETTINGS: Final = {
     "ORDERMESH_GATEWAY_USER_RATE": "0",
     "ORDERMESH_GATEWAY_ADDRESS_RATE": "0",
     "ORDERMESH_GATEWAY_LOGIN_RATE": "0",
+    # A hash that can be told from none.
+    "ORDERMESH_IDENTITY_ARGON2_MEMORY_KIB": "8192",
     # What was changed is in the record at once, or not at all.
     "ORDERMESH_IDENTITY_AUDIT_INTERVAL_SECONDS": "0.2",
     "ORDERMESH_IDENTITY_AUDIT_SEAL_SECONDS": "0.2",
+    "ORDERMESH_ORDER_DIGEST_INTERVAL_SECONDS": "0.2",
 }
 """Beside those of every mesh of tests."""
 ROLES: Final = ("trader", "dealer", "risk manager", "compliance", "admin")
