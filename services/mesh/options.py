@@ -39,6 +39,9 @@ _BOTH: Final[Options] = (
 
 MOST_STREAMS: Final = 100_000
 """Calls of one connection at once, and calls of one method that the process has not got to yet."""
+MOST_METADATA_BYTES: Final = 64 << 10
+"""Metadata of a call. The gateway takes heads of 32 KiB, and tells a path and what stood for it beside; by itself gRPC
+refuses, from 8 KiB on, ever more of them, with a text for programmers and no reason."""
 MOST_UNREAD_SECONDS: Final = 300
 """How long such a call may wait. One with a deadline ends by it long before."""
 
@@ -48,6 +51,8 @@ SERVER_OPTIONS: Final[Options] = (
     ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MILLISECONDS),
     ("grpc.so_reuseport", 0),
     ("grpc.max_concurrent_streams", MOST_STREAMS),
+    ("grpc.max_metadata_size", MOST_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MOST_METADATA_BYTES),
     ("grpc.server.max_pending_requests", MOST_STREAMS),
     ("grpc.server.max_pending_requests_hard_limit", MOST_STREAMS),
     ("grpc.server_max_unrequested_time_in_server", MOST_UNREAD_SECONDS),

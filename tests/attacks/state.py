@@ -20,9 +20,19 @@ _TABLES: Final = """
 _DIGEST: Final = "select count(*), md5(coalesce(string_agg(t::text, ',' order by t::text), '')) from {} t"
 _OF: Final = " where t::text like any($1)"
 _LEFT_OUT: Final = frozenset(
-    {"attempts", "audit_log_head", "audit_seal", "consumer_cursor", "feed_cursor", "venue_book"}
+    {
+        "attempts",
+        "audit_log_head",
+        "audit_seal",
+        "consumer_cursor",
+        "feed_cursor",
+        "venue_book",
+        "account_environment",
+        "account_environments",
+    }
 )
-"""What counts attempts, and what only tells how far somebody has read of what others hold, some seconds later."""
+"""What counts attempts, what only tells how far somebody has read of what others hold, some seconds later, and what is
+kept of accounts that are there: a service that is asked about one asks PortfolioService, and remembers the answer."""
 _RECORDS: Final = {"audit_log": "record", "audit_record": "content"}
 """Records of changes, and the column that holds them. Wrong passwords and codes are recorded, too, as refused: that is
 what an attack leaves behind."""

@@ -198,3 +198,12 @@ async def test_system_pages(rest: httpx.AsyncClient) -> None:
     document = (await rest.get("/openapi.json")).json()
     assert "/api/v1/orders" in document["paths"]
     assert "<html" in (await rest.get("/docs")).text.lower()
+
+
+@pytest.mark.parametrize("length", [5_000, 15_000])
+async def test_a_long_path_is_answered_by_the_service(rest: httpx.AsyncClient, length: int) -> None:
+    """Whatever the gateway takes, a service takes: it says itself which field is wrong."""
+    for path in (f"/api/v1/accounts/{'a' * length}", f"/api/v1/orders?account_id={'a' * length}"):
+        answer = await rest.get(path)
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["details"][0]["reason"] == "INVALID_FIELD"
