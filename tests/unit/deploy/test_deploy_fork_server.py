@@ -19,12 +19,13 @@ from deploy.embedded.process import Command, Process
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PROGRAM = "tests.fakes.forked_program"
+PATH = {"PYTHONPATH": str(REPOSITORY)}
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
     """A fork server that has imported the program."""
-    server = ForkServer([PROGRAM], REPOSITORY, {})
+    server = ForkServer([PROGRAM], REPOSITORY, PATH)
     yield server
     server.close()
 
@@ -35,7 +36,7 @@ def command(folder: Path, server: ForkServer | None, *arguments: str, **environm
         arguments=(sys.executable, "-m", PROGRAM, *arguments),
         log=folder / "program.log",
         directory=folder,
-        environment={"PYTHONPATH": str(REPOSITORY), **environment},
+        environment={**PATH, **environment},
         fork_server=server,
     )
 
@@ -56,6 +57,7 @@ async def test_a_forked_program_is_as_one_that_was_started_by_itself(tmp_path: P
         folder = tmp_path / str(number)
         folder.mkdir()
         process = Process(command(folder, forked_by, "7", "more", TOLD="yes"))
+        assert (psutil.Process(process.pid).ppid() == os.getpid()) == (forked_by is None)
         assert await process.wait() == 7
         told.append(await said(process))
         assert told[-1].pop("directory") == str(folder)
@@ -86,8 +88,7 @@ async def test_a_variable_that_only_a_fresh_interpreter_reads_makes_one(tmp_path
     preloaded = Process(command(tmp_path, server, "pause", LD_BIND_NOW="1"))
     assert psutil.Process(preloaded.pid).ppid() == os.getpid()
     await preloaded.stop()
-    # What the command says beside does not matter.
-    forked = Process(Command((sys.executable, "-m", PROGRAM, "pause"), tmp_path / "l", tmp_path, fork_server=server))
+    forked = Process(command(tmp_path, server, "pause", TOLD="LD_BIND_NOW"))
     assert psutil.Process(forked.pid).ppid() != os.getpid()
     await forked.stop()
 
@@ -106,8 +107,8 @@ async def test_nothing_is_left_when_who_started_it_is_killed(tmp_path: Path) -> 
         "from pathlib import Path; import signal\n"
         "from deploy.embedded.fork_server import ForkServer\n"
         "from deploy.embedded.process import Process\n"
-        "from tests.unit.deploy.test_deploy_fork_server import PROGRAM, REPOSITORY, command\n"
-        "server = ForkServer([PROGRAM], REPOSITORY, {})\n"
+        "from tests.unit.deploy.test_deploy_fork_server import PATH, PROGRAM, REPOSITORY, command\n"
+        "server = ForkServer([PROGRAM], REPOSITORY, PATH)\n"
         f"process = Process(command(Path({str(tmp_path)!r}), server, 'pause'))\n"
         "print(server.pid, process.pid, flush=True)\n"
         "signal.pause()\n"
