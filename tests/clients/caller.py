@@ -15,6 +15,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from tests.fixtures.access_mesh import limit
 from tests.fixtures.users import PASSWORD
 
 BUILT: Final = Path(__file__).resolve().parents[2] / "build" / "clients"
@@ -94,14 +95,4 @@ def bearer(token: str) -> dict[str, str]:
 
 def order(instrument: str, **changes: str) -> Mapping[str, str]:
     """Returns the JSON of a limit order of the account `demo` that rests."""
-    return {
-        "client_order_id": uuid.uuid4().hex,
-        "account_id": "demo",
-        "instrument": instrument,
-        "side": "SIDE_BUY",
-        "type": "ORDER_TYPE_LIMIT",
-        "time_in_force": "TIME_IN_FORCE_GTC",
-        "quantity": "10",
-        "limit_price": "100",
-        **changes,
-    }
+    return {**limit("demo", instrument), **changes}

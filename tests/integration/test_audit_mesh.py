@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 import grpc
@@ -35,19 +35,13 @@ __all__ = ["admin", "anybody", "trader"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-FAST: Final = {
-    **SETTINGS,
-    "ORDERMESH_IDENTITY_AUDIT_INTERVAL_SECONDS": "0.05",
-    "ORDERMESH_IDENTITY_AUDIT_SEAL_SECONDS": "0.5",
-    "ORDERMESH_ORDER_DIGEST_INTERVAL_SECONDS": "0.2",
-}
 Record = dict[str, Any]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
     """Everything but the trading agents, and everybody must prove who they are."""
-    async with running_mesh(tmp_path_factory.mktemp("audited"), WITHOUT_AGENTS, FAST) as running:
+    async with running_mesh(tmp_path_factory.mktemp("audited"), WITHOUT_AGENTS, SETTINGS | audited.AT_ONCE) as running:
         yield running
 
 

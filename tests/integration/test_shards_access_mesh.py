@@ -24,6 +24,7 @@ from ordermesh.type.v1 import stream_pb2
 from services.kernel.errors import ErrorKind
 from services.kernel.shards import shard_of
 from tests.fakes.trade_client import TradeClient, placing
+from tests.fixtures import audited
 from tests.fixtures.direct import direct_channels
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.trader import BUY, Trader, eventually, new_instrument, trader
@@ -34,12 +35,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SHARDS: Final = ("order", "order-1")
 SECONDS: Final = 10
 """How long an access token lives here: the least that there may be. Its end is announced two seconds before."""
-SETTINGS: Final = {
-    "ORDERMESH_IDENTITY_ACCESS_TOKEN_SECONDS": str(SECONDS),
-    "ORDERMESH_IDENTITY_AUDIT_INTERVAL_SECONDS": "0.05",
-    "ORDERMESH_IDENTITY_AUDIT_SEAL_SECONDS": "0.5",
-    "ORDERMESH_ORDER_DIGEST_INTERVAL_SECONDS": "0.2",
-}
+SETTINGS: Final = {**audited.AT_ONCE, "ORDERMESH_IDENTITY_ACCESS_TOKEN_SECONDS": str(SECONDS)}
 Record = dict[str, Any]
 
 
