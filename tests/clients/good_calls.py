@@ -46,7 +46,7 @@ GOOD: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "GetOrderList": ("trader", {"order_list_id": "$list"}),
     "ListOrderLists": ("trader", {**DEMO, "client_order_list_id": "none-has-it", **PAGE}),
-    "CancelOrderList": ("trader", {"order_list_id": "$list"}),
+    "CancelOrderList": ("trader", {"order_list_id": "$held_list"}),
     "GetOrder": ("trader", {"order_id": "$resting"}),
     "ListOrders": ("trader", {**DEMO, "client_order_id": "none-has-it", **PAGE}),
     "ListTrades": ("trader", {**DEMO, **PAGE}),

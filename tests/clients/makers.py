@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import httpx
@@ -51,6 +51,7 @@ class Makers:
             "resting": self.resting,
             "traded": self._traded,
             "list": self._list,
+            "held_list": self._held_list,
             "account": self.account,
             "connection": self._connection,
             "portfolio": self._portfolio,
@@ -118,9 +119,18 @@ class Makers:
         return self._instrument
 
     async def _list(self) -> str:
-        stop = {**order(self._instrument, type="ORDER_TYPE_STOP", stop_price="120")}
+        return await self._placed_list([order(self._instrument), self._stop("120")])
+
+    async def _held_list(self) -> str:
+        """Places a list of which no venue has anything: what is done to it is done at once."""
+        return await self._placed_list([self._stop("119"), self._stop("120")])
+
+    def _stop(self, price: str) -> dict[str, str]:
+        stop = {**order(self._instrument, type="ORDER_TYPE_STOP", stop_price=price)}
         del stop["limit_price"]
-        orders = [order(self._instrument), stop]
+        return stop
+
+    async def _placed_list(self, orders: Sequence[Mapping[str, str]]) -> str:
         key = uuid.uuid4().hex
         body = {
             "client_order_list_id": key,

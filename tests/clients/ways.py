@@ -125,6 +125,10 @@ class Caller:
         return _error(status.code, status.SerializeToString())
 
 
+_NO_PATH: Final = re.compile(r"[\0/\\]|^\.{1,2}$")
+"""In a field of a path: NUL, what divides paths even when it is escaped, and steps within them."""
+
+
 def plain_form(method: MethodDescriptor, request: Message) -> tuple[str, str, Query, Any] | None:
     """Returns verb, path, query and body of a request; None when it has no form that means just the same."""
     binding = bindings(method)[0]
@@ -132,7 +136,7 @@ def plain_form(method: MethodDescriptor, request: Message) -> tuple[str, str, Qu
         return None  # JSON has names for values, and none for those that do not exist
     if binding.body not in ("", "*") and not request.HasField(binding.body):
         return None  # a body left out is an empty one
-    if any("\0" in str(getattr(request, name)) for name in binding.fields):
+    if any(_NO_PATH.search(str(getattr(request, name))) for name in binding.fields):
         return None  # Envoy refuses such a path before it knows what the path means
     return rest_form(binding, request)
 
