@@ -95,15 +95,17 @@ class Makers:
         placed = await good(self._rest, "POST", "/api/v1/orders", self._tokens["trader"], body)
         self.own["order_key"] = body["client_order_id"]
         order_id = str(placed["order"]["order_id"])
-        await self._until_new(order_id)
+        await self._until_open(order_id)
         return order_id
 
-    async def _until_new(self, order_id: str) -> None:
+    async def _until_open(self, order_id: str) -> None:
+        """Waits until an order is where it stays: at its venue, or held for one."""
+
         async def ask() -> str:
             told = await good(self._rest, "GET", f"/api/v1/orders/{order_id}", self._tokens["trader"])
             return str(told["order"]["order_status"])
 
-        await eventually(ask, lambda status: status == "ORDER_STATUS_NEW")
+        await eventually(ask, {"ORDER_STATUS_NEW", "ORDER_STATUS_SUSPENDED"}.__contains__)
 
     async def _name(self) -> str:
         return f"own-{uuid.uuid4().hex[:12]}"
@@ -140,7 +142,7 @@ class Makers:
         told = (await good(self._rest, "POST", "/api/v1/order-lists", self._tokens["trader"], body))["order_list"]
         self.own["list_key"] = key
         self.own |= {f"order_key_{i}": each["client_order_id"] for i, each in enumerate(orders)}
-        await self._until_new(str(told["orders"][0]["order_id"]))
+        await self._until_open(str(told["orders"][0]["order_id"]))
         return str(told["order_list_id"])
 
     async def _connection(self) -> str:
