@@ -129,7 +129,7 @@ async def test_a_client_may_call_a_service_itself(guarded: Mesh, trader: User) -
         stub: Any = order_service_pb2_grpc.OrderServiceStub(channel)
         call = stub.Trade(iter([trade_stream_pb2.TradeRequest(open=opening)]), metadata=trader.metadata)
         assert (await call.read()).HasField("subscribed")
-        # Refused for its metadata alone. A request on its way when the answer comes would be told by gRPC's client as INTERNAL.
+        # Refused for its metadata alone: with a request on its way, gRPC's client may tell the refusal as INTERNAL.
         with pytest.raises(grpc.aio.AioRpcError) as failure:
             await stub.Trade().read()
         assert from_rpc_error(failure.value).reason == "INVALID_TOKEN"
