@@ -133,7 +133,7 @@ def _start(command: Command, log: int) -> _Child:
     environment = {**os.environ, **command.environment}
     server = command.fork_server
     if server is not None and command.run_as is None and command.arguments[1] == _MODULE and server.serves(environment):
-        with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device, not a path of ours
+        with Path(os.devnull).open("rb") as nothing:
             return server.start(
                 command.arguments[2:],
                 directory=command.directory,

@@ -7,6 +7,7 @@ reader of the key, and a reader that does not read costs no more than that: it h
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from services.kernel.drain import Wakeup
@@ -29,15 +30,25 @@ class Latest(NamedTuple, Generic[K, V]):
     folded: int
 
 
+@dataclass(slots=True)
+class _Pending(Generic[V]):
+    """The newest value of a key, and how many states were folded into it."""
+
+    value: V
+    folded: int = 0
+
+
 class Reader(Generic[K, V]):
     """One reader's newest values. One task takes; publishers write at any time."""
 
-    __slots__ = ("_fanout", "_keys", "_pending", "_wakeup")
+    __slots__ = ("_fanout", "_pending", "_wakeup", "keys")
 
     def __init__(self, fanout: Fanout[K, V], keys: frozenset[K] | None) -> None:
-        self._fanout, self._keys = fanout, keys
-        # Key -> [newest value, states folded into it], in the order in which keys first changed.
-        self._pending: dict[K, list[V | int]] = {}
+        """Makes it, of some keys or of all; `Fanout.subscribe` does."""
+        self.keys = keys
+        self._fanout = fanout
+        # In the order in which keys first changed.
+        self._pending: dict[K, _Pending[V]] = {}
         self._wakeup = Wakeup()
 
     def wake(self) -> None:
@@ -51,20 +62,21 @@ class Reader(Generic[K, V]):
     def take(self) -> list[Latest[K, V]]:
         """Returns the newest value of every key that changed since the last time, without waiting."""
         pending, self._pending = self._pending, {}
-        return [Latest(key, entry[0], entry[1]) for key, entry in pending.items()]  # type: ignore[arg-type]  # a value and a number, as `_offer` puts them
+        return [Latest(key, entry.value, entry.folded) for key, entry in pending.items()]
 
     def close(self) -> None:
         """Ends the reading."""
-        self._fanout._remove(self, self._keys)  # noqa: SLF001 - the reader is the fan-out's own
+        self._fanout.remove(self)
 
-    def _offer(self, key: K, value: V) -> None:
+    def offer(self, key: K, value: V) -> None:
+        """Makes a value the newest of its key for this reader; what its fan-out calls."""
         entry = self._pending.get(key)
         if entry is None:
-            self._pending[key] = [value, 0]
+            self._pending[key] = _Pending(value)
             self._wakeup.call()
         else:
-            entry[0] = value
-            entry[1] += 1  # type: ignore[operator]  # the second is always the number
+            entry.value = value
+            entry.folded += 1
 
 
 class Fanout(Generic[K, V]):
@@ -79,9 +91,9 @@ class Fanout(Generic[K, V]):
         """Makes a value the newest of its key. Values are shared by all readers: nobody may change them."""
         self._newest[key] = value
         for reader in self._readers.get(key, ()):
-            reader._offer(key, value)  # noqa: SLF001 - the reader is the fan-out's own
+            reader.offer(key, value)
         for reader in self._of_all:
-            reader._offer(key, value)  # noqa: SLF001 - the reader is the fan-out's own
+            reader.offer(key, value)
 
     def newest(self, key: K) -> V | None:
         """Returns the newest value of a key, None when there is none yet."""
@@ -93,7 +105,7 @@ class Fanout(Generic[K, V]):
         reader = Reader(self, wanted)
         for key in self._newest if wanted is None else wanted:
             if key in self._newest:
-                reader._offer(key, self._newest[key])  # noqa: SLF001 - the reader is the fan-out's own
+                reader.offer(key, self._newest[key])
         if wanted is None:
             self._of_all.add(reader)
         else:
@@ -101,9 +113,10 @@ class Fanout(Generic[K, V]):
                 self._readers.setdefault(key, set()).add(reader)
         return reader
 
-    def _remove(self, reader: Reader[K, V], keys: frozenset[K] | None) -> None:
+    def remove(self, reader: Reader[K, V]) -> None:
+        """Hands nothing more to a reader, which may have been removed before."""
         self._of_all.discard(reader)
-        for key in keys or ():
+        for key in reader.keys or ():
             readers = self._readers.get(key)
             if readers is not None:
                 readers.discard(reader)
