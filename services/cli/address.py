@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import grpc
 
-from services.kernel.errors import CodedError, unavailable
+from services.kernel.errors import INVALID_FIELD, CodedError, invalid, unavailable
 from services.mesh.certificate import certificate_from
 from services.mesh.client import Channels
 from services.mesh.config import PREFIX, ConfigurationError
@@ -22,6 +23,9 @@ SUFFIX = "_ADDRESS"
 GATEWAY = "gateway"
 HTTPS = "https://"
 """Before the address of a gateway that is called with TLS."""
+_LAST_PORT: Final = 65_535
+_HTTPS_PORT: Final = "443"
+_HOST_PORT: Final = re.compile(r"(http://|https://)?([^\s:/@]+|\[[0-9a-fA-F:]+\])(?::([0-9]{1,5}))?/?")
 _TLS_ADDRESS, _TLS_AUTHORITY = (f"{PREFIX}GATEWAY_TLS_{what}" for what in ("ADDRESS", "AUTHORITY_FILE"))
 MESH_FILE = Path(__file__).resolve().parents[2] / "var" / "run" / "mesh.json"
 """Written by the mesh of this checkout while it runs."""
@@ -114,18 +118,44 @@ def find_mesh(
     """Returns where the mesh is: what `--address` says, else the environment, else the mesh of this checkout.
 
     Raises:
-        CodedError: SERVICE_UNAVAILABLE, when nothing says where it is, or the mesh of this checkout does not run.
+        CodedError: SERVICE_UNAVAILABLE, when nothing says where it is, or the mesh of this checkout does not run;
+            INVALID_FIELD, when an authority is named for what is not encrypted, or the environment's address is none.
     """
     named, certificates = _named(environment), _certificates(environment)
-    if not (where.address or named):
-        return _of_checkout(mesh_file)
-    gateway = named.pop(GATEWAY, "")
+    gateway = _gateway(named.pop(GATEWAY, ""))
     told = where.address or gateway
     address = told.removeprefix(HTTPS)
+    if where.ca is not None and told == address:
+        raise invalid(INVALID_FIELD, "--ca is of no use without https:// before the address: nothing is encrypted")
+    if not (told or named):
+        return _of_checkout(mesh_file)
     if told == address:
         return Addresses(address, named, certificates)
     ca = where.ca or _file(environment) or _of_this_machine(mesh_file, address)
     return Addresses(address, named, certificates, encrypted=True, ca=ca)
+
+
+def host_port(address: str) -> str:
+    """Returns the `host:port` of an address, also of one copied as a URL, with `https://` before it if that was there.
+
+    Raises:
+        ValueError: It is neither; the message says what it should be.
+    """
+    found = _HOST_PORT.fullmatch(address)
+    scheme, host, port = found.groups() if found is not None else ("", "", "")
+    encrypted = scheme == HTTPS
+    port = port or (_HTTPS_PORT if encrypted else "0")
+    if not host or not 0 < int(port) <= _LAST_PORT:
+        raise ValueError(f"{address!r} is not HOST:PORT, such as 127.0.0.1:8080, nor https://HOST[:PORT]")
+    return f"{HTTPS if encrypted else ''}{host}:{port}"
+
+
+def _gateway(told: str) -> str:
+    """Returns what the environment says as `--address` would, so that a login is found by either."""
+    try:
+        return host_port(told) if told else ""
+    except ValueError as error:
+        raise invalid(INVALID_FIELD, f"{PREFIX}{GATEWAY.upper()}{SUFFIX}: {error}") from None
 
 
 def _of_this_machine(mesh_file: Path, address: str) -> Path | None:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.cli.address import HTTPS
-
-_LAST_PORT = 65_535
-_HOST_PORT = re.compile(r"(http://|https://)?([^\s:/@]+|\[[0-9a-fA-F:]+\])(?::([0-9]{1,5}))?/?")
-_HTTPS_PORT = "443"
+from services.cli.address import host_port
 
 
-def host_port(address: str) -> str:
-    """Returns the `host:port` of an address, also of one copied as a URL, with `https://` before it if that was there.
+def address_of(told: str) -> str:
+    """Returns an address as `host_port` does; nothing for nothing.
 
     Raises:
-        BadParameter: It is neither.
+        BadParameter: It is none.
     """
-    if not address:
-        return ""
-    found = _HOST_PORT.fullmatch(address)
-    scheme, host, port = found.groups() if found is not None else ("", "", "")
-    encrypted = scheme == HTTPS
-    port = port or (_HTTPS_PORT if encrypted else "0")
-    if not host or not 0 < int(port) <= _LAST_PORT:
-        told = "HOST:PORT, such as 127.0.0.1:8080, nor https://HOST[:PORT]"
-        raise typer.BadParameter(f"{address!r} is not {told}")
-    return f"{HTTPS if encrypted else ''}{host}:{port}"
+    try:
+        return host_port(told) if told else ""
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 Address = Annotated[
@@ -38,7 +27,7 @@ Address = Annotated[
     typer.Option(
         "--address",
         metavar="HOST:PORT",
-        callback=host_port,
+        callback=address_of,
         help="Where the gateway is, encrypted with https:// before it; default: the mesh of this checkout.",
     ),
 ]

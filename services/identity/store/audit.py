@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
-from google.protobuf.message import DecodeError
 
 from ordermesh.event.v1 import audit_record_pb2
-from services.identity.domain.audit_chain import BEFORE_ALL, Link, LogDigest, hash_of
+from services.identity.domain.audit_chain import BEFORE_ALL, Link, hash_of
 from services.identity.pipeline.auditing import Chained, Seal, Wanted
+from services.identity.store.audit_records import Facts, facts, link, record_of
 from services.kernel.clock import Clock
-from services.kernel.errors import CodedError
 from services.mesh.audit import Change, Recorder
 from services.mesh.names import Key
-from services.mesh.times import moment
 from services.mesh.vault import SealBrokenError, Vault
 from services.storage import cursor
 from services.storage.database import Connection, Database
@@ -29,21 +26,7 @@ _SHARD: Final = 0
 _PLACE: Final = "audit seal"
 
 
-class _Facts(NamedTuple):
-    """What a record is found by, in the order of the columns."""
-
-    source: str
-    source_sequence: int
-    at: datetime
-    user_id: str
-    request_id: str
-    entity_type: str
-    entity_id: str
-    account_id: str
-    environment: int
-
-
-_FACTS: Final = ", ".join(_Facts._fields)
+_FACTS: Final = ", ".join(Facts._fields)
 _SELECT: Final = f"select sequence, content, hash, {_FACTS} from audit_record"
 _CHAINED: Final = """
     select content, hash, coalesce((select p.hash from audit_record p where p.sequence = r.sequence - 1), $1)
@@ -51,7 +34,7 @@ _CHAINED: Final = """
 """
 _INSERT: Final = f"""
     insert into audit_record (sequence, content, hash, source_epoch, {_FACTS})
-    values ($1, $2, $3, $4, {", ".join(f"${5 + index}" for index in range(len(_Facts._fields)))})
+    values ($1, $2, $3, $4, {", ".join(f"${5 + index}" for index in range(len(Facts._fields)))})
 """
 
 
@@ -84,8 +67,6 @@ class PostgresAuditStore:
             if not fresh:
                 return 0
             chained = [self._read(source, *each) for each in fresh]
-            for (place, _), each in zip(fresh, chained, strict=True):
-                each.source, each.source_sequence = source, place
             findings = self._findings(source, known, epoch, [reached, *(place for place, _ in fresh)])
             await _name_users(connection, chained)
             await _find_worlds(connection, chained)
@@ -95,12 +76,12 @@ class PostgresAuditStore:
 
     def _read(self, source: str, place: int, stored: bytes) -> audit_record_pb2.AuditRecord:
         """Returns a record of a service; of what is none, one that keeps it: else breaking one would hide it."""
-        if (record := _parsed(stored)) is not None and _is_one(record):
-            return record
-        _log.error("a record of a service cannot be read", source=source, **{Key.SEQUENCE: place})
-        finding = audit_record_pb2.AuditRecord.FromString(self._recorder.record(Change("audit_log", source)))
-        finding.unreadable = stored
-        return finding
+        if (record := record_of(stored, source)) is None:
+            _log.error("a record of a service cannot be read", source=source, **{Key.SEQUENCE: place})
+            record = audit_record_pb2.AuditRecord.FromString(self._recorder.record(Change("audit_log", source)))
+            record.unreadable = stored
+        record.source, record.source_sequence = source, place
+        return record
 
     def _findings(self, source: str, known: str, epoch: str, places: Sequence[int]) -> list[Any]:
         """Returns records of what is wrong with a log: it is another one, or places of it are missing."""
@@ -121,7 +102,7 @@ class PostgresAuditStore:
         """Returns links after a place, in order."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(f"{_SELECT} where sequence > $1 order by sequence limit $2", after, limit)
-        return [_link(*row) for row in rows]
+        return [link(*row) for row in rows]
 
     async def seal(self, sequence: int, hash_: bytes) -> None:
         """Seals the chain up to a record, with a key that is not in the store."""
@@ -177,24 +158,6 @@ class PostgresAuditStore:
         return None if row is None else Chained(*row)
 
 
-def _parsed(content: bytes) -> audit_record_pb2.AuditRecord | None:
-    try:
-        return audit_record_pb2.AuditRecord.FromString(content)
-    except DecodeError:
-        return None
-
-
-def _is_one(record: audit_record_pb2.AuditRecord) -> bool:
-    """Tells whether a message is a record of a service, and the store takes what it is found by."""
-    if not record.audit_id or record.HasField("unreadable"):
-        return False
-    try:
-        facts = _facts(record)
-    except CodedError:
-        return False
-    return not any(isinstance(fact, str) and "\0" in fact for fact in facts)
-
-
 async def _cursor(connection: Connection, source: str) -> tuple[str, int]:
     row = await connection.fetchrow(
         "select epoch, sequence from consumer_cursor where consumer = $1 and shard = $2 and topic = $3",
@@ -244,39 +207,5 @@ async def _chain(connection: Connection, epoch: str, records: Sequence[audit_rec
         record.sequence = sequence
         content = record.SerializeToString(deterministic=True)
         hash_ = hash_of(hash_, content)
-        rows.append((sequence, content, hash_, epoch, *_facts(record)))
+        rows.append((sequence, content, hash_, epoch, *facts(record)))
     await connection.executemany(_INSERT, rows)
-
-
-def _facts(record: audit_record_pb2.AuditRecord) -> _Facts:
-    return _Facts(
-        record.source,
-        record.source_sequence,
-        moment(record.at, "at"),
-        record.actor.user_id,
-        record.actor.request_id,
-        record.entity_type,
-        record.entity_id,
-        record.account_id,
-        record.environment,
-    )
-
-
-def _link(sequence: int, content: bytes, hash_: bytes, *told: Any) -> Link:
-    # Of bytes that are none, a record that says nothing: what is found by it is not what it says.
-    record = _parsed(content) or audit_record_pb2.AuditRecord()
-    digest = _log_digest(record) if record.source == "order" and record.entity_type == "order_log" else None
-    truly = _truly(sequence, record, told)
-    return Link(sequence, content, hash_, truly, digest, readable=not record.HasField("unreadable"))
-
-
-def _log_digest(record: audit_record_pb2.AuditRecord) -> LogDigest:
-    told = record.new_value.fields
-    shard, after, last, count, version = (
-        int(told[name].number_value) for name in ("shard", "after_sequence", "last_sequence", "count", "version")
-    )
-    return LogDigest(shard, after, last, told["sha256"].string_value, count, version or 1)
-
-
-def _truly(sequence: int, record: audit_record_pb2.AuditRecord, told: Sequence[Any]) -> bool:
-    return record.sequence == sequence and tuple(_facts(record)) == tuple(told)

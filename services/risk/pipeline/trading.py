@@ -12,6 +12,7 @@ import structlog
 from services.kernel.clock import Clock
 from services.kernel.errors import aborted, not_found
 from services.mesh.audit import Origin, origin
+from services.mesh.names import Key
 from services.risk.domain.alert import Alert, AlertKind
 from services.risk.domain.limits import FIRM, firm_of, is_firm
 from services.risk.domain.trading import KillSwitch, TradingState
@@ -145,8 +146,10 @@ class Trading:
         """Keeps a change for the store, as the audit tells all; beyond a bound the last one stands for two."""
         changes = self._unsaved.setdefault(change.switch.account_id, [])
         if len(changes) >= MOST_UNSAVED:
-            lost = changes.pop()
-            _log.error("a kill switch was set that the audit will not tell", switch=lost.switch.sentence)
+            switch, by = changes.pop()
+            who = "" if by is None else by.user_id or by.service
+            told = "a kill switch was set that the audit will not tell"
+            _log.error(told, switch=switch.sentence, **{Key.CALLER: who})
         changes.append(change)
 
     def _store_over(self, resumed: KillSwitch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 
 import asyncpg
 import pytest
@@ -175,6 +176,8 @@ GARBAGE = {
     "nothing": b"",
     "a zero byte": AuditRecord(audit_id="1", entity_id="a\0b").SerializeToString(),
     "a time beyond the calendar": AuditRecord(audit_id="1", at=BEYOND).SerializeToString(),
+    "a world beyond its column": AuditRecord(audit_id="1", environment=1 << 20).SerializeToString(),  # type: ignore[arg-type]
+    "a name beyond the index": AuditRecord(audit_id="1", entity_id=secrets.token_hex(4000)).SerializeToString(),
 }
 
 

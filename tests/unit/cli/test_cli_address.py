@@ -14,16 +14,16 @@ from typer.testing import CliRunner
 
 from ordermesh.event.v1.event_log_service_pb2 import ReadEventsRequest
 from ordermesh.event.v1.event_log_service_pb2_grpc import EventLogServiceStub, add_EventLogServiceServicer_to_server
-from services.cli.address import NOWHERE, Addresses, Where, find_mesh
+from services.cli.address import NOWHERE, Addresses, Where, find_mesh, host_port
 from services.cli.app import app
 from services.cli.failure import ExitCode
-from services.cli.options import host_port
 from services.kernel.errors import CodedError
 from tests.fakes.certificates import SERVER, FakeCompany
 from tests.fakes.mesh_servicers import Log
 from tests.fixtures.serving import serving
 
-HERE = {"ORDERMESH_GATEWAY_ADDRESS": "h:1", "ORDERMESH_ORDER_ADDRESS": "h:2", "ORDERMESH_ENGINE_ADDRESS": "h:3"}
+GATEWAY = "ORDERMESH_GATEWAY_ADDRESS"
+HERE = {GATEWAY: "h:1", "ORDERMESH_ORDER_ADDRESS": "h:2", "ORDERMESH_ENGINE_ADDRESS": "h:3"}
 
 
 def mesh_file(directory: Path, **changed: Any) -> Path:
@@ -84,6 +84,29 @@ def test_the_authority_of_the_local_mesh_is_found_by_itself(tmp_path: Path, host
     variables = {"ORDERMESH_GATEWAY_ADDRESS": f"https://{host}:9", "ORDERMESH_GATEWAY_TLS_AUTHORITY_FILE": "/env.pem"}
     assert find_mesh(NOWHERE, variables, path).ca == Path("/env.pem")
     assert not find_mesh(Where(f"{host}:9"), variables, path).encrypted
+
+
+@pytest.mark.parametrize("told", ["mesh.example:9", "http://mesh.example:9/", ""])
+def test_an_authority_is_not_named_for_plain_text(tmp_path: Path, told: str) -> None:
+    """Who names one believes that the tokens are encrypted: nothing is sent, wherever the address is said."""
+    for where, variables in ((Where(told, Path("/ca.pem")), {}), (Where("", Path("/ca.pem")), {GATEWAY: told})):
+        with pytest.raises(CodedError, match="nothing is encrypted"):
+            find_mesh(where, variables, mesh_file(tmp_path))
+    assert find_mesh(Where("", Path("/ca.pem")), {GATEWAY: "https://mesh.example"}).encrypted
+
+
+def test_the_environment_says_an_address_as_the_option_does(tmp_path: Path) -> None:
+    """Also as a URL, and without the usual port: a login is kept by the same name. What is none is told in a line."""
+    for told, name in (
+        ("https://mesh.example", "https://mesh.example:443"),
+        ("https://mesh.example:8443/", "https://mesh.example:8443"),
+        ("http://127.0.0.1:8080/", "127.0.0.1:8080"),
+    ):
+        by_option = find_mesh(Where(host_port(told)), {}, mesh_file(tmp_path))
+        assert find_mesh(NOWHERE, {GATEWAY: told}, mesh_file(tmp_path)) == by_option
+        assert by_option.name == name
+    with pytest.raises(CodedError, match=r"ORDERMESH_GATEWAY_ADDRESS: 'ftp://here:80' is not HOST:PORT"):
+        find_mesh(NOWHERE, {GATEWAY: "ftp://here:80"})
 
 
 def test_an_authority_that_is_not_there_is_told(tmp_path: Path) -> None:

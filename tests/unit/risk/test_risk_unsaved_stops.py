@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from services.kernel.errors import CodedError
 from services.mesh.context import enter_call
+from services.mesh.names import Key
 from services.risk.domain.trading import TradingState
 from services.risk.pipeline.trading import MOST_UNSAVED
 from tests.fakes.access import call_of, caller
@@ -41,11 +43,17 @@ async def test_every_stop_while_the_store_is_away_is_recorded(world: RiskWorld) 
 
 
 async def test_so_many_stops_are_kept_and_the_last_always(world: RiskWorld) -> None:
-    """Whoever sets a switch ten thousand times while the store is away does not fill the memory."""
+    """Whoever sets a switch often while the store is away fills no memory; the log tells the rest, and whose."""
     world.store.broken = True
-    for number in range(MOST_UNSAVED + 10):
-        with pytest.raises(CodedError, match="STORE_UNAVAILABLE"):
-            await world.trading.stop("demo", HALTED, f"reason {number}", cancels=True)
+    with capture_logs() as logged:
+        for number in range(MOST_UNSAVED + 10):
+            enter_call(call_of(replace(caller("risk_manager"), name=f"user-{number}")))
+            with pytest.raises(CodedError, match="STORE_UNAVAILABLE"):
+                await world.trading.stop("demo", HALTED, f"reason {number}", cancels=True)
+        enter_call(None)
+    lost = range(MOST_UNSAVED - 1, MOST_UNSAVED + 9)
+    assert [each[Key.CALLER] for each in logged] == [f"user-{number}" for number in lost]
+    assert all(each["switch"].endswith(f"reason {number}") for each, number in zip(logged, lost, strict=True))
     world.store.broken = False
     await world.keeper.save()
     texts = [text for _, text, _ in world.store.recorded]
