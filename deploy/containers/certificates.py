@@ -46,7 +46,7 @@ class HandedOut:
 
 
 def _replace(path: Path, text: str) -> None:
-    if not path.exists() or path.read_text() != text:
+    if not path.exists() or path.read_bytes() != text.encode():
         write_private(path, text)
 
 
