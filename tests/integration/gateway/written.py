@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
 from contextlib import suppress
 
 from tests.integration.gateway.conftest import Gateway
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """Returns a frame of HTTP/2."""
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
+"""How a connection of HTTP/2 begins."""
+
+
+def block(*headers: tuple[str, str]) -> bytes:
+    """Returns headers of HTTP/2 (RFC 7541, section 6.2.2), none of them compressed."""
+    texts = ((name.encode(), value.encode()) for name, value in headers)
+    return b"".join(b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in texts)
 
 
 def answers(gateway: Gateway, sent: bytes) -> bytes:
