@@ -25,18 +25,32 @@ def block(*headers: tuple[str, str]) -> bytes:
     return b"".join(b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in texts)
 
 
+PATIENCE_SECONDS, SILENCE_SECONDS = 1.0, 0.05
+"""How long an answer may take to begin, if what was sent is a request at all; and to go on once it has begun."""
+
+
 def answers(gateway: Gateway, sent: bytes) -> bytes:
-    """Returns all that comes for bytes on a connection of their own."""
+    """Returns all that comes for bytes on a connection of their own.
+
+    Nobody hangs up before they are answered: Envoy lets go of a request whose caller does, and says nothing.
+    """
     host, _, port = gateway.address.rpartition(":")
     read = b""
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
         with suppress(OSError):
             connection.sendall(sent)
-            connection.shutdown(socket.SHUT_WR)
-        with suppress(ConnectionResetError):
-            while part := connection.recv(65536):
+        with suppress(ConnectionResetError, TimeoutError):
+            while not _is_last(read) and (part := connection.recv(65536)):
                 read += part
+                connection.settimeout(SILENCE_SECONDS)
     return read
+
+
+def _is_last(read: bytes) -> bool:
+    """Tells whether an answer is whole, and says that none follows: Envoy waits a second for who asked to hang up."""
+    head, _, body = read.rpartition(b"HTTP/1.1 ")[2].partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    return b"connection: close" in head and length is not None and len(body) >= int(length[1])
 
 
 def request(line: str, *headers: str, body: bytes = b"", token: str = "") -> bytes:
