@@ -77,6 +77,11 @@ def socket_address(address: Address) -> dict[str, Any]:
     return {"socket_address": {"address": address.host, "port_value": address.port}}
 
 
+def owners_socket(path: Path) -> dict[str, Any]:
+    """A socket of this machine that its owner alone may use, as Envoy writes it."""
+    return {"pipe": {"path": str(path), "mode": 0o600}}
+
+
 def _shards_cluster(settings: Settings) -> dict[str, Any]:
     """Any shard takes any call; one whose account is named goes to its own at once."""
     addresses = settings.order_shards

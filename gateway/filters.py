@@ -9,7 +9,7 @@ from gateway.access_log import access_log, status_filter, tracing
 from gateway.clusters import sharded
 from gateway.cors import CORS
 from gateway.local_replies import local_reply_config
-from gateway.metadata import taken_out
+from gateway.metadata import all_trailers, taken_out
 from gateway.rates import address_filters, user_filters
 from gateway.request_check import check_script, shard_script
 from gateway.routes import CHECK, TRANSCODER
@@ -118,7 +118,8 @@ def keys_filters(settings: Settings, tables: Tables) -> tuple[dict[str, Any], di
 
 def _taken_out() -> dict[str, Any]:
     envoys = {"remove_on_match": {"key_matcher": {"prefix": _OF_ENVOY}}}
-    return {"mutations": {"request_mutations": [*({"remove": name} for name in OF_THE_MESH), envoys, *taken_out()]}}
+    mutations = [*({"remove": name} for name in OF_THE_MESH), envoys, *taken_out()]
+    return {"mutations": {"request_mutations": mutations, "request_trailers_mutations": [all_trailers()]}}
 
 
 def _filter(name: str, type_name: str, config: dict[str, Any]) -> dict[str, Any]:

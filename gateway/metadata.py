@@ -34,6 +34,11 @@ def taken_out() -> list[dict[str, Any]]:
     ]
 
 
+def all_trailers() -> dict[str, Any]:
+    """A mutation that takes out what follows a request: callers of gRPC send nothing there, and nobody reads it."""
+    return {"remove_on_match": {"key_matcher": {"safe_regex": {"regex": ".*"}}}}
+
+
 def unreadable() -> Iterator[tuple[dict[str, Any], int, str]]:
     """Returns matches of requests to refuse, with the status, and what to tell."""
     grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}

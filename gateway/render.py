@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gateway.clusters import clusters, socket_address
+from gateway.clusters import clusters, owners_socket, socket_address
 from gateway.filters import connection_manager, keys_filters
 from gateway.listeners import listeners, overload_manager
 from gateway.routes import page, virtual_host
@@ -32,16 +32,25 @@ _RUNTIME = {
 }
 
 
-def render(settings: Settings, tables: Tables | None = None, secrets: Path | None = None) -> str:
-    """The configuration as JSON (which Envoy reads as YAML), the same text for the same settings and contracts."""
-    return json.dumps(_bootstrap(settings, tables or load_tables(), secrets), indent=1) + "\n"
+def render(settings: Settings, tables: Tables | None = None, output: Path | None = None) -> str:
+    """The configuration as JSON (which Envoy reads as YAML), the same text for the same settings, contracts and file.
+
+    Args:
+        settings: What it is made of.
+        tables: The generated tables; those of this checkout where None.
+        output: The file that it is to stand in, beside which are its secrets and the socket for keys.
+    """
+    return json.dumps(_bootstrap(settings, tables or load_tables(), output), indent=1) + "\n"
 
 
-def _bootstrap(settings: Settings, tables: Tables, secrets: Path | None) -> dict[str, Any]:
+def _bootstrap(settings: Settings, tables: Tables, output: Path | None) -> dict[str, Any]:
     manager = connection_manager(settings, tables, virtual_host(settings, tables, _pages()))
-    static = {"listeners": listeners(settings, manager), "clusters": clusters(settings, secrets)}
+    static = {
+        "listeners": listeners(settings, manager),
+        "clusters": clusters(settings, _beside(output, ".secrets.json")),
+    }
     if settings.enforce_access:
-        socket = keys_socket(settings)
+        socket = keys_socket(_beside(output, ".keys.sock"))
         static["listeners"].append(keys_listener(socket, *keys_filters(settings, tables)))
         static["clusters"].append(keys_cluster(socket))
     return {
@@ -57,7 +66,7 @@ def _admin(where: Address | Path) -> dict[str, Any]:
     """Who reaches it may end Envoy, and read all that it holds."""
     if isinstance(where, Address):
         return socket_address(where)
-    return {"pipe": {"path": str(where), "mode": 0o600}}
+    return owners_socket(where)
 
 
 def _pages() -> list[dict[str, Any]]:
@@ -67,19 +76,21 @@ def _pages() -> list[dict[str, Any]]:
     ]
 
 
-def _secrets(settings: Settings, output: Path | None) -> Path | None:
-    """Writes the file with the certificate's place beside the configuration, and returns it.
+def _beside(output: Path | None, ending: str) -> Path | None:
+    return None if output is None else output.resolve().with_suffix(ending)
+
+
+def _write_secrets(settings: Settings, output: Path | None) -> None:
+    """Writes the file with the certificate's place, if there is a certificate, beside the configuration.
 
     Raises:
         SettingsError: There is a certificate, and no file is asked for.
     """
     if settings.upstream_certificate is None:
-        return None
-    if output is None:
+        return
+    if (secrets := _beside(output, ".secrets.json")) is None:
         raise SettingsError("a configuration with a certificate is two files: say where with --output")
-    secrets = output.resolve().with_suffix(".secrets.json")
     secrets.write_text(secrets_document(settings.upstream_certificate), encoding="utf-8")
-    return secrets
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,11 +101,11 @@ def main(arguments: list[str] | None = None) -> int:
     tables = load_tables()
     try:
         settings = from_environment(os.environ, tables.areas)
-        secrets = _secrets(settings, output)
+        _write_secrets(settings, output)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    text = render(settings, tables, secrets)
+    text = render(settings, tables, output)
     if output is None:
         print(text, end="")
     else:

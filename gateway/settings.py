@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+LONGEST_SOCKET_BYTES = 107
+"""Of the path of a socket, by Linux."""
 _SOCKET = "unix:"
 _HIGHEST_PORT = 65535
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

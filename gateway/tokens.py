@@ -6,10 +6,13 @@ and who calls becomes known to the limits and to the access log.
 
 from __future__ import annotations
 
+import os
 import uuid
+from pathlib import Path
 from typing import Any
 
-from gateway.settings import Settings
+from gateway.clusters import owners_socket
+from gateway.settings import LONGEST_SOCKET_BYTES, Settings
 
 TOKENS = "envoy.filters.http.jwt_authn"
 """Name of the filter, and of the metadata in which it says what it found."""
@@ -61,13 +64,17 @@ def without_token() -> dict[str, Any]:
     return {TOKENS: {"@type": f"{_TYPE}.PerRouteConfig", "disabled": True}}
 
 
-def keys_socket(settings: Settings) -> str:
-    """The socket, within this machine, at which the gateway tells itself the keys; no two gateways have the same."""
-    port = settings.listen.port or uuid.uuid4().hex  # where the system chooses the port, nothing else tells them apart
-    return f"@ordermesh-{KEYS}-{settings.listen.host}-{port}"
+def keys_socket(path: Path | None) -> dict[str, Any]:
+    """The socket at which the gateway tells itself the keys: its owner's alone, at a path if there is one that fits.
+
+    Elsewhere it is one without a file, whose name nobody knows before it is taken: with another's there Envoy ends.
+    """
+    if path is not None and len(os.fsencode(path)) <= LONGEST_SOCKET_BYTES:
+        return owners_socket(path)
+    return {"pipe": {"path": f"@ordermesh-{KEYS}-{uuid.uuid4().hex}"}}
 
 
-def keys_listener(socket: str, transcoder: dict[str, Any], router: dict[str, Any]) -> dict[str, Any]:
+def keys_listener(socket: dict[str, Any], transcoder: dict[str, Any], router: dict[str, Any]) -> dict[str, Any]:
     """A listener for Envoy itself: the check wants keys by HTTP, and IdentityService speaks gRPC."""
     manager = {
         "@type": f"{_MANAGER}.http_connection_manager.v3.HttpConnectionManager",
@@ -86,7 +93,7 @@ def keys_listener(socket: str, transcoder: dict[str, Any], router: dict[str, Any
     }
     return {
         "name": KEYS,
-        "address": {"pipe": {"path": socket}},
+        "address": socket,
         "ignore_global_conn_limit": True,
         "filter_chains": [
             {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
@@ -94,7 +101,7 @@ def keys_listener(socket: str, transcoder: dict[str, Any], router: dict[str, Any
     }
 
 
-def keys_cluster(socket: str) -> dict[str, Any]:
+def keys_cluster(socket: dict[str, Any]) -> dict[str, Any]:
     """The way from the token check to that listener."""
     most = {
         "max_connections": _MOST_CONNECTIONS,
@@ -108,6 +115,6 @@ def keys_cluster(socket: str) -> dict[str, Any]:
         "circuit_breakers": {"thresholds": [most]},
         "load_assignment": {
             "cluster_name": KEYS,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": socket}}}}]}],
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket}}]}],
         },
     }

@@ -9,6 +9,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from deploy.embedded.secrets import write_private
 CERTIFICATE, AUTHORITY = "certificate.pem", "authority.pem"
 """What a part finds in its folder: its key and certificate in one file, and whom it believes."""
 COMPLETE = "complete"
-"""The file that is there once every part has its own."""
+"""The file that is there while every part has its own, handed out since this process began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ class HandedOut:
 
     certificates: Certificates
     folder: Path
+
+    def begin(self) -> None:
+        """Say that nobody has what is good now: certificates of an earlier time may have ended since."""
+        (self.folder / COMPLETE).unlink(missing_ok=True)
 
     def hand_out(self) -> None:
         """Put into each folder what is not there yet as it is now."""
@@ -41,15 +46,18 @@ class HandedOut:
 
 
 def _replace(path: Path, text: str) -> None:
-    if not path.exists() or path.read_text() != text:
+    if not path.exists() or path.read_bytes() != text.encode():
         write_private(path, text)
 
 
-async def _run(handed_out: HandedOut) -> None:
+async def run(handed_out: HandedOut) -> None:
+    """Hand out until told to stop, or until nobody can."""
+    handed_out.begin()
     keeping = asyncio.create_task(handed_out.certificates.keep_fresh(handed_out.hand_out))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, keeping.cancel)
-    await asyncio.wait([keeping])
+    with suppress(asyncio.CancelledError):
+        await keeping
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--authority", type=Path, required=True, help="folder of the authority's own")
     parser.add_argument("--parts", type=Path, required=True, help="folder with a folder for each part")
     options = parser.parse_args(arguments)
-    asyncio.run(_run(HandedOut(Certificates.at(options.authority), options.parts)))
+    asyncio.run(run(HandedOut(Certificates.at(options.authority), options.parts)))
     return 0
 
 

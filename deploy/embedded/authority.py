@@ -97,7 +97,7 @@ class Authority:
         except ValueError:
             told = f"{self.key} holds no authority; without {self.folder} a new one is made at the next start"
             raise DeployError(told) from None
-        if not self.certificate.exists() or self.certificate.read_text() != own.certificate_pem():
+        if not self.certificate.exists() or self.certificate.read_bytes() != own.certificate_pem().encode():
             write_private(self.certificate, own.certificate_pem())
         return own
 

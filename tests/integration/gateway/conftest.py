@@ -38,7 +38,7 @@ class Gateway:
         self._admin_file = directory / "admin.address"
         self.log = directory / "envoy.log"
         configuration = directory / "envoy.json"
-        configuration.write_text(render(settings), encoding="utf-8")
+        configuration.write_text(render(settings, output=configuration), encoding="utf-8")
         self.access_log = Path(settings.access_log)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(

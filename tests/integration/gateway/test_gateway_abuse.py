@@ -18,6 +18,7 @@ from gateway.settings import Address
 from tests.fakes.gateway_upstream import ENDLESS_ACCOUNT, SILENT_ACCOUNT, Upstream
 from tests.integration.gateway.answers import ORDER, detail, reason
 from tests.integration.gateway.conftest import Gateway, settings_for, until
+from tests.integration.gateway.written import HTTP2, frame
 
 PATIENCE = 20
 CONNECTIONS = 30
@@ -188,17 +189,12 @@ def _serves_again(gateway: Gateway) -> bool:
     return False
 
 
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """A frame of HTTP/2."""
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
-
-
 def test_requests_taken_back_at_once_end_the_connection(strict: Gateway) -> None:
     """Thousands of streams, each opened and reset (CVE-2023-44487): the gateway says go away."""
     # :method GET, :scheme http, :path /, :authority x
     request = bytes([0x82, 0x86, 0x84, 0x41, 0x01]) + b"x"
     with connected(strict) as connection:
-        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+        connection.sendall(HTTP2)
         with suppress(OSError):
             for number in range(1, 6001, 2):
                 connection.sendall(frame(1, 5, number, request) + frame(3, 0, number, struct.pack(">I", 8)))
@@ -218,7 +214,7 @@ def test_floods_of_frames_end_the_connection(strict: Gateway) -> None:
     """Pings and settings that want an answer each, from a caller that reads none."""
     for kind, payload in ((6, b"12345678"), (4, b"")):
         with connected(strict) as connection:
-            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+            connection.sendall(HTTP2)
             with pytest.raises(OSError):  # noqa: PT011 - reset, or broken: as the kernel has it
                 sent_for_ever(connection, frame(kind, 0, 0, payload) * 1000)
     assert serves(strict)

@@ -32,6 +32,7 @@ def test_a_body_is_what_its_type_says(guarded: Gateway, signer: Signer, path: st
         for token in ("", signer.token()):
             answer = answers(guarded, request(f"POST {path}", *headers, body=body, token=token))
             told = answer.lower().partition(b"grpc-status: ")[2][:2].strip()
+            assert statuses(answer), (body[:20], answer)
             for status in statuses(answer):
                 assert status < 500, (body[:20], answer)
                 # gRPC over HTTP/1.1 is none, nor are bytes that are no frame: services hang up, on that call alone.

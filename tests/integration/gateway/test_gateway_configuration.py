@@ -27,7 +27,7 @@ from tests.integration.gateway.conftest import ENVOY, settings_for
 def test_envoy_accepts_it_without_a_warning(settings: Settings, tmp_path: Path) -> None:
     """The configuration is valid, and uses nothing that is about to be removed from Envoy."""
     configuration = tmp_path / "envoy.json"
-    configuration.write_text(render(settings), encoding="utf-8")
+    configuration.write_text(render(settings, output=configuration), encoding="utf-8")
     finished = subprocess.run(
         [str(ENVOY), "--mode", "validate", "--config-path", str(configuration), "--log-level", "warning"],
         capture_output=True,

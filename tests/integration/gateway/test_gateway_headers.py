@@ -88,6 +88,7 @@ def test_no_header_makes_somebody_else_of_a_caller(
     """Those of the mesh and of Envoy, overrides, upgrades: without a token refused, with one no fault to anybody."""
     before = len(upstream.seen.requests)
     refused = answers(guarded, request("GET /api/v1/orders", header))
+    assert statuses(refused), refused
     for status in statuses(refused):
         # gRPC tells it in its own words, with 200.
         assert 400 <= status < 500 or b"grpc-status: 12" in refused, refused

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import uuid
+
 import grpc
 import httpx
 import pytest
@@ -11,7 +15,8 @@ from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
 from tests.integration.gateway.answers import ORDER, reason
-from tests.integration.gateway.conftest import Gateway
+from tests.integration.gateway.conftest import Gateway, until
+from tests.integration.gateway.written import HTTP2, block, frame
 
 NEVER_READ = ("x-bin", "grpc-trace-bin", "grpc-status", "grpc-previous-rpc-attempts", "grpc-retry-pushback-ms")
 ORDERS = "/api/v1/orders?account_id=demo"
@@ -26,6 +31,23 @@ def test_what_nobody_outside_has_a_part_in_is_taken_out(http: httpx.Client, name
     for _ in range(3):
         assert http.get(ORDERS, headers={name: "!"}).status_code == 200
         assert [http.get(ORDERS).status_code for _ in range(5)] == [200] * 5
+
+
+@pytest.mark.parametrize("name", ["x-bin", "grpc-status", "grpc-timeout", "x!"])
+def test_what_follows_a_request_is_taken_out(gateway: Gateway, upstream: Upstream, name: str) -> None:
+    """Trailers, which clients of gRPC never send: one that gRPC cannot read is no fault of the service."""
+    request = order_query_pb2.ListOrdersRequest(account_id=uuid.uuid4().hex)
+    message = request.SerializeToString()
+    head = block(
+        *((":method", "POST"), (":path", "/ordermesh.order.v1.OrderService/ListOrders"), (":scheme", "http")),
+        *((":authority", "x"), ("te", "trailers"), ("content-type", "application/grpc")),
+    )
+    body = struct.pack(">BI", 0, len(message)) + message
+    sent = frame(1, 4, 1, head) + frame(0, 0, 1, body) + frame(1, 5, 1, block((name, "!")))
+    host, _, port = gateway.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(HTTP2 + sent)
+        until(lambda: request in upstream.seen.requests, "the request being served", 5)
 
 
 @pytest.mark.parametrize("value", ["x", "-5S", "5", "123456789S", "5S,5S", "1.5S", "\u00b2S".encode()])

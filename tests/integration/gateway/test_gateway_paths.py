@@ -50,6 +50,7 @@ def test_no_spelling_of_a_path_leads_around_the_token(
     before = len(upstream.seen.requests)
     for path in PATHS:
         answer = answers(guarded, request(f"{verb} {path}", *headers))
+        assert statuses(answer), (path, answer)
         for status in statuses(answer):
             assert status in {200, 302, 307, *range(400, 500)}, (path, answer)
             if status == 200 and verb != "HEAD":
@@ -68,8 +69,8 @@ URIS: Final = (
 def test_an_absolute_uri_leads_nowhere_else(guarded: Gateway, uri: str) -> None:
     """The gateway is no proxy: it answers for itself, and asks for a token."""
     for line in (f"GET {uri}", f"CONNECT {uri}", "CONNECT 127.0.0.1:22", f"TRACE {uri}"):
-        for status in statuses(answers(guarded, request(line))):
-            assert 400 <= status < 500, line
+        [status] = statuses(answers(guarded, request(line)))
+        assert 400 <= status < 500, line
 
 
 def test_hosts_make_no_difference(guarded: Gateway, upstream: Upstream) -> None:
@@ -77,5 +78,5 @@ def test_hosts_make_no_difference(guarded: Gateway, upstream: Upstream) -> None:
     before = len(upstream.seen.requests)
     for host in ("keys", "order", "localhost", "127.0.0.1:9901", "x\\x", "[::1]", "evil.example", ""):
         answer = answers(guarded, request("GET /api/v1/orders", f"host: {host}"))
-        assert statuses(answer)[:1] in ([], [400], [401]), host
+        assert statuses(answer) in ([400], [401]), host
     assert len(upstream.seen.requests) == before

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import socket
+import stat
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,6 +195,24 @@ def test_keys_are_there_before_anybody_calls(tmp_path: Path) -> None:
             answer = httpx.get(f"{gateway.url}/api/v1/orders", headers=bearer(signer.token()))
             assert answer.status_code == 200
         assert upstream.identity.asked == asked
+    finally:
+        gateway.stop()
+        upstream.stop()
+
+
+def test_the_socket_by_which_keys_come_is_its_owners(tmp_path: Path) -> None:
+    """Nobody else of the machine may use it; one that an Envoy has left behind is in nobody's way."""
+    upstream, signer = Upstream(), Signer()
+    upstream.identity.keys = [signer.public]
+    upstream.start()
+    path = tmp_path / "envoy.keys.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    gateway = Gateway(tmp_path, settings_for(upstream.port, enforce_access=True))
+    try:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        url = f"{gateway.url}/api/v1/orders"
+        until(lambda: httpx.get(url, headers=bearer(signer.token())).status_code == 200, "keys being known")
     finally:
         gateway.stop()
         upstream.stop()

@@ -54,6 +54,16 @@ def test_a_service_is_called_by_its_name_and_proves_it(tmp_path: Path) -> None:
         assert each.not_valid_before_utc < dt.datetime.now(dt.UTC) - dt.timedelta(hours=23)
 
 
+def test_a_broken_certificate_of_the_authority_is_written_again(tmp_path: Path) -> None:
+    """Whatever stands in its place, be it no text: it is made of what is beside the key."""
+    authority = Authority(tmp_path)
+    authority.keep(["order"])
+    whole = authority.certificate.read_bytes()
+    authority.certificate.write_bytes(b"\xff" + whole)
+    authority.keep(["order"])
+    assert authority.certificate.read_bytes() == whole
+
+
 def test_a_client_is_no_server_and_no_service(tmp_path: Path) -> None:
     """Whatever its name is, nobody takes it for the service of that name."""
     certificate = read(Authority(tmp_path).issue_client("order", HOUR))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.containers.certificates import AUTHORITY, CERTIFICATE, COMPLETE, HandedOut
+from deploy.containers.certificates import AUTHORITY, CERTIFICATE, COMPLETE, HandedOut, run
 from deploy.embedded.certificates import NAMES, Certificates
 from tests.fixtures.composed import Composed
 
@@ -44,6 +44,20 @@ def test_a_certificate_that_was_issued_anew_is_handed_out_and_others_stay(handed
     assert (folder / "risk" / CERTIFICATE).read_bytes() == authority.service("risk").read_bytes()
     changed = {name for name in NAMES if (folder / name / CERTIFICATE).stat().st_ino != before[name]}
     assert changed == {"risk"}
+
+
+class Stuck(HandedOut):
+    """Fails as nobody expects, and has looked before whether it counts as done."""
+
+    def hand_out(self) -> None:
+        assert not (self.folder / COMPLETE).exists()
+        raise KeyError("stuck")
+
+
+async def test_who_cannot_hand_out_ends_and_says_why(handed_out: HandedOut) -> None:
+    """What it handed out in an earlier life does not count as done: certificates may have ended since."""
+    with pytest.raises(KeyError, match="stuck"):
+        await run(Stuck(handed_out.certificates, handed_out.folder))
 
 
 def test_every_container_sees_its_own_folder_alone(tmp_path: Path) -> None:

@@ -112,6 +112,25 @@ def test_a_bad_flag_is_named(value: str) -> None:
         from_environment(NEEDED | {"ORDERMESH_ENFORCE_ACCESS": value}, TABLES.areas)
 
 
+def test_keys_are_told_at_a_socket_that_nobody_else_can_take_or_use(tmp_path: Path) -> None:
+    """Its owner's, beside the configuration; where there can be no such file, one with a name by chance."""
+
+    def socket(output: Path | None) -> dict[str, object]:
+        told = json.loads(render(replace(SETTINGS, enforce_access=True), TABLES, output))["static_resources"]
+        [listener] = [each for each in told["listeners"] if each["name"] == "keys"]
+        [cluster] = [each for each in told["clusters"] if each["name"] == "keys"]
+        [place] = cluster["load_assignment"]["endpoints"]
+        assert place["lb_endpoints"] == [{"endpoint": {"address": listener["address"]}}]
+        pipe: dict[str, object] = listener["address"]["pipe"]
+        return pipe
+
+    assert socket(tmp_path / "envoy.json") == {"path": f"{tmp_path}/envoy.keys.sock", "mode": 0o600}
+    for output in (None, tmp_path / ("d" * 100) / "envoy.json"):
+        names = {str(socket(output)["path"]) for _ in range(2)}
+        assert len(names) == 2
+        assert all(name.startswith("@ordermesh-keys-") for name in names)
+
+
 def test_envoy_is_administered_at_an_address_or_at_a_socket_of_its_owners() -> None:
     """At a socket nobody else of the machine may end it, or read all that it holds."""
     there = NEEDED | {"ORDERMESH_GATEWAY_ADMIN_ADDRESS": "127.0.0.1:9"}

@@ -20,7 +20,7 @@ CERTIFICATE = Certificate(Path("/tls/gateway.pem"), Path("/tls/gateway.pem"), Pa
 def test_each_service_must_have_its_own_name_in_its_certificate() -> None:
     """Whoever listens at the address of another is not called."""
     settings = replace(SETTINGS, upstream_certificate=CERTIFICATE)
-    clusters = json.loads(render(settings, TABLES, Path("/run/own.json")))["static_resources"]["clusters"]
+    clusters = json.loads(render(settings, TABLES, Path("/run/envoy.json")))["static_resources"]["clusters"]
     for cluster in clusters:
         context = cluster["transport_socket"]["typed_config"]["common_tls_context"]
         assert context["validation_context"] == {
@@ -28,7 +28,7 @@ def test_each_service_must_have_its_own_name_in_its_certificate() -> None:
             "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": cluster["name"]}}],
         }
         [source] = context["tls_certificate_sds_secret_configs"]
-        assert source["sds_config"]["path_config_source"] == {"path": "/run/own.json"}
+        assert source["sds_config"]["path_config_source"] == {"path": "/run/envoy.secrets.json"}
     assert [cluster["name"] for cluster in clusters] == ["order", "system"]
     assert "transport_socket" not in render(SETTINGS, TABLES)
 
