@@ -23,7 +23,8 @@ THOROUGH: Final = "INPUTS" in os.environ
 TOGETHER: Final = 8
 """What is tried at the same time."""
 _EXPLORE: Final = os.environ.get("EXPLORE", "")
-_MOST_ROUNDS: Final = 10
+_MOST_ROUNDS: Final = 50
+"""Of inputs that are made, until as many as are asked for count: few requests break a contract of two fields."""
 _MOST_FAILURES: Final = 50
 _MOST_TOLD: Final = 3_000
 # What fails is told as it was made, and the others are tried all the same: to make it smaller would take thousands of
@@ -89,6 +90,7 @@ async def each_of(
     if kind:
         tally[kind] += counted
         _log.warning("%s: %d inputs, %d failed", kind, counted, len(failures))
+    assert counted or failures, f"nothing was tried: {kind}"
     assert not failures, f"{len(failures)} of {counted} failed:\n" + "\n".join(failures[:_MOST_FAILURES])
     return counted
 

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.attacks.world import NEW_PASSWORD, SIMULATION, User, World
+from tests.attacks.world import NEW_PASSWORD, User, World
+from tests.fixtures.access_mesh import SIMULATION
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -14,11 +14,11 @@ from deploy.embedded.mesh import Mesh
 from tests.attacks.requests import NOBODY
 from tests.attacks.signing import signed_as
 from tests.attacks.ways import Way
+from tests.fixtures.access_mesh import SIMULATION
 from tests.fixtures.trader import eventually
 from tests.fixtures.users import ADMIN, PASSWORD
 
 NEW_PASSWORD: Final = "another horse battery staple"
-SIMULATION: Final = "ENVIRONMENT_SIMULATION"
 SETTINGS: Final = {
     # Nobody makes users but the admin, so that nothing may change at a stranger's word.
     "ORDERMESH_IDENTITY_REGISTRATION": "none",

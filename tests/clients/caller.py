@@ -15,7 +15,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tests.fixtures.access_mesh import limit
+from tests.fixtures.access_mesh import SIMULATION, limit
 from tests.fixtures.users import PASSWORD
 
 BUILT: Final = Path(__file__).resolve().parents[2] / "build" / "clients"
@@ -71,7 +71,7 @@ async def run(*words: str, cwd: str | None = None, **variables: str) -> Ended:
 
 async def login(rest: httpx.AsyncClient, username: str) -> str:
     """Returns the token of a user who logs in by REST."""
-    body = {"username": username, "password": PASSWORD, "environment": "ENVIRONMENT_SIMULATION"}
+    body = {"username": username, "password": PASSWORD, "environment": SIMULATION}
     answer = await rest.post("/api/v1/auth/login", json=body)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["tokens"]["access_token"])

@@ -11,10 +11,10 @@ import httpx
 
 from tests.clients.caller import bearer, login, new_instrument, order
 from tests.clients.good_calls import NEW_PASSWORD
+from tests.fixtures.access_mesh import SIMULATION
 from tests.fixtures.trader import eventually
 
 _WORD: Final = re.compile(r"\$(\w+)")
-SIMULATION: Final = "ENVIRONMENT_SIMULATION"
 
 
 async def new_user(rest: httpx.AsyncClient, admin: str, role: str) -> str:

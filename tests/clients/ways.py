@@ -17,6 +17,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - details are found by their types
 
+from services.mesh.status import DETAILS_KEY
 from tests.clients.caller import bearer
 from tests.fixtures.events import web_frame, web_frames
 from tests.fixtures.rest_form import Query, bindings, rest_form
@@ -27,7 +28,6 @@ HTTP_OF_CODE: Final = dict(
     enumerate((200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401))
 )
 """What stands in `google/rpc/code.proto` beside each code."""
-_DETAILS: Final = "grpc-status-details-bin"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Caller:
         try:
             data = await unary(request.SerializeToString(), metadata=tuple(bearer(token).items()), timeout=seconds)
         except grpc.aio.AioRpcError as error:
-            packed = dict(error.trailing_metadata() or ()).get(_DETAILS, b"")
+            packed = dict(error.trailing_metadata() or ()).get(DETAILS_KEY, b"")
             return _error(error.code().value[0], packed if isinstance(packed, bytes) else b"")
         return _good(_response(method).FromString(data))
 
@@ -108,7 +108,7 @@ class Caller:
         messages, trailers = web_frames(answer.content, text=text)
         trailers = {**dict(answer.headers), **trailers}
         if code := int(trailers["grpc-status"]):
-            packed = trailers.get(_DETAILS, "")
+            packed = trailers.get(DETAILS_KEY, "")
             return _error(code, base64.b64decode(packed + "=" * (-len(packed) % 4)))
         return _good(_response(method).FromString(messages[0]))
 

@@ -6,8 +6,13 @@ import re
 import socket
 import struct
 from contextlib import suppress
+from typing import Final
 
 from tests.integration.gateway.conftest import Gateway
+
+_HEAD: Final = re.compile(rb"HTTP/1\.1 (\d{3}) .*?\r\n\r\n", re.DOTALL)
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)\r\n")
+_LAST_CHUNK: Final = re.compile(rb"(?:^|\r\n)0\r\n\r\n")
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -25,32 +30,57 @@ def block(*headers: tuple[str, str]) -> bytes:
     return b"".join(b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in texts)
 
 
-PATIENCE_SECONDS, SILENCE_SECONDS = 1.0, 0.05
-"""How long an answer may take to begin, if what was sent is a request at all; and to go on once it has begun."""
-
-
-def answers(gateway: Gateway, sent: bytes) -> bytes:
+def answers(gateway: Gateway, sent: bytes, *, hang_up: bool = False) -> bytes:
     """Returns all that comes for bytes on a connection of their own.
 
-    Nobody hangs up before they are answered: Envoy lets go of a request whose caller does, and says nothing.
+    Writing ends once the gateway has said that it hears nothing more: Envoy gives up what is on its way to a service
+    for a caller who has ended writing, and without that end it waits a second before it ends the connection.
+
+    Args:
+        gateway: The gateway.
+        sent: The bytes.
+        hang_up: Whether writing ends at once, for what is no whole request: the gateway would wait for the rest.
     """
     host, _, port = gateway.address.rpartition(":")
     read = b""
-    with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
         with suppress(OSError):
             connection.sendall(sent)
-        with suppress(ConnectionResetError, TimeoutError):
-            while not _is_last(read) and (part := connection.recv(65536)):
+        ended = False
+        with suppress(ConnectionResetError):
+            while True:
+                if not ended and (hang_up or _hears_no_more(read, with_body=not sent.startswith(b"HEAD "))):
+                    ended = True
+                    with suppress(OSError):
+                        connection.shutdown(socket.SHUT_WR)
+                if not (part := connection.recv(65536)):
+                    break
                 read += part
-                connection.settimeout(SILENCE_SECONDS)
     return read
 
 
-def _is_last(read: bytes) -> bool:
-    """Tells whether an answer is whole, and says that none follows: Envoy waits a second for who asked to hang up."""
-    head, _, body = read.rpartition(b"HTTP/1.1 ")[2].partition(b"\r\n\r\n")
-    length = re.search(rb"content-length: (\d+)", head)
-    return b"connection: close" in head and length is not None and len(body) >= int(length[1])
+def _hears_no_more(read: bytes, *, with_body: bool) -> bool:
+    """Tells whether a whole answer is there, the last on its connection."""
+    while head := _HEAD.match(read):
+        told, rest = head[0].lower(), read[head.end() :]
+        if head[1].startswith(b"1"):
+            read = rest
+            continue
+        end = _end_of_body(told, rest) if with_body else 0
+        if end is None:
+            return False
+        if b"\r\nconnection: close\r\n" in told:
+            return True
+        read = rest[end:]
+    return False
+
+
+def _end_of_body(head: bytes, rest: bytes) -> int | None:
+    """Returns where a body ends; None when it is not there yet."""
+    if b"\r\ntransfer-encoding: chunked\r\n" in head:
+        return last.end() if (last := _LAST_CHUNK.search(rest)) else None
+    length = int(told[1]) if (told := _LENGTH.search(head)) else 0
+    return length if len(rest) >= length else None
 
 
 def request(line: str, *headers: str, body: bytes = b"", token: str = "") -> bytes:
