@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_FILLED, ORDER_STATUS_NEW
-from ordermesh.order.v1.order_query_pb2 import GetOrderRequest
+from ordermesh.order.v1.order_query_pb2 import GetOrderRequest, ListOrdersRequest
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from ordermesh.risk.v1 import risk_service_pb2
 from ordermesh.risk.v1 import trading_state_admin_pb2 as admin
@@ -193,6 +193,13 @@ async def until_filled(someone: Trader, order_id: str) -> None:
     await eventually(status, lambda found: found == ORDER_STATUS_FILLED)
 
 
+async def until_back(mesh: Mesh, shard: str, someone: Trader) -> None:
+    """Waits until a shard serves again, and the gateway has found out: until then calls that name it are refused."""
+    await mesh.until_serving(shard)
+    request, named = ListOrdersRequest(account_id=someone.account_id), (("x-ordermesh-account", someone.account_id),)
+    await answered(lambda: someone.orders.ListOrders(request, metadata=named))
+
+
 async def test_a_shard_that_is_killed_takes_no_other_along(mesh: Mesh, traders: Sequence[Trader]) -> None:
     """While it is away the other's accounts trade without one refusal; its own lack nothing afterwards."""
     away, there = traders
@@ -209,7 +216,7 @@ async def test_a_shard_that_is_killed_takes_no_other_along(mesh: Mesh, traders: 
             await stub.PlaceOrder(request, metadata=metadata, timeout=10)
         # Through a gateway that is told no account: a call that was at the dead one is sent again.
         filled = await there.place(BUY, instrument, "1", "50")
-    await mesh.until_serving(SHARDS[0])
+    await until_back(mesh, SHARDS[0], away)
     # Not by their streams, which may have been handed through the dead one.
     for someone, each in ((away, resting), (there, filled)):
         await until_filled(someone, each.order_id)
@@ -219,12 +226,12 @@ async def test_a_shard_that_is_killed_takes_no_other_along(mesh: Mesh, traders: 
     assert again.account_id == away.account_id
 
 
-async def test_orders_of_both_shards_survive_the_death_of_one(mesh: Mesh) -> None:
+async def test_orders_of_both_shards_survive_the_death_of_one(mesh: Mesh, traders: Sequence[Trader]) -> None:
     """What clients were told, both logs, the engine and positions agree, though every call goes through the other."""
     async with Load.open(mesh, seed=44, accounts=8) as load:
         async with load.running(orders=240):
             await load.until_placed(80)
             await mesh.kill(SHARDS[1])
-        await mesh.until_serving(SHARDS[1])
+        await until_back(mesh, SHARDS[1], traders[1])
         await load.settle()
         await load.assert_counts_agree()

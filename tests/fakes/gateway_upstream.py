@@ -121,7 +121,7 @@ class MemoryOrderService(order_service_pb2_grpc.OrderServiceServicer):
         if request.account_id == BROKEN_STREAM_ACCOUNT:
             context.abort_with_status(failure(grpc.StatusCode.OUT_OF_RANGE, "STREAM_GAP"))
         if request.account_id == ENDLESS_ACCOUNT:
-            self._seen.stream_ended.wait()
+            _until_gone(context)
 
 
 def _resumable(told: bool) -> Iterator[order_stream_pb2.StreamOrdersResponse]:
@@ -203,7 +203,6 @@ class Upstream:
 
     def stop(self) -> None:
         """Ends at once, streams too."""
-        self.seen.stream_ended.set()
         self._server.stop(grace=None).wait()
 
     def set_serving(self, serving: bool) -> None:
