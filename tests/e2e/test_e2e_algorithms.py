@@ -210,7 +210,7 @@ async def test_a_crash_in_the_middle_neither_loses_nor_doubles(tmp_path: Path) -
         trader(mesh) as someone,
     ):
         instrument = await offered(maker)
-        parent = await someone.place(BUY, instrument, "40", "20", time_in_force=DAY, algorithm=twap(40))
+        parent = await someone.place(BUY, instrument, "40", "20", time_in_force=DAY, algorithm=twap(24))
 
         async def traded() -> Decimal:
             return Decimal((await get(someone, parent.order_id)).cumulative_quantity)
