@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.fixtures.run_folder",
     "tests.fixtures.forking",
     "tests.fixtures.clusters",
+    "tests.fixtures.engine",
     "tests.fixtures.servers",
     "tests.fixtures.mesh",
     "tests.fixtures.workers",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import threading
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from deploy.embedded.certificates import OPERATOR
 from deploy.embedded.mesh import Mesh
 from services.mesh.status import DETAILS_KEY
 from tests.attacks.rpcs import Rpc
-from tests.fixtures.events import web_frame, web_frames
+from tests.fixtures.events import web_answer, web_frame
 from tests.fixtures.rest_form import rest_form
 
 ANSWER_SECONDS: Final = 20.0
@@ -87,13 +86,12 @@ class Way:
     async def by_grpc_web(self, rpc: Rpc, data: bytes, token: str = "", **more: str) -> Answer:
         """Calls as a browser does."""
         headers = {"content-type": "application/grpc-web+proto", **self._headers(token, more)}
-        status, told, body = await self._http("POST", rpc.path, headers, content=web_frame(data))
+        status, told, body = await self._http(rpc, "POST", rpc.path, headers, content=web_frame(data))
         if status != httpx.codes.OK:
             return Answer(grpc.StatusCode.UNKNOWN.value[0], f"HTTP {status}", body)
-        trailers = {**told, **web_frames(body)[1]}
-        code = int(trailers.get("grpc-status", "0"))
-        packed = trailers.get(DETAILS_KEY, "")
-        details = base64.b64decode(packed + "=" * (-len(packed) % 4))
+        _, code, details = web_answer(told, body)
+        if code is None and not rpc.method.server_streaming:
+            return Answer(grpc.StatusCode.UNKNOWN.value[0], "no status", body)
         return _refused(code, details, body) if code else Answer(0, raw=body)
 
     async def by_rest(self, rpc: Rpc, message: Message, token: str = "", turn: int = 0, **more: str) -> Answer | None:
@@ -101,7 +99,7 @@ class Way:
         if not rpc.bindings or (asked := rest_form(rpc.bindings[turn % len(rpc.bindings)], message)) is None:
             return None
         verb, path, query, sent = asked
-        status, _, body = await self._http(verb, path, self._headers(token, more), params=query, json=sent)
+        status, _, body = await self._http(rpc, verb, path, self._headers(token, more), params=query, json=sent)
         return told_by_rest(status, body)
 
     @staticmethod
@@ -121,13 +119,17 @@ class Way:
         call.cancel()
         return read
 
-    async def _http(self, verb: str, path: str, headers: Any, **more: Any) -> tuple[int, Mapping[str, str], bytes]:
+    async def _http(
+        self, rpc: Rpc, verb: str, path: str, headers: Any, **more: Any
+    ) -> tuple[int, Mapping[str, str], bytes]:
         body = b""
         async with self.http.stream(verb, path, headers=headers, **more) as answer:
-            with suppress(TimeoutError):
+            # Only a stream may have no end; the rest of an answer is waited for, however slowly it comes.
+            endless = answer.is_success and rpc.method.server_streaming
+            with suppress(TimeoutError) if endless else nullcontext():
                 parts = answer.aiter_raw()
                 body = await anext(parts, b"")
-                async with asyncio.timeout(_STREAM_SECONDS if answer.is_success else ANSWER_SECONDS):
+                async with asyncio.timeout(_STREAM_SECONDS if endless else ANSWER_SECONDS):
                     async for part in parts:
                         body += part
             return answer.status_code, answer.headers, body

@@ -19,7 +19,7 @@ from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - details are
 
 from services.mesh.status import DETAILS_KEY
 from tests.clients.caller import bearer
-from tests.fixtures.events import web_frame, web_frames
+from tests.fixtures.events import web_answer, web_frame
 from tests.fixtures.rest_form import Query, bindings, rest_form
 
 WAYS: Final = ("grpc", "grpc-web", "grpc-web-text", "rest")
@@ -105,11 +105,10 @@ class Caller:
         headers = {**headers, "content-type": kind, "accept": kind}
         answer = await self.http.post(_path(method), content=body, headers=headers)
         assert answer.status_code == 200, (answer.status_code, answer.text)
-        messages, trailers = web_frames(answer.content, text=text)
-        trailers = {**dict(answer.headers), **trailers}
-        if code := int(trailers["grpc-status"]):
-            packed = trailers.get(DETAILS_KEY, "")
-            return _error(code, base64.b64decode(packed + "=" * (-len(packed) % 4)))
+        messages, code, details = web_answer(answer.headers, answer.content, text=text)
+        assert code is not None, answer.content
+        if code:
+            return _error(code, details)
         return _good(_response(method).FromString(messages[0]))
 
     async def _rest(self, method: MethodDescriptor, request: Message, headers: Mapping[str, str]) -> Answer | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from deploy.embedded.mesh import Mesh
 from ordermesh.marketdata.v1 import market_data_service_pb2
 from ordermesh.order.v1 import order_entry_pb2, order_preview_pb2
-from ordermesh.order.v1.execution_report_pb2 import EXECUTION_TYPE_PENDING_CANCEL, EXECUTION_TYPE_REPLACED
+from ordermesh.order.v1.execution_report_pb2 import (
+    EXECUTION_TYPE_PENDING_CANCEL,
+    EXECUTION_TYPE_REPLACE_REJECTED,
+    EXECUTION_TYPE_REPLACED,
+)
 from ordermesh.order.v1.order_pb2 import (
     ORDER_STATUS_CANCELED,
     ORDER_STATUS_EXPIRED,
@@ -26,7 +31,7 @@ from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.mesh.status import from_rpc_error
 from tests.e2e.test_e2e_order_types import resting
 from tests.fixtures.command import ordermesh
-from tests.fixtures.trader import BUY, IOC, SELL, Trader, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, IOC, SELL, Trader, eventually, new_instrument, soon, trader
 from tests.fixtures.users import operator
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
@@ -176,11 +181,22 @@ async def test_an_expiry_is_moved(mesh: Mesh) -> None:
         moved = await ordermesh(maker.user, "replace", first.order_id, "--until", "2100-01-03T03:04:05Z")
         assert (moved.code, moved.err) == (0, "")
         assert "until 2100-01-0" in moved.out
-        soon = Timestamp()
-        soon.FromDatetime(datetime.now(UTC) + timedelta(seconds=3))
-        await maker.orders.ReplaceOrder(
-            order_entry_pb2.ReplaceOrderRequest(order_id=first.order_id, replace_id="r-3", expire_at=soon)
-        )
+
+        async def brought_forward(at: datetime) -> Order | None:
+            end = Timestamp()
+            end.FromDatetime(at)
+            name = f"r-{end.seconds}"
+            asked = order_entry_pb2.ReplaceOrderRequest(order_id=first.order_id, replace_id=name, expire_at=end)
+            order = (await maker.orders.ReplaceOrder(asked)).order
+            ends = {EXECUTION_TYPE_REPLACED, EXECUTION_TYPE_REPLACE_REJECTED}
+
+            async def became() -> Collection[int]:
+                mine = [each for each in maker.reports.of(first.order_id) if each.replace.replace_id == name]
+                return ends & {each.execution_type for each in mine}
+
+            return order if EXECUTION_TYPE_REPLACED in await eventually(became, bool) else None
+
+        await soon(brought_forward)
         expired = await maker.reports.until(first.order_id, ORDER_STATUS_EXPIRED)
         assert (expired.cumulative_quantity, expired.reason) == ("2", error_pb2.ERROR_REASON_EXPIRE_AT_REACHED)
         await maker.cancel(second.order_id)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -17,8 +18,9 @@ from deploy.embedded.mesh import Mesh
 from deploy.embedded.plan import services
 from ordermesh.engine.v1 import order_entry_service_pb2, order_entry_service_pb2_grpc
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW
+from ordermesh.risk.v1.trading_state_admin_pb2 import GetTradingStateRequest
 from tests.fakes.certificates import FakeCompany
-from tests.fixtures.trader import BUY, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, answered, eventually, new_instrument, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
@@ -111,6 +113,14 @@ async def test_certificates_are_replaced_while_everything_runs(mesh: Mesh) -> No
         await mesh.until_serving("risk")
         order = await eventually(lambda: _placed(someone, instrument), lambda placed: placed is not None)
         await someone.reports.until(order.order_id, ORDER_STATUS_NEW)
+        # Other tests share this mesh: they begin when those who call RiskService have found out that it is back.
+        state = GetTradingStateRequest(account_id=someone.account_id)
+        await answered(lambda: someone.risk.GetTradingState(state))
+
+        async def health() -> int:
+            return (await someone.rest.get("/health")).status_code
+
+        await eventually(health, lambda status: status == httpx.codes.OK)
 
 
 async def _placed(someone: Any, instrument: str) -> Any:

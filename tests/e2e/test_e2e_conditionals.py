@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from ordermesh.type.v1 import error_pb2, trading_pb2
 from tests.e2e.test_e2e_rest import order, until_status
 from tests.fixtures.command import ordermesh
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, soon, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
@@ -111,9 +110,8 @@ async def test_what_waits_here_expires_at_its_time(mesh: Mesh) -> None:
     """And no venue was ever told of it."""
     async with trader(mesh) as someone:
         instrument = await new_instrument(someone)
-        expire_at = datetime.now(UTC) + timedelta(seconds=1)
         fields = TOUCHED | {"time_in_force": GTD}
-        waiting = await someone.place(SELL, instrument, "5", stop_price="52", expire_at=expire_at, **fields)
+        waiting = await soon(lambda at: someone.place(SELL, instrument, "5", stop_price="52", expire_at=at, **fields))
         expired = await someone.reports.until(waiting.order_id, ORDER_STATUS_EXPIRED)
         assert (expired.reason, expired.venue_order_id) == (error_pb2.ERROR_REASON_EXPIRE_AT_REACHED, "")
 

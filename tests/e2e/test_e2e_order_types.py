@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -31,7 +31,7 @@ from ordermesh.order.v1.order_pb2 import (
 from ordermesh.type.v1 import error_pb2, trading_pb2
 from tests.e2e.test_e2e_rest import order, until_status
 from tests.fixtures.command import ordermesh
-from tests.fixtures.trader import BUY, DAY, SELL, Trader, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, DAY, SELL, Trader, eventually, new_instrument, soon, trader
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
@@ -140,12 +140,19 @@ async def test_a_dated_order_expires_by_itself(mesh: Mesh) -> None:
     """Until then it rests and trades; then it is EXPIRED with its reason, and nothing of it is in the book."""
     async with trader(mesh) as maker:
         instrument = await new_instrument(maker)
-        expire_at = datetime.now(UTC) + timedelta(seconds=1)
-        dated = await resting(maker, SELL, instrument, "10", "50", time_in_force=GTD, expire_at=expire_at)
-        assert dated.expire_at.ToDatetime(tzinfo=UTC) == expire_at
+
+        async def rests(expire_at: datetime) -> order_pb2.Order | None:
+            placed = await maker.place(SELL, instrument, "10", "50", time_in_force=GTD, expire_at=expire_at)
+            assert placed.expire_at.ToDatetime(tzinfo=UTC) == expire_at
+            first = await maker.reports.until(
+                placed.order_id, ORDER_STATUS_NEW, ORDER_STATUS_EXPIRED, ORDER_STATUS_REJECTED
+            )
+            return placed if first.order_status == ORDER_STATUS_NEW else None
+
+        dated = await soon(rests)
         expired = await maker.reports.until(dated.order_id, ORDER_STATUS_EXPIRED)
         assert (expired.reason, expired.leaves_quantity) == (error_pb2.ERROR_REASON_EXPIRE_AT_REACHED, "0")
-        assert expired.times.venue_at.ToDatetime(tzinfo=UTC) >= expire_at
+        assert expired.times.venue_at.ToDatetime(tzinfo=UTC) >= dated.expire_at.ToDatetime(tzinfo=UTC)
         assert await eventually(lambda: asks(maker, instrument), lambda told: not told) == []
 
 

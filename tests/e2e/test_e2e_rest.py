@@ -116,6 +116,7 @@ async def test_a_fill_is_in_trades_and_positions(someone: Trader, other: Trader)
     ask = (await other.rest.post("/api/v1/orders", json=order(seller, "SIDE_SELL", limit_price="309"))).json()["order"]
     filled = await until_status(other.rest, ask["order_id"], "ORDER_STATUS_FILLED")
     assert filled["average_price"] == "310"
+    await until_status(someone.rest, bid["order_id"], "ORDER_STATUS_FILLED")
     trades = (await someone.rest.get("/api/v1/trades", params={"account_id": buyer})).json()["trades"]
     assert [(trade["price"], trade["quantity"]) for trade in trades] == [("310", "10")]
 

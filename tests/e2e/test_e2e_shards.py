@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 import grpc
 import httpx
@@ -194,10 +195,22 @@ async def until_filled(someone: Trader, order_id: str) -> None:
 
 
 async def until_back(mesh: Mesh, shard: str, someone: Trader) -> None:
-    """Waits until a shard serves again, and the gateway has found out: until then calls that name it are refused."""
+    """Waits until a shard serves again, and who calls it has found out: the gateway, and the shards around it.
+
+    Until then calls for its accounts are refused: those that name one at the gateway, and those that a shard passes on.
+
+    Args:
+        mesh: Their mesh.
+        shard: The shard.
+        someone: Who has an account there.
+    """
     await mesh.until_serving(shard)
     request, named = ListOrdersRequest(account_id=someone.account_id), (("x-ordermesh-account", someone.account_id),)
     await answered(lambda: someone.orders.ListOrders(request, metadata=named))
+    for other in SHARDS:
+        async with someone.user.calling(other) as channel:
+            stub = OrderServiceStub(channel)
+            await answered(partial(stub.ListOrders, request))
 
 
 async def test_a_shard_that_is_killed_takes_no_other_along(mesh: Mesh, traders: Sequence[Trader]) -> None:

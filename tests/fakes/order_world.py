@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
@@ -33,6 +33,7 @@ from tests.fakes.order_peers import Peers
 from tests.fixtures.forking import ready_to_fork, service_command
 
 ROOT = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
 
 
 @dataclass
@@ -198,6 +199,17 @@ class OrderProcess:
         if self._process is not None:
             self._process.send(signal.SIGKILL)
             await self._process.wait()
+
+
+async def checked(ask: Callable[[], Awaitable[T]]) -> T:
+    """Sends a request again until risk has answered in time: where it may take little, a busy machine takes longer."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await ask()
+            except CodedError as error:
+                if error.reason != "RISK_UNAVAILABLE":
+                    raise
 
 
 async def eventually(condition: Callable[[], Any], *, seconds: float = 20.0) -> None:

@@ -14,7 +14,7 @@ from deploy.embedded.mesh import Mesh
 from tests.faults.flood import PLACED, Flood
 from tests.faults.load import PRICE, Load, Manner
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import BUY
+from tests.fixtures.trader import BUY, PATIENCE_SECONDS
 from tests.fixtures.usage import usage_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
@@ -49,10 +49,10 @@ async def test_a_flood_is_turned_away_and_costs_no_order(narrow: Mesh) -> None:
     async with Load.open(narrow, seed=44, accounts=4, manner=IMPATIENT) as load:
         process, peaks = usage_of(narrow, "order").pid, []
         for _ in range(2):
-            flood = Flood()
+            flood, began = Flood(), time.perf_counter()
             async with load.running(ORDERS, flood.client):
                 pass
-            await _next_order_is_taken(load)
+            await _next_order_is_taken(load, time.perf_counter() - began)
             peaks.append(usage_of(narrow, "order").peak_mib)
             assert set(flood.told) <= {PLACED, "OVERLOADED", "DEADLINE_EXCEEDED"}, flood.told
             assert flood.told[PLACED], flood.told
@@ -65,12 +65,16 @@ async def test_a_flood_is_turned_away_and_costs_no_order(narrow: Mesh) -> None:
         assert peaks[1] - peaks[0] <= MORE_MIB, peaks
 
 
-async def _next_order_is_taken(load: Load) -> None:
-    """Places an order at once, which must be acknowledged soon."""
+async def _next_order_is_taken(load: Load, flood_seconds: float) -> None:
+    """Places an order at once, which must be acknowledged soon: not after anything that the flood has left behind.
+
+    A machine that is slow now was slow for hundreds of orders before: none of them may take as long as all.
+    """
     someone = load.traders[0]
     request = someone.request(BUY, load.instrument, "1", PRICE, client_order_id=uuid.uuid4().hex)
     started = time.perf_counter()
-    answer = await someone.orders.PlaceOrder(request, timeout=10 * NEXT_SECONDS)
+    answer = await someone.orders.PlaceOrder(request, timeout=PATIENCE_SECONDS)
     took = time.perf_counter() - started
     load.told(request.client_order_id, answer.order.order_id)
-    assert took <= NEXT_SECONDS, f"the next order took {took:.2f} s"
+    most = max(NEXT_SECONDS, flood_seconds / 2)
+    assert took <= most, f"the next order took {took:.2f} s, after a flood of {flood_seconds:.2f} s"

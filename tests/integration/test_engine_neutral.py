@@ -11,6 +11,9 @@ import pytest
 from tests.bench.engine_workload import write_workload
 from tests.fixtures.engine import built
 
+PROGRAM = "neutral_bench"
+pytestmark = pytest.mark.built(PROGRAM)
+
 
 @pytest.mark.parametrize("seed", [1, 7, 42])
 async def test_the_engine_reaches_the_expected_results(tmp_path: Path, seed: int) -> None:
@@ -19,7 +22,7 @@ async def test_the_engine_reaches_the_expected_results(tmp_path: Path, seed: int
     expected = write_workload(seed, 40_000, workload)
     assert expected["trades"]
     process = await asyncio.create_subprocess_exec(
-        str(built("neutral_bench")), str(workload), "1", stdout=asyncio.subprocess.PIPE
+        str(built(PROGRAM)), str(workload), "1", stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
     results = json.loads(output)
@@ -37,7 +40,7 @@ async def test_a_deviation_is_noticed(tmp_path: Path) -> None:
     expected = tmp_path / "workload.expected.json"
     expected.write_text(expected.read_text().replace('"trade_hash": "', '"trade_hash": "f'))
     process = await asyncio.create_subprocess_exec(
-        str(built("neutral_bench")), str(workload), "1", stdout=asyncio.subprocess.PIPE
+        str(built(PROGRAM)), str(workload), "1", stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
     assert not json.loads(output)["as_expected"]

@@ -25,7 +25,7 @@ from services.mesh.service import TaskDiedError
 from services.mesh.status import from_status
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_venue import CONNECTION, ignore, rest
-from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, request, serving
+from tests.fakes.order_world import Client, OrderProcess, checked, client_of, eventually, ready, request, serving
 
 
 def placed_at(peers: Peers) -> list[str]:
@@ -167,7 +167,7 @@ async def test_without_a_risk_answer_orders_are_refused(postgres_url: str, redis
             await client.place("c-1")
         await eventually(lambda: len(peers.risk.released) == 1)
         peers.risk.silent = False
-        order = await client.place("c-1")
+        order = await checked(lambda: client.place("c-1"))
         assert order.order_status == ORDER_STATUS_PENDING_NEW
 
 

@@ -31,7 +31,7 @@ from services.kernel.errors import CodedError, ErrorKind
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_risk import refuse
 from tests.fakes.order_venue import do_replace, ignore_replace, refuse_replace
-from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, serving
+from tests.fakes.order_world import Client, OrderProcess, checked, client_of, eventually, ready, serving
 
 pytestmark = pytest.mark.usefixtures("resting_peers")
 
@@ -232,14 +232,14 @@ async def test_without_a_risk_answer_a_replace_is_refused(postgres_url: str, red
     """RISK_UNAVAILABLE within the time allowed; the hold is let go, and the same request goes through later."""
     async with serving(postgres_url, redis_url, peers, risk_timeout_seconds=0.2) as client:
         await ready(client, peers)
-        order = await resting(client)
+        order = await checked(lambda: resting(client))
         peers.risk.silent = True
         with pytest.raises(CodedError, match="RISK_UNAVAILABLE"):
             await client.replace(order.order_id, quantity="120")
         await eventually(lambda: peers.risk.released_replaces == [order.order_id])
         assert peers.risk.reserved[order.order_id].quantity == "100"
         peers.risk.silent = False
-        await client.replace(order.order_id, quantity="120")
+        await checked(lambda: client.replace(order.order_id, quantity="120"))
         assert (await client.until(order.order_id, ORDER_STATUS_NEW)).quantity == "120"
 
 

@@ -47,7 +47,7 @@ def test_what_follows_a_request_is_taken_out(gateway: Gateway, upstream: Upstrea
     host, _, port = gateway.address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(HTTP2 + sent)
-        until(lambda: request in upstream.seen.requests, "the request being served", 5)
+        until(lambda: request in upstream.seen.requests, "the request being served")
 
 
 @pytest.mark.parametrize("value", ["x", "-5S", "5", "123456789S", "5S,5S", "1.5S", "\u00b2S".encode()])

@@ -6,6 +6,7 @@ import datetime as dt
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,17 +39,25 @@ class Encrypted:
         return ssl.create_default_context(cafile=str(self.authority))
 
 
-@pytest.fixture(scope="module")
-def encrypted(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encrypted]:
-    """A gateway with TLS beside the plain one."""
-    directory = tmp_path_factory.mktemp("encrypted")
+@contextmanager
+def listening(directory: Path, port: int, **settings: float) -> Iterator[Encrypted]:
+    """Runs a gateway with TLS beside the plain one."""
     certificate = GatewayCertificate(directory / "gateway")
     certificate.make(dt.datetime.now(dt.UTC))
     tls = Tls(ANYWHERE, certificate.certificate, certificate.certificate)
-    running = Gateway(directory, settings_for(upstream.port, tls=tls, receive_timeout_seconds=1.0))
-    until(lambda: running.is_healthy("order"), "the order service being healthy")
-    yield Encrypted(running, certificate.authority)
-    running.stop()
+    running = Gateway(directory, settings_for(port, tls=tls, **settings))
+    try:
+        until(lambda: running.is_healthy("order"), "the order service being healthy")
+        yield Encrypted(running, certificate.authority)
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def encrypted(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encrypted]:
+    """One for all who speak to it."""
+    with listening(tmp_path_factory.mktemp("encrypted"), upstream.port) as running:
+        yield running
 
 
 def shaken(encrypted: Encrypted, context: ssl.SSLContext) -> ssl.SSLSocket:
@@ -108,11 +117,12 @@ def test_others_do_not_trust_it(encrypted: Encrypted) -> None:
         shaken(encrypted, ssl.create_default_context())
 
 
-def test_a_caller_that_does_not_shake_hands_is_let_go(encrypted: Encrypted) -> None:
+def test_a_caller_that_does_not_shake_hands_is_let_go(tmp_path: Path, upstream: Upstream) -> None:
     """Within the time that a request's head has."""
-    host, _, port = encrypted.address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=20) as silent:
-        assert silent.recv(1) == b""
+    with listening(tmp_path, upstream.port, receive_timeout_seconds=1.0) as impatient:
+        host, _, port = impatient.address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=20) as silent:
+            assert silent.recv(1) == b""
 
 
 def test_plain_words_get_no_answer(encrypted: Encrypted) -> None:
