@@ -26,7 +26,8 @@ from services.market.orders import (
     ReduceOrder,
     Side,
 )
-from services.mesh.client import Channel, StreamCall
+from services.mesh.client import Channel
+from services.mesh.stream_call import StreamCall
 
 RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 2.0, 2.0, 5.0, 5.0, 5.0)
 _NOBODY = (1 << 63) - 1

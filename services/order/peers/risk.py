@@ -23,8 +23,9 @@ from ordermesh.risk.v1.reservation_service_pb2 import (
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2
 from services.kernel.decimals import format_decimal
 from services.kernel.drain import Drain
-from services.mesh.client import Channel, StreamCall
+from services.mesh.client import Channel
 from services.mesh.context import detached
+from services.mesh.stream_call import StreamCall
 from services.order.domain import refusals
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
