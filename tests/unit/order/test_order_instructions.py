@@ -11,7 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordermesh.order.v1 import execution_report_pb2, order_entry_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from services.order.domain import rules
-from services.order.domain.events import Ignored, apply, place, request_cancel, request_replace
+from services.order.domain.applying import apply
+from services.order.domain.events import place, request_cancel, request_replace
+from services.order.domain.ignored import Ignored
 from services.order.domain.instruction_rules import check_new_stop_price
 from services.order.domain.instructions import Instructions
 from services.order.domain.order import Order

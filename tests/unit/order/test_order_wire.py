@@ -17,8 +17,9 @@ from ordermesh.risk.v1 import reservation_service_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.bus.topics import NAME_OF_TOPIC
 from services.order.domain import values, venue
+from services.order.domain.applying import apply
 from services.order.domain.breach import RiskBreach
-from services.order.domain.events import apply, place, refuse, request_cancel, request_replace
+from services.order.domain.events import place, refuse, request_cancel, request_replace
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.replacing import ReplaceRequest, ReplaceStatus, with_terms
