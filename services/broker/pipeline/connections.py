@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
 from services.broker.domain.capabilities import Environment
@@ -13,7 +13,7 @@ from services.broker.pipeline.directory import ConnectionDirectory
 from services.broker.pipeline.ports import ConnectionStore
 from services.broker.pipeline.venues import Venues
 from services.kernel.clock import Clock
-from services.kernel.errors import aborted
+from services.kernel.errors import CodedError, aborted
 from services.kernel.identifiers import Identifiers
 
 
@@ -92,8 +92,9 @@ class Connections:
             created_at=now,
             updated_at=now,
         )
-        async with self._writing():
-            await self._store.insert(connection, wish.credentials)
+        async with self._changes():
+            with self._storing():
+                await self._store.insert(connection, wish.credentials)
             self._directory.see([*self._directory.all.values(), connection])
         return connection
 
@@ -105,7 +106,7 @@ class Connections:
                 INVALID_FIELD, UNKNOWN_ACCOUNT, ALREADY_EXISTS, VENUE_UNAVAILABLE, SERVICE_UNAVAILABLE or
                 STORE_UNAVAILABLE.
         """
-        async with self._writing():
+        async with self._changes():
             before = self._directory.get(connection_id)
             before.check_version(version)
             await self._directory.environments.require(
@@ -124,8 +125,9 @@ class Connections:
                 version=before.version + 1,
                 updated_at=self._clock.now(),
             )
-            if not await self._store.update(after, wish.credentials, wish.forget):
-                raise aborted("VERSION_MISMATCH", f"the connection {connection_id} was changed by another process")
+            with self._storing():
+                if not await self._store.update(after, wish.credentials, wish.forget):
+                    raise _changed_elsewhere(connection_id)
             self._directory.see([*self._others(connection_id), after])
         return after
 
@@ -135,24 +137,32 @@ class Connections:
         Raises:
             CodedError: UNKNOWN_CONNECTION, VERSION_MISMATCH, CONNECTION_IN_USE, VENUE_UNAVAILABLE or STORE_UNAVAILABLE.
         """
-        async with self._writing():
+        async with self._changes():
             connection = self._directory.get(connection_id)
             connection.check_version(version)
             connection.check_deletable()
             await self._check_unused(connection)
-            if not await self._store.delete(connection_id, connection.version):
-                raise aborted("VERSION_MISMATCH", f"the connection {connection_id} was changed by another process")
+            with self._storing():
+                if not await self._store.delete(connection_id, connection.version):
+                    raise _changed_elsewhere(connection_id)
             self._directory.see(self._others(connection_id))
             self._directory.adapter(connection.adapter).forget(connection_id)
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[None]:
+    async def _changes(self) -> AsyncIterator[None]:
+        """Makes room for one change, of what is stored."""
         async with self._changing:
             if self._in_doubt:
                 await self._load_anew()
-            self._in_doubt = True
+                self._in_doubt = False
             yield
-            self._in_doubt = False
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        """Leaves a doubt behind unless the store has done as it was told; what is refused before leaves none."""
+        self._in_doubt = True
+        yield
+        self._in_doubt = False
 
     async def _load_anew(self) -> None:
         before = self._directory.all
@@ -166,3 +176,7 @@ class Connections:
 
     def _others(self, connection_id: str) -> list[Connection]:
         return [each for each in self._directory.all.values() if each.connection_id != connection_id]
+
+
+def _changed_elsewhere(connection_id: str) -> CodedError:
+    return aborted("VERSION_MISMATCH", f"the connection {connection_id} was changed by another process")

@@ -336,3 +336,24 @@ async def test_a_change_that_is_broken_off_is_seen_by_the_next(
     with pytest.raises(CodedError, match="UNKNOWN_CONNECTION"):
         await world.connections.update("second", 0, wish)
     assert (world.directory.known("second"), world.directory.default_of("a")) == (False, "simulation")
+
+
+async def test_a_change_that_is_refused_leaves_no_doubt(world: BrokerWorld) -> None:
+    """The store was not told of it, so that nothing has to be loaded anew; after one that the store refused it is."""
+    wish = Wish("Second", enabled=True, default_account_ids=("a",), credentials={})
+    await world.connections.create("second", "simulation", Environment.SIMULATION, wish)
+    loads = world.store.loads
+    for refused, told in (
+        (world.connections.update("second", 7, wish), "VERSION_MISMATCH"),
+        (world.connections.update("nowhere", 0, wish), "UNKNOWN_CONNECTION"),
+        (world.connections.delete("simulation", 0), "CONNECTION_IN_USE"),
+    ):
+        with pytest.raises(CodedError, match=told):
+            await refused
+    await world.connections.update("second", 1, wish)
+    assert world.store.loads == loads
+    world.store.connections["second"] = replace(world.store.connections["second"], version=5)
+    with pytest.raises(CodedError, match="VERSION_MISMATCH"):
+        await world.connections.update("second", 0, wish)
+    assert (await world.connections.update("second", 0, wish)).version == 6
+    assert world.store.loads == loads + 1
