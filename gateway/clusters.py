@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.settings import Address, Settings
+from gateway.settings import Address, Settings, SettingsError
 from gateway.upstream_tls import transport_socket
 
 # Streams of a connection to a service: none waits for another.
@@ -48,7 +48,10 @@ def clusters(settings: Settings, secrets: Path | None = None) -> list[dict[str, 
 
     Args:
         settings: Where the services are.
-        secrets: File that tells Envoy its certificate for services; None: connections to them are not encrypted.
+        secrets: File that tells Envoy its certificate for services, where there is one.
+
+    Raises:
+        SettingsError: There is a certificate, and no file for it: connections would not be encrypted.
     """
     result = [
         _service_cluster(settings, area, address)
@@ -57,7 +60,9 @@ def clusters(settings: Settings, secrets: Path | None = None) -> list[dict[str, 
     ]
     if sharded(settings):
         result.append(_shards_cluster(settings))
-    if (certificate := settings.upstream_certificate) is not None and secrets is not None:
+    if (certificate := settings.upstream_certificate) is not None:
+        if secrets is None:
+            raise SettingsError("a configuration with a certificate is two files: say where with --output")
         result = [{**cluster, **transport_socket(certificate, secrets, cluster["name"])} for cluster in result]
     if settings.otlp is not None:
         result.append(_cluster("otlp", settings.otlp))

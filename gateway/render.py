@@ -39,6 +39,9 @@ def render(settings: Settings, tables: Tables | None = None, output: Path | None
         settings: What it is made of.
         tables: The generated tables; those of this checkout where None.
         output: The file that it is to stand in, beside which are its secrets and the socket for keys.
+
+    Raises:
+        SettingsError: There is a certificate for services, and no file that it could stand beside.
     """
     return json.dumps(_bootstrap(settings, tables or load_tables(), output), indent=1) + "\n"
 
@@ -81,16 +84,10 @@ def _beside(output: Path | None, ending: str) -> Path | None:
 
 
 def _write_secrets(settings: Settings, output: Path | None) -> None:
-    """Writes the file with the certificate's place, if there is a certificate, beside the configuration.
-
-    Raises:
-        SettingsError: There is a certificate, and no file is asked for.
-    """
-    if settings.upstream_certificate is None:
-        return
-    if (secrets := _beside(output, ".secrets.json")) is None:
-        raise SettingsError("a configuration with a certificate is two files: say where with --output")
-    secrets.write_text(secrets_document(settings.upstream_certificate), encoding="utf-8")
+    """Writes the file with the certificate's place, if there is a certificate, beside the configuration."""
+    secrets = _beside(output, ".secrets.json")
+    if settings.upstream_certificate is not None and secrets is not None:
+        secrets.write_text(secrets_document(settings.upstream_certificate), encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -101,11 +98,11 @@ def main(arguments: list[str] | None = None) -> int:
     tables = load_tables()
     try:
         settings = from_environment(os.environ, tables.areas)
-        _write_secrets(settings, output)
+        text = render(settings, tables, output)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    text = render(settings, tables, output)
+    _write_secrets(settings, output)
     if output is None:
         print(text, end="")
     else:

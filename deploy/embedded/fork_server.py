@@ -26,8 +26,12 @@ from typing import Any, Final, NoReturn
 from deploy.embedded.errors import DeployError
 from deploy.embedded.limits import raise_file_limit
 
-_READ_EARLY: Final = ("LD_", "GLIBC_", "MALLOC_", "PYTHON", "GRPC_", "PROTOCOL_BUFFERS_", "OTEL_", "OPENSSL_", "SSL_")
-"""How the names of variables begin that the loader, the interpreter and libraries read before a program's own code."""
+_READ_EARLY: Final = (
+    *("LD_", "GLIBC_", "MALLOC_", "LANG", "LC_", "TZ"),
+    *("PYTHON", "GRPC_", "PROTOCOL_BUFFERS_", "OTEL_", "OPENSSL_", "SSL_"),
+)
+"""How the names of variables begin that the loader, the C library, the interpreter and libraries read before a
+program's own code: the encoding of files and the time zone among what is settled by then."""
 _MOST_BYTES: Final = 1 << 20
 _STANDARD_FILES: Final = 3
 _SET_PARENT_DEATH_SIGNAL: Final = 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -155,9 +156,8 @@ class Supervisor:
         self._renewing: asyncio.Task[None] | None = None
         self._orphan_seconds = orphan_seconds
         self._guard: Guard | None = None
-        self.runners = {
-            component.name: Runner(component, told, backoff or Backoff(), self._watch) for component in components
-        }
+        self._backoff = backoff or Backoff()
+        self.runners = {component.name: Runner(component, told, self._backoff, self._watch) for component in components}
         unknown = {need for c in components for need in c.needs + c.uses} - self.runners.keys()
         if unknown:
             raise DeployError(f"needed, but not among the components: {', '.join(sorted(unknown))}")
@@ -182,7 +182,7 @@ class Supervisor:
         # First, since it may fail: nothing has been started yet that would have to be stopped.
         if self._certificates is not None:
             self._certificates.keep()
-            self._renewing = asyncio.create_task(self._certificates.keep_fresh(), name="certificates")
+            self._renewing = asyncio.create_task(self._keep_fresh(self._certificates), name="certificates")
         raise_file_limit()
         self._guard = Guard(self._orphan_seconds)
         try:
@@ -207,6 +207,17 @@ class Supervisor:
         if self._guard is not None:
             self._guard.dismiss()
             self._guard = None
+
+    async def _keep_fresh(self, certificates: Certificates) -> None:
+        wait = 0.0
+        while True:
+            since = time.monotonic()
+            try:
+                await certificates.keep_fresh()
+            except Exception as error:  # noqa: BLE001 - within a day the parts would end to know each other, unseen
+                sys.stderr.write(f"ordermesh: certificates are not kept fresh now: {_reason(error)}\n")
+            wait = self._backoff.after(wait, time.monotonic() - since)
+            await asyncio.sleep(wait)
 
     def _watch(self, pid: int) -> None:
         if self._guard is not None:

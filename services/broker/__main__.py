@@ -12,8 +12,10 @@ from services.broker.peers.instruments import Instruments
 from services.broker.peers.simulation import SimulationAdapter
 from services.broker.pipeline.books import Books
 from services.broker.pipeline.connections import Connections
+from services.broker.pipeline.directory import ConnectionDirectory
 from services.broker.pipeline.environments import AccountEnvironments
 from services.broker.pipeline.routing import Routes
+from services.broker.pipeline.venues import Venues
 from services.broker.servicer.access import connection_interceptor, shown
 from services.broker.servicer.connections import BrokerServicer
 from services.broker.servicer.routing import RoutingServicer
@@ -46,30 +48,31 @@ async def main(service: Service[BrokerSettings]) -> None:
     adapter = SimulationAdapter(engine, terms, codec, books)
 
     portfolio = service.channels.to(settings.portfolio_address, accounts.SERVICE)
-    connections = Connections(
-        store,
-        {simulation.KIND: adapter},
-        service.clock,
-        service.identifiers,
-        AccountEnvironments(PortfolioAccounts(portfolio)),
-        AuditNotes(database, trail),
-    )
+    directory = ConnectionDirectory({simulation.KIND: adapter}, AccountEnvironments(PortfolioAccounts(portfolio)))
+    venues = Venues(directory, AuditNotes(database, trail))
+    connections = Connections(store, directory, venues, service.clock, service.identifiers)
     await connections.load()
-    routes = Routes(connections, service.clock)
-    connections.listen(routes.adjust)
-    BrokerMetrics(service.telemetry.registry, routes, connections)
+    routes = Routes(directory, service.clock)
+    directory.listen(routes.adjust)
+    BrokerMetrics(service.telemetry.registry, routes, directory)
     service.on_close(books.save)
     _ = service.spawn("books", books.run(adapter.catch_up, settings.books_interval_seconds))
     service.server.add(
         routing_service_pb2_grpc.add_RoutingServiceServicer_to_server,
         RoutingServicer(
-            routes, connections, service.draining, report_interval_seconds=settings.report_interval_seconds
+            routes,
+            directory,
+            venues,
+            service.draining,
+            report_interval_seconds=settings.report_interval_seconds,
         ),
     )
     service.server.add(
         broker_service_pb2_grpc.add_BrokerServiceServicer_to_server,
-        BrokerServicer(connections, routes, service.clock, shown if settings.enforce_access else None),
-        *((connection_interceptor(connections),) if settings.enforce_access else ()),
+        BrokerServicer(
+            connections, directory, venues, routes, service.clock, shown if settings.enforce_access else None
+        ),
+        *((connection_interceptor(directory),) if settings.enforce_access else ()),
     )
     serve_audit_log(service.server, AuditLog(database))
 

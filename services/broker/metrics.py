@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from services.broker.pipeline.connections import Connections
+from services.broker.pipeline.directory import ConnectionDirectory
 from services.broker.pipeline.routing import Routes
 
 COMMANDS: Final = "ordermesh_broker_commands"
@@ -25,8 +25,8 @@ CONNECTION: Final = "connection"
 class BrokerMetrics(Collector):
     """Tells what went through, and which connections are up."""
 
-    def __init__(self, registry: CollectorRegistry, routes: Routes, connections: Connections) -> None:
-        self._routes, self._connections = routes, connections
+    def __init__(self, registry: CollectorRegistry, routes: Routes, directory: ConnectionDirectory) -> None:
+        self._routes, self._directory = routes, directory
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
@@ -39,7 +39,7 @@ class BrokerMetrics(Collector):
         yield CounterMetricFamily(REPORTS_RECOVERED, "Reports that were missing and asked for.", value=counts.filled)
         yield CounterMetricFamily(CONNECTIONS_OPENED, "Times that a connection came up.", value=counts.opened)
         up = GaugeMetricFamily(CONNECTION_UP, "1 while every shard reaches the venue.", labels=[CONNECTION])
-        for name in self._connections.routable():
+        for name in self._directory.routable():
             if (state := self._routes.up(name)) is not None:
                 up.add_metric([name], int(state))
         yield up

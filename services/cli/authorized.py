@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from services.cli.login import Login
-from services.mesh.client import Channel, Metadata, StreamCall
+from services.mesh.client import Channel, Metadata
+from services.mesh.stream_call import StreamCall
 
 
 class AuthorizedChannel(Channel):

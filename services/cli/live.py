@@ -14,7 +14,7 @@ from ordermesh.type.v1 import stream_pb2
 from services.cli.login import Login
 from services.cli.output import console
 from services.kernel.errors import unavailable
-from services.mesh.client import StreamCall
+from services.mesh.stream_call import StreamCall
 
 SECONDS_BETWEEN_DRAWINGS = 0.125
 

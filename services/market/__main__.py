@@ -7,7 +7,8 @@ import time
 from ordermesh.marketdata.v1 import market_data_service_pb2
 from services.market.agents.loop import AgentLoop, open_markets
 from services.market.config import MarketSettings
-from services.market.peers import EngineSession, MarketDataPeer
+from services.market.peers.engine_session import EngineSession
+from services.market.peers.market_data import MarketDataPeer
 from services.mesh.service import Service, run
 
 PARTICIPANT = "market/agents"

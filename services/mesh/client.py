@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import weakref
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final, Self
 
 import grpc
-import structlog
-from google.protobuf.descriptor_pb2 import MethodOptions
 
-from services.kernel.errors import CodedError, deadline, unavailable
+from services.kernel.errors import deadline, unavailable
 from services.mesh.certificate import Certificate
 from services.mesh.context import TRACEPARENT, current_call, detached
-from services.mesh.descriptors import service_descriptor
-from services.mesh.names import Key
 from services.mesh.options import CLIENT_OPTIONS
-from services.mesh.status import from_rpc_error, names_address
-
-_log = structlog.stdlib.get_logger(__name__)
+from services.mesh.peer_errors import coded
+from services.mesh.retries import service_config
+from services.mesh.stream_call import StreamCall
 
 SHAVE_SECONDS: Final = 0.005
 SHAVE_SHARE: Final = 0.05
 """Both are taken from the time left at each hop, so that the answer of a hop still finds its caller waiting. The share
 is there because gRPC rounds timeouts up on the wire, by as much as three hundredths."""
-
-_UNSENT: Final = "Internal error from Core"
-"""What gRPC says of a message that the peer's end of the stream has overtaken; the peer's own status is lost then."""
-_ENDED: Final = "the peer has ended the stream"
 
 _SETTLE_SECONDS: Final = 30.0
 _AS_LONG_AS_IT_TAKES: Final = 10.0 * 365 * 86_400
@@ -209,7 +200,7 @@ class Channel(grpc.aio.Channel):
                     request, timeout=_time(most if timeout is None else timeout), metadata=_trace(metadata), **options
                 )
             except grpc.aio.AioRpcError as error:
-                raise _coded(error) from None
+                raise coded(error) from None
 
         return invoke
 
@@ -226,94 +217,6 @@ class _Method:
     def make_on(self, channel: grpc.aio.Channel) -> None:
         """Calls by this channel from now on."""
         self.call = self._make(channel)
-
-
-class StreamCall:
-    """A stream in progress: iterated, or read and written by hand."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: Any) -> None:
-        self._call = call
-
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        try:
-            async for message in self._call:
-                yield message
-        except grpc.aio.AioRpcError as error:
-            raise _coded(error) from None
-        except asyncio.CancelledError:
-            self._raise_unless_ours()
-        finally:
-            self._call.cancel()
-
-    async def read(self) -> Any:
-        """Returns the next message, or None at the end."""
-        try:
-            message = await self._call.read()
-        except grpc.aio.AioRpcError as error:
-            raise _coded(error) from None
-        except asyncio.CancelledError:
-            self._raise_unless_ours()
-            return None
-        return None if message is grpc.aio.EOF else message
-
-    async def write(self, message: Any) -> None:
-        """Sends a message.
-
-        Raises:
-            CodedError: The stream has ended.
-        """
-        try:
-            await self._call.write(message)
-        except grpc.aio.AioRpcError as error:
-            raise _coded(error) from None
-        except asyncio.InvalidStateError:
-            raise await self._ended() from None
-
-    async def done_writing(self) -> None:
-        """Tells the peer that no more messages will come."""
-        await self._call.done_writing()
-
-    def cancel(self) -> None:
-        """Ends the stream."""
-        self._call.cancel()
-
-    def _raise_unless_ours(self) -> None:
-        """Lets a cancellation of the task pass; one that comes of `cancel` is merely the end of the stream."""
-        task = asyncio.current_task()
-        if not self._call.cancelled() or (task is not None and task.cancelling()):
-            raise  # noqa: PLE0704 - called while the cancellation is handled
-
-    async def _ended(self) -> CodedError:
-        try:
-            while await self._call.read() is not grpc.aio.EOF:
-                pass
-        except grpc.aio.AioRpcError as error:
-            return _coded(error)
-        except asyncio.CancelledError:
-            self._raise_unless_ours()
-            return unavailable("SERVICE_UNAVAILABLE", "the stream was canceled here")
-        return unavailable("SERVICE_UNAVAILABLE", _ENDED)
-
-
-def service_config(services: Iterable[str]) -> str:
-    """Returns the service config that retries those methods whose `idempotency_level` says that they may be."""
-    methods = [
-        {"service": service, "method": method.name}
-        for service in services
-        for method in service_descriptor(service).methods
-        if method.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN
-        and not (method.client_streaming or method.server_streaming)
-    ]
-    retry = {
-        "maxAttempts": 4,
-        "initialBackoff": "0.05s",
-        "maxBackoff": "1s",
-        "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"],
-    }
-    return json.dumps({"methodConfig": [{"name": methods, "retryPolicy": retry}]} if methods else {})
 
 
 def _many_answers(method: _Method) -> Callable[..., StreamCall]:
@@ -342,18 +245,3 @@ def _time(timeout_seconds: float) -> float:
 def _trace(metadata: Metadata) -> Metadata:
     call = current_call()
     return metadata if call is None else (*metadata, (TRACEPARENT, call.traceparent))
-
-
-def _coded(error: grpc.aio.AioRpcError) -> CodedError:
-    """Returns the error of a call that failed.
-
-    While a call is being served, the error may be told to its caller: where the transport's words name an address of
-    the mesh, they go to the log, and plain ones to the caller.
-    """
-    if error.code() is grpc.StatusCode.INTERNAL and error.details() == _UNSENT:
-        return unavailable("SERVICE_UNAVAILABLE", _ENDED)
-    in_full = from_rpc_error(error)
-    if current_call() is None or not names_address(in_full.message):
-        return in_full
-    _log.warning("a peer cannot be reached", **{Key.REASON: in_full.reason, Key.ERROR: in_full.message})
-    return CodedError(in_full.kind, in_full.reason, "a service that this needs cannot be reached now")

@@ -37,7 +37,7 @@ async def stream() -> ShardStream:
     clock = SystemClock()
     book = Book(clock)
     limits = Parameters(FIRM, MANY, MANY, MANY, MANY, Decimal(50), MANY, 10**9, MANY)
-    book.set_parameters({FIRM: limits})
+    book.limits.set({FIRM: limits})
     market = Market("AAPL.XNAS", "USD", Decimal(1))
     market.quote("99", "101", "100")
     store = FakeRiskStore()

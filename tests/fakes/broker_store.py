@@ -16,6 +16,7 @@ class FakeBrokerStore:
 
     Attributes:
         broken: The store does not answer.
+        loads: How often all connections were loaded.
     """
 
     def __init__(self) -> None:
@@ -23,8 +24,10 @@ class FakeBrokerStore:
         self.secrets: dict[tuple[str, str], str] = {}
         self.books: dict[Key, Book] = {}
         self.broken = False
+        self.loads = 0
 
     async def load_connections(self) -> list[Connection]:
+        self.loads += 1
         return [self.connections[name] for name in sorted(self.connections)]
 
     async def insert(self, connection: Connection, credentials: Mapping[str, str]) -> None:

@@ -23,8 +23,10 @@ from services.broker.peers.instruments import Instruments
 from services.broker.peers.simulation import SimulationAdapter
 from services.broker.pipeline.books import Books
 from services.broker.pipeline.connections import Connections
+from services.broker.pipeline.directory import ConnectionDirectory
 from services.broker.pipeline.environments import AccountEnvironments
 from services.broker.pipeline.routing import Routes
+from services.broker.pipeline.venues import Venues
 from services.broker.servicer.connections import BrokerServicer
 from services.broker.servicer.routing import RoutingServicer
 from services.kernel.clock import SystemClock
@@ -215,28 +217,23 @@ class BrokerWorld:
         codec = EngineCodec(terms.by_name, terms.by_number, self._fee)
         self.adapter = SimulationAdapter(self.channels.to(f"127.0.0.1:{self.engine_port}"), terms, codec, self.books)
         clock = SystemClock()
-        self.connections = Connections(
-            self.store,
-            {"simulation": self.adapter},
-            clock,
-            UuidV7(clock),
-            AccountEnvironments(self.accounts),
-            self.notes,
-        )
+        self.directory = ConnectionDirectory({"simulation": self.adapter}, AccountEnvironments(self.accounts))
+        venues = Venues(self.directory, self.notes)
+        self.connections = Connections(self.store, self.directory, venues, clock, UuidV7(clock))
         await self.connections.load()
-        self.routes = Routes(self.connections, clock)
-        self.connections.listen(self.routes.adjust)
-        await self._serve(clock)
+        self.routes = Routes(self.directory, clock)
+        self.directory.listen(self.routes.adjust)
+        await self._serve(clock, venues)
 
-    async def _serve(self, clock: SystemClock) -> None:
+    async def _serve(self, clock: SystemClock, venues: Venues) -> None:
         server = Server(Telemetry("broker"), draining=self.draining)
         server.add(
             routing_service_pb2_grpc.add_RoutingServiceServicer_to_server,
-            RoutingServicer(self.routes, self.connections, self.draining),
+            RoutingServicer(self.routes, self.directory, venues, self.draining),
         )
         server.add(
             broker_service_pb2_grpc.add_BrokerServiceServicer_to_server,
-            BrokerServicer(self.connections, self.routes, clock),
+            BrokerServicer(self.connections, self.directory, venues, self.routes, clock),
         )
         port = await server.start("127.0.0.1:0")
         self._stack.push_async_callback(server.stop, 0)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from services.kernel.decimals import ZERO
+from services.order.domain.applying import apply
 from services.order.domain.contingency import follow_list
-from services.order.domain.events import Ignored, apply, place, request_cancel
+from services.order.domain.events import place, request_cancel
 from services.order.domain.held import release, trigger
+from services.order.domain.ignored import Ignored
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.terms import OrderTerms

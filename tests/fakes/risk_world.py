@@ -106,11 +106,11 @@ class RiskWorld:
 
     def limit(self, account_id: str = "demo", **values: Any) -> None:
         """Sets parameters of an account, past the service."""
-        before = self.book.parameters(account_id)
+        before = self.book.limits.parameters(account_id)
         decimals: dict[str, Any] = {
             name: Decimal(value) if isinstance(value, str) else value for name, value in values.items()
         }
-        self.book.set_parameters({account_id: replace(before, **decimals)})
+        self.book.limits.set({account_id: replace(before, **decimals)})
 
     async def told(self, count: int) -> list[Alert]:
         """Waits for so many alerts, and returns all."""

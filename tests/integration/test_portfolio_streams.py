@@ -16,7 +16,7 @@ from ordermesh.portfolio.v1 import account_admin_pb2, portfolio_stream_pb2, posi
 from ordermesh.portfolio.v1 import portfolio_admin_pb2 as admin
 from ordermesh.type.v1 import stream_pb2
 from services.kernel.errors import CodedError
-from services.mesh.client import StreamCall
+from services.mesh.stream_call import StreamCall
 from tests.fakes.market_data import instrument
 from tests.fixtures.portfolio import PortfolioWorld, Running, portfolio_world, until
 

@@ -12,7 +12,7 @@ from services.broker.peers.engine_codec import EngineCodec, Told
 from services.broker.peers.instruments import Instruments
 from services.broker.pipeline.ports import HistoryLostError
 from services.kernel.errors import CodedError, ErrorKind, unavailable
-from services.mesh.client import StreamCall
+from services.mesh.stream_call import StreamCall
 
 HEARTBEAT_MILLISECONDS: Final = 1_000
 SILENCE_SECONDS: Final = 6.0

@@ -31,7 +31,8 @@ from services.broker.peers.instruments import Instruments
 from services.broker.pipeline.books import Books
 from services.broker.pipeline.ports import VenueLink
 from services.kernel.errors import CodedError, ErrorKind, unavailable
-from services.mesh.client import Channel, StreamCall
+from services.mesh.client import Channel
+from services.mesh.stream_call import StreamCall
 
 KIND: Final = "simulation"
 SERVICE: Final = "ordermesh.engine.v1.OrderEntryService"

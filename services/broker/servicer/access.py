@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from services.broker.domain.connection import Connection
-from services.broker.pipeline.connections import Connections, unknown_connection
+from services.broker.pipeline.directory import ConnectionDirectory, unknown_connection
 from services.kernel.errors import permission
 from services.mesh.access.accounts import lives_in
 from services.mesh.interceptors.accounts import AccountInterceptor, of_no_account
@@ -29,11 +29,11 @@ def shown(connection: Connection) -> bool:
     return lives_in(connection.environment.value)
 
 
-def connection_interceptor(connections: Connections) -> AccountInterceptor:
+def connection_interceptor(directory: ConnectionDirectory) -> AccountInterceptor:
     """Returns what stands around the methods of BrokerService. Lists leave out what a caller does not reach."""
 
     async def known(request: Any) -> None:
-        if not shown(connections.get(request.connection_id)):
+        if not shown(directory.get(request.connection_id)):
             raise unknown_connection(request.connection_id)
 
     async def new(request: Any) -> None:

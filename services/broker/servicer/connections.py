@@ -13,7 +13,9 @@ from services.broker.domain.capabilities import Environment
 from services.broker.domain.connection import Connection
 from services.broker.domain.messages import Correction
 from services.broker.pipeline.connections import Connections, Wish
+from services.broker.pipeline.directory import ConnectionDirectory
 from services.broker.pipeline.routing import Routes
+from services.broker.pipeline.venues import Venues
 from services.broker.servicer.routing import venue_order_to_proto
 from services.broker.servicer.telling import Telling, capabilities_to_proto
 from services.kernel.clock import Clock
@@ -30,6 +32,8 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
     def __init__(
         self,
         connections: Connections,
+        directory: ConnectionDirectory,
+        venues: Venues,
         routes: Routes,
         clock: Clock,
         shown: Callable[[Connection], bool] | None = None,
@@ -37,14 +41,16 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         """Makes the servicer.
 
         Args:
-            connections: What it keeps.
+            connections: Makes and changes them.
+            directory: Those that there are.
+            venues: What their venues tell.
             routes: How they stand.
             clock: The time.
             shown: Which connections lists show the caller. None: all.
         """
-        self._connections = connections
+        self._connections, self._directory, self._venues = connections, directory, venues
         self._shown = shown
-        self._telling = Telling(connections, routes)
+        self._telling = Telling(venues, routes)
         self._clock = clock
 
     async def CreateConnection(
@@ -60,7 +66,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         self, request: broker_service_pb2.GetConnectionRequest, context: Any
     ) -> broker_service_pb2.GetConnectionResponse:
         """Tells one connection."""
-        connection = self._connections.get(request.connection_id)
+        connection = self._directory.get(request.connection_id)
         return broker_service_pb2.GetConnectionResponse(connection=await self._telling.told(connection))
 
     async def ListConnections(
@@ -70,7 +76,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         tokens = PageTokens(filters_of(request))
         after = tokens.read(request.page_token) or ("",)
         size = request.page_size or _DEFAULT_PAGE
-        found = self._connections.list_after(after[0], size + 1, request.adapter, self._shown)
+        found = self._directory.list_after(after[0], size + 1, request.adapter, self._shown)
         told = [await self._telling.told(connection) for connection in found[:size]]
         token = tokens.make(found[size - 1].connection_id) if len(found) > size else ""
         return broker_service_pb2.ListConnectionsResponse(connections=told, next_page_token=token)
@@ -100,14 +106,14 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         self, request: broker_service_pb2.GetCapabilitiesRequest, context: Any
     ) -> broker_service_pb2.GetCapabilitiesResponse:
         """Tells what the adapter of a connection can do."""
-        capabilities = self._connections.capabilities(request.connection_id)
+        capabilities = self._directory.capabilities(request.connection_id)
         return broker_service_pb2.GetCapabilitiesResponse(capabilities=capabilities_to_proto(capabilities))
 
     async def GetFunds(
         self, request: venue_account_pb2.GetFundsRequest, context: Any
     ) -> venue_account_pb2.GetFundsResponse:
         """Tells the money that the venue holds."""
-        account = await self._connections.account(request.connection_id)
+        account = await self._venues.account(request.connection_id)
         funds = [
             venue_account_pb2.VenueFunds(
                 currency=each.currency, balance=format_decimal(each.balance), fees=format_decimal(each.fees)
@@ -123,7 +129,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         tokens = PageTokens(filters_of(request))
         after = tokens.read(request.page_token) or ("",)
         size = request.page_size or _DEFAULT_PAGE
-        account = await self._connections.account(request.connection_id)
+        account = await self._venues.account(request.connection_id)
         rest = [position for position in account.positions if position.instrument > after[0]]
         token = tokens.make(rest[size - 1].instrument) if len(rest) > size else ""
         told = [_position(position) for position in rest[:size]]
@@ -136,7 +142,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         tokens = PageTokens(filters_of(request))
         after = tokens.read(request.page_token) or ("",)
         size = request.page_size or _DEFAULT_PAGE
-        account = await self._connections.account(request.connection_id)
+        account = await self._venues.account(request.connection_id)
         rest = [holding for holding in account.holdings if holding.instrument > after[0]]
         token = tokens.make(rest[size - 1].instrument) if len(rest) > size else ""
         told = [_holding(holding) for holding in rest[:size]]
@@ -149,7 +155,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         tokens = PageTokens(filters_of(request))
         after = tokens.read(request.page_token) or ("",)
         size = request.page_size or _DEFAULT_PAGE
-        orders = await self._connections.all_open_orders(request.connection_id)
+        orders = await self._venues.all_open_orders(request.connection_id)
         rest = sorted(
             (o for o in orders if _key(o.venue_order_id) > _key(after[0])), key=lambda o: _key(o.venue_order_id)
         )
@@ -161,7 +167,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         self, request: trade_adjustment_pb2.BustTradeRequest, context: Any
     ) -> trade_adjustment_pb2.BustTradeResponse:
         """Has the venue take a trade back."""
-        changed = await self._connections.adjust_trade(request.connection_id, request.venue_execution_id, None)
+        changed = await self._venues.adjust_trade(request.connection_id, request.venue_execution_id, None)
         return trade_adjustment_pb2.BustTradeResponse(changed=changed)
 
     async def CorrectTrade(
@@ -169,7 +175,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
     ) -> trade_adjustment_pb2.CorrectTradeResponse:
         """Has the venue correct a trade."""
         correction = Correction(request.instrument, request.price, request.quantity)
-        changed = await self._connections.adjust_trade(request.connection_id, request.venue_execution_id, correction)
+        changed = await self._venues.adjust_trade(request.connection_id, request.venue_execution_id, correction)
         return trade_adjustment_pb2.CorrectTradeResponse(changed=changed)
 
     def _now(self) -> Timestamp:

@@ -28,9 +28,10 @@ from services.broker.domain.messages import (
     Report,
     VenueOrder,
 )
-from services.broker.pipeline.connections import Connections
+from services.broker.pipeline.directory import ConnectionDirectory
 from services.broker.pipeline.outbox import Down, Opened, OutboxItem, Reports
 from services.broker.pipeline.routing import Route, Routes
+from services.broker.pipeline.venues import Venues
 from services.broker.servicer.telling import Telling, capabilities_to_proto
 from services.kernel.drain import Pace
 from services.kernel.errors import invalid_field, precondition
@@ -46,11 +47,17 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
     """Serves OrderService."""
 
     def __init__(
-        self, routes: Routes, connections: Connections, draining: Draining, *, report_interval_seconds: float = 0.0
+        self,
+        routes: Routes,
+        directory: ConnectionDirectory,
+        venues: Venues,
+        draining: Draining,
+        *,
+        report_interval_seconds: float = 0.0,
     ) -> None:
         self._routes = routes
-        self._connections = connections
-        self._telling = Telling(connections, routes)
+        self._directory, self._venues = directory, venues
+        self._telling = Telling(venues, routes)
         self._draining = draining
         self._report_interval_seconds = report_interval_seconds
 
@@ -80,7 +87,7 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
         self, request: routing_service_pb2.QueryVenueOrdersRequest, context: Any
     ) -> routing_service_pb2.QueryVenueOrdersResponse:
         """Tells the orders of a shard that are open at a venue."""
-        told = await self._connections.open_orders(request.connection_id, request.shard)
+        told = await self._venues.open_orders(request.connection_id, request.shard)
         orders = [venue_order_to_proto(order) for order in told.orders]
         return routing_service_pb2.QueryVenueOrdersResponse(orders=orders, as_of=told.as_of)
 
@@ -88,14 +95,14 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
         self, request: route_query_pb2.QueryRouteRequest, context: Any
     ) -> route_query_pb2.QueryRouteResponse:
         """Tells where an order of an account would go."""
-        name = request.connection_id or self._connections.default_of(request.account_id)
-        connection = self._connections.get(name)
-        if await self._connections.environments.find(request.account_id) is not connection.environment:
+        name = request.connection_id or self._directory.default_of(request.account_id)
+        connection = self._directory.get(name)
+        if await self._directory.environments.find(request.account_id) is not connection.environment:
             text = f"the account is not of the environment of the connection {name}"
             raise precondition("ENVIRONMENT_MISMATCH", text, account_id=request.account_id, connection_id=name)
         return route_query_pb2.QueryRouteResponse(
             connection=await self._telling.told(connection),
-            capabilities=capabilities_to_proto(self._connections.capabilities(name)),
+            capabilities=capabilities_to_proto(self._directory.capabilities(name)),
         )
 
 

@@ -8,8 +8,8 @@ from ordermesh.broker.v1 import broker_connection_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.broker.domain.capabilities import Capabilities
 from services.broker.domain.connection import Connection
-from services.broker.pipeline.connections import Connections
 from services.broker.pipeline.routing import Routes
+from services.broker.pipeline.venues import Venues
 from services.kernel.clock import to_ns
 from services.kernel.decimals import format_decimal
 from services.mesh.streams import timestamp
@@ -22,8 +22,8 @@ _DISABLED: Final = broker_connection_pb2.CONNECTION_STATE_DISABLED
 class Telling:
     """Tells connections."""
 
-    def __init__(self, connections: Connections, routes: Routes) -> None:
-        self._connections = connections
+    def __init__(self, venues: Venues, routes: Routes) -> None:
+        self._venues = venues
         self._routes = routes
 
     async def told(self, connection: Connection) -> broker_connection_pb2.BrokerConnection:
@@ -51,7 +51,7 @@ class Telling:
         up = self._routes.up(connection.connection_id)
         if up:
             return _UP, ""
-        text = await self._connections.probe(connection.adapter)
+        text = await self._venues.probe(connection.adapter)
         if text or up is False:
             return _DOWN, text or "the connection is being opened"
         return _UP, ""

@@ -13,7 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from services.kernel.errors import invalid_field
 from services.market.orders import CancelAll
-from services.market.peers import EngineAdmin, EngineSession, ListedInstrument, MarketDataPeer
+from services.market.peers.engine_admin import EngineAdmin
+from services.market.peers.engine_session import EngineSession
+from services.market.peers.market_data import ListedInstrument, MarketDataPeer
 from services.market.replay.book_mode import Comparison, compare_books
 from services.market.replay.lobster import (
     DEFAULT_DEPTH,

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from services.kernel.decimals import ZERO
-from services.order.domain.events import CHANGING, Ignored
+from services.order.domain.ignored import Ignored
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.order_trades import Execution, Executions
 from services.order.domain.replacing import with_terms
-from services.order.domain.values import ExecutionType, OrderStatus
+from services.order.domain.values import CHANGING, ExecutionType, OrderStatus
 from services.order.domain.venue import VenueAdjustment, VenueReport, VenueReportType
 
 TRADE_CANCELED = "TRADE_CANCELED"

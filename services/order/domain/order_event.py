@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from services.order.domain.order import Order
 from services.order.domain.values import ExecutionType
 from services.order.domain.venue import VenueReport
@@ -38,3 +40,11 @@ class OrderEvent:
     def is_fill(self) -> bool:
         """Whether the order traded."""
         return self.type is ExecutionType.TRADE
+
+
+def fill_of(event: OrderEvent) -> tuple[Decimal, Decimal]:
+    """Returns price and quantity of a fill."""
+    report = event.report
+    if report is None or report.last_price is None or report.last_quantity is None:
+        raise ValueError("not a fill")
+    return report.last_price, report.last_quantity

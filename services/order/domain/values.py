@@ -113,6 +113,9 @@ def topic_of(execution_type: ExecutionType) -> Topic:
     return _TOPICS[execution_type]
 
 
+CHANGING = (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
+"""States of an order while a change that was asked for is on its way."""
+
 ADJUSTMENTS = (ExecutionType.TRADE_CANCEL, ExecutionType.TRADE_CORRECT)
 """What a venue does to a trade after it was made."""
 

@@ -22,8 +22,9 @@ from ordermesh.broker.v1.routing_service_pb2 import (
 from ordermesh.broker.v1.routing_service_pb2_grpc import RoutingServiceStub
 from services.kernel.clock import Clock
 from services.kernel.drain import Drain
-from services.mesh.client import Channel, StreamCall
+from services.mesh.client import Channel
 from services.mesh.context import detached
+from services.mesh.stream_call import StreamCall
 from services.order.domain.order import Order
 from services.order.domain.values import ExecutionType, OrderStatus
 from services.order.domain.venue import VenueReport

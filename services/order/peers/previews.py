@@ -26,7 +26,8 @@ from services.order.domain.held import as_sent, stays_here
 from services.order.domain.preview import Depth, Level
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import OrderType, TimeInForce
-from services.order.peers.risk import RiskStream, reservation_of
+from services.order.peers.risk import RiskStream
+from services.order.peers.risk_messages import reservation_of
 from services.order.pipeline.ports import ACCEPTED, Decision
 from services.order.pipeline.previewing import Route
 from services.order.wire import REASON_OF_NUMBER, breach_of, nanoseconds

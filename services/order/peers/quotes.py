@@ -16,7 +16,8 @@ from google.protobuf.duration_pb2 import Duration
 from ordermesh.marketdata.v1 import quote_pb2
 from ordermesh.marketdata.v1.market_data_service_pb2 import StreamQuotesRequest, StreamQuotesResponse
 from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.mesh.client import Channel, StreamCall
+from services.mesh.client import Channel
+from services.mesh.stream_call import StreamCall
 from services.order.domain.quotes import Quote
 from services.order.peers.session import SessionEndedError, keep_up
 from services.order.wire_quotes import quote_of

@@ -10,7 +10,6 @@ from typing import Final, cast
 import structlog
 
 from ordermesh.risk.v1.reservation_service_pb2 import (
-    OrderWithdrawal,
     Reservation,
     ReservationDecision,
     ReservationRelease,
@@ -18,54 +17,36 @@ from ordermesh.risk.v1.reservation_service_pb2 import (
     ReserveOpen,
     ReserveRequest,
     ReserveResponse,
-    Settlement,
 )
-from ordermesh.type.v1 import error_pb2, risk_breach_pb2
-from services.kernel.decimals import format_decimal
 from services.kernel.drain import Drain
-from services.mesh.client import Channel, StreamCall
+from services.mesh.client import Channel
 from services.mesh.context import detached
+from services.mesh.stream_call import StreamCall
 from services.order.domain import refusals
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
-from services.order.domain.values import ADJUSTMENTS, ExecutionType
+from services.order.domain.values import ExecutionType
+from services.order.peers.risk_messages import (
+    Message,
+    decision_of,
+    remaining_of,
+    reservation_of,
+    serialised,
+    settlement,
+    settles,
+    withdrawal_of,
+)
 from services.order.peers.risk_replaces import terms_on_their_way, with_new_terms
 from services.order.peers.session import SessionEndedError, keep_up
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
-from services.order.pipeline.ports import ACCEPTED, Decision, SettlementLog
-from services.order.pipeline.withdrawing import Withdrawal, Withdrawing
-from services.order.wire import REASON_OF_NUMBER, breach_of, decimal_text
-from services.order.wire_events import varint
+from services.order.pipeline.ports import Decision, SettlementLog
+from services.order.pipeline.withdrawing import Withdrawing
 
 _log = structlog.stdlib.get_logger(__name__)
 
-Message = ReserveRequest | bytes
-"""A message to RiskService; settlements are serialised already."""
-
 _METHOD: Final = "/ordermesh.risk.v1.ReservationService/Reserve"
-_SETTLE_TAG: Final = bytes([ReserveRequest.SETTLE_FIELD_NUMBER << 3 | 2])
-_REPORT_TAG: Final = bytes([Settlement.REPORTS_FIELD_NUMBER << 3 | 2])
 _PER_MESSAGE: Final = 1_000
-_RULE: Final = {
-    error_pb2.ERROR_REASON_TRADING_HALTED: risk_breach_pb2.RISK_RULE_TRADING_HALTED,
-    error_pb2.ERROR_REASON_TRADING_REDUCING: risk_breach_pb2.RISK_RULE_TRADING_REDUCING,
-    error_pb2.ERROR_REASON_REDUCE_ONLY: risk_breach_pb2.RISK_RULE_REDUCE_ONLY,
-}
-_SETTLING: Final = frozenset(
-    {
-        ExecutionType.TRADE,
-        ExecutionType.CANCELED,
-        ExecutionType.REJECTED,
-        ExecutionType.EXPIRED,
-        ExecutionType.REPLACED,
-        ExecutionType.REPLACE_REJECTED,
-        ExecutionType.ORDER_STATUS,
-        ExecutionType.RESTATED,
-        *ADJUSTMENTS,
-    }
-)
-
 _REPLACING: Final = (ExecutionType.PENDING_REPLACE, ExecutionType.REPLACED)
 
 
@@ -86,7 +67,7 @@ class RiskStream:
         timeout_seconds: float = 1.0,
     ) -> None:
         self._open = channel.stream_stream(
-            _METHOD, request_serializer=_serialised, response_deserializer=ReserveResponse.FromString
+            _METHOD, request_serializer=serialised, response_deserializer=ReserveResponse.FromString
         )
         self._book, self._history, self._timeout_seconds = book, history, timeout_seconds
         self._withdrawing = withdrawing
@@ -129,13 +110,13 @@ class RiskStream:
             CodedError: RISK_UNAVAILABLE; nothing more is held then, or will be let go.
         """
         decisions = await self._ask(
-            [with_new_terms(_remaining(order), order, terms) for order, terms in replaces],
+            [with_new_terms(remaining_of(order), order, terms) for order, terms in replaces],
             lambda: self.release_replaces([terms.order_id for _, terms in replaces]),
         )
         for (_, terms), decision in zip(replaces, decisions, strict=True):
             if not decision.reason:
                 self._replacing[terms.order_id] = terms
-        return [_decision(decision) for decision in decisions]
+        return [decision_of(decision) for decision in decisions]
 
     async def _ask(
         self, reservations: Iterable[Reservation], give_up: Callable[[], None]
@@ -184,9 +165,9 @@ class RiskStream:
                 self._reserved.pop(order.terms.order_id, None)
         if self._outgoing is None:
             return
-        payloads = [entry.payload for entry in draft.entries if _settles(entry.event.type, entry.event.order)]
+        payloads = [entry.payload for entry in draft.entries if settles(entry.event.type, entry.event.order)]
         if payloads:
-            self._outgoing.put(_settlement(payloads, draft.last_sequence))
+            self._outgoing.put(settlement(payloads, draft.last_sequence))
 
     def _decision(self, terms: OrderTerms, decision: ReservationDecision) -> Decision:
         if not decision.reason:
@@ -194,7 +175,7 @@ class RiskStream:
                 self.release([terms.order_id])
                 return refusal
             self._reserved[terms.order_id] = terms
-        return _decision(decision)
+        return decision_of(decision)
 
     async def _session(self) -> None:
         self._end()
@@ -233,7 +214,7 @@ class RiskStream:
         while after < sequence:
             rows = await self._history.settling(after, sequence, _PER_MESSAGE)
             after = rows[-1].sequence if len(rows) == _PER_MESSAGE else sequence
-            await call.write(_settlement([row.payload for row in rows], after))
+            await call.write(settlement([row.payload for row in rows], after))
 
     def _sync(self, sequence: int) -> Iterable[ReserveRequest]:
         reservations = [self._held(order) for order in self._book.live.values()]
@@ -246,13 +227,13 @@ class RiskStream:
     def _held(self, order: Order) -> Reservation:
         """Returns what an open order holds: with new terms beside its own, if they are committed or about to be."""
         terms = terms_on_their_way(order) or self._replacing.get(order.terms.order_id)
-        remaining = _remaining(order)
+        remaining = remaining_of(order)
         return remaining if terms is None else with_new_terms(remaining, order, terms)
 
     async def _listen(self, call: StreamCall) -> None:
         while (response := await call.read()) is not None:
             if response.HasField("withdraw"):
-                self._withdrawing.withdraw(_withdrawal(response.withdraw))
+                self._withdrawing.withdraw(withdrawal_of(response.withdraw))
                 continue
             answer = self._answers.get(response.decisions.batch_number)
             if answer is not None and not answer.done():
@@ -267,11 +248,6 @@ class RiskStream:
                 answer.set_exception(refusals.risk_unavailable())
 
 
-def _withdrawal(told: OrderWithdrawal) -> Withdrawal:
-    reason = REASON_OF_NUMBER.get(told.reason, "TRADING_HALTED")
-    return Withdrawal(list(told.order_ids), reason, told.text, _RULE.get(told.reason, 0))
-
-
 async def _write(call: StreamCall, outgoing: Drain[Message]) -> None:
     try:
         while True:
@@ -280,53 +256,3 @@ async def _write(call: StreamCall, outgoing: Drain[Message]) -> None:
     finally:
         # A stream that cannot be written to is of no use; ending it ends the session.
         call.cancel()
-
-
-def _decision(decision: ReservationDecision) -> Decision:
-    if not decision.reason:
-        return ACCEPTED
-    breach = breach_of(decision.breach) if decision.HasField("breach") else None
-    return Decision(REASON_OF_NUMBER.get(decision.reason, "RISK_LIMIT_EXCEEDED"), decision.text, breach)
-
-
-def _settles(type_: ExecutionType, order: Order) -> bool:
-    return type_ in _SETTLING and not order.refused_at_entry
-
-
-def _settlement(payloads: Sequence[bytes], sequence: int) -> bytes:
-    """Returns the serialised message of some reports, out of their bytes as they stand in the log."""
-    parts = [Settlement(sequence=sequence).SerializeToString()]
-    for payload in payloads:
-        parts += (_REPORT_TAG, varint(len(payload)), payload)
-    settlement = b"".join(parts)
-    return _SETTLE_TAG + varint(len(settlement)) + settlement
-
-
-def _serialised(message: Message) -> bytes:
-    return message if isinstance(message, bytes) else message.SerializeToString()
-
-
-def reservation_of(terms: OrderTerms) -> Reservation:
-    """Returns what an order may at most become."""
-    reservation = Reservation(
-        order_id=terms.order_id,
-        account_id=terms.account_id,
-        instrument=terms.instrument,
-        side=terms.side,  # type: ignore[arg-type]  # the number as it is: this path is hot
-        type=terms.type,  # type: ignore[arg-type]  # the number as it is: this path is hot
-        quantity=format_decimal(terms.quantity),
-        limit_price=decimal_text(terms.limit_price),
-    )
-    if (instructions := terms.instructions) is not None:
-        reservation.reduce_only = instructions.reduce_only
-        reservation.group_id = terms.sharing_id
-        if instructions.waits:
-            reservation.stop_price = decimal_text(instructions.stop_price)
-    return reservation
-
-
-def _remaining(order: Order) -> Reservation:
-    reservation = reservation_of(order.terms)
-    if order.cumulative:
-        reservation.quantity = format_decimal(order.leaves)
-    return reservation

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from ordermesh.order.v1 import order_stream_pb2, trade_stream_pb2
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
-from services.mesh.client import Channel, StreamCall
+from services.mesh.client import Channel
+from services.mesh.stream_call import StreamCall
 from services.order.pipeline.sharding import Metadata
 
 SERVICE: Final = "ordermesh.order.v1.OrderService"

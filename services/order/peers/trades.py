@@ -19,8 +19,9 @@ from ordermesh.marketdata.v1.market_trade_pb2 import MarketTrade as MarketTradeM
 from ordermesh.type.v1.stream_pb2 import GoingAwayReason
 from services.kernel.drain import Drain, DrainClosedError, Wakeup
 from services.kernel.errors import CodedError
-from services.mesh.client import Channel, StreamCall
+from services.mesh.client import Channel
 from services.mesh.context import detached
+from services.mesh.stream_call import StreamCall
 from services.order.domain.market_trade import MarketTrade
 from services.order.peers.session import SessionEndedError, keep_up
 from services.order.pipeline.ports import Instruments

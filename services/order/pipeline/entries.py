@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from services.kernel.decimals import ZERO
 from services.order.domain.adjusting import AdjustmentEvent
-from services.order.domain.events import fill_of
 from services.order.domain.order import Order
-from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_event import OrderEvent, fill_of
 from services.order.domain.order_lists import ListRecord
 from services.order.domain.order_trades import Execution, Executions, OrderHistory
 from services.order.domain.quotes import Quote

@@ -6,9 +6,11 @@ An account has its environment on record before its first order is placed, since
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from services.kernel.errors import CodedError
+from services.mesh.context import detached
 
 
 class Source(Protocol):
@@ -36,11 +38,12 @@ class EnvironmentRecord(Protocol):
 
 
 class KeptEnvironments:
-    """Asks memory, then the record, then the source; keeps what the source says."""
+    """Asks memory, then the record, then the source; keeps what the source says. Who asks together asks once."""
 
     def __init__(self, record: EnvironmentRecord, source: Source) -> None:
         self._record, self._source = record, source
         self._known: dict[str, int] = {}
+        self._asking: dict[str, asyncio.Task[int | None]] = {}
 
     async def of(self, account_id: str) -> int | None:
         """Returns the environment of an account; None when there is no such account.
@@ -50,6 +53,13 @@ class KeptEnvironments:
         """
         if (known := self._known.get(account_id)) is not None:
             return known
+        if (asking := self._asking.get(account_id)) is None:
+            # The others wait for it as well when the call that came first is broken off.
+            asking = self._asking[account_id] = detached(self._find(account_id), name="environment of an account")
+            asking.add_done_callback(lambda _: self._asking.pop(account_id))
+        return await asyncio.shield(asking)
+
+    async def _find(self, account_id: str) -> int | None:
         try:
             if (found := await self._record.get(account_id)) is None:
                 if (found := await self._source.of(account_id)) is None:

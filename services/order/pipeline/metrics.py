@@ -6,7 +6,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from services.order.domain.events import Ignored
+from services.order.domain.ignored import Ignored
 from services.order.domain.values import ExecutionType
 from services.order.pipeline.entries import Draft
 

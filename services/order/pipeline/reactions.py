@@ -13,10 +13,10 @@ from services.kernel.identifiers import Identifiers
 from services.order.domain import held
 from services.order.domain.adjusting import AdjustmentEvent, adjust_parent
 from services.order.domain.consequences import Cancel, CompleteReplace, Consequence, End, Release, Resize, Rule
-from services.order.domain.events import fill_of, request_cancel, request_replace
+from services.order.domain.events import request_cancel, request_replace
 from services.order.domain.family import follow_parent
 from services.order.domain.order import Order
-from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_event import OrderEvent, fill_of
 from services.order.domain.replacing import ReplaceRequest, with_quantity
 from services.order.pipeline.entries import Draft
 

@@ -9,7 +9,8 @@ import structlog
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain.adjusting import adjust
-from services.order.domain.events import Ignored, apply, fill_anew, lose
+from services.order.domain.applying import apply, fill_anew, lose
+from services.order.domain.ignored import Ignored
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.venue import ADJUSTING, VenueReport, VenueReportType

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport, HopTimes
 from services.kernel.decimals import format_decimal
-from services.order.domain.events import fill_of
-from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_event import OrderEvent, fill_of
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.entries import Draft, Entry
 from services.order.wire import breach_message, decimal_text, reason_number, timestamp

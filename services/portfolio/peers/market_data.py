@@ -12,7 +12,8 @@ import structlog
 from ordermesh.marketdata.v1 import instrument_pb2, market_data_service_pb2, market_data_service_pb2_grpc, quote_pb2
 from services.bus.backoff import Backoff
 from services.kernel.errors import CodedError, ErrorKind, unavailable
-from services.mesh.client import Channel, StreamCall
+from services.mesh.client import Channel
+from services.mesh.stream_call import StreamCall
 from services.portfolio.domain.fill import InstrumentTerms
 from services.portfolio.domain.price import Price, price_of
 from services.portfolio.pipeline.prices import PriceBoard

@@ -23,7 +23,8 @@ from ordermesh.marketdata.v1 import (
 from services.bus.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import CodedError, ErrorKind, unavailable
-from services.mesh.client import Channel, StreamCall
+from services.mesh.client import Channel
+from services.mesh.stream_call import StreamCall
 from services.risk.domain.market import Market
 from services.risk.pipeline.ports import Standing
 

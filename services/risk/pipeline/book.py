@@ -3,67 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
 
 import structlog
 
 from services.kernel.clock import Clock
 from services.kernel.decimals import ZERO
-from services.risk.domain.breach import Breach, Rule
 from services.risk.domain.checks import check
 from services.risk.domain.exposure import Account, Exposure, Group, Reserved
-from services.risk.domain.limits import FIRM, Limits, Parameters, effective, firm_of, is_firm, over
 from services.risk.domain.market import Market
 from services.risk.domain.reducing import check_reduce_only
 from services.risk.domain.trading import KillSwitches
 from services.risk.domain.values import Adjusted, Change, Proposal, Settled
-from services.risk.pipeline.ports import Changes, Kept, LogCursor, SavedDay, SavedExposure
+from services.risk.pipeline.account_limits import AccountLimits
+from services.risk.pipeline.decision import ACCEPTED, Decision, Gate, refusal
+from services.risk.pipeline.ports import Changes, Kept, LogCursor
+from services.risk.pipeline.unsaved import Unsaved
 
 _log = structlog.stdlib.get_logger(__name__)
-
-UNKNOWN_ACCOUNT = "UNKNOWN_ACCOUNT"
-UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
-UNAVAILABLE = "RISK_UNAVAILABLE"
-LIMIT_EXCEEDED = "RISK_LIMIT_EXCEEDED"
-BREAKER_OPEN = "CIRCUIT_BREAKER_OPEN"
-NO_REFERENCE_PRICE = "NO_REFERENCE_PRICE"
-TRADING_HALTED = "TRADING_HALTED"
-TRADING_REDUCING = "TRADING_REDUCING"
-REDUCE_ONLY = "REDUCE_ONLY"
-_REASON = {
-    Rule.CIRCUIT_BREAKER: BREAKER_OPEN,
-    Rule.REFERENCE_PRICE: NO_REFERENCE_PRICE,
-    Rule.TRADING_HALTED: TRADING_HALTED,
-    Rule.TRADING_REDUCING: TRADING_REDUCING,
-    Rule.REDUCE_ONLY: REDUCE_ONLY,
-}
-
-
-class Decision(NamedTuple):
-    """Whether an order may go on.
-
-    Attributes:
-        reason: Name out of the contract's `ErrorReason`; empty when it may.
-    """
-
-    reason: str = ""
-    breach: Breach | None = None
-    text: str = ""
-
-
-ACCEPTED = Decision()
-
-
-class Gate(Protocol):
-    """What stands before the checks, and is told of refusals: the circuit breakers."""
-
-    def blocks(self, account: Account, limits: Limits, now_ns: int) -> Breach | None:
-        """Returns why the account may not trade at all; None when it may."""
-        ...
-
-    def refused(self, proposal: Proposal, decision: Decision, limits: Limits, now_ns: int) -> None:
-        """Takes note of a refusal."""
-        ...
 
 
 class Book:
@@ -71,6 +27,7 @@ class Book:
 
     Attributes:
         switches: The kill switches, which stand before every other check.
+        limits: What holds for each account.
         environments: The environments of accounts, by the contract's numbers, as far as they are known.
     """
 
@@ -78,46 +35,20 @@ class Book:
         self._clock = clock
         self.environments: dict[str, int] = {}
         self.switches = KillSwitches(self.environments)
+        self.limits = AccountLimits(self.environments)
         self.accounts: dict[str, Account] = {}
         self._reserved: dict[str, Reserved] = {}
         self._cursors: dict[int, LogCursor] = {}
-        self._parameters: dict[str, Parameters] = {FIRM: Parameters(FIRM)}
-        self._limits: dict[str, Limits] = {}
-        self._moved: set[int] = set()
-        self._begun_anew: set[int] = set()
-        self._changed: set[str] = set()
-        self._learned: set[str] = set()
+        self._unsaved = Unsaved()
         self._synced: set[int] = set()
         self._day = 0
-
-    # --- Limits ---------------------------------------------------------------------------------------------------
-
-    def set_parameters(self, parameters: Mapping[str, Parameters]) -> None:
-        """Takes parameters; they hold from now on."""
-        self._parameters.update(parameters)
-        if any(map(is_firm, parameters)):
-            self._limits.clear()
-        for account_id in parameters:
-            self._limits.pop(account_id, None)
-
-    def parameters(self, account_id: str) -> Parameters:
-        """Returns what is set for an account, or for the firm."""
-        return self._parameters.get(account_id) or Parameters(account_id)
-
-    def limits(self, account_id: str) -> Limits:
-        """Returns what holds for an account."""
-        if (limits := self._limits.get(account_id)) is None:
-            firm = over(self._parameters.get(firm_of(self.environments.get(account_id, 0))), self._parameters[FIRM])
-            limits = effective(self._parameters.get(account_id), firm)
-            self._limits[account_id] = limits
-        return limits
 
     def learn(self, account_id: str, environment: int) -> None:
         """Takes the environment of an account, which never changes."""
         if self.environments.get(account_id) != environment:
             self.environments[account_id] = environment
-            self._limits.pop(account_id, None)
-            self._learned.add(account_id)
+            self.limits.moved(account_id)
+            self._unsaved.learned.add(account_id)
 
     # --- Orders ---------------------------------------------------------------------------------------------------
 
@@ -163,8 +94,8 @@ class Book:
         account = self._account(proposal.account_id, shard)
         if account.day < self._day:
             account.begin_day(self._day)
-            self._changed.add(account.account_id)
-        limits = self.limits(proposal.account_id)
+            self._unsaved.accounts.add(account.account_id)
+        limits = self.limits.of(proposal.account_id)
         exposure = account.exposures.get(proposal.instrument) or Exposure(market)
         checked = proposal if not proposal.group_id else _beyond_group(proposal, account)
         breach = (
@@ -175,7 +106,7 @@ class Book:
         )
         if breach is None:
             return ACCEPTED
-        decision = Decision(_REASON.get(breach.rule, LIMIT_EXCEEDED), breach, breach.text)
+        decision = refusal(breach)
         gate.refused(proposal, decision, limits, now_ns)
         return decision
 
@@ -208,7 +139,7 @@ class Book:
             _log.error("the order log of a shard has begun anew; what it held is forgotten", shard=shard, epoch=epoch)
             self._begin_anew(shard)
         self._cursors[shard] = LogCursor(shard, epoch, 0)
-        self._moved.add(shard)
+        self._unsaved.moved.add(shard)
         return 0
 
     def settle(self, shard: int, settled: Iterable[tuple[Settled, Market]], sequence: int) -> None:
@@ -219,7 +150,7 @@ class Book:
                 self._settle(shard, each, market)
         if sequence > cursor.sequence:
             self._cursors[shard] = LogCursor(shard, cursor.epoch, sequence)
-            self._moved.add(shard)
+            self._unsaved.moved.add(shard)
 
     @property
     def reserved(self) -> Mapping[str, Reserved]:
@@ -249,7 +180,7 @@ class Book:
         for account in self.accounts.values():
             if account.shard in self._synced and account.day < day:
                 account.begin_day(day)
-                self._changed.add(account.account_id)
+                self._unsaved.accounts.add(account.account_id)
 
     # --- What is kept ---------------------------------------------------------------------------------------------
 
@@ -269,33 +200,11 @@ class Book:
 
     def take_changes(self) -> Changes | None:
         """Returns what changed since the last time, as one picture; None when nothing did."""
-        if not (self._changed or self._moved or self._begun_anew or self._learned):
-            return None
-        exposures: list[SavedExposure] = []
-        days: list[SavedDay] = []
-        for account_id in self._changed:
-            if (account := self.accounts.get(account_id)) is not None:
-                exposures += (_saved(account, name) for name in account.changed)
-                days.append(SavedDay(account_id, account.shard, account.day, account.day_trades, account.day_volume))
-                account.changed = set()
-        cursors = tuple(self._cursors[shard] for shard in self._moved)
-        learned = tuple((account_id, self.environments[account_id]) for account_id in self._learned)
-        changes = Changes(tuple(exposures), tuple(days), cursors, tuple(self._begun_anew), learned)
-        self._changed, self._moved, self._begun_anew, self._learned = set(), set(), set(), set()
-        return changes
+        return self._unsaved.take(self.accounts, self._cursors, self.environments)
 
     def put_back(self, changes: Changes) -> None:
         """Counts changes that could not be saved as changes again."""
-        self._moved |= {cursor.shard for cursor in changes.cursors}
-        self._begun_anew |= set(changes.begun_anew)
-        self._learned |= {account_id for account_id, _ in changes.environments}
-        for saved in changes.exposures:
-            account = self.accounts.get(saved.account_id)
-            # Its log may have begun anew meanwhile, and the account without the position.
-            if account is not None and saved.instrument in account.exposures:
-                account.changed.add(saved.instrument)
-                self._changed.add(saved.account_id)
-        self._changed |= {day.account_id for day in changes.days}
+        self._unsaved.put_back(changes, self.accounts)
 
     # --- Within ---------------------------------------------------------------------------------------------------
 
@@ -329,7 +238,7 @@ class Book:
         elif settled.last_quantity:
             account = self._account(settled.account_id, shard, settled.day)
             account.fill(settled, market)
-            self._changed.add(settled.account_id)
+            self._unsaved.accounts.add(settled.account_id)
         if (reserved := self._reserved.get(settled.order_id)) is None:
             return
         if settled.leaves > ZERO:
@@ -340,7 +249,7 @@ class Book:
     def _adjust(self, shard: int, settled: Settled, before: Adjusted, market: Market) -> None:
         account = self._account(settled.account_id, shard, settled.day)
         account.adjust(settled, before, market)
-        self._changed.add(settled.account_id)
+        self._unsaved.accounts.add(settled.account_id)
         if settled.leaves > ZERO and settled.order_id not in self._reserved:
             # The order had ended, and its venue has opened it again: nobody can refuse that.
             self._hold(shard, _proposal(settled, before), account, market)
@@ -350,8 +259,8 @@ class Book:
         gone = [name for name, account in self.accounts.items() if account.shard == shard]
         for name in gone:
             del self.accounts[name]
-            self._changed.discard(name)
-        self._begun_anew.add(shard)
+            self._unsaved.accounts.discard(name)
+        self._unsaved.begun_anew.add(shard)
 
 
 def _proposal(settled: Settled, before: Adjusted) -> Proposal:
@@ -376,17 +285,3 @@ def _beyond_group(proposal: Proposal, account: Account) -> Proposal:
     """Returns an order with what it adds to what the orders that it shares with hold already."""
     ordered = proposal.ordered or proposal.quantity
     return proposal._replace(quantity=_group(proposal, account).beyond(proposal.quantity), ordered=ordered)
-
-
-def _saved(account: Account, instrument: str) -> SavedExposure:
-    exposure = account.exposures[instrument]
-    return SavedExposure(
-        account.account_id,
-        account.shard,
-        instrument,
-        exposure.position,
-        exposure.day_cash,
-        exposure.start_position,
-        exposure.start_price,
-        exposure.last_price,
-    )

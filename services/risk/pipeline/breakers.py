@@ -15,7 +15,8 @@ from services.risk.domain.exposure import Account
 from services.risk.domain.limits import Limits
 from services.risk.domain.values import Proposal
 from services.risk.pipeline.alerts import AlertSink
-from services.risk.pipeline.book import Book, Decision
+from services.risk.pipeline.book import Book
+from services.risk.pipeline.decision import Decision
 from services.risk.pipeline.ports import BreakerStore
 
 LOSS_AGE_NS: Final = 50_000_000
@@ -136,7 +137,7 @@ class Breakers:
             breaker = self.get(account_id)
             if not breaker.is_open:
                 return breaker
-            limits = self.book.limits(account_id)
+            limits = self.book.limits.of(account_id)
             account = self.book.accounts.get(account_id)
             if account is not None and (loss := daily_loss(account, limits)) is not None:
                 raise StandingCauseError(loss)

@@ -31,5 +31,5 @@ def metrics_of(book: Book, clock: Clock, account_id: str) -> Metrics:
     book.begin_day(today)
     account = book.accounts.get(account_id) or Account(account_id, 0, today)
     exposures = tuple((name, each) for name, each in sorted(account.exposures.items()) if not each.idle)
-    uses = tuple(limit_uses(account, book.limits(account_id)))
+    uses = tuple(limit_uses(account, book.limits.of(account_id)))
     return Metrics(account, exposures, uses, book.sequence(account.shard))

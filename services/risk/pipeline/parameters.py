@@ -40,7 +40,7 @@ class ParameterKeeper:
         if FIRM not in stored:
             stored[FIRM] = replace(first, account_id=FIRM, version=1, updated_at=self._clock.now())
             await self._store.save_parameters(stored[FIRM])
-        self._book.set_parameters(stored)
+        self._book.limits.set(stored)
 
     async def check_account(self, account_id: str) -> None:
         """Sees to it that there is such an account.
@@ -64,16 +64,16 @@ class ParameterKeeper:
             await self.check_account(wanted.account_id)
         async with self._changing:
             if self._in_doubt:
-                self._book.set_parameters(await self._store.load_parameters())
+                self._book.limits.set(await self._store.load_parameters())
                 self._in_doubt = False
-            before = self._book.parameters(wanted.account_id)
+            before = self._book.limits.parameters(wanted.account_id)
             if (error := before.check_version(wanted.version)) is not None:
                 raise error
             after = replace(wanted, version=before.version + 1, updated_at=self._clock.now())
             self._in_doubt = True
             if not await self._store.save_parameters(after):
                 raise _changed_elsewhere()
-            self._book.set_parameters({after.account_id: after})
+            self._book.limits.set({after.account_id: after})
             self._in_doubt = False
         return after
 

@@ -13,14 +13,8 @@ import structlog
 from services.kernel.clock import Clock
 from services.risk.domain.market import Market
 from services.risk.domain.values import Change, Proposal, Settled
-from services.risk.pipeline.book import (
-    UNAVAILABLE,
-    UNKNOWN_ACCOUNT,
-    UNKNOWN_INSTRUMENT,
-    Book,
-    Decision,
-    Gate,
-)
+from services.risk.pipeline.book import Book
+from services.risk.pipeline.decision import UNAVAILABLE, UNKNOWN_ACCOUNT, UNKNOWN_INSTRUMENT, Decision, Gate
 from services.risk.pipeline.ports import Accounts, Markets, Standing
 from services.risk.pipeline.withdrawing import Withdrawing
 

@@ -45,7 +45,7 @@ class Watcher:
                 await asyncio.sleep(0)
 
     def _look_at(self, account: Account, now_ns: int) -> None:
-        limits = self._book.limits(account.account_id)
+        limits = self._book.limits.of(account.account_id)
         self._breakers.watch(account, limits, now_ns)
         for use in limit_uses(account, limits):
             key = (account.account_id, use.rule, use.instrument)

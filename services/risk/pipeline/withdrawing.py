@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 from services.risk.domain.exposure import Exposure, Reserved
 from services.risk.domain.reducing import REDUCE_ONLY_TEXT, OpenOrder, exceeding
 from services.risk.domain.trading import KillSwitch, TradingState, enlarges, enlarging
-from services.risk.pipeline.book import REDUCE_ONLY, TRADING_HALTED, TRADING_REDUCING, Book
+from services.risk.pipeline.book import Book
+from services.risk.pipeline.decision import REDUCE_ONLY, TRADING_HALTED, TRADING_REDUCING
 
 MOST_PER_MESSAGE: Final = 1_000
 

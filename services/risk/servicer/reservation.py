@@ -17,7 +17,7 @@ from services.kernel.drain import Drain, DrainClosedError
 from services.kernel.errors import invalid_field
 from services.mesh.draining import Draining
 from services.risk.domain.values import Adjusted, Change, Proposal, Settled
-from services.risk.pipeline.book import Decision, Gate
+from services.risk.pipeline.decision import Decision, Gate
 from services.risk.pipeline.reserving import (
     Answer,
     Batch,

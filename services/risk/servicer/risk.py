@@ -82,7 +82,7 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
             await self._parameters.check_account(request.account_id)
         whose = _or_firm(request.account_id)
         return risk_service_pb2.GetRiskParametersResponse(
-            parameters=parameters_to_proto(self._book.parameters(whose)), effective=self._effective(whose)
+            parameters=parameters_to_proto(self._book.limits.parameters(whose)), effective=self._effective(whose)
         )
 
     async def UpdateRiskParameters(
@@ -100,7 +100,7 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         """Tells a circuit breaker."""
         await self._parameters.check_account(request.account_id)
         breaker = self._breakers.get(request.account_id)
-        enabled = self._book.limits(request.account_id).breaker_enabled
+        enabled = self._book.limits.of(request.account_id).breaker_enabled
         return risk_service_pb2.GetCircuitBreakerResponse(circuit_breaker=breaker_to_proto(breaker, enabled=enabled))
 
     async def ResetCircuitBreaker(
@@ -113,7 +113,7 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         except StandingCauseError as error:
             text = f"the circuit breaker stays open: {error.cause.text}"
             raise precondition("CIRCUIT_BREAKER_OPEN", text, breach_to_proto(error.cause)) from None
-        enabled = self._book.limits(request.account_id).breaker_enabled
+        enabled = self._book.limits.of(request.account_id).breaker_enabled
         return risk_service_pb2.ResetCircuitBreakerResponse(circuit_breaker=breaker_to_proto(breaker, enabled=enabled))
 
     async def EmergencyStop(
@@ -205,7 +205,7 @@ class RiskServicer(risk_service_pb2_grpc.RiskServiceServicer):
         return self._book.switches.effective(account_id).state.value
 
     def _effective(self, account_id: str) -> risk_parameters_pb2.RiskParameters:
-        return limits_to_proto(account_id, self._book.limits(account_id))
+        return limits_to_proto(account_id, self._book.limits.of(account_id))
 
     def _source(self, account_id: str) -> Source[Alert, risk_service_pb2.StreamAlertsResponse]:
         store, hub, firm = self._alerts.store, self._alerts.hub, _or_firm("")

@@ -10,11 +10,13 @@ import pytest
 from ordermesh.broker.v1 import broker_service_pb2, trade_adjustment_pb2, venue_account_pb2
 from services.broker.domain.capabilities import Environment
 from services.broker.domain.connection import Connection
-from services.broker.pipeline.connections import Connections, unknown_connection
+from services.broker.pipeline.directory import ConnectionDirectory, unknown_connection
+from services.broker.pipeline.environments import AccountEnvironments
 from services.broker.servicer.access import connection_interceptor, shown
 from services.kernel.clock import EPOCH
 from services.mesh.context import enter_call
 from tests.fakes.access import LIVE, SIMULATION, Reached, call_of, caller, refusal, service_caller
+from tests.fakes.broker_world import FakeBrokerAccounts
 
 SERVICE = "ordermesh.broker.v1.BrokerService"
 ADMIN, LIVE_ADMIN = caller("admin"), caller("admin", environment=LIVE)
@@ -95,8 +97,8 @@ async def test_connections_are_made_in_ones_own_world(reached: Reached) -> None:
 
 def test_lists_show_connections_of_ones_own_world() -> None:
     """All of them to a service, and none where nobody has looked at the caller."""
-    kept: Any = Connections.__new__(Connections)
-    kept._all = ALL
+    kept = ConnectionDirectory({}, AccountEnvironments(FakeBrokerAccounts()))
+    kept.see(tuple(ALL.values()))
     for who, told in (
         (ADMIN, ["paper"]),
         (LIVE_ADMIN, ["real"]),

@@ -123,8 +123,8 @@ async def test_update_replaces_and_counts(world: BrokerWorld) -> None:
     changed = (await world.broker.UpdateConnection(update)).connection
     assert (changed.display_name, list(changed.default_account_ids), changed.version) == ("Renamed", ["y"], 2)
     assert world.store.secrets == {("second", "api_key"): "c"}
-    assert world.connections.default_of("y") == "second"
-    assert world.connections.default_of("x") == "simulation"
+    assert world.directory.default_of("y") == "second"
+    assert world.directory.default_of("x") == "simulation"
     error = await refused(world.broker.UpdateConnection, update)
     assert (error.kind, error.reason) == (ErrorKind.ABORTED, "VERSION_MISMATCH")
 
@@ -135,7 +135,7 @@ async def test_failed_store_changes_nothing(world: BrokerWorld) -> None:
     world.store.broken = True
     request = broker_service_pb2.UpdateConnectionRequest(connection_id="second", display_name="Lost")
     assert (await refused(world.broker.UpdateConnection, request)).reason == "STORE_UNAVAILABLE"
-    assert world.connections.get("second").display_name == "second"
+    assert world.directory.get("second").display_name == "second"
 
 
 async def test_list_goes_by_pages(world: BrokerWorld) -> None:
@@ -329,10 +329,31 @@ async def test_a_change_that_is_broken_off_is_seen_by_the_next(
     making = world.connections.create("second", "simulation", Environment.SIMULATION, wish)
     await broken_off(monkeypatch, world.store, "insert", making)
     changed = await world.connections.update("second", 1, replace(wish, display_name="Mine"))
-    assert (changed.version, changed.display_name, world.connections.default_of("a")) == (2, "Mine", "second")
+    assert (changed.version, changed.display_name, world.directory.default_of("a")) == (2, "Mine", "second")
     await broken_off(monkeypatch, world.store, "update", world.connections.update("second", 2, wish))
     assert (await world.connections.update("second", 0, wish)).version == 4
     await broken_off(monkeypatch, world.store, "delete", world.connections.delete("second", 0))
     with pytest.raises(CodedError, match="UNKNOWN_CONNECTION"):
         await world.connections.update("second", 0, wish)
-    assert (world.connections.known("second"), world.connections.default_of("a")) == (False, "simulation")
+    assert (world.directory.known("second"), world.directory.default_of("a")) == (False, "simulation")
+
+
+async def test_a_change_that_is_refused_leaves_no_doubt(world: BrokerWorld) -> None:
+    """The store was not told of it, so that nothing has to be loaded anew; after one that the store refused it is."""
+    wish = Wish("Second", enabled=True, default_account_ids=("a",), credentials={})
+    await world.connections.create("second", "simulation", Environment.SIMULATION, wish)
+    loads = world.store.loads
+    for refused, told in (
+        (world.connections.update("second", 7, wish), "VERSION_MISMATCH"),
+        (world.connections.update("nowhere", 0, wish), "UNKNOWN_CONNECTION"),
+        (world.connections.delete("simulation", 0), "CONNECTION_IN_USE"),
+    ):
+        with pytest.raises(CodedError, match=told):
+            await refused
+    await world.connections.update("second", 1, wish)
+    assert world.store.loads == loads
+    world.store.connections["second"] = replace(world.store.connections["second"], version=5)
+    with pytest.raises(CodedError, match="VERSION_MISMATCH"):
+        await world.connections.update("second", 0, wish)
+    assert (await world.connections.update("second", 0, wish)).version == 6
+    assert world.store.loads == loads + 1

@@ -12,7 +12,7 @@ async def test_traffic_and_connections_are_measured() -> None:
     """Commands, reports, drops, repeats and recoveries are counted; a connection's state is told."""
     async with broker_world() as world:
         registry = CollectorRegistry()
-        BrokerMetrics(registry, world.routes, world.connections)
+        BrokerMetrics(registry, world.routes, world.directory)
 
         def told(name: str, **labels: str) -> float | None:
             return registry.get_sample_value(f"ordermesh_broker_{name}", labels)

@@ -83,12 +83,15 @@ async def test_a_traceback_is_in_its_log(tmp_path: Path, server: ForkServer) -> 
     assert "ZeroDivisionError" in process.output()
 
 
-async def test_a_variable_that_only_a_fresh_interpreter_reads_makes_one(tmp_path: Path, server: ForkServer) -> None:
+@pytest.mark.parametrize("variable", ["LD_BIND_NOW", "PYTHONUTF8", "LANG", "LC_ALL", "TZ"])
+async def test_a_variable_that_only_a_fresh_interpreter_reads_makes_one(
+    tmp_path: Path, server: ForkServer, variable: str
+) -> None:
     """Such a program is started by itself: what the loader or the interpreter reads would come too late."""
-    preloaded = Process(command(tmp_path, server, "pause", LD_BIND_NOW="1"))
+    preloaded = Process(command(tmp_path, server, "pause", **{variable: "1"}))
     assert psutil.Process(preloaded.pid).ppid() == os.getpid()
     await preloaded.stop()
-    forked = Process(command(tmp_path, server, "pause", TOLD="LD_BIND_NOW"))
+    forked = Process(command(tmp_path, server, "pause", TOLD=variable))
     assert psutil.Process(forked.pid).ppid() != os.getpid()
     await forked.stop()
 

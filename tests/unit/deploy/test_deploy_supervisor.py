@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -114,6 +115,25 @@ async def test_a_component_that_cannot_start_stops_the_others_and_shows_its_log(
         await supervisor.start()
     assert journal(tmp_path) == ["store serves", "store drained"]
     assert supervisor.runners["store"].state is State.STOPPED
+
+
+async def test_certificates_are_kept_fresh_whatever_happens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error that nobody expected is told, and does not end it: in a day no part would know another any more."""
+    errors = iter([KeyError("path"), ValueError()])
+    kept = asyncio.Event()
+
+    class Failing(Certificates):
+        async def keep_fresh(self, _kept: Callable[[], None] = lambda: None) -> None:
+            if (error := next(errors, None)) is not None:
+                raise error
+            kept.set()
+            await asyncio.Event().wait()
+
+    certificates = Failing(Certificates.at(tmp_path / "tls").authority)
+    async with Supervisor([], backoff=Backoff(first=0.0), certificates=certificates), asyncio.timeout(20):
+        await kept.wait()
+    told = capsys.readouterr().err
+    assert [line.partition("now: ")[2] for line in told.splitlines()] == ["KeyError('path')", "ValueError()"]
 
 
 async def test_without_certificates_nothing_is_started(tmp_path: Path) -> None:

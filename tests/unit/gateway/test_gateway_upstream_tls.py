@@ -10,7 +10,7 @@ import pytest
 
 from gateway import render as command
 from gateway.render import render
-from gateway.settings import Certificate
+from gateway.settings import Certificate, SettingsError
 from gateway.tables import load_tables
 from tests.unit.gateway.configurations import SETTINGS, TABLES
 
@@ -31,6 +31,8 @@ def test_each_service_must_have_its_own_name_in_its_certificate() -> None:
         assert source["sds_config"]["path_config_source"] == {"path": "/run/envoy.secrets.json"}
     assert [cluster["name"] for cluster in clusters] == ["order", "system"]
     assert "transport_socket" not in render(SETTINGS, TABLES)
+    with pytest.raises(SettingsError, match="say where with --output"):
+        render(settings, TABLES)
 
 
 def test_where_the_certificate_is_stands_in_a_file_that_envoy_watches(
@@ -59,4 +61,7 @@ def test_where_the_certificate_is_stands_in_a_file_that_envoy_watches(
         "private_key": {"filename": str(own)},
         "watched_directory": {"path": str(own.parent)},
     }
+    capsys.readouterr()
     assert command.main([]) == 2
+    told = capsys.readouterr()
+    assert (told.out, "say where with --output" in told.err) == ("", True)

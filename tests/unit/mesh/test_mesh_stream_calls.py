@@ -13,7 +13,7 @@ from ordermesh.order.v1 import order_service_pb2_grpc
 from ordermesh.order.v1.order_stream_pb2 import StreamOrdersRequest, StreamOrdersResponse
 from ordermesh.type.v1.stream_pb2 import Heartbeat
 from services.kernel.errors import CodedError, ErrorKind
-from services.mesh.client import StreamCall
+from services.mesh.stream_call import StreamCall
 from tests.fixtures.serving import serving
 
 RUSH = 2_000

@@ -13,17 +13,11 @@ import pytest
 
 from services.kernel.decimals import format_decimal
 from services.order.domain.adjusting import AdjustmentEvent, adjust
-from services.order.domain.events import (
-    Ignored,
-    apply,
-    fill_anew,
-    fill_of,
-    place,
-    request_cancel,
-    request_replace,
-)
+from services.order.domain.applying import apply, fill_anew
+from services.order.domain.events import place, request_cancel, request_replace
+from services.order.domain.ignored import Ignored
 from services.order.domain.order import Order
-from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_event import OrderEvent, fill_of
 from services.order.domain.order_trades import Execution, Executions
 from services.order.domain.replacing import ReplaceRequest, ReplaceStatus
 from services.order.domain.values import ExecutionType as E

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from services.kernel.errors import CodedError, unavailable
@@ -81,3 +83,27 @@ async def test_without_the_store_it_is_told_and_kept_later(record: Record, sourc
     record.away = False
     assert await environments.of("demo") == SIMULATION
     assert record.kept == {"demo": SIMULATION}
+
+
+async def test_who_asks_together_asks_once(record: Record, source: FakeEnvironments) -> None:
+    """Whichever of the calls is broken off, the others are told; so they are when it cannot be told."""
+    environments, asked, answer = KeptEnvironments(record, source), [], asyncio.Event()
+
+    async def slow(account_id: str) -> int | None:
+        asked.append(account_id)
+        await answer.wait()
+        return await FakeEnvironments.of(source, account_id)
+
+    source.of = slow  # type: ignore[method-assign]  # slower than the fake
+    first, *others = (asyncio.ensure_future(environments.of("demo")) for _ in range(3))
+    await asyncio.sleep(0)
+    first.cancel()
+    answer.set()
+    assert await asyncio.gather(*others) == [SIMULATION, SIMULATION]
+    assert asked == ["demo"]
+    source.away = True
+    failures = await asyncio.gather(*(environments.of("real") for _ in range(3)), return_exceptions=True)
+    assert [getattr(failure, "reason", None) for failure in failures] == ["SERVICE_UNAVAILABLE"] * 3
+    source.away = False
+    assert await environments.of("real") == LIVE
+    assert asked == ["demo", "real", "real"]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ordermesh.order.v1 import execution_report_pb2, order_entry_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from services.order.domain import refusals
-from services.order.domain.events import apply, place, request_replace
+from services.order.domain.applying import apply
+from services.order.domain.events import place, request_replace
 from services.order.domain.held import replace_here
 from services.order.domain.instruction_rules import check_new_expiry
 from services.order.domain.instructions import Instructions

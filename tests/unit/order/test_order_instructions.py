@@ -11,7 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ordermesh.order.v1 import execution_report_pb2, order_entry_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from services.order.domain import rules
-from services.order.domain.events import Ignored, apply, place, request_cancel, request_replace
+from services.order.domain.applying import apply
+from services.order.domain.events import place, request_cancel, request_replace
+from services.order.domain.ignored import Ignored
 from services.order.domain.instruction_rules import check_new_stop_price
 from services.order.domain.instructions import Instructions
 from services.order.domain.order import Order
@@ -22,7 +24,7 @@ from services.order.domain.values import ExecutionType as E
 from services.order.domain.values import OrderStatus as S
 from services.order.domain.values import OrderType, TimeInForce, Topic, topic_of
 from services.order.domain.venue import VenueReportType as V
-from services.order.peers.risk import _remaining, reservation_of
+from services.order.peers.risk_messages import remaining_of, reservation_of
 from services.order.peers.risk_replaces import terms_on_their_way, with_new_terms
 from services.order.peers.venue_messages import outstanding
 from services.order.pipeline.book import Book
@@ -301,6 +303,6 @@ def test_risk_is_told_what_an_order_waits_for() -> None:
     pending = life.ask(ReplaceRequest("o", "r", None, None, stop_price=Decimal(191))).order
     new_terms = terms_on_their_way(pending)
     assert new_terms is not None
-    held = with_new_terms(_remaining(pending), pending, new_terms)
+    held = with_new_terms(remaining_of(pending), pending, new_terms)
     assert (held.stop_price, held.replace.stop_price) == ("190", "191")
-    assert _remaining(life.take(V.TRIGGERED).order).stop_price == ""
+    assert remaining_of(life.take(V.TRIGGERED).order).stop_price == ""

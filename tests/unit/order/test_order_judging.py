@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from ordermesh.order.v1 import execution_quality_pb2
 from services.kernel.clock import to_ns
 from services.kernel.errors import CodedError, unavailable
-from services.order.domain.events import apply, place
+from services.order.domain.applying import apply
+from services.order.domain.events import place
 from services.order.domain.execution_summary import JudgedFill
 from services.order.domain.executions import Fill
 from services.order.domain.order import Order

@@ -11,19 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from services.order.domain.adjusting import AdjustmentEvent, adjust
-from services.order.domain.events import (
-    Ignored,
-    apply,
-    fill_anew,
-    fill_of,
-    lose,
-    place,
-    request_cancel,
-    request_replace,
-)
+from services.order.domain.applying import apply, fill_anew, lose
+from services.order.domain.events import place, request_cancel, request_replace
+from services.order.domain.ignored import Ignored
 from services.order.domain.instructions import Instructions
 from services.order.domain.order import Order
-from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_event import OrderEvent, fill_of
 from services.order.domain.order_trades import Execution, Executions
 from services.order.domain.prices import average_price
 from services.order.domain.replacing import ReplaceRequest

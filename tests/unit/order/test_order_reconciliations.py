@@ -13,7 +13,8 @@ from ordermesh.order.v1 import reconciliation_pb2
 from services.cli.commands.reconciliations import Kind as CommandKind
 from services.kernel.errors import unavailable
 from services.kernel.identifiers import UuidV7
-from services.order.domain.events import apply, place
+from services.order.domain.applying import apply
+from services.order.domain.events import place
 from services.order.domain.order import Order
 from services.order.domain.reconciliation import Finding
 from services.order.domain.reconciliation import ReconciliationKind as Kind

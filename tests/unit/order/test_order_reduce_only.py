@@ -14,7 +14,7 @@ from services.order.domain.events import place
 from services.order.domain.instructions import Instructions
 from services.order.domain.terms import fingerprint_of
 from services.order.domain.values import OrderType, TimeInForce
-from services.order.peers.risk import _withdrawal, reservation_of
+from services.order.peers.risk_messages import reservation_of, withdrawal_of
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
 from services.order.servicer.messages import terms_of
@@ -68,5 +68,5 @@ def test_the_log_holds_it_and_gives_it_back() -> None:
 def test_a_withdrawal_names_its_rule() -> None:
     """An order that is refused by it, because it was on its way in, is refused with the rule of risk."""
     told = OrderWithdrawal(order_ids=["o"], reason=error_pb2.ERROR_REASON_REDUCE_ONLY, text="too small")
-    withdrawal = _withdrawal(told)
+    withdrawal = withdrawal_of(told)
     assert (withdrawal.reason, withdrawal.rule) == ("REDUCE_ONLY", risk_breach_pb2.RISK_RULE_REDUCE_ONLY)

@@ -11,7 +11,9 @@ from decimal import Decimal
 
 import pytest
 
-from services.order.domain.events import Ignored, apply, lose, place, request_cancel, request_replace
+from services.order.domain.applying import apply, lose
+from services.order.domain.events import place, request_cancel, request_replace
+from services.order.domain.ignored import Ignored
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.replacing import ReplaceRequest, ReplaceStatus, asked_terms, only_reduces

@@ -11,9 +11,11 @@ from decimal import Decimal
 
 import pytest
 
-from services.order.domain.events import Ignored, apply, fill_of, lose, place, refuse, request_cancel
+from services.order.domain.applying import apply, lose
+from services.order.domain.events import place, refuse, request_cancel
+from services.order.domain.ignored import Ignored
 from services.order.domain.order import Order
-from services.order.domain.order_event import OrderEvent
+from services.order.domain.order_event import OrderEvent, fill_of
 from services.order.domain.values import ExecutionType as E
 from services.order.domain.values import OrderStatus as S
 from services.order.domain.venue import VenueReport

@@ -17,12 +17,14 @@ from ordermesh.risk.v1 import reservation_service_pb2
 from ordermesh.type.v1 import trading_pb2
 from services.bus.topics import NAME_OF_TOPIC
 from services.order.domain import values, venue
+from services.order.domain.applying import apply
 from services.order.domain.breach import RiskBreach
-from services.order.domain.events import apply, place, refuse, request_cancel, request_replace
+from services.order.domain.events import place, refuse, request_cancel, request_replace
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.replacing import ReplaceRequest, ReplaceStatus, with_terms
-from services.order.peers.risk import RiskStream, _settlement
+from services.order.peers.risk import RiskStream
+from services.order.peers.risk_messages import settlement
 from services.order.peers.venue_messages import outstanding, report_of
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft, LoggedEntry
@@ -209,7 +211,7 @@ def test_events_of_the_bus_are_what_protobuf_would_write() -> None:
 def test_a_settlement_out_of_bytes_is_what_protobuf_would_write() -> None:
     """The reports of the log, as they are, and the sequence."""
     payloads = [entry.payload for entry in drafted(*life()).entries]
-    told = reservation_service_pb2.ReserveRequest.FromString(_settlement(payloads, 9))
+    told = reservation_service_pb2.ReserveRequest.FromString(settlement(payloads, 9))
     assert told.settle.sequence == 9
     assert list(told.settle.reports) == [execution_report_pb2.ExecutionReport.FromString(p) for p in payloads]
 

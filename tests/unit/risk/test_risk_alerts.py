@@ -58,7 +58,7 @@ async def test_parameters_change_by_version(world: RiskWorld) -> None:
     with pytest.raises(CodedError) as failure:
         await update(1, "3")
     assert (failure.value.kind, failure.value.reason) == (ErrorKind.ABORTED, "VERSION_MISMATCH")
-    assert world.book.parameters("demo").max_order_size == 2
+    assert world.book.limits.parameters("demo").max_order_size == 2
     assert await update(0, "4") == 3
 
 
@@ -69,7 +69,7 @@ async def test_limit_that_is_no_decimal_is_refused(world: RiskWorld, value: str)
     with pytest.raises(CodedError) as failure:
         await world.risk.UpdateRiskParameters(risk_service_pb2.UpdateRiskParametersRequest(parameters=parameters))
     assert failure.value.violations[0].field == "parameters.max_order_size"
-    assert world.book.parameters("demo").version == 0
+    assert world.book.limits.parameters("demo").version == 0
 
 
 async def test_parameters_need_their_message(world: RiskWorld) -> None:

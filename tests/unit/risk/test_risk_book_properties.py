@@ -16,7 +16,8 @@ from services.risk.domain.exposure import Account
 from services.risk.domain.limits import FIRM, Limits, Parameters
 from services.risk.domain.market import Market
 from services.risk.domain.values import Adjusted, Change, Proposal, Settled, Side
-from services.risk.pipeline.book import Book, Decision
+from services.risk.pipeline.book import Book
+from services.risk.pipeline.decision import Decision
 from services.risk.pipeline.ports import Changes, Kept
 from tests.fakes.clock import FakeClock
 from tests.fakes.risk_store import FakeRiskStore
@@ -111,7 +112,7 @@ class BookMachine(RuleBasedStateMachine):
 
     def _fresh_book(self) -> Book:
         book = Book(self.clock)
-        book.set_parameters(
+        book.limits.set(
             {FIRM: Parameters(FIRM, max_position_size=SIZE, max_daily_volume=VOLUME, max_daily_trades=TRADES)}
         )
         return book

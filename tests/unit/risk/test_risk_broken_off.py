@@ -119,9 +119,9 @@ async def test_parameters_are_changed_after_a_change_that_is_broken_off(
     await broken_off(monkeypatch, world.store, "save_parameters", change)
     with pytest.raises(CodedError, match="at version 1, not 7"):
         await world.parameters.update(Parameters("demo", max_order_size=Decimal(2), version=7))
-    assert world.book.limits("demo").order_size == 1
+    assert world.book.limits.of("demo").order_size == 1
     changed = await world.parameters.update(Parameters("demo", max_order_size=Decimal(2)))
-    assert (changed.version, world.book.limits("demo").order_size) == (2, 2)
+    assert (changed.version, world.book.limits.of("demo").order_size) == (2, 2)
 
 
 async def test_alerts_after_a_commit_that_is_broken_off_are_numbered_after_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,16 +119,16 @@ async def test_a_stop_of_both_is_one_of_each_where_callers_are_looked_at(book: B
 
 def test_limits_of_the_firm_hold_in_its_environment(book: Book) -> None:
     """An account's own come first, then its environment's, then those of both."""
-    book.set_parameters({FIRM: Parameters(FIRM, max_order_size=Decimal(100), max_daily_trades=9)})
-    before = book.limits("demo"), book.limits("real")
-    book.set_parameters({firm_of(LIVE): Parameters(firm_of(LIVE), max_order_size=Decimal(7))})
-    assert book.limits("demo") == before[0]
-    assert book.limits("real") == before[1]._replace(order_size=Decimal(7))
-    assert book.limits("unknown").order_size == Decimal(100)
+    book.limits.set({FIRM: Parameters(FIRM, max_order_size=Decimal(100), max_daily_trades=9)})
+    before = book.limits.of("demo"), book.limits.of("real")
+    book.limits.set({firm_of(LIVE): Parameters(firm_of(LIVE), max_order_size=Decimal(7))})
+    assert book.limits.of("demo") == before[0]
+    assert book.limits.of("real") == before[1]._replace(order_size=Decimal(7))
+    assert book.limits.of("unknown").order_size == Decimal(100)
     book.learn("unknown", LIVE)
-    assert book.limits("unknown").order_size == Decimal(7)
-    book.set_parameters({"real": Parameters("real", max_order_size=Decimal(0))})
-    assert book.limits("real").order_size is None
+    assert book.limits.of("unknown").order_size == Decimal(7)
+    book.limits.set({"real": Parameters("real", max_order_size=Decimal(0))})
+    assert book.limits.of("real").order_size is None
 
 
 def test_environments_are_saved_and_restored(book: Book) -> None:

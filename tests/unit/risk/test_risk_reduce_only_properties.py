@@ -16,7 +16,8 @@ from services.risk.domain.limits import Limits
 from services.risk.domain.market import Market
 from services.risk.domain.reducing import room
 from services.risk.domain.values import Change, Proposal, Settled, Side
-from services.risk.pipeline.book import REDUCE_ONLY, Book, Decision
+from services.risk.pipeline.book import Book
+from services.risk.pipeline.decision import REDUCE_ONLY, Decision
 from services.risk.pipeline.withdrawing import Withdrawal, Withdrawing
 from tests.fakes.clock import FakeClock
 

@@ -159,7 +159,7 @@ async def test_the_size_of_an_order_is_its_whole_quantity(world: RiskWorld) -> N
 async def test_the_stop_price_counts_of_orders_and_of_their_new_terms(world: RiskWorld) -> None:
     """A stop order without a limit is valued at its stop price, and at the new one when that is replaced."""
     stop: dict[str, Any] = {"type": trading_pb2.ORDER_TYPE_STOP, "limit_price": "", "stop_price": "100"}
-    world.book.set_parameters({"demo": Parameters("demo", max_order_value=Decimal(1100))})
+    world.book.limits.set({"demo": Parameters("demo", max_order_value=Decimal(1100))})
     async with world.stream() as stream:
         await stream.sync()
         assert (await stream.one(1, **stop)).reason == ACCEPTED

@@ -42,7 +42,7 @@ class ReducingMachine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.markets = {name: Market(name, "USD", Decimal(1)) for name in INSTRUMENTS}
         self.book = Book(self.clock)
-        self.book.set_parameters({FIRM: Parameters(FIRM)})
+        self.book.limits.set({FIRM: Parameters(FIRM)})
         self.withdrawing = Withdrawing(self.book)
         self.withdrawing.attach(0, self._withdraw)
         self.book.cursor(0, "epoch")

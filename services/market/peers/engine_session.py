@@ -1,32 +1,20 @@
-"""The engine and MarketDataService, as the simulated market needs them."""
+"""A session with the engine, in lockstep, that survives the engine's restarts."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import cast
 
 import structlog
 
-from ordermesh.engine.v1 import execution_pb2, instrument_service_pb2, order_entry_service_pb2, order_pb2
-from ordermesh.engine.v1.instrument_service_pb2_grpc import InstrumentServiceStub
+from ordermesh.engine.v1 import order_entry_service_pb2, order_pb2
 from ordermesh.engine.v1.order_entry_service_pb2_grpc import OrderEntryServiceStub
-from ordermesh.marketdata.v1 import instrument_admin_pb2, instrument_pb2, market_data_service_pb2
-from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.kernel.errors import CodedError, ErrorKind, unavailable
-from services.market.orders import (
-    Action,
-    CancelAll,
-    CancelOrder,
-    Execution,
-    ExecutionKind,
-    NewOrder,
-    ReduceOrder,
-    Side,
-)
-from services.mesh.client import Channel, StreamCall
+from services.market.orders import Action, CancelAll, CancelOrder, Execution, NewOrder, ReduceOrder
+from services.market.peers.engine_messages import execution_of, new_order_message
+from services.mesh.client import Channel
+from services.mesh.stream_call import StreamCall
 
 RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 2.0, 2.0, 5.0, 5.0, 5.0)
 _NOBODY = (1 << 63) - 1
@@ -109,7 +97,7 @@ class EngineSession:
                 if execution.command_sequence == self._last_command:
                     settled = True
                 else:
-                    executions.append(_execution(execution))
+                    executions.append(execution_of(execution))
 
     async def _reconnect(self, taken: int) -> int:
         """Opens the stream again if the engine answers; returns the last command it has taken."""
@@ -149,7 +137,7 @@ class EngineSession:
     def _command(self, action: Action) -> order_pb2.Command:
         match action:
             case NewOrder():
-                return self._numbered(new_order=_new_order(action))
+                return self._numbered(new_order=new_order_message(action))
             case CancelOrder():
                 return self._numbered(cancel_order=order_pb2.CancelOrder(order_id=action.order_id))
             case ReduceOrder():
@@ -175,136 +163,3 @@ class EngineSession:
             reduce_order=reduce_order,
             mass_cancel=mass_cancel,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class ListedInstrument:
-    """An instrument as the simulated market needs it."""
-
-    name: str
-    engine_id: int
-    tick_size: Decimal
-    lot_size: Decimal
-    last_price: Decimal | None
-
-
-class MarketDataPeer:
-    """MarketDataService."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._stub = MarketDataServiceStub(channel)
-
-    async def instruments(self) -> list[ListedInstrument]:
-        """Returns all instruments with the price of their last trade."""
-        prices = await self._last_prices()
-        found: list[ListedInstrument] = []
-        token = ""
-        while True:
-            request = market_data_service_pb2.ListInstrumentsRequest(page_size=1000, page_token=token)
-            page = await self._stub.ListInstruments(request)
-            found += [_listed(instrument, prices) for instrument in page.instruments]
-            token = page.next_page_token
-            if not token:
-                return found
-
-    async def create_equity(self, name: str, description: str) -> ListedInstrument:
-        """Makes an instrument in cents and single shares, or finds it made.
-
-        Raises:
-            CodedError: INSTRUMENT_EXISTS, when it exists with other terms.
-        """
-        request = instrument_admin_pb2.CreateInstrumentRequest(
-            instrument=name,
-            description=description,
-            asset_class=instrument_pb2.ASSET_CLASS_EQUITY,
-            currency="USD",
-            tick_size="0.01",
-            lot_size="1",
-        )
-        response = await self._stub.CreateInstrument(request)
-        return _listed(response.instrument, {})
-
-    async def _last_prices(self) -> dict[str, Decimal]:
-        prices: dict[str, Decimal] = {}
-        async for response in self._stub.StreamQuotes(market_data_service_pb2.StreamQuotesRequest()):
-            if response.HasField("snapshot_end"):
-                break
-            for quote in response.snapshot.quotes:
-                if quote.last_price:
-                    prices[quote.instrument] = Decimal(quote.last_price)
-        return prices
-
-
-class EngineAdmin:
-    """What the operator of the market does at the engine."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._stub = InstrumentServiceStub(channel)
-
-    async def halt(self, instrument_id: int) -> None:
-        """Halts trading in an instrument."""
-        await self._stub.HaltInstrument(instrument_service_pb2.HaltInstrumentRequest(instrument_id=instrument_id))
-
-    async def resume(self, instrument_id: int) -> None:
-        """Resumes trading in an instrument."""
-        await self._stub.ResumeInstrument(instrument_service_pb2.ResumeInstrumentRequest(instrument_id=instrument_id))
-
-
-_SIDES = {Side.BUY: order_pb2.SIDE_BUY, Side.SELL: order_pb2.SIDE_SELL}
-
-_KINDS = {
-    execution_pb2.EXECUTION_TYPE_NEW: ExecutionKind.ACCEPTED,
-    execution_pb2.EXECUTION_TYPE_TRADE: ExecutionKind.TRADE,
-    execution_pb2.EXECUTION_TYPE_CANCELED: ExecutionKind.ENDED,
-    execution_pb2.EXECUTION_TYPE_EXPIRED: ExecutionKind.ENDED,
-    execution_pb2.EXECUTION_TYPE_REPLACED: ExecutionKind.CHANGED,
-    execution_pb2.EXECUTION_TYPE_REDUCED: ExecutionKind.CHANGED,
-    execution_pb2.EXECUTION_TYPE_REJECTED: ExecutionKind.REJECTED,
-    execution_pb2.EXECUTION_TYPE_CANCEL_REJECTED: ExecutionKind.CANCEL_REJECTED,
-    execution_pb2.EXECUTION_TYPE_MASS_CANCELED: ExecutionKind.CANCELED_ALL,
-}
-
-
-def _new_order(action: NewOrder) -> order_pb2.NewOrder:
-    return order_pb2.NewOrder(
-        order_id=action.order_id,
-        instrument_id=action.instrument_id,
-        side=_SIDES[action.side],
-        order_type=order_pb2.ORDER_TYPE_LIMIT,
-        time_in_force=(
-            order_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL
-            if action.immediate
-            else order_pb2.TIME_IN_FORCE_GOOD_TILL_CANCEL
-        ),
-        price_ticks=action.price_ticks,
-        quantity_lots=action.quantity_lots,
-        self_trade_prevention=(
-            order_pb2.SELF_TRADE_PREVENTION_CANCEL_OLDEST if action.group else order_pb2.SELF_TRADE_PREVENTION_NONE
-        ),
-        self_trade_group=action.group,
-    )
-
-
-def _execution(message: execution_pb2.Execution) -> Execution:
-    return Execution(
-        kind=_KINDS[message.execution_type],
-        order_id=message.order_id,
-        instrument_id=message.instrument_id,
-        price_ticks=message.last_price_ticks,
-        quantity_lots=message.last_quantity_lots,
-        leaves_lots=message.leaves_quantity_lots,
-        trade_id=message.trade_id,
-        maker=message.liquidity == execution_pb2.LIQUIDITY_MAKER,
-        command_sequence=message.command_sequence,
-        reason=execution_pb2.ExecutionReason.Name(message.reason).removeprefix("EXECUTION_REASON_"),
-    )
-
-
-def _listed(instrument: instrument_pb2.Instrument, prices: dict[str, Decimal]) -> ListedInstrument:
-    return ListedInstrument(
-        name=instrument.instrument,
-        engine_id=instrument.engine_instrument_id,
-        tick_size=Decimal(instrument.tick_size),
-        lot_size=Decimal(instrument.lot_size),
-        last_price=prices.get(instrument.instrument),
-    )

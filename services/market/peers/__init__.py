@@ -1,0 +1,1 @@
+"""Who the simulated market talks to: the engine and MarketDataService."""
