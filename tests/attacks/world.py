@@ -144,10 +144,10 @@ async def populated(mesh: Mesh, way: Way) -> World:
     world = World(mesh, way, User(ADMIN), nobody, nobody, nobody, nobody, {}, {})
     await world.login(world.admin)
     instrument = await _instrument(world)
-    world.victim, other = [await _user(world, "trader") for _ in range(2)]
-    world.stranger, world.dealer = await _user(world, "trader"), await _user(world, "dealer")
-    world.everything = await _user(world, *ROLES)
-    world.by_role = {role: await _user(world, role) for role in ROLES}
+    world.victim, other = [await made(world, "trader") for _ in range(2)]
+    world.stranger, world.dealer = await made(world, "trader"), await made(world, "dealer")
+    world.everything = await made(world, *ROLES)
+    world.by_role = {role: await made(world, role) for role in ROLES}
     await _traded(world, world.victim, other, instrument)
     for user in (world.victim, world.stranger, world.dealer, world.everything, *world.by_role.values()):
         await _belongings(world, user, instrument)
@@ -171,8 +171,8 @@ async def _instrument(world: World) -> str:
     return name
 
 
-async def _user(world: World, *roles: str) -> User:
-    """Makes a user with an account."""
+async def made(world: World, *roles: str) -> User:
+    """Makes a user with an account, who is logged in."""
     marks = [f"canary{uuid.uuid4().hex[:16]}" for _ in range(4)]
     name, account, shown, email = marks[0], marks[1], marks[2], f"{marks[3]}@example.org"
     body: dict[str, Any] = {"account_id": account, "environment": SIMULATION, "base_currency": "USD", "name": shown}
@@ -181,8 +181,8 @@ async def _user(world: World, *roles: str) -> User:
     body = {"username": name, "password": PASSWORD, "display_name": shown, "email": email, "account_ids": [account]}
     body["roles"] = [f"ROLE_{role.upper().replace(' ', '_')}" for role in roles]
     user = User(name, account, roles, secrets=[shown, email])
-    made = await world.good(world.admin, "POST", "users", json=body)
-    user.ids = {"user_id": [made["user"]["user_id"]], "username": [name]}
+    told = await world.good(world.admin, "POST", "users", json=body)
+    user.ids = {"user_id": [told["user"]["user_id"]], "username": [name]}
     return await world.login(user)
 
 
@@ -213,9 +213,9 @@ async def _belongings(world: World, user: User, instrument: str) -> None:
     if TRADING & {*user.roles}:
         placed = (await world.good(user, "POST", "orders", json=order))["order"]["order_id"]
         portfolio = {"account_id": user.account, "name": f"canary{uuid.uuid4().hex[:12]}"}
-        made = await world.good(user, "POST", "portfolios", json=portfolio)
+        opened = await world.good(user, "POST", "portfolios", json=portfolio)
         user.secrets.append(portfolio["name"])
-        user.ids |= {"order_id": [placed], "portfolio_id": [made["portfolio"]["portfolio_id"]]}
+        user.ids |= {"order_id": [placed], "portfolio_id": [opened["portfolio"]["portfolio_id"]]}
 
         async def status() -> str:
             return str((await world.good(user, "GET", f"orders/{placed}"))["order"]["order_status"])
