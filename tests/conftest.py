@@ -20,6 +20,6 @@ pytest_plugins = [
     "tests.fixtures.forking",
     "tests.fixtures.clusters",
     "tests.fixtures.servers",
-    "tests.fixtures.mesh",
     "tests.fixtures.workers",
+    "tests.fixtures.mesh",
 ]

@@ -83,6 +83,13 @@ async def test_a_traceback_is_in_its_log(tmp_path: Path, server: ForkServer) -> 
     assert "ZeroDivisionError" in process.output()
 
 
+async def test_what_is_to_be_done_at_its_end_is_done(tmp_path: Path, server: ForkServer) -> None:
+    """What is called at the end of an interpreter is called, and what it has printed is written."""
+    process = Process(command(tmp_path, server, "late"))
+    assert await process.wait() == 0
+    assert process.output().endswith("in the end")
+
+
 async def test_a_variable_that_only_a_fresh_interpreter_reads_makes_one(tmp_path: Path, server: ForkServer) -> None:
     """Such a program is started by itself: what the loader or the interpreter reads would come too late."""
     preloaded = Process(command(tmp_path, server, "pause", LD_BIND_NOW="1"))
