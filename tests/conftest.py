@@ -17,6 +17,7 @@ settings.load_profile("ordermesh")
 
 pytest_plugins = [
     "tests.fixtures.run_folder",
+    "tests.fixtures.http_clients",
     "tests.fixtures.forking",
     "tests.fixtures.clusters",
     "tests.fixtures.servers",
