@@ -17,10 +17,11 @@ settings.load_profile("ordermesh")
 
 pytest_plugins = [
     "tests.fixtures.run_folder",
+    "tests.fixtures.http_clients",
     "tests.fixtures.forking",
     "tests.fixtures.clusters",
     "tests.fixtures.engine",
     "tests.fixtures.servers",
-    "tests.fixtures.mesh",
     "tests.fixtures.workers",
+    "tests.fixtures.mesh",
 ]

@@ -7,6 +7,7 @@ with its own session, environment, files and end. Variables that are read before
 it: `serves` tells of those, and whoever asks starts the program by itself then.
 """
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -42,7 +43,13 @@ class ForkServer:
     """The side of who wants programs started."""
 
     def __init__(self, modules: Sequence[str], directory: Path, environment: Mapping[str, str]) -> None:
-        """Start the process in a folder, with some variables more; it imports `modules`, packages that can be run."""
+        """Start the process in a folder, with some variables more; it imports `modules`.
+
+        Args:
+            modules: Packages that can be run, and what they import only when they run.
+            directory: The folder.
+            environment: The variables.
+        """
         self._environment = {**os.environ, **environment}
         self._lock = threading.Lock()
         self._ready = False
@@ -157,10 +164,14 @@ class Forked:
 
 def main(asked: socket.socket, modules: Sequence[str]) -> NoReturn:
     """Import the modules, and serve until who asks has ended; a child goes on from here as its program."""
-    for module in modules:
-        importlib.import_module(f"{module}.__main__")
-        # Run by its name, a module is loaded once more; what it imports is there.
-        del sys.modules[f"{module}.__main__"]
+    child = _Child()
+    # What is registered first is called last: after all that the modules register.
+    atexit.register(child.end)
+    for name in modules:
+        if hasattr(importlib.import_module(name), "__path__"):
+            importlib.import_module(f"{name}.__main__")
+            # Run by its name, a module is loaded once more; what it imports is there.
+            del sys.modules[f"{name}.__main__"]
     # What is loaded stays: nobody has to look at it again, so that parent and children share its memory.
     gc.freeze()
     if (threads := len(list(Path("/proc/self/task").iterdir()))) != 1:
@@ -168,9 +179,37 @@ def main(asked: socket.socket, modules: Sequence[str]) -> NoReturn:
     job = _serve(asked)
     if job is None:
         sys.exit(0)
-    sys.argv[1:] = job[1:]
-    runpy.run_module(job[0], run_name="__main__", alter_sys=True)
+    child.run(job)
     sys.exit(0)
+
+
+class _Child:
+    """A process that was forked, as a program."""
+
+    def __init__(self) -> None:
+        self._code: int | None = None
+
+    def run(self, arguments: Sequence[str]) -> None:
+        """Run the program."""
+        sys.argv[1:] = arguments[1:]
+        try:
+            runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        except SystemExit as ended:
+            self._code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else None
+            raise
+        self._code = 0
+
+    def end(self) -> None:
+        """End the process when all else is done that an interpreter does at its end, but for freeing its memory.
+
+        It would do that object by object, and for each the kernel would first copy a page that this process shares with
+        the fork server: a tenth of a second of a processor, more than many commands take.
+        """
+        # Without a code it failed, or it is the fork server: it ends as any other.
+        if self._code is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self._code & 0xFF)
 
 
 def _serve(asked: socket.socket) -> list[str] | None:

@@ -1,5 +1,6 @@
-"""Says what it is told and where it is, and ends as it is told: `forked_program CODE | pause | fail`."""
+"""Says what it is told and where it is, and ends as it is told: `forked_program CODE | pause | fail | late`."""
 
+import atexit
 import json
 import os
 import signal
@@ -22,6 +23,9 @@ def main(mode: str) -> int:
         signal.pause()
     if mode == "fail":
         raise ZeroDivisionError
+    if mode == "late":
+        atexit.register(print, "in the end", end="")
+        return 0
     return int(mode)
 
 

@@ -83,6 +83,13 @@ async def test_a_traceback_is_in_its_log(tmp_path: Path, server: ForkServer) -> 
     assert "ZeroDivisionError" in process.output()
 
 
+async def test_what_is_to_be_done_at_its_end_is_done(tmp_path: Path, server: ForkServer) -> None:
+    """What is called at the end of an interpreter is called, and what it has printed is written."""
+    process = Process(command(tmp_path, server, "late"))
+    assert await process.wait() == 0
+    assert process.output().endswith("in the end")
+
+
 @pytest.mark.parametrize("variable", ["LD_BIND_NOW", "PYTHONUTF8", "LANG", "LC_ALL", "TZ"])
 async def test_a_variable_that_only_a_fresh_interpreter_reads_makes_one(
     tmp_path: Path, server: ForkServer, variable: str
