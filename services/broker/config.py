@@ -28,7 +28,7 @@ class BrokerSettings(StoreSettings):
     """File that holds the key; made, readable by its owner only, when it is not there."""
     taker_fee_rate: Decimal = Field(default=Decimal(0), ge=0, lt=1, max_digits=12)
     """Fee of the simulation for taking liquidity, as a part of the value traded (0.0005 is five basis points)."""
-    report_interval_seconds: float = Field(default=0.004, ge=0, le=1)
+    report_interval_seconds: float = Field(default=0.01, ge=0, le=1)
     """Least time between two messages of reports to OrderService; what comes meanwhile goes into one."""
     books_interval_seconds: float = Field(default=2.0, gt=0, le=3600)
     """How often the venue's books are saved."""

@@ -164,7 +164,7 @@ class BusSettings(ServiceSettings):
 
     redis_url: Annotated[SecretStr, AfterValidator(_of_scheme("redis", "rediss", "unix"))]
     """Such as `redis://host:6379/0`, or `unix:///path`."""
-    relay_interval_seconds: float = Field(default=0.01, ge=0, le=10)
+    relay_interval_seconds: float = Field(default=0.025, ge=0, le=10)
     """Least time between two publications of the log; what is committed meanwhile goes into one."""
 
 

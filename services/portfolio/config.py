@@ -20,7 +20,7 @@ class PortfolioSettings(StoreSettings, BusSettings):
     """Where its shards are, in their order, with commas between, if there are several: the log of each is booked."""
     marketdata_address: Address = "127.0.0.1:7005"
     """Where MarketDataService is: instruments and prices."""
-    booking_interval_seconds: float = Field(default=0.02, ge=0, le=10)
+    booking_interval_seconds: float = Field(default=0.05, ge=0, le=10)
     """Least time between two bookings; fills that come meanwhile are booked together."""
     publish_seconds: float = Field(default=1.0, gt=0, le=3600)
     """Least time between two values of one account on the topic `portfolio.updated`."""
