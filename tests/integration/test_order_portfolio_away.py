@@ -48,7 +48,9 @@ async def test_open_orders_are_canceled_by_what_order_service_has_stored(breakab
             listed = await someone.rest.get("/api/v1/orders", params={"account_id": someone.account_id})
             assert {each["order_id"] for each in listed.json()["orders"]} >= set(rest)
             request = CancelAllOrdersRequest(account_id=someone.account_id)
-            assert set((await someone.orders.CancelAllOrders(request, timeout=5)).order_ids) == set(rest)
+            told = set((await someone.orders.CancelAllOrders(request, timeout=5)).order_ids)
+            # Those two may be on their way to the venue yet.
+            assert set(rest) <= told <= {first, second, *rest}
         finally:
             breakable.resume("portfolio")
 
