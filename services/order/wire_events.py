@@ -8,8 +8,7 @@ from typing import Final
 from ordermesh.event.v1.event_pb2 import Event
 from ordermesh.event.v1.event_pb2 import Topic as TopicNumber
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
-from services.kernel.decimals import format_decimal
-from services.order.domain.values import ExecutionType, Topic
+from services.order.domain.values import Topic
 from services.order.pipeline.entries import Entry, LoggedEntry
 from services.order.wire import timestamp
 from services.order.wire_adjustments import told_trade
@@ -28,7 +27,6 @@ _SEQUENCE_TAG: Final = bytes([Event.SEQUENCE_FIELD_NUMBER << 3])
 _PREVIOUS_TAG: Final = bytes([Event.PREVIOUS_SEQUENCE_FIELD_NUMBER << 3])
 _REPORT_TAG: Final = bytes([Event.EXECUTION_REPORT_FIELD_NUMBER << 3 | 2])
 _TRADE_TAG: Final = bytes([Event.TRADE_FIELD_NUMBER << 3 | 2])
-_BILLION: Final = 1_000_000_000
 _SMALL: Final = 1 << 14
 _LAST: Final = tuple(bytes((n,)) if n < 1 << 7 else bytes((n & 0x7F | 0x80, n >> 7)) for n in range(_SMALL))
 """The end of a number as protobuf writes it, seven bits a byte: its last 14 bits."""
@@ -51,9 +49,7 @@ class EventEncoder:
         if topic in topics:
             yield topic, self._event(entry, topic, _REPORT_TAG, payload)
         if topic is Topic.EXECUTED and Topic.TRADE in topics:
-            trade = _trade_in_memory(entry) if isinstance(entry, Entry) else None
-            if trade is None:
-                trade = told_trade(ExecutionReport.FromString(payload)).SerializeToString()
+            trade = told_trade(ExecutionReport.FromString(payload)).SerializeToString()
             yield Topic.TRADE, self._event(entry, Topic.TRADE, _TRADE_TAG, trade)
 
     def _event(self, entry: Entry | LoggedEntry, topic: Topic, tag: bytes, payload: bytes) -> bytes:
@@ -70,37 +66,6 @@ class EventEncoder:
         head = event.SerializeToString()
         self._heads[topic] = (at_ns, head)
         return head
-
-
-def _trade_in_memory(entry: Entry) -> bytes | None:
-    """Returns the bytes of a fill's trade as `told_trade` makes it of the report, in half the time; None if it cannot.
-
-    It can where every text is there, in ASCII, and shorter than 128: then the tags of the fields, which stand before
-    each in the order of their numbers, and the lengths are characters of ASCII, too, and one string becomes the bytes.
-    """
-    event = entry.event
-    order, report = event.order, event.report
-    if event.type is not ExecutionType.TRADE or report is None:
-        return None
-    if (last_price := report.last_price) is None or (last_quantity := report.last_quantity) is None:
-        return None
-    terms, connection, venue_id = order.terms, order.connection_id, report.venue_execution_id
-    own, order_id, client, account = entry.execution_id, terms.order_id, terms.client_order_id, terms.account_id
-    if not (own and order_id and client and account and terms.instrument and connection and venue_id):
-        return None
-    name, price, quantity = terms.instrument, format_decimal(last_price), format_decimal(last_quantity)
-    fee = "0" if report.fee is None else format_decimal(report.fee)
-    fields = (
-        f"\x0a{chr(len(own))}{own}\x12{chr(len(order_id))}{order_id}\x1a{chr(len(client))}{client}"
-        f"\x22{chr(len(account))}{account}\x2a{chr(len(name))}{name}\x30{chr(terms.side)}"
-        f"\x3a{chr(len(price))}{price}\x42{chr(len(quantity))}{quantity}\x4a{chr(len(fee))}{fee}"
-        f"\x52{chr(len(connection))}{connection}\x5a{chr(len(venue_id))}{venue_id}"
-    )
-    if not fields.isascii():
-        return None
-    seconds, nanos = divmod(report.venue_at_ns, _BILLION)
-    time = (b"\x08" + varint(seconds) if seconds else b"") + (b"\x10" + varint(nanos) if nanos else b"")
-    return fields.encode() + b"\x60" + varint(entry.sequence) + b"\x6a" + _LAST[len(time)] + time
 
 
 def delimited(tag: bytes, payloads: Iterable[bytes]) -> Iterator[bytes]:
