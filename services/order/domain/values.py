@@ -119,6 +119,21 @@ CHANGING = (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
 ADJUSTMENTS = (ExecutionType.TRADE_CANCEL, ExecutionType.TRADE_CORRECT)
 """What a venue does to a trade after it was made."""
 
+SETTLING = frozenset(
+    {
+        ExecutionType.TRADE,
+        ExecutionType.CANCELED,
+        ExecutionType.REJECTED,
+        ExecutionType.EXPIRED,
+        ExecutionType.REPLACED,
+        ExecutionType.REPLACE_REJECTED,
+        ExecutionType.ORDER_STATUS,
+        ExecutionType.RESTATED,
+        *ADJUSTMENTS,
+    }
+)
+"""What changes what an order holds, or what an account has: RiskService hears of it."""
+
 _TOPIC_OF: dict[int, Topic] = {
     ExecutionType.TRADE: Topic.EXECUTED,
     ExecutionType.TRADE_CANCEL: Topic.EXECUTED,

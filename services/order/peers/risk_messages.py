@@ -16,7 +16,7 @@ from ordermesh.type.v1 import error_pb2, risk_breach_pb2
 from services.kernel.decimals import format_decimal
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
-from services.order.domain.values import ADJUSTMENTS, ExecutionType
+from services.order.domain.values import SETTLING, ExecutionType
 from services.order.pipeline.ports import ACCEPTED, Decision
 from services.order.pipeline.withdrawing import Withdrawal
 from services.order.wire import REASON_OF_NUMBER, breach_of, decimal_text
@@ -32,19 +32,6 @@ _RULE: Final = {
     error_pb2.ERROR_REASON_TRADING_REDUCING: risk_breach_pb2.RISK_RULE_TRADING_REDUCING,
     error_pb2.ERROR_REASON_REDUCE_ONLY: risk_breach_pb2.RISK_RULE_REDUCE_ONLY,
 }
-_SETTLING: Final = frozenset(
-    {
-        ExecutionType.TRADE,
-        ExecutionType.CANCELED,
-        ExecutionType.REJECTED,
-        ExecutionType.EXPIRED,
-        ExecutionType.REPLACED,
-        ExecutionType.REPLACE_REJECTED,
-        ExecutionType.ORDER_STATUS,
-        ExecutionType.RESTATED,
-        *ADJUSTMENTS,
-    }
-)
 
 
 def decision_of(decision: ReservationDecision) -> Decision:
@@ -57,7 +44,7 @@ def decision_of(decision: ReservationDecision) -> Decision:
 
 def settles(type_: ExecutionType, order: Order) -> bool:
     """Tells whether RiskService hears of an event: it changes what an order holds, or what an account has."""
-    return type_ in _SETTLING and not order.refused_at_entry
+    return type_ in SETTLING and not order.refused_at_entry
 
 
 def settlement(payloads: Sequence[bytes], sequence: int) -> bytes:

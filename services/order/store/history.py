@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from services.kernel.clock import to_ns
-from services.order.domain.values import ADJUSTMENTS, ExecutionType, Topic
+from services.order.domain.values import SETTLING, Topic
 from services.order.pipeline.entries import LoggedEntry, LoggedReport
 from services.storage.database import Database
 
@@ -25,17 +25,7 @@ _SETTLING: Final = """
     where shard = $1 and sequence > $2 and sequence <= $3 and type = any($4::smallint[])
     order by sequence limit $5
 """
-_SETTLING_TYPES: Final = [
-    ExecutionType.TRADE,
-    ExecutionType.CANCELED,
-    ExecutionType.REJECTED,
-    ExecutionType.EXPIRED,
-    ExecutionType.REPLACED,
-    ExecutionType.REPLACE_REJECTED,
-    ExecutionType.ORDER_STATUS,
-    ExecutionType.RESTATED,
-    *ADJUSTMENTS,
-]
+_SETTLING_TYPES: Final = sorted(SETTLING)
 _HEAD: Final = "select coalesce(max(sequence), 0) from events where shard = $1"
 _NO_LIMIT: Final = 2**63 - 1
 
