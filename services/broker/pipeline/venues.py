@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
+from typing import Final, TypeVar
 
 from services.broker.domain.account import VenueAccount
 from services.broker.domain.messages import Correction, OpenOrders, VenueOrder
@@ -11,7 +12,9 @@ from services.broker.pipeline.ports import VenueAdapter
 from services.kernel.errors import CodedError, ErrorKind, unavailable
 from services.mesh.audit import Change, Notes, asked
 
-_ABOUT_THE_TRADE = (ErrorKind.NOT_FOUND, ErrorKind.INVALID, ErrorKind.PRECONDITION)
+T = TypeVar("T")
+
+_ABOUT_THE_TRADE: Final = (ErrorKind.NOT_FOUND, ErrorKind.INVALID, ErrorKind.PRECONDITION)
 
 
 class Venues:
@@ -28,11 +31,7 @@ class Venues:
         Raises:
             CodedError: UNKNOWN_CONNECTION or VENUE_UNAVAILABLE.
         """
-        adapter = self._adapter(connection_id)
-        try:
-            return await adapter.account(connection_id)
-        except CodedError as error:
-            raise _venue_error(error) from error
+        return await _of_venue(self._adapter(connection_id).account(connection_id))
 
     async def open_orders(self, connection_id: str, shard: int) -> OpenOrders:
         """Returns the orders of one shard that are open at the venue of a connection.
@@ -40,11 +39,7 @@ class Venues:
         Raises:
             CodedError: UNKNOWN_CONNECTION or VENUE_UNAVAILABLE.
         """
-        adapter = self._adapter(connection_id)
-        try:
-            return await adapter.open_orders(connection_id, shard)
-        except CodedError as error:
-            raise _venue_error(error) from error
+        return await _of_venue(self._adapter(connection_id).open_orders(connection_id, shard))
 
     async def all_open_orders(self, connection_id: str) -> list[VenueOrder]:
         """Returns the orders of all shards that are open at the venue of a connection.
@@ -69,7 +64,9 @@ class Venues:
         new = {"connection_id": connection_id, "busted": correction is None, "correction": correction}
         change = Change("trade", venue_execution_id, environment=connection.environment, new=new)
         async with asked(self._notes, change) as answer:
-            changed = await _of_venue(adapter.adjust_trade(connection_id, venue_execution_id, correction))
+            changed = await _of_venue(
+                adapter.adjust_trade(connection_id, venue_execution_id, correction), as_told=_ABOUT_THE_TRADE
+            )
             answer.new = {**new, "changed": changed}
         return changed
 
@@ -85,14 +82,12 @@ class Venues:
         return self._directory.adapter_of(self._directory.get(connection_id))
 
 
-async def _of_venue(adjusting: Awaitable[bool]) -> bool:
+async def _of_venue(answer: Awaitable[T], as_told: Collection[ErrorKind] = ()) -> T:
+    """Returns what a venue answers; an error says that it cannot be asked, but for kinds that are told as they are."""
     try:
-        return await adjusting
+        return await answer
     except CodedError as error:
-        if error.kind in _ABOUT_THE_TRADE:
+        if error.kind in as_told:
             raise
-        raise _venue_error(error) from error
-
-
-def _venue_error(error: CodedError) -> CodedError:
-    return unavailable("VENUE_UNAVAILABLE", f"the venue cannot be asked now: {error.message}", retry_after_seconds=1.0)
+        text = f"the venue cannot be asked now: {error.message}"
+        raise unavailable("VENUE_UNAVAILABLE", text, retry_after_seconds=1.0) from error
