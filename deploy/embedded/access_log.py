@@ -1,7 +1,6 @@
 """The gateway's access log, kept from filling the disk: the file before it is kept, older ones are not."""
 
 import asyncio
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import httpx
 
 from deploy.embedded.probes import http_client
 from deploy.embedded.process import ROTATE_LOG_AT_BYTES
+from deploy.embedded.saying import say
 
 INTERVAL_SECONDS = 5.0
 
@@ -28,7 +28,7 @@ class AccessLog:
             try:
                 await self.rotate()
             except OSError as error:
-                sys.stderr.write(f"ordermesh: the gateway's access log cannot be kept small now: {error}\n")
+                say(f"the gateway's access log cannot be kept small now: {error}")
             await asyncio.sleep(interval_seconds)
 
     async def rotate(self) -> None:

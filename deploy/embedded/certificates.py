@@ -2,16 +2,17 @@
 
 import asyncio
 import datetime as dt
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import grpc
 
 from deploy.embedded.authority import Authority
 from deploy.embedded.errors import DeployError
 from deploy.embedded.plan import SERVICES
+from deploy.embedded.saying import say
 
 NAMES = ("engine", "gateway", *(service.module.rpartition(".")[2] for service in SERVICES))
 SUPERVISOR = "supervisor"
@@ -39,7 +40,7 @@ class Certificates:
         if not self.authority.has_issued(self.authority.client(OPERATOR)):
             self.authority.issue_client(OPERATOR, OPERATORS_LIFE)
 
-    async def keep_fresh(self, kept: Callable[[], None] = lambda: None) -> None:
+    async def keep_fresh(self, kept: Callable[[], None] = lambda: None) -> NoReturn:
         """Do so for ever, and then `kept` each time; whoever holds a certificate reads it again by itself."""
         while True:
             try:
@@ -47,7 +48,7 @@ class Certificates:
                 await asyncio.to_thread(kept)
             except (OSError, DeployError) as error:
                 # There is half of a life left to try again in.
-                sys.stderr.write(f"ordermesh: certificates cannot be issued now: {error}\n")
+                say(f"certificates cannot be issued now: {error}")
             # Short waits by a clock that stands still while the machine sleeps: soon after, they are fresh again.
             await asyncio.sleep(min(MOST_SECONDS_BETWEEN, self.authority.life.total_seconds() / 8))
 

@@ -2,13 +2,12 @@
 
 import asyncio
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from deploy.embedded.certificates import Certificates
 from deploy.embedded.component import Component, start
@@ -16,6 +15,7 @@ from deploy.embedded.errors import DeployError
 from deploy.embedded.guard import Guard
 from deploy.embedded.limits import raise_file_limit
 from deploy.embedded.process import Process
+from deploy.embedded.saying import say
 
 ORPHAN_SECONDS = 20.0
 
@@ -123,7 +123,13 @@ class Runner:
     def _turn(self, state: State, detail: str = "") -> None:
         self.state = state
         self.detail = detail or self.detail
-        self._told(self, detail)
+        try:
+            self._told(self, detail)
+        except OSError:
+            # A full disk, or a terminal that is gone. A mesh does not begin so; but no part stays dead, or goes on,
+            # because nobody can be told of it.
+            if state is State.STARTING and self._watch is None:
+                raise
 
 
 def _reason(error: Exception) -> str:
@@ -182,9 +188,10 @@ class Supervisor:
         # First, since it may fail: nothing has been started yet that would have to be stopped.
         if self._certificates is not None:
             self._certificates.keep()
-            self._renewing = asyncio.create_task(self._keep_fresh(self._certificates), name="certificates")
         raise_file_limit()
         self._guard = Guard(self._orphan_seconds)
+        if self._certificates is not None:
+            self._renewing = asyncio.create_task(self._keep_fresh(self._certificates), name="certificates")
         try:
             async with asyncio.TaskGroup() as group:
                 for runner in self.runners.values():
@@ -208,14 +215,14 @@ class Supervisor:
             self._guard.dismiss()
             self._guard = None
 
-    async def _keep_fresh(self, certificates: Certificates) -> None:
+    async def _keep_fresh(self, certificates: Certificates) -> NoReturn:
         wait = 0.0
         while True:
             since = time.monotonic()
             try:
                 await certificates.keep_fresh()
             except Exception as error:  # noqa: BLE001 - within a day the parts would end to know each other, unseen
-                sys.stderr.write(f"ordermesh: certificates are not kept fresh now: {_reason(error)}\n")
+                say(f"certificates are not kept fresh now: {_reason(error)}")
             wait = self._backoff.after(wait, time.monotonic() - since)
             await asyncio.sleep(wait)
 

@@ -1,12 +1,14 @@
 """The supervisor: order of start and stop, restarts, failures, and no process left behind."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
@@ -104,6 +106,23 @@ async def test_a_restart_that_fails_is_tried_again(tmp_path: Path) -> None:
     ]
 
 
+async def test_no_part_stays_dead_because_nobody_can_be_told(tmp_path: Path) -> None:
+    """Once it runs; a mesh that cannot say that it starts does not."""
+    deaf = asyncio.Event()
+
+    def listen(_runner: Runner, _detail: str) -> None:
+        if deaf.is_set():
+            raise OSError(errno.ENOSPC, "disk full")
+
+    async with Supervisor([program_component(tmp_path, "store")], told=listen, backoff=Backoff(first=0.0)) as running:
+        deaf.set()
+        await running.kill("store")
+        await running.until_serving("store", seconds=20)
+    assert running.runners["store"].state is State.STOPPED
+    with pytest.raises(OSError, match="disk full"):
+        await Supervisor([program_component(tmp_path, "store")], told=listen).start()
+
+
 async def test_a_component_that_cannot_start_stops_the_others_and_shows_its_log(tmp_path: Path) -> None:
     """The error of the start ends with what the broken process wrote, and nothing keeps running."""
     components = [
@@ -123,11 +142,12 @@ async def test_certificates_are_kept_fresh_whatever_happens(tmp_path: Path, caps
     kept = asyncio.Event()
 
     class Failing(Certificates):
-        async def keep_fresh(self, _kept: Callable[[], None] = lambda: None) -> None:
+        async def keep_fresh(self, _kept: Callable[[], None] = lambda: None) -> NoReturn:
             if (error := next(errors, None)) is not None:
                 raise error
             kept.set()
-            await asyncio.Event().wait()
+            while True:
+                await asyncio.Event().wait()
 
     certificates = Failing(Certificates.at(tmp_path / "tls").authority)
     async with Supervisor([], backoff=Backoff(first=0.0), certificates=certificates), asyncio.timeout(20):
