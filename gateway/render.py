@@ -32,8 +32,14 @@ _RUNTIME = {
 }
 
 
+_SECRETS = ".secrets.json"
+"""How the file ends, beside the configuration, that says where the certificate for services is."""
+
+
 def render(settings: Settings, tables: Tables | None = None, output: Path | None = None) -> str:
     """The configuration as JSON (which Envoy reads as YAML), the same text for the same settings, contracts and file.
+
+    But for the name, by chance, of the socket for keys where no path fits one.
 
     Args:
         settings: What it is made of.
@@ -50,7 +56,7 @@ def _bootstrap(settings: Settings, tables: Tables, output: Path | None) -> dict[
     manager = connection_manager(settings, tables, virtual_host(settings, tables, _pages()))
     static = {
         "listeners": listeners(settings, manager),
-        "clusters": clusters(settings, _beside(output, ".secrets.json")),
+        "clusters": clusters(settings, _beside(output, _SECRETS)),
     }
     if settings.enforce_access:
         socket = keys_socket(_beside(output, ".keys.sock"))
@@ -83,13 +89,6 @@ def _beside(output: Path | None, ending: str) -> Path | None:
     return None if output is None else output.resolve().with_suffix(ending)
 
 
-def _write_secrets(settings: Settings, output: Path | None) -> None:
-    """Writes the file with the certificate's place, if there is a certificate, beside the configuration."""
-    secrets = _beside(output, ".secrets.json")
-    if settings.upstream_certificate is not None and secrets is not None:
-        secrets.write_text(secrets_document(settings.upstream_certificate), encoding="utf-8")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns the exit code: 0 written, 2 a setting is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,11 +101,13 @@ def main(arguments: list[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    _write_secrets(settings, output)
     if output is None:
         print(text, end="")
-    else:
-        output.write_text(text, encoding="utf-8")
+        return 0
+    if settings.upstream_certificate is not None:
+        secrets = output.resolve().with_suffix(_SECRETS)
+        secrets.write_text(secrets_document(settings.upstream_certificate), encoding="utf-8")
+    output.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
-LONGEST_SOCKET_BYTES = 107
+_LONGEST_SOCKET_BYTES = 107
 """Of the path of a socket, by Linux."""
 _SOCKET = "unix:"
 _HIGHEST_PORT = 65535
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def fits_socket(path: Path) -> bool:
+    """Whether a socket can have a path."""
+    return len(os.fsencode(path)) <= _LONGEST_SOCKET_BYTES
 
 
 class SettingsError(Exception):

@@ -6,13 +6,12 @@ and who calls becomes known to the limits and to the access log.
 
 from __future__ import annotations
 
-import os
 import uuid
 from pathlib import Path
 from typing import Any
 
 from gateway.clusters import owners_socket
-from gateway.settings import LONGEST_SOCKET_BYTES, Settings
+from gateway.settings import Settings, fits_socket
 
 TOKENS = "envoy.filters.http.jwt_authn"
 """Name of the filter, and of the metadata in which it says what it found."""
@@ -69,7 +68,7 @@ def keys_socket(path: Path | None) -> dict[str, Any]:
 
     Elsewhere it is one without a file, whose name nobody knows before it is taken: with another's there Envoy ends.
     """
-    if path is not None and len(os.fsencode(path)) <= LONGEST_SOCKET_BYTES:
+    if path is not None and fits_socket(path):
         return owners_socket(path)
     return {"pipe": {"path": f"@ordermesh-{KEYS}-{uuid.uuid4().hex}"}}
 

@@ -20,7 +20,7 @@ from deploy.embedded.postgres import Postgres
 from deploy.embedded.probes import grpc_serves
 from deploy.embedded.process import Command
 from deploy.embedded.redis import Redis
-from gateway.settings import LONGEST_SOCKET_BYTES
+from gateway.settings import fits_socket
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOME = REPOSITORY / "var"
@@ -106,11 +106,7 @@ class LocalMesh:
     def gateway_admin(self) -> str:
         """Where Envoy is administered: a socket in the run folder, or a port where the path is too long for one."""
         socket = self.run / "gateway-admin.sock"
-        return (
-            f"unix:{socket}"
-            if len(os.fsencode(socket)) <= LONGEST_SOCKET_BYTES
-            else self.ports.address("gateway_admin")
-        )
+        return f"unix:{socket}" if fits_socket(socket) else self.ports.address("gateway_admin")
 
     def addresses(self) -> dict[str, str]:
         """Return the variables that say where every part is; no secrets.
