@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import grpc
 
-from services.kernel.errors import INVALID_FIELD, CodedError, invalid, unavailable
+from services.kernel.errors import CodedError, unavailable
 from services.mesh.certificate import certificate_from
 from services.mesh.client import Channels
 from services.mesh.config import PREFIX, ConfigurationError
@@ -31,6 +31,10 @@ MESH_FILE = Path(__file__).resolve().parents[2] / "var" / "run" / "mesh.json"
 """Written by the mesh of this checkout while it runs."""
 
 ENVIRONMENT_NAMES = ("gateway", "order", "portfolio", "marketdata", "risk", "broker", "identity", "system", "engine")
+
+
+class AddressError(Exception):
+    """What was said of where the mesh is cannot be; the message says why."""
 
 
 class Where(NamedTuple):
@@ -118,15 +122,15 @@ def find_mesh(
     """Returns where the mesh is: what `--address` says, else the environment, else the mesh of this checkout.
 
     Raises:
-        CodedError: SERVICE_UNAVAILABLE, when nothing says where it is, or the mesh of this checkout does not run;
-            INVALID_FIELD, when an authority is named for what is not encrypted, or the environment's address is none.
+        CodedError: SERVICE_UNAVAILABLE, when nothing says where it is, or the mesh of this checkout does not run.
+        AddressError: An authority is named for what is not encrypted, or the environment's address is none.
     """
     named, certificates = _named(environment), _certificates(environment)
-    gateway = _gateway(named.pop(GATEWAY, ""))
-    told = where.address or gateway
+    gateway = named.pop(GATEWAY, "")
+    told = where.address or _gateway(gateway)
     address = told.removeprefix(HTTPS)
     if where.ca is not None and told == address:
-        raise invalid(INVALID_FIELD, "--ca is of no use without https:// before the address: nothing is encrypted")
+        raise AddressError("--ca is of no use without https:// before the address: nothing is encrypted")
     if not (told or named):
         return _of_checkout(mesh_file)
     if told == address:
@@ -155,7 +159,7 @@ def _gateway(told: str) -> str:
     try:
         return host_port(told) if told else ""
     except ValueError as error:
-        raise invalid(INVALID_FIELD, f"{PREFIX}{GATEWAY.upper()}{SUFFIX}: {error}") from None
+        raise AddressError(f"{PREFIX}{GATEWAY.upper()}{SUFFIX}: {error}") from None
 
 
 def _of_this_machine(mesh_file: Path, address: str) -> Path | None:

@@ -25,7 +25,7 @@ from ordermesh.risk.v1 import risk_service_pb2
 from ordermesh.risk.v1.risk_service_pb2_grpc import RiskServiceStub
 from ordermesh.system.v1 import component_pb2, system_service_pb2
 from ordermesh.system.v1.system_service_pb2_grpc import SystemServiceStub
-from services.cli.address import Addresses, Where, find_mesh
+from services.cli.address import AddressError, Addresses, Where, find_mesh
 from services.cli.authorized import AuthorizedChannel
 from services.cli.failure import ExitCode, exit_code, one_line
 from services.cli.login import Login
@@ -157,6 +157,9 @@ def asked(where: Where, work: Callable[[Mesh], Awaitable[Result]], *, logged_in:
     except CodedError as error:
         complain(one_line(error))
         raise typer.Exit(exit_code(error)) from None
+    except AddressError as error:
+        complain(str(error))
+        raise typer.Exit(ExitCode.USAGE) from None
     except TokenFileError as error:
         complain(str(error))
         raise typer.Exit(ExitCode.REFUSED) from None

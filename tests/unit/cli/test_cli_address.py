@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from ordermesh.event.v1.event_log_service_pb2 import ReadEventsRequest
 from ordermesh.event.v1.event_log_service_pb2_grpc import EventLogServiceStub, add_EventLogServiceServicer_to_server
-from services.cli.address import NOWHERE, Addresses, Where, find_mesh, host_port
+from services.cli.address import NOWHERE, AddressError, Addresses, Where, find_mesh, host_port
 from services.cli.app import app
 from services.cli.failure import ExitCode
 from services.kernel.errors import CodedError
@@ -90,7 +90,7 @@ def test_the_authority_of_the_local_mesh_is_found_by_itself(tmp_path: Path, host
 def test_an_authority_is_not_named_for_plain_text(tmp_path: Path, told: str) -> None:
     """Who names one believes that the tokens are encrypted: nothing is sent, wherever the address is said."""
     for where, variables in ((Where(told, Path("/ca.pem")), {}), (Where("", Path("/ca.pem")), {GATEWAY: told})):
-        with pytest.raises(CodedError, match="nothing is encrypted"):
+        with pytest.raises(AddressError, match="nothing is encrypted"):
             find_mesh(where, variables, mesh_file(tmp_path))
     assert find_mesh(Where("", Path("/ca.pem")), {GATEWAY: "https://mesh.example"}).encrypted
 
@@ -105,8 +105,21 @@ def test_the_environment_says_an_address_as_the_option_does(tmp_path: Path) -> N
         by_option = find_mesh(Where(host_port(told)), {}, mesh_file(tmp_path))
         assert find_mesh(NOWHERE, {GATEWAY: told}, mesh_file(tmp_path)) == by_option
         assert by_option.name == name
-    with pytest.raises(CodedError, match=r"ORDERMESH_GATEWAY_ADDRESS: 'ftp://here:80' is not HOST:PORT"):
-        find_mesh(NOWHERE, {GATEWAY: "ftp://here:80"})
+    wrong = {GATEWAY: "ftp://here:80"}
+    with pytest.raises(AddressError, match=r"ORDERMESH_GATEWAY_ADDRESS: 'ftp://here:80' is not HOST:PORT"):
+        find_mesh(NOWHERE, wrong)
+    assert find_mesh(Where("there:1"), wrong).gateway == "there:1"
+
+
+def test_what_cannot_be_said_of_a_mesh_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 2, whether an option says it or the environment."""
+    authority = tmp_path / "ca.pem"
+    authority.touch()
+    outcome = CliRunner().invoke(app, ["status", "--address", "there:1", "--ca", str(authority)])
+    assert (outcome.exit_code, "nothing is encrypted" in outcome.stderr) == (ExitCode.USAGE, True)
+    monkeypatch.setenv(GATEWAY, "ftp://here:80")
+    outcome = CliRunner().invoke(app, ["status"])
+    assert (outcome.exit_code, "is not HOST:PORT" in outcome.stderr) == (ExitCode.USAGE, True)
 
 
 def test_an_authority_that_is_not_there_is_told(tmp_path: Path) -> None:
