@@ -86,8 +86,7 @@ async def test_a_twap_fills_through_children_that_the_stream_shows(mesh: Mesh) -
         assert filled.average_price == "20"
         children = await children_of(someone, parent)
         assert total(children) == 40
-        # One for each second that was left when it came: on a busy machine few.
-        assert len(children) > 1
+        assert len(children) >= 4
         assert {(child.parent_order_id, child.strategy_id) for child in children} == {(parent.order_id, "slow")}
         types = [report.execution_type for report in someone.reports.of(parent.order_id)]
         assert (types[0], set(types[1:])) == (EXECUTION_TYPE_NEW, {EXECUTION_TYPE_ORDER_STATUS})

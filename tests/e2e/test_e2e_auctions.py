@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from ordermesh.order.v1.execution_report_pb2 import (
     EXECUTION_TYPE_PENDING_CANCEL,
     EXECUTION_TYPE_REPLACE_REJECTED,
     EXECUTION_TYPE_REPLACED,
+    ExecutionReport,
 )
 from ordermesh.order.v1.order_pb2 import (
     ORDER_STATUS_CANCELED,
@@ -182,19 +182,17 @@ async def test_an_expiry_is_moved(mesh: Mesh) -> None:
         assert (moved.code, moved.err) == (0, "")
         assert "until 2100-01-0" in moved.out
 
-        async def brought_forward(at: datetime) -> Order | None:
+        async def brought_forward(at: datetime) -> ExecutionReport | None:
             end = Timestamp()
             end.FromDatetime(at)
             name = f"r-{end.seconds}"
             asked = order_entry_pb2.ReplaceOrderRequest(order_id=first.order_id, replace_id=name, expire_at=end)
-            order = (await maker.orders.ReplaceOrder(asked)).order
+            await maker.orders.ReplaceOrder(asked)
             ends = {EXECUTION_TYPE_REPLACED, EXECUTION_TYPE_REPLACE_REJECTED}
-
-            async def became() -> Collection[int]:
-                mine = [each for each in maker.reports.of(first.order_id) if each.replace.replace_id == name]
-                return ends & {each.execution_type for each in mine}
-
-            return order if EXECUTION_TYPE_REPLACED in await eventually(became, bool) else None
+            told = await maker.reports.such(
+                first.order_id, lambda each: each.replace.replace_id == name and each.execution_type in ends
+            )
+            return told if told.execution_type == EXECUTION_TYPE_REPLACED else None
 
         await soon(brought_forward)
         expired = await maker.reports.until(first.order_id, ORDER_STATUS_EXPIRED)
