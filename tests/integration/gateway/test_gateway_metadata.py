@@ -34,8 +34,10 @@ def test_what_nobody_outside_has_a_part_in_is_taken_out(http: httpx.Client, name
 
 
 @pytest.mark.parametrize("name", ["x-bin", "grpc-status", "grpc-timeout", "x!"])
-def test_what_follows_a_request_is_taken_out(gateway: Gateway, upstream: Upstream, name: str) -> None:
-    """Trailers, which clients of gRPC never send: one that gRPC cannot read is no fault of the service."""
+def test_what_follows_a_request_is_taken_out(
+    gateway: Gateway, http: httpx.Client, upstream: Upstream, name: str
+) -> None:
+    """Trailers, which clients of gRPC never send: one that gRPC cannot read does no harm, nor to calls that follow."""
     request = order_query_pb2.ListOrdersRequest(account_id=uuid.uuid4().hex)
     message = request.SerializeToString()
     head = block(
@@ -48,6 +50,7 @@ def test_what_follows_a_request_is_taken_out(gateway: Gateway, upstream: Upstrea
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(HTTP2 + sent)
         until(lambda: request in upstream.seen.requests, "the request being served")
+        assert [http.get(ORDERS).status_code for _ in range(5)] == [200] * 5
 
 
 @pytest.mark.parametrize("value", ["x", "-5S", "5", "123456789S", "5S,5S", "1.5S", "\u00b2S".encode()])
