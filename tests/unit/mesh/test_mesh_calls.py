@@ -14,6 +14,7 @@ from ordermesh.broker.v1 import routing_service_pb2, routing_service_pb2_grpc
 from ordermesh.event.v1 import event_log_service_pb2 as pb
 from ordermesh.event.v1 import event_log_service_pb2_grpc as rpc
 from services.kernel.errors import CodedError, ErrorKind, unavailable
+from services.mesh.client import SHAVE_SHARE
 from services.mesh.context import AUTHORIZATION, TRACEPARENT, current_call, served_call
 from services.mesh.interceptors.base import Method
 from services.mesh.interceptors.calls import CallInterceptor
@@ -57,7 +58,8 @@ async def test_the_deadline_is_handed_on_shaved(log: Log, stub: Any) -> None:
     (outer, first), (inner, second) = seen
     assert outer is not None
     assert inner is not None
-    assert 2 < inner < outer < 4.1
+    assert outer < 4.1
+    assert 3 < inner < outer * (1 - SHAVE_SHARE / 2)
     assert first == second == trace
 
 
