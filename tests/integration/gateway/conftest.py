@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -92,6 +93,17 @@ class Gateway:
         return {name: f"{at['address']}:{at['port_value']}" for name, at in sockets.items() if at}
 
 
+@contextmanager
+def running_gateway(directory: Path, settings: Settings) -> Iterator[Gateway]:
+    """A gateway for the time of a block, once it knows that the order service is healthy."""
+    gateway = Gateway(directory, settings)
+    try:
+        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
+        yield gateway
+    finally:
+        gateway.stop()
+
+
 def settings_for(port: int, **changes: object) -> Settings:
     """Settings in which every service is at one port."""
     upstreams = {area: Address("127.0.0.1", port) for area in sorted(load_tables().areas)}
@@ -111,10 +123,8 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="session")
 def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """The gateway, for tests that leave it as it is."""
-    running = Gateway(tmp_path_factory.mktemp("gateway"), settings_for(upstream.port))
-    until(lambda: running.is_healthy("order"), "the order service being healthy")
-    yield running
-    running.stop()
+    with running_gateway(tmp_path_factory.mktemp("gateway"), settings_for(upstream.port)) as running:
+        yield running
 
 
 @pytest.fixture
@@ -144,9 +154,8 @@ def guarded(upstream: Upstream, signer: Signer, tmp_path_factory: pytest.TempPat
     """A gateway that wants tokens, for tests that leave it as it is."""
     directory = tmp_path_factory.mktemp("guarded")
     log = str(directory / "access.log")
-    running = Gateway(directory, settings_for(upstream.port, enforce_access=True, access_log=log))
-    until(lambda: running.is_healthy("order"), "the order service being healthy")
-    header = {"authorization": f"Bearer {signer.token()}"}
-    until(lambda: httpx.get(f"{running.url}/api/v1/orders", headers=header).status_code == 200, "keys being known")
-    yield running
-    running.stop()
+    settings = settings_for(upstream.port, enforce_access=True, access_log=log)
+    with running_gateway(directory, settings) as running:
+        header = {"authorization": f"Bearer {signer.token()}"}
+        until(lambda: httpx.get(f"{running.url}/api/v1/orders", headers=header).status_code == 200, "keys being known")
+        yield running

@@ -18,7 +18,7 @@ import pytest
 from gateway.settings import Address
 from tests.fakes.gateway_upstream import ENDLESS_ACCOUNT, SILENT_ACCOUNT, Upstream
 from tests.integration.gateway.answers import ORDER, detail, reason
-from tests.integration.gateway.conftest import Gateway, settings_for, until
+from tests.integration.gateway.conftest import Gateway, running_gateway, settings_for, until
 from tests.integration.gateway.written import HTTP2, frame
 
 PATIENCE = 20
@@ -35,10 +35,8 @@ def strict(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iter
     settings = settings_for(
         upstream.port, unary_timeout_seconds=4.0, receive_timeout_seconds=1.0, max_connections=CONNECTIONS
     )
-    running = Gateway(tmp_path_factory.mktemp("strict"), settings)
-    until(lambda: running.is_healthy("order"), "the order service being healthy")
-    yield running
-    running.stop()
+    with running_gateway(tmp_path_factory.mktemp("strict"), settings) as running:
+        yield running
 
 
 def connected(gateway: Gateway) -> socket.socket:
@@ -106,22 +104,18 @@ def test_callers_that_say_nothing_keep_nobody_out(strict: Gateway) -> None:
 def test_a_stream_outlives_those_limits(tmp_path: Path, upstream: Upstream) -> None:
     """What is silent on purpose is no slow request: an event stream goes on."""
     limits = {"unary_timeout_seconds": 1.0, "receive_timeout_seconds": 1.0}
-    gateway = Gateway(tmp_path, settings_for(upstream.port, **limits))
-    try:
-        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
-        with connected(gateway) as connection:
-            connection.sendall(b"GET /api/v1/stream/orders?account_id=%s HTTP/1.1\r\nhost: x\r\n\r\n" % ENDLESS)
-            read = b""
-            while b"snapshot_end" not in read:
-                part = connection.recv(65536)
-                assert part, read
-                read += part
-            # What is left of the last event may come, and then nothing, not even an end.
-            connection.settimeout(sum(limits.values()) + 1)
-            with pytest.raises(TimeoutError):
-                to_the_end(connection)
-    finally:
-        gateway.stop()
+    settings = settings_for(upstream.port, **limits)
+    with running_gateway(tmp_path, settings) as gateway, connected(gateway) as connection:
+        connection.sendall(b"GET /api/v1/stream/orders?account_id=%s HTTP/1.1\r\nhost: x\r\n\r\n" % ENDLESS)
+        read = b""
+        while b"snapshot_end" not in read:
+            part = connection.recv(65536)
+            assert part, read
+            read += part
+        # What is left of the last event may come, and then nothing, not even an end.
+        connection.settimeout(sum(limits.values()) + 1)
+        with pytest.raises(TimeoutError):
+            to_the_end(connection)
 
 
 @pytest.mark.parametrize(
@@ -161,15 +155,13 @@ def test_a_large_body_is_refused_before_it_has_come(gateway: Gateway, head: byte
 
 def test_a_caller_that_never_reads_is_let_go(tmp_path: Path, upstream: Upstream) -> None:
     """What waits for it is not kept for ever."""
-    gateway = Gateway(tmp_path, settings_for(upstream.port, receive_timeout_seconds=1.0))
     # Small, with a large answer: more than the kernel keeps for a connection.
     body = json.dumps({"orders": [{"client_order_id": "c"}] * 10_000}).encode()
     head = (
         b"POST /api/v1/orders:batch HTTP/1.1\r\nhost: x\r\n"
         b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
     )
-    try:
-        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
+    with running_gateway(tmp_path, settings_for(upstream.port, receive_timeout_seconds=1.0)) as gateway:
         with socket.socket() as deaf:
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             host, _, port = gateway.address.rpartition(":")
@@ -178,8 +170,6 @@ def test_a_caller_that_never_reads_is_let_go(tmp_path: Path, upstream: Upstream)
             until(lambda: counted(gateway, "downstream_rq_active") == 1, "the request being there")
             until(lambda: counted(gateway, "downstream_cx_active") == 0, "the caller being let go")
         assert serves(gateway)
-    finally:
-        gateway.stop()
 
 
 def test_more_connections_than_there_may_be_are_refused(strict: Gateway) -> None:

@@ -19,7 +19,7 @@ from gateway.settings import Tls
 from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc
 from tests.fakes.gateway_upstream import Upstream
 from tests.integration.gateway.answers import ORDER
-from tests.integration.gateway.conftest import ANYWHERE, Gateway, settings_for, until
+from tests.integration.gateway.conftest import ANYWHERE, Gateway, running_gateway, settings_for
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,8 @@ def listening(directory: Path, port: int, **settings: float) -> Iterator[Encrypt
     certificate = GatewayCertificate(directory / "gateway")
     certificate.make(dt.datetime.now(dt.UTC))
     tls = Tls(ANYWHERE, certificate.certificate, certificate.certificate)
-    running = Gateway(directory, settings_for(port, tls=tls, **settings))
-    try:
-        until(lambda: running.is_healthy("order"), "the order service being healthy")
+    with running_gateway(directory, settings_for(port, tls=tls, **settings)) as running:
         yield Encrypted(running, certificate.authority)
-    finally:
-        running.stop()
 
 
 @pytest.fixture(scope="module")
