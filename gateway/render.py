@@ -32,7 +32,7 @@ _RUNTIME = {
 }
 
 
-_SECRETS = ".secrets.json"
+_SECOND_FILE = ".secrets.json"
 """How the file ends, beside the configuration, that says where the certificate for services is."""
 
 
@@ -56,7 +56,7 @@ def _bootstrap(settings: Settings, tables: Tables, output: Path | None) -> dict[
     manager = connection_manager(settings, tables, virtual_host(settings, tables, _pages()))
     static = {
         "listeners": listeners(settings, manager),
-        "clusters": clusters(settings, _beside(output, _SECRETS)),
+        "clusters": clusters(settings, _beside(output, _SECOND_FILE)),
     }
     if settings.enforce_access:
         socket = keys_socket(_beside(output, ".keys.sock"))
@@ -105,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(text, end="")
         return 0
     if settings.upstream_certificate is not None:
-        secrets = output.resolve().with_suffix(_SECRETS)
+        secrets = output.resolve().with_suffix(_SECOND_FILE)
         secrets.write_text(secrets_document(settings.upstream_certificate), encoding="utf-8")
     output.write_text(text, encoding="utf-8")
     return 0
