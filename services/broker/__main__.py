@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ordermesh.broker.v1 import broker_service_pb2_grpc, routing_service_pb2_grpc
 from services.broker.config import BrokerSettings
 from services.broker.metrics import BrokerMetrics
-from services.broker.peers import accounts, instruments, simulation
-from services.broker.peers.accounts import PortfolioAccounts
+from services.broker.peers import instruments, simulation
 from services.broker.peers.engine_codec import EngineCodec
 from services.broker.peers.instruments import Instruments
 from services.broker.peers.simulation import SimulationAdapter
@@ -20,13 +21,18 @@ from services.broker.servicer.access import connection_interceptor, shown
 from services.broker.servicer.connections import BrokerServicer
 from services.broker.servicer.routing import RoutingServicer
 from services.broker.store import SCHEMA, BrokerStore
+from services.mesh.access.environments import PORTFOLIO, KeptEnvironments, PortfolioEnvironments
 from services.mesh.audit_service import serve_audit_log
 from services.mesh.config import variable_of
 from services.mesh.service import Service, run
 from services.mesh.vault import Vault, read_key
 from services.storage.audit_log import AuditLog, AuditNotes, AuditTrail
 from services.storage.database import Database, PoolOptions
+from services.storage.environments import PostgresEnvironments
 from services.storage.migrations import migrate
+
+_ACCOUNT_SECONDS: Final = 3.0
+"""What an order of an account that was never met waits for PortfolioService; all orders of its shard wait with it."""
 
 
 async def main(service: Service[BrokerSettings]) -> None:
@@ -47,8 +53,9 @@ async def main(service: Service[BrokerSettings]) -> None:
     engine = service.channels.to(settings.engine_address, simulation.SERVICE)
     adapter = SimulationAdapter(engine, terms, codec, books)
 
-    portfolio = service.channels.to(settings.portfolio_address, accounts.SERVICE)
-    directory = ConnectionDirectory({simulation.KIND: adapter}, AccountEnvironments(PortfolioAccounts(portfolio)))
+    portfolio = PortfolioEnvironments(service.channels.to(settings.portfolio_address, PORTFOLIO), _ACCOUNT_SECONDS)
+    accounts = KeptEnvironments(PostgresEnvironments(database), portfolio)
+    directory = ConnectionDirectory({simulation.KIND: adapter}, AccountEnvironments(accounts))
     venues = Venues(directory, AuditNotes(database, trail))
     connections = Connections(store, directory, venues, service.clock, service.identifiers)
     await connections.load()

@@ -7,7 +7,8 @@ from ordermesh.order.v1 import order_log_service_pb2_grpc, order_service_pb2_grp
 from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
 from services.kernel.identifiers import UuidV7
-from services.mesh.access.accounts import AccountAccess, PortfolioEnvironments
+from services.mesh.access.accounts import AccountAccess
+from services.mesh.access.environments import KeptEnvironments, PortfolioEnvironments
 from services.mesh.audit_service import serve_audit_log
 from services.mesh.interceptors.accounts import AccountInterceptor
 from services.mesh.service import Service, run
@@ -28,7 +29,6 @@ from services.order.pipeline.algorithm_preparing import AlgorithmPreparing
 from services.order.pipeline.algorithms import Algorithms
 from services.order.pipeline.book import Book
 from services.order.pipeline.digesting import digest_for_ever
-from services.order.pipeline.environments import KeptEnvironments
 from services.order.pipeline.expiries import Expiries
 from services.order.pipeline.judging import Judging
 from services.order.pipeline.leases import Leases
@@ -58,7 +58,6 @@ from services.order.servicer.streams import OrderStreams
 from services.order.servicer.trade_commands import Desk
 from services.order.servicer.trade_stream import TradeStreams
 from services.order.store.digests import LogDigests
-from services.order.store.environments import PostgresEnvironments
 from services.order.store.execution_records import LoggedExecutions
 from services.order.store.history import History
 from services.order.store.leases import PostgresLeases
@@ -73,6 +72,7 @@ from services.order.store.starting import start
 from services.order.wire_events import TOPIC_OF_NAME
 from services.storage.audit_log import AuditLog, AuditTrail
 from services.storage.database import Database, PoolOptions
+from services.storage.environments import PostgresEnvironments
 from services.storage.migrations import migrate
 
 SCHEMA = "orders"

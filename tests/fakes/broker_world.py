@@ -173,18 +173,21 @@ class FakeBrokerAccounts:
 
     Attributes:
         others: Environments of some accounts; None: there is no such account.
-        away: Whether nobody answers.
+        away: Whether PortfolioService is, and nothing is on record.
+        unread: Whether the record cannot be read.
         asked: Accounts that were asked for.
     """
 
     def __init__(self) -> None:
         self.others: dict[str, Environment | None] = {}
-        self.away = False
+        self.away = self.unread = False
         self.asked: list[str] = []
 
-    async def environment(self, account_id: str) -> Environment | None:
+    async def on_record(self, account_id: str) -> Environment | None:
         """Returns the environment of an account."""
         self.asked.append(account_id)
+        if self.unread:
+            raise unavailable("STORE_UNAVAILABLE", "the store is away")
         if self.away:
             raise unavailable("SERVICE_UNAVAILABLE", "portfolio is away")
         return self.others.get(account_id, Environment.SIMULATION)

@@ -127,16 +127,19 @@ class Route:
             running.session.ready(opened_number)
 
     async def take(self, commands: Sequence[Command]) -> None:
-        """Hands commands on as `submit` does, once the accounts of their orders were met."""
-        if unmet := self._environments.unmet(commands):
-            await self._environments.meet(unmet)
-        self.submit(commands)
+        """Hands commands on as `submit` does, once the accounts of their orders were asked for."""
+        unmet = self._environments.unmet(commands)
+        self.submit(commands, await self._environments.meet(unmet) if unmet else frozenset())
 
-    def submit(self, commands: Sequence[Command]) -> None:
+    def submit(self, commands: Sequence[Command], untold: frozenset[str] = frozenset()) -> None:
         """Hands commands to the sessions of their connections, those of one connection in their order.
 
         An order of an account of another environment than the connection's, or of one that is not known, is refused: it
         has never been delivered, for this is looked at each time.
+
+        Args:
+            commands: In the order of the log.
+            untold: Accounts of which it cannot be told now what they are.
         """
         by_connection: dict[str, list[Command]] = {}
         for command in commands:
@@ -148,7 +151,7 @@ class Route:
             if (running := self._running.get(connection_id)) is None:
                 self._refuse(connection_id, listed)
                 continue
-            allowed = self._of_environment(connection_id, listed, running.environment)
+            allowed = self._of_environment(connection_id, listed, running.environment, untold)
             if running.takes_everything:
                 running.session.submit(allowed)
             else:
@@ -219,15 +222,20 @@ class Route:
         self._tell_refusals(connection_id, commands, reason, text)
 
     def _of_environment(
-        self, connection_id: str, commands: Sequence[Command], environment: Environment
+        self, connection_id: str, commands: Sequence[Command], environment: Environment, untold: frozenset[str]
     ) -> Sequence[Command]:
-        """Leaves out, and refuses, orders of accounts that are not of the connection's environment."""
+        """Leaves out, and refuses, orders of accounts that are not, or may not be, of the connection's environment."""
         of = self._environments.known.get
         strange = [each for each in commands if type(each) is NewOrder and of(each.account_id) is not environment]
         if not strange:
             return commands
-        text = f"the account is not of the environment of the connection {connection_id}"
-        self._tell_refusals(connection_id, strange, "ENVIRONMENT_MISMATCH", text)
+        for each in strange:
+            if each.account_id in untold:
+                text = "PortfolioService does not tell now what the account is; place the order again"
+                self._tell_refusals(connection_id, (each,), "SERVICE_UNAVAILABLE", text)
+            else:
+                text = f"the account is not of the environment of the connection {connection_id}"
+                self._tell_refusals(connection_id, (each,), "ENVIRONMENT_MISMATCH", text)
         refused = {each.command_sequence for each in strange}
         return [each for each in commands if each.command_sequence not in refused]
 

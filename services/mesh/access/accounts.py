@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from ordermesh.portfolio.v1 import account_admin_pb2, portfolio_service_pb2_grpc
 from ordermesh.type.v1 import access_pb2
-from services.kernel.errors import CodedError, ErrorKind, permission
+from services.kernel.errors import CodedError, permission
 from services.mesh.access.caller import Caller
-from services.mesh.client import Channel
+from services.mesh.access.environments import Environments
 from services.mesh.context import current_call
 
 _FOR_EVERYBODY: Final = frozenset(
     {access_pb2.ROLE_RISK_MANAGER, access_pb2.ROLE_COMPLIANCE, access_pb2.ROLE_ADMIN},
 )
 """Roles that reach all accounts of their environment, for what they may call at all."""
-
-
-class Environments(Protocol):
-    """Which world an account belongs to, by the contract's numbers. It never changes."""
-
-    async def of(self, account_id: str) -> int | None:
-        """Returns the environment of an account; None when there is no such account.
-
-        Raises:
-            CodedError: SERVICE_UNAVAILABLE, when that cannot be told now.
-        """
-        ...
 
 
 class AccountAccess:
@@ -70,31 +57,6 @@ class AccountAccess:
         if call is None or call.caller.is_service:
             return call is not None
         return _named(call, account_id) and environment == call.caller.environment
-
-
-class PortfolioEnvironments:
-    """Asks PortfolioService, once for each account."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._stub = portfolio_service_pb2_grpc.PortfolioServiceStub(channel)
-        self._known: dict[str, int] = {}
-
-    async def of(self, account_id: str) -> int | None:
-        """Returns the environment of an account; None when there is no such account.
-
-        Raises:
-            CodedError: SERVICE_UNAVAILABLE, when PortfolioService does not answer.
-        """
-        if (known := self._known.get(account_id)) is not None:
-            return known
-        try:
-            answer = await self._stub.GetAccount(account_admin_pb2.GetAccountRequest(account_id=account_id))
-        except CodedError as error:
-            if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.INVALID):
-                return None
-            raise
-        environment = self._known[account_id] = answer.account.environment
-        return environment
 
 
 def lives_in(environment: int) -> bool:

@@ -47,16 +47,33 @@ async def test_an_order_does_not_leave_its_environment(world: BrokerWorld, accou
     assert [command.command_sequence for _, batch in world.engine.received for command in batch] == [1, 3, 4]
 
 
-async def test_an_order_waits_until_its_account_is_known(world: BrokerWorld) -> None:
+async def test_an_order_of_an_account_that_nobody_tells_holds_up_no_other(world: BrokerWorld) -> None:
+    """It was never delivered, so it is refused; placed again once somebody tells, it goes."""
+    async with world.route() as route:
+        await route.up()
+        await route.send(new_order(1))
+        await route.reported(1)
+        world.accounts.away = True
+        await route.send(new_order(2, account_id="another"), cancel(3, of=1))
+        refused = next(each for each in await route.reported(3) if each.order_id == order_id(2))
+        assert refused.type == VENUE_REPORT_TYPE_REJECTED
+        assert refused.reason == error_pb2.ERROR_REASON_SERVICE_UNAVAILABLE
+        world.accounts.away = False
+        await route.send(new_order(4, account_id="another"))
+        await route.reported(4)
+    assert [command.command_sequence for _, batch in world.engine.received for command in batch] == [1, 3, 4]
+
+
+async def test_an_order_waits_until_the_record_is_read(world: BrokerWorld) -> None:
     """It may be at its venue already: it is neither refused nor overtaken. A known account is not asked for again."""
     async with world.route() as route:
         await route.up()
-        world.accounts.away = True
+        world.accounts.unread = True
         await route.send(new_order(1))
         await route.send(cancel(2, of=1))
         await until(lambda: len(world.accounts.asked) > 1)
         assert (world.engine.received, route.reports) == ([], [])
-        world.accounts.away = False
+        world.accounts.unread = False
         await route.reported(2)
         asked = len(world.accounts.asked)
         await route.send(new_order(3))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ordermesh.portfolio.v1 import account_admin_pb2, account_pb2, portfolio_service_pb2_grpc
 from services.kernel.errors import CodedError, ErrorKind, not_found
-from services.mesh.access.accounts import AccountAccess, PortfolioEnvironments
+from services.mesh.access.accounts import AccountAccess
+from services.mesh.access.environments import PortfolioEnvironments
 from services.mesh.context import enter_call
 from tests.fakes.access import LIVE, SIMULATION, FakeEnvironments, call_of, caller, service_caller
 from tests.fixtures.serving import serving

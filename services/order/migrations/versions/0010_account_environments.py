@@ -2,10 +2,12 @@
 
 from alembic import op
 
+from services.storage import environments
+
 revision = "0010"
 down_revision = "0009"
 
 
 def upgrade() -> None:
     """Makes the table, which all shards share."""
-    op.execute("create table account_environments (account_id text primary key, environment smallint not null)")
+    op.execute(environments.CREATE)

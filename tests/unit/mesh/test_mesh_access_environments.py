@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from services.kernel.errors import CodedError, unavailable
-from services.order.pipeline.environments import KeptEnvironments
+from services.mesh.access.environments import KeptEnvironments
 from tests.fakes.access import LIVE, SIMULATION, FakeEnvironments
 
 

@@ -1,4 +1,4 @@
-"""Environments of accounts that are on record."""
+"""Environments of accounts that are on record, in the schema of the service that must know them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from typing import Final
 
 from services.storage.database import Database
 
+CREATE: Final = "create table account_environments (account_id text primary key, environment smallint not null)"
+"""Statement for a migration of the service."""
+
 _GET: Final = "select environment from account_environments where account_id = $1"
 _KEEP: Final = "insert into account_environments (account_id, environment) values ($1, $2) on conflict do nothing"
 
 
 class PostgresEnvironments:
-    """Keeps them, for all shards. Each method raises STORE_UNAVAILABLE."""
+    """Keeps them, for all processes of a service. Each method raises STORE_UNAVAILABLE."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
