@@ -13,7 +13,7 @@ from tests.attacks.state import settled
 from tests.attacks.ways import way_to
 from tests.attacks.world import SETTINGS, World, populated
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import eventually
+from tests.fixtures.waiting import eventually
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -11,7 +11,7 @@ import asyncpg
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.event.v1.audit_record_pb2 import AuditRecord
-from tests.fixtures.trader import eventually
+from tests.fixtures.waiting import eventually
 
 _TABLES: Final = """
     select format('%I.%I', schemaname, tablename) from pg_tables

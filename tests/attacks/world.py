@@ -15,8 +15,8 @@ from tests.attacks.requests import NOBODY
 from tests.attacks.signing import signed_as
 from tests.attacks.ways import Way
 from tests.fixtures.access_mesh import SIMULATION
-from tests.fixtures.trader import eventually
 from tests.fixtures.users import ADMIN, PASSWORD
+from tests.fixtures.waiting import eventually
 
 NEW_PASSWORD: Final = "another horse battery staple"
 SETTINGS: Final = {

@@ -12,7 +12,7 @@ import httpx
 from tests.clients.caller import bearer, login, new_instrument, order
 from tests.clients.good_calls import NEW_PASSWORD
 from tests.fixtures.access_mesh import SIMULATION
-from tests.fixtures.trader import eventually
+from tests.fixtures.waiting import eventually
 
 _WORD: Final = re.compile(r"\$(\w+)")
 

@@ -16,8 +16,9 @@ from ordermesh.marketdata.v1.book_pb2 import BookLevel
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW
 from tests.fixtures.command import PATIENCE_SECONDS
 from tests.fixtures.terminal import CURSOR_SHOWN, CURSOR_UP, on_terminal
-from tests.fixtures.trader import BUY, SELL, answered, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, SELL, new_instrument, trader
 from tests.fixtures.users import operator
+from tests.fixtures.waiting import answered, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

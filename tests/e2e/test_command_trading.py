@@ -12,8 +12,9 @@ from deploy.embedded.mesh import Mesh
 from deploy.embedded.ports import unused_port
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW
 from tests.fixtures.command import PATIENCE_SECONDS, environment, ordermesh
-from tests.fixtures.trader import BUY, SELL, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, SELL, new_instrument, trader
 from tests.fixtures.users import EVERY_ROLE, User, made, operator
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

@@ -21,7 +21,8 @@ from ordermesh.order.v1.order_pb2 import (
     ORDER_STATUS_PARTIALLY_FILLED,
 )
 from ordermesh.portfolio.v1 import account_admin_pb2, position_pb2, position_query_pb2
-from tests.fixtures.trader import BUY, SELL, Trader, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, SELL, Trader, new_instrument, trader
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

@@ -31,8 +31,9 @@ from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.mesh.status import from_rpc_error
 from tests.e2e.test_e2e_order_types import resting
 from tests.fixtures.command import ordermesh
-from tests.fixtures.trader import BUY, IOC, SELL, Trader, eventually, new_instrument, soon, trader
+from tests.fixtures.trader import BUY, IOC, SELL, Trader, new_instrument, soon, trader
 from tests.fixtures.users import operator
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
@@ -59,9 +60,7 @@ async def admitted(refusal: str, someone: Trader, *order: Any, **fields: Any) ->
                 raise
             return None
 
-    placed = await eventually(ask, lambda answer: answer is not None)
-    assert placed is not None
-    return placed
+    return await eventually(ask)
 
 
 async def is_collecting(someone: Trader, instrument: str) -> bool:

@@ -20,7 +20,8 @@ from ordermesh.engine.v1 import order_entry_service_pb2, order_entry_service_pb2
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_NEW
 from ordermesh.risk.v1.trading_state_admin_pb2 import GetTradingStateRequest
 from tests.fakes.certificates import FakeCompany
-from tests.fixtures.trader import BUY, answered, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, new_instrument, trader
+from tests.fixtures.waiting import answered, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

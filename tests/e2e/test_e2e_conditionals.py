@@ -27,7 +27,8 @@ from ordermesh.type.v1 import error_pb2, trading_pb2
 from tests.e2e.test_e2e_rest import order, until_status
 from tests.fixtures.command import ordermesh
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, soon, trader
+from tests.fixtures.trader import BUY, SELL, Trader, new_instrument, soon, trader
+from tests.fixtures.waiting import answered, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

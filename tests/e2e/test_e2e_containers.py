@@ -18,7 +18,7 @@ from ordermesh.order.v1.order_query_pb2 import GetOrderRequest
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tests.e2e.test_e2e_rest import order, until_status
 from tests.fixtures.composed import Composed
-from tests.fixtures.trader import eventually
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio]
 

@@ -15,7 +15,8 @@ from ordermesh.marketdata.v1 import quote_query_pb2
 from ordermesh.order.v1 import order_preview_pb2
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_FILLED, ORDER_STATUS_NEW
 from tests.fixtures.command import ordermesh
-from tests.fixtures.trader import BUY, IOC, SELL, Trader, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, IOC, SELL, Trader, new_instrument, trader
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

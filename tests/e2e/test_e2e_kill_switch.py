@@ -30,8 +30,9 @@ from ordermesh.risk.v1.trading_state_pb2 import (
 from tests.e2e.test_e2e_rest import order
 from tests.fixtures.command import ordermesh
 from tests.fixtures.mesh import running_mesh
-from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, SELL, Trader, new_instrument, trader
 from tests.fixtures.users import operator
+from tests.fixtures.waiting import answered, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

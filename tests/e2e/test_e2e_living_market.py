@@ -25,8 +25,9 @@ from services.market.agents.profile import PROFILES
 from services.market.replay.command import Recording, Venue, play_market
 from services.mesh.client import Channel
 from tests.fixtures.direct import direct_channels
-from tests.fixtures.trader import BUY, GTC, PATIENCE_SECONDS, Trader, eventually, trader
+from tests.fixtures.trader import BUY, GTC, Trader, trader
 from tests.fixtures.users import operator
+from tests.fixtures.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

@@ -17,8 +17,8 @@ import pytest
 from deploy.embedded.mesh import Mesh
 from tests.fixtures.command import PATIENCE_SECONDS, Outcome, environment
 from tests.fixtures.forking import REPOSITORY
-from tests.fixtures.trader import eventually
 from tests.fixtures.users import PASSWORD, User
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.mesh]
 

@@ -13,7 +13,8 @@ from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED
 from tests.e2e.test_e2e_rest import order
 from tests.fixtures.command import ordermesh
-from tests.fixtures.trader import BUY, SELL, Trader, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, SELL, Trader, new_instrument, trader
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

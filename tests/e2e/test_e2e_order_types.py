@@ -31,7 +31,8 @@ from ordermesh.order.v1.order_pb2 import (
 from ordermesh.type.v1 import error_pb2, trading_pb2
 from tests.e2e.test_e2e_rest import order, until_status
 from tests.fixtures.command import ordermesh
-from tests.fixtures.trader import BUY, DAY, SELL, Trader, eventually, new_instrument, soon, trader
+from tests.fixtures.trader import BUY, DAY, SELL, Trader, new_instrument, soon, trader
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

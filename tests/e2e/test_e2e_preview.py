@@ -16,7 +16,8 @@ from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_NEW
 from ordermesh.portfolio.v1 import position_query_pb2
 from ordermesh.risk.v1 import risk_parameters_pb2, risk_service_pb2
 from services.mesh.status import from_status
-from tests.fixtures.trader import BUY, GTC, IOC, SELL, Trader, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, GTC, IOC, SELL, Trader, new_instrument, trader
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

@@ -13,8 +13,8 @@ from deploy.embedded.mesh import Mesh
 from ordermesh.order.v1 import reconciliation_pb2
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tests.fixtures.command import ordermesh
-from tests.fixtures.trader import eventually
 from tests.fixtures.users import operator
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

@@ -12,7 +12,8 @@ import pytest
 
 from ordermesh.marketdata.v1 import market_data_service_pb2
 from tests.fixtures.events import events, web_frame, web_frames
-from tests.fixtures.trader import Trader, eventually
+from tests.fixtures.trader import Trader
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

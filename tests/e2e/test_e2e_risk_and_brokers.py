@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.fixtures.events import events
-from tests.fixtures.trader import Trader, eventually
+from tests.fixtures.trader import Trader
+from tests.fixtures.waiting import eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

@@ -27,8 +27,9 @@ from tests.faults.load import Load
 from tests.fixtures.direct import direct_channels
 from tests.fixtures.events import events
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, SELL, Trader, new_instrument, trader
 from tests.fixtures.users import DEALER, made, operator
+from tests.fixtures.waiting import answered, eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 

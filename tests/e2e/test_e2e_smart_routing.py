@@ -15,7 +15,8 @@ from ordermesh.order.v1 import algorithm_pb2, order_pb2, order_preview_pb2, orde
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_FILLED, ORDER_STATUS_NEW
 from ordermesh.type.v1.trading_pb2 import TIME_IN_FORCE_DAY
 from tests.fixtures.command import ordermesh
-from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, trader
+from tests.fixtures.trader import BUY, SELL, Trader, trader
+from tests.fixtures.waiting import answered, eventually
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from typing import Any, Self
@@ -40,13 +40,7 @@ from tests.fakes.audit import FakeNotes
 from tests.fakes.broker_store import FakeBrokerStore
 from tests.fakes.engine import FakeEngine, serving
 from tests.fakes.market_data import FakeMarketData
-
-
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Waits until a condition holds."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
+from tests.fixtures.waiting import eventually
 
 
 def order_id(number: int) -> str:
@@ -135,12 +129,12 @@ class RouteClient:
 
     async def up(self, times: int = 1, connection_id: str = "simulation") -> routing_service_pb2.ConnectionOpened:
         """Waits until a connection was opened so many times, and returns the last opening."""
-        await until(lambda: len([each for each in self.opened if each.connection_id == connection_id]) >= times)
+        await eventually(lambda: len([each for each in self.opened if each.connection_id == connection_id]) >= times)
         return [each for each in self.opened if each.connection_id == connection_id][times - 1]
 
     async def reported(self, count: int) -> list[routing_service_pb2.VenueReport]:
         """Waits for so many reports, and returns all."""
-        await until(lambda: len(self.reports) >= count)
+        await eventually(lambda: len(self.reports) >= count)
         return self.reports
 
     async def _write(self, **item: Any) -> None:

@@ -31,6 +31,7 @@ from services.order.__main__ import main
 from services.order.config import OrderSettings
 from tests.fakes.order_peers import Peers
 from tests.fixtures.forking import ready_to_fork, service_command
+from tests.fixtures.waiting import answered, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
@@ -203,22 +204,6 @@ class OrderProcess:
 
 async def checked(ask: Callable[[], Awaitable[T]]) -> T:
     """Sends a request again until risk has answered in time: where it may take little, a busy machine takes longer."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                return await ask()
-            except CodedError as error:
-                if error.reason != "RISK_UNAVAILABLE":
-                    raise
-
-
-async def eventually(condition: Callable[[], Any], *, seconds: float = 20.0) -> None:
-    """Waits until a condition, which may be a coroutine function, holds."""
-    async with asyncio.timeout(seconds):
-        while True:
-            held = condition()
-            if asyncio.iscoroutine(held):
-                held = await held
-            if held:
-                return
-            await asyncio.sleep(0.005)
+    return await answered(
+        ask, passes=lambda error: isinstance(error, CodedError) and error.reason == "RISK_UNAVAILABLE"
+    )

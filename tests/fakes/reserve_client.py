@@ -9,9 +9,9 @@ from ordermesh.order.v1 import execution_report_pb2
 from ordermesh.risk.v1 import reservation_service_pb2, reservation_service_pb2_grpc
 from ordermesh.type.v1 import trading_pb2
 from services.mesh.client import Channel
-from tests.fakes.broker_world import until
 from tests.fakes.clock import FakeClock
 from tests.fakes.risk_store import EPOCH
+from tests.fixtures.waiting import eventually
 
 
 def reservation(number: int | str, **values: Any) -> reservation_service_pb2.Reservation:
@@ -84,7 +84,7 @@ class ReserveClient:
     async def __aenter__(self) -> Self:
         await self._send(open=reservation_service_pb2.ReserveOpen(shard=self._shard, epoch=self._epoch))
         self._reader = asyncio.create_task(self._read())
-        await until(lambda: self.opened >= 0 or self._reader.done())
+        await eventually(lambda: self.opened >= 0 or self._reader.done())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -126,7 +126,7 @@ class ReserveClient:
     ) -> list[reservation_service_pb2.ReservationDecision]:
         """Sends a batch, and returns the decisions."""
         number = await self.submit(*reservations)
-        await until(lambda: number in self.decisions or self._reader.done())
+        await eventually(lambda: number in self.decisions or self._reader.done())
         return self.decisions[number]
 
     async def one(self, number: int | str, **values: Any) -> reservation_service_pb2.ReservationDecision:

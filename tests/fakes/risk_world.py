@@ -33,10 +33,10 @@ from services.risk.servicer.event_log import EventLogServicer
 from services.risk.servicer.reservation import ReservationServicer
 from services.risk.servicer.risk import Alerts, RiskServicer
 from services.risk.store.alerts import AlertPublication
-from tests.fakes.broker_world import until
 from tests.fakes.clock import FakeClock
 from tests.fakes.reserve_client import ReserveClient
 from tests.fakes.risk_store import EPOCH, FakeAccounts, FakeMarkets, FakeRiskStore
+from tests.fixtures.waiting import eventually
 
 
 class RiskWorld:
@@ -114,7 +114,7 @@ class RiskWorld:
 
     async def told(self, count: int) -> list[Alert]:
         """Waits for so many alerts, and returns all."""
-        await until(lambda: len(self.store.alerts) >= count)
+        await eventually(lambda: len(self.store.alerts) >= count)
         return self.store.alerts
 
 

@@ -30,7 +30,8 @@ from ordermesh.portfolio.v1 import position_query_pb2
 from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from ordermesh.type.v1 import trading_pb2
 from tests.faults.state import MeshState, Patience
-from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, SELL, Trader, new_instrument, trader
+from tests.fixtures.waiting import answered, eventually
 
 RECOVERY_SECONDS = 60.0
 PRICE = "100"

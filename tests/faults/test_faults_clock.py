@@ -19,7 +19,7 @@ from ordermesh.order.v1.trade_query_pb2 import GetTradeRequest
 from tests.fakes.machine_clock import MachineClock
 from tests.faults.load import Load
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import answered
+from tests.fixtures.waiting import answered
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 

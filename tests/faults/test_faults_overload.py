@@ -17,8 +17,9 @@ from services.mesh.status import from_rpc_error
 from tests.faults.flood import PLACED, Flood
 from tests.faults.load import PRICE, Load, Manner
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import BUY, PATIENCE_SECONDS, Trader
+from tests.fixtures.trader import BUY, Trader
 from tests.fixtures.usage import usage_of
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 

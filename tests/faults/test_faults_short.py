@@ -20,7 +20,8 @@ from ordermesh.type.v1.trading_pb2 import ORDER_TYPE_STOP_LIMIT
 from tests.faults.load import RECOVERY_SECONDS, Load
 from tests.faults.trading import Trading
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import BUY, SELL, Trader, answered, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, SELL, Trader, new_instrument, trader
+from tests.fixtures.waiting import answered, eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 

@@ -29,7 +29,7 @@ from tests.fixtures.access_mesh import (
 )
 from tests.fixtures.command import ordermesh
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import eventually
+from tests.fixtures.waiting import eventually
 
 __all__ = ["admin", "anybody", "trader"]
 

@@ -22,7 +22,7 @@ from services.mesh.descriptors import service_descriptor
 from tests.fixtures.access_mesh import SETTINGS, SIMULATION, User, limit
 from tests.fixtures.environments import LIVE, OCO, UNHEARD, Side, two_sides
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import eventually
+from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

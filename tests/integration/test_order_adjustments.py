@@ -20,7 +20,8 @@ from ordermesh.order.v1.execution_report_pb2 import (
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_FILLED, ORDER_STATUS_NEW
 from ordermesh.type.v1 import error_pb2, restatement_pb2
 from tests.fakes.order_peers import Peers
-from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, serving
+from tests.fakes.order_world import Client, OrderProcess, client_of, ready, serving
+from tests.fixtures.waiting import eventually
 
 TRADE, BUST = routing.VENUE_REPORT_TYPE_TRADE, routing.VENUE_REPORT_TYPE_TRADE_CANCELED
 CORRECT = routing.VENUE_REPORT_TYPE_TRADE_CORRECTED

@@ -27,7 +27,8 @@ from ordermesh.order.v1.trailing_stop_pb2 import TrailingStop
 from ordermesh.type.v1 import stream_pb2, trading_pb2
 from services.kernel.errors import CodedError
 from tests.fakes.order_peers import Peers
-from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, serving
+from tests.fakes.order_world import Client, OrderProcess, client_of, ready, serving
+from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("short_pages")
 

@@ -11,8 +11,9 @@ from google.protobuf.duration_pb2 import Duration
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_NEW, Order
 from ordermesh.order.v1.trade_stream_pb2 import CancelOnDisconnect
 from tests.fakes.order_peers import Peers
-from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, request
+from tests.fakes.order_world import Client, OrderProcess, client_of, ready, request
 from tests.fakes.trade_client import TradeClient, placing
+from tests.fixtures.waiting import eventually
 
 AT_ONCE = CancelOnDisconnect()
 SHORTLY = CancelOnDisconnect(grace=Duration(nanos=50_000_000))

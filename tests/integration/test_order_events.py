@@ -9,7 +9,8 @@ import redis.asyncio
 
 from ordermesh.event.v1 import event_log_service_pb2, event_pb2
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED
-from tests.fakes.order_world import Client, eventually
+from tests.fakes.order_world import Client
+from tests.fixtures.waiting import eventually
 
 
 async def test_the_log_and_the_bus_tell_the_same(client: Client, redis_url: str) -> None:

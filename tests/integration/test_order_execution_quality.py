@@ -18,8 +18,9 @@ from services.kernel.errors import CodedError
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_risk import accept, refuse
 from tests.fakes.order_venue import ignore
-from tests.fakes.order_world import Client, eventually, ready, request, serving
+from tests.fakes.order_world import Client, ready, request, serving
 from tests.fakes.public_market import trade
+from tests.fixtures.waiting import eventually
 
 
 @asynccontextmanager

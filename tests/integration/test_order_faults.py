@@ -25,7 +25,8 @@ from services.mesh.service import TaskDiedError
 from services.mesh.status import from_status
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_venue import CONNECTION, ignore, rest
-from tests.fakes.order_world import Client, OrderProcess, checked, client_of, eventually, ready, request, serving
+from tests.fakes.order_world import Client, OrderProcess, checked, client_of, ready, request, serving
+from tests.fixtures.waiting import eventually
 
 
 def placed_at(peers: Peers) -> list[str]:

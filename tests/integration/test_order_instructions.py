@@ -15,7 +15,8 @@ from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED, ORDER_STATUS_NEW, 
 from ordermesh.type.v1 import trading_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from tests.fakes.order_peers import Peers
-from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, serving
+from tests.fakes.order_world import Client, OrderProcess, client_of, ready, serving
+from tests.fixtures.waiting import eventually
 
 FAR, FARTHER = Timestamp(seconds=4_000_000_000, nanos=7), Timestamp(seconds=4_000_000_000, nanos=8)
 STOP_LIMIT: dict[str, Any] = {

@@ -28,7 +28,8 @@ from ordermesh.risk.v1 import reservation_service_pb2 as reserving
 from ordermesh.type.v1 import error_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from tests.fakes.order_peers import Peers
-from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready, request, serving
+from tests.fakes.order_world import Client, OrderProcess, client_of, ready, request, serving
+from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("resting_peers")
 

@@ -16,7 +16,8 @@ from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_NEW
 from ordermesh.order.v1.order_query_pb2 import GetOrderRequest
 from services.mesh.status import from_rpc_error
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import BUY, Trader, answered, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, Trader, new_instrument, trader
+from tests.fixtures.waiting import answered, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

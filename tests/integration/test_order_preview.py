@@ -18,7 +18,8 @@ from services.mesh.status import from_status
 from tests.fakes.order_market_data import instrument
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_risk import refuse
-from tests.fakes.order_world import Client, eventually, ready, request, serving
+from tests.fakes.order_world import Client, ready, request, serving
+from tests.fixtures.waiting import eventually
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from services.order.domain.executions import Mark, Traded
 from services.order.peers.market_record import MOST_TRADES, PublicMarket
 from services.order.peers.quotes import QuoteBoard
 from tests.fakes.order_market_data import instrument
-from tests.fakes.order_world import eventually
 from tests.fakes.public_market import FakePublicMarket, candle, trade
 from tests.fixtures.serving import serving
+from tests.fixtures.waiting import eventually
 
 AAPL = "AAPL.XNAS"
 HOUR = 3_600_000_000_000

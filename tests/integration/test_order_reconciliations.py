@@ -21,7 +21,8 @@ from ordermesh.type.v1 import error_pb2
 from services.kernel.errors import CodedError
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_venue import rest
-from tests.fakes.order_world import Client, eventually, ready, serving
+from tests.fakes.order_world import Client, ready, serving
+from tests.fixtures.waiting import eventually
 
 Record = api.Reconciliation
 AGREED = api.RECONCILIATION_KIND_AGREED

@@ -31,7 +31,8 @@ from services.kernel.errors import CodedError, ErrorKind
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_risk import refuse
 from tests.fakes.order_venue import do_replace, ignore_replace, refuse_replace
-from tests.fakes.order_world import Client, OrderProcess, checked, client_of, eventually, ready, serving
+from tests.fakes.order_world import Client, OrderProcess, checked, client_of, ready, serving
+from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("resting_peers")
 

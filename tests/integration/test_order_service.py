@@ -23,7 +23,8 @@ from services.mesh.status import from_status
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_risk import refuse
 from tests.fakes.order_venue import rest
-from tests.fakes.order_world import Client, eventually, ready, request, serving
+from tests.fakes.order_world import Client, ready, request, serving
+from tests.fixtures.waiting import eventually
 
 
 async def test_an_order_from_request_to_fill(client: Client) -> None:

@@ -25,8 +25,9 @@ from tests.fakes.order_peers import Peers
 from tests.fakes.order_risk import refuse
 from tests.fakes.order_shards import ShardedOrders, account_of, sharded
 from tests.fakes.order_venue import rest
-from tests.fakes.order_world import Client, eventually, request, serving
+from tests.fakes.order_world import Client, request, serving
 from tests.fakes.trade_client import TradeClient, canceling_all, placing
+from tests.fixtures.waiting import eventually
 
 ACCOUNTS = (account_of(0), account_of(1))
 FILLED = order_pb2.ORDER_STATUS_FILLED

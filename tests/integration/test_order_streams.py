@@ -16,7 +16,8 @@ from services.mesh.streams import resume_tokens
 from services.mesh.tokens import filters_of
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_venue import fill
-from tests.fakes.order_world import Client, eventually, ready, serving
+from tests.fakes.order_world import Client, ready, serving
+from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("resting_peers")
 

@@ -23,8 +23,9 @@ from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.status import from_status
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_venue import fill
-from tests.fakes.order_world import Client, eventually, ready, request, serving
+from tests.fakes.order_world import Client, ready, request, serving
 from tests.fakes.trade_client import TradeClient, canceling, canceling_all, placing, replacing
+from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("resting_peers")
 

@@ -14,7 +14,8 @@ from ordermesh.type.v1 import error_pb2
 from services.kernel.errors import CodedError
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_risk import accept
-from tests.fakes.order_world import Client, OrderProcess, client_of, eventually, ready
+from tests.fakes.order_world import Client, OrderProcess, client_of, ready
+from tests.fixtures.waiting import eventually
 
 HALTED = error_pb2.ERROR_REASON_TRADING_HALTED
 

@@ -19,8 +19,9 @@ from services.bus.topics import stream_key
 from services.kernel.errors import CodedError
 from services.mesh.service import TaskDiedError
 from tests.fakes.order_log import FakeOrderLog
-from tests.fixtures.portfolio import PortfolioWorld, Running, portfolio_world, until
+from tests.fixtures.portfolio import PortfolioWorld, Running, portfolio_world
 from tests.fixtures.servers import OwnPostgres, OwnRedis
+from tests.fixtures.waiting import eventually
 
 AAPL, BTC, ES = "AAPL.XNAS", "BTC-USDT.BINANCE", "ESZ6.XCME"
 
@@ -40,7 +41,7 @@ async def booked(running: Running, as_of: int, account_id: str = "demo") -> dict
         answer = await running.stub.ListPositions(request)
         return answer if answer.as_of >= as_of else None
 
-    return {each.instrument: each for each in (await until(reached)).positions}
+    return {each.instrument: each for each in (await eventually(reached)).positions}
 
 
 async def cash(running: Running, account_id: str = "demo") -> dict[str, str]:
@@ -192,7 +193,7 @@ async def test_a_fill_of_an_account_that_nobody_opened_opens_it(world: Portfolio
             there = any(account.account_id == "stranger" for account in accounts.accounts)
             return await cash(running, "stranger") if there else None
 
-        assert await until(opened) == {"USD": "-10"}
+        assert await eventually(opened) == {"USD": "-10"}
         own = await running.stub.GetPortfolio(portfolio_query_pb2.GetPortfolioRequest(account_id="stranger"))
         assert own.portfolio.account_own
 
@@ -202,7 +203,7 @@ async def test_booking_waits_for_an_instrument_that_nobody_knows_yet(world: Port
     terms = world.market.instruments.pop(AAPL)
     async with world.running() as running:
         await world.orders.fill("demo", AAPL, "1", "10")
-        await until(lambda: _true(AAPL in world.market.asked))
+        await eventually(lambda: AAPL in world.market.asked)
         assert (await cash(running))["USD"] == "1000000"
         world.market.instruments[AAPL] = terms
         assert (await booked(running, 1))[AAPL].quantity == "1"

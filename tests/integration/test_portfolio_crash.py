@@ -23,7 +23,8 @@ from ordermesh.portfolio.v1.portfolio_service_pb2_grpc import PortfolioServiceSt
 from services.kernel.errors import CodedError
 from services.mesh.client import Channels
 from tests.fixtures.forking import ready_to_fork, service_command
-from tests.fixtures.portfolio import SERVICE, PortfolioWorld, portfolio_world, until
+from tests.fixtures.portfolio import SERVICE, PortfolioWorld, portfolio_world
+from tests.fixtures.waiting import eventually
 
 if TYPE_CHECKING:
     from ordermesh.event.v1.event_log_service_pb2_grpc import EventLogServiceAsyncStub
@@ -79,10 +80,10 @@ async def test_killed_while_booking_it_books_each_fill_once(world: PortfolioWorl
             # The bus has some of it, the log all of it.
             for event in world.orders.events[(kill - 1) * 100 : kill * 100]:
                 await world.orders.publish(event)
-            await until(partial(_reached, stub, kill * 100))
+            await eventually(partial(_reached, stub, kill * 100))
             await kill_at_once(process)
             process = await start(component(world, address))
-        await until(lambda: _reached(stub, FILLS), seconds=60)
+        await eventually(lambda: _reached(stub, FILLS), seconds=60)
         await compare(world, stub, EventLogServiceStub(channels.to(address, SERVICE)))
     finally:
         await channels.close()

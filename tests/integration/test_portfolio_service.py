@@ -23,7 +23,8 @@ from services.bus.connection import connect
 from services.kernel.errors import CodedError, ErrorKind
 from services.kernel.identifiers import UuidV7
 from tests.fakes.market_data import instrument
-from tests.fixtures.portfolio import PortfolioWorld, Running, portfolio_world, until
+from tests.fixtures.portfolio import PortfolioWorld, Running, portfolio_world
+from tests.fixtures.waiting import eventually
 
 AAPL, BTC = "AAPL.XNAS", "BTC-USDT.BINANCE"
 EUR = instrument("EUR-USD.LMAX", 4, "0.00001", "1000", asset_class=3)
@@ -43,7 +44,7 @@ async def world(tmp_path: Path, postgres_url: str, redis_url: str) -> AsyncItera
 async def running(world: PortfolioWorld) -> AsyncIterator[Running]:
     """The service, hearing prices."""
     async with world.running() as started:
-        await until(lambda: _value(world.market.readers))
+        await eventually(lambda: world.market.readers)
         yield started
 
 
@@ -70,7 +71,7 @@ async def position(running: Running, instrument: str, as_of: int, account_id: st
         found = [p for p in listed.positions if p.instrument == instrument and p.value.price]
         return found[0] if listed.as_of >= as_of and found else None
 
-    return await until(valued)
+    return await eventually(valued)
 
 
 async def test_an_account_is_opened_once(running: Running) -> None:
@@ -171,7 +172,7 @@ async def test_positions_are_valued_at_the_middle_of_the_market(world: Portfolio
         found = await position(running, AAPL, 1)
         return found if found.value.price_source == position_pb2.PRICE_SOURCE_LAST else None
 
-    assert (await until(last)).value.unrealised_profit == "50"
+    assert (await eventually(last)).value.unrealised_profit == "50"
 
 
 async def test_prices_are_stale_while_market_data_is_away(world: PortfolioWorld, running: Running) -> None:
@@ -180,8 +181,8 @@ async def test_prices_are_stale_while_market_data_is_away(world: PortfolioWorld,
     world.market.quote(AAPL, "99", "101")
     await position(running, AAPL, 1)
     world.market.cut()
-    await until(lambda: _stale(running, expected=True))
-    await until(lambda: _stale(running, expected=False))
+    await eventually(lambda: _stale(running, expected=True))
+    await eventually(lambda: _stale(running, expected=False))
 
 
 async def test_a_position_is_told_by_either_form_of_its_name(world: PortfolioWorld, running: Running) -> None:
@@ -235,7 +236,7 @@ async def test_the_accounts_own_portfolio_totals_what_can_be_converted(world: Po
         answer = await running.stub.GetPortfolio(query.GetPortfolioRequest(account_id="demo"))
         return answer if any(c.currency == "EUR" and c.base_rate for c in answer.valuation.currencies) else None
 
-    answer = await until(converted)
+    answer = await eventually(converted)
     valuation = answer.valuation
     totals = {each.currency: each for each in valuation.currencies}
     assert (answer.portfolio.account_own, valuation.base_currency) == (True, "USD")

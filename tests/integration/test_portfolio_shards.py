@@ -16,8 +16,9 @@ from services.kernel.errors import CodedError
 from services.mesh.service import TaskDiedError
 from tests.fakes.order_log import FakeOrderLog
 from tests.fakes.order_shards import account_of
-from tests.fixtures.portfolio import PortfolioWorld, Running, portfolio_world, until
+from tests.fixtures.portfolio import PortfolioWorld, Running, portfolio_world
 from tests.fixtures.serving import serving
+from tests.fixtures.waiting import eventually
 
 ACCOUNTS = (account_of(0), account_of(1))
 INSTRUMENT = "AAPL.XNAS"
@@ -57,7 +58,7 @@ async def booked(running: Running, *counts: int) -> None:
     async def reached() -> bool:
         return [(await trades(running, name))[0] for name in ACCOUNTS] == list(counts)
 
-    await until(reached)
+    await eventually(reached)
 
 
 async def test_the_fills_of_both_logs_are_booked_once(
@@ -78,7 +79,7 @@ async def test_the_fills_of_both_logs_are_booked_once(
         logs[0].answers = True
         await booked(running, 4, 4)
         logs[1].last_sequence += 20
-        await until(lambda: _as_of(running, ACCOUNTS[1], logs[1].last_sequence))
+        await eventually(lambda: _as_of(running, ACCOUNTS[1], logs[1].last_sequence))
         assert (await trades(running, ACCOUNTS[0]))[1] == logs[0].last_sequence == 4
         everyone = await running.stub.ListAccounts(account_admin_pb2.ListAccountsRequest())
         assert everyone.as_of == 0

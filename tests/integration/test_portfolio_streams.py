@@ -18,7 +18,8 @@ from ordermesh.type.v1 import stream_pb2
 from services.kernel.errors import CodedError
 from services.mesh.stream_call import StreamCall
 from tests.fakes.market_data import instrument
-from tests.fixtures.portfolio import PortfolioWorld, Running, portfolio_world, until
+from tests.fixtures.portfolio import PortfolioWorld, Running, portfolio_world
+from tests.fixtures.waiting import eventually
 
 AAPL, BTC, EUR = "AAPL.XNAS", "BTC-USDT.BINANCE", "EUR-USD.LMAX"
 FAST = Duration(nanos=50_000_000)
@@ -37,7 +38,7 @@ async def world(tmp_path: Path, postgres_url: str, redis_url: str) -> AsyncItera
 async def running(world: PortfolioWorld) -> AsyncIterator[Running]:
     """The service, hearing prices."""
     async with world.running() as started:
-        await until(lambda: _value(world.market.readers))
+        await eventually(lambda: world.market.readers)
         yield started
 
 
@@ -103,7 +104,7 @@ async def test_positions_come_as_snapshot_then_every_booking(world: PortfolioWor
     await world.orders.fill("demo", AAPL, "10", "90")
     await world.orders.fill("demo", BTC, "1", "5")
     await world.orders.fill("demo", BTC, "-1", "5")
-    await until(lambda: _booked(running, 3))
+    await eventually(lambda: _booked(running, 3))
     world.market.quote(AAPL, "99", "101")
     stream = Positions(running)
     messages = await stream.snapshot()

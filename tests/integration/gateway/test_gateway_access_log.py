@@ -14,8 +14,9 @@ import pytest
 from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc
 from tests.fakes.gateway_upstream import REFUSED_ACCOUNT, Upstream
 from tests.fakes.signer import Signer
+from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import ORDER
-from tests.integration.gateway.conftest import Gateway, until
+from tests.integration.gateway.conftest import Gateway
 
 
 def line_of(gateway: Gateway, mark: str) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def line_of(gateway: Gateway, mark: str) -> dict[str, Any]:
         found[:] = [json.loads(line) for line in text.splitlines() if mark in line]
         return bool(found)
 
-    until(there, f"a line with {mark}")
+    blocking_eventually(there, f"a line with {mark}")
     return found[-1]
 
 

@@ -15,8 +15,9 @@ from protovalidate import Validator
 
 from gateway.tables import RestRoute, load_tables
 from tests.fakes.gateway_contracts import REACHED, Contracts
+from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import fields, reason
-from tests.integration.gateway.conftest import Gateway, settings_for, until
+from tests.integration.gateway.conftest import Gateway, settings_for
 
 ROUTES = load_tables().routes
 WITH_BODY = [route for route in ROUTES if route.body]
@@ -47,7 +48,9 @@ def contracts() -> Iterator[Contracts]:
 def every(contracts: Contracts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a gateway before them."""
     running = Gateway(tmp_path_factory.mktemp("every"), settings_for(contracts.port))
-    until(lambda: all(running.is_healthy(area) for area in load_tables().areas), "the services being healthy")
+    blocking_eventually(
+        lambda: all(running.is_healthy(area) for area in load_tables().areas), "the services being healthy"
+    )
     with httpx.Client(base_url=running.url, timeout=20) as client:
         yield client
     running.stop()

@@ -12,8 +12,9 @@ import pytest
 from deploy.embedded.ports import unused_port
 from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc
 from tests.fakes.gateway_upstream import SILENT_ACCOUNT, Upstream
+from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import ORDER, reason
-from tests.integration.gateway.conftest import Gateway, settings_for, until
+from tests.integration.gateway.conftest import Gateway, settings_for
 
 BUSY_SECONDS = 6.0
 """Longer than services are silent when the machine has too much to do."""
@@ -46,7 +47,9 @@ def test_a_service_that_is_down_is_unavailable_and_comes_back(own_gateway: Gatew
     upstream = Upstream(port)
     upstream.start()
     try:
-        until(lambda: httpx.get(f"{own_gateway.url}/api/v1/orders").status_code == 200, "the service answering")
+        blocking_eventually(
+            lambda: httpx.get(f"{own_gateway.url}/api/v1/orders").status_code == 200, "the service answering"
+        )
     finally:
         upstream.stop()
 
@@ -58,11 +61,11 @@ def test_a_service_that_is_not_ready_gets_no_calls(own_gateway: Gateway, port: i
     upstream.start()
     try:
         url = f"{own_gateway.url}/api/v1/orders"
-        until(lambda: "failed_active_hc" in own_gateway.admin("/clusters"), "the health check failing")
+        blocking_eventually(lambda: "failed_active_hc" in own_gateway.admin("/clusters"), "the health check failing")
         assert httpx.get(url).status_code == 503
         assert not upstream.seen.requests
         upstream.set_serving(serving=True)
-        until(lambda: httpx.get(url).status_code == 200, "the service answering")
+        blocking_eventually(lambda: httpx.get(url).status_code == 200, "the service answering")
     finally:
         upstream.stop()
 
@@ -72,7 +75,7 @@ def test_a_service_that_is_silent_is_given_up(own_gateway: Gateway, port: int) -
     upstream = Upstream(port)
     upstream.start()
     try:
-        until(lambda: own_gateway.is_healthy("order"), "the order service being healthy")
+        blocking_eventually(lambda: own_gateway.is_healthy("order"), "the order service being healthy")
         answer = httpx.post(
             f"{own_gateway.url}/api/v1/orders", json={**ORDER, "account_id": SILENT_ACCOUNT}, timeout=20
         )
@@ -89,7 +92,7 @@ def test_a_service_that_is_busy_still_gets_calls(tmp_path: Path) -> None:
     upstream.start()
     gateway = Gateway(tmp_path, settings_for(upstream.port))
     try:
-        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
+        blocking_eventually(lambda: gateway.is_healthy("order"), "the order service being healthy")
         upstream.health.silent = True
         with grpc.insecure_channel(gateway.address) as channel:
             stub = order_service_pb2_grpc.OrderServiceStub(channel)
@@ -110,11 +113,11 @@ def test_a_service_that_hangs_is_spared_in_the_end(own_gateway: Gateway, port: i
     upstream.start()
     url = f"{own_gateway.url}/api/v1/orders"
     try:
-        until(lambda: own_gateway.is_healthy("order"), "the order service being healthy")
+        blocking_eventually(lambda: own_gateway.is_healthy("order"), "the order service being healthy")
         upstream.health.silent = True
-        until(lambda: httpx.get(url).status_code == 503, "the service being spared")
+        blocking_eventually(lambda: httpx.get(url).status_code == 503, "the service being spared")
         upstream.health.silent = False
-        until(lambda: httpx.get(url).status_code == 200, "the service answering")
+        blocking_eventually(lambda: httpx.get(url).status_code == 200, "the service answering")
     finally:
         upstream.stop()
 

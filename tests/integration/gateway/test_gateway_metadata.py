@@ -14,8 +14,9 @@ from ordermesh.order.v1 import order_query_pb2
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
+from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import ORDER, reason
-from tests.integration.gateway.conftest import Gateway, until
+from tests.integration.gateway.conftest import Gateway
 from tests.integration.gateway.written import HTTP2, block, frame
 
 NEVER_READ = ("x-bin", "grpc-trace-bin", "grpc-status", "grpc-previous-rpc-attempts", "grpc-retry-pushback-ms")
@@ -49,7 +50,7 @@ def test_what_follows_a_request_is_taken_out(
     host, _, port = gateway.address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(HTTP2 + sent)
-        until(lambda: request in upstream.seen.requests, "the request being served")
+        blocking_eventually(lambda: request in upstream.seen.requests, "the request being served")
         assert [http.get(ORDERS).status_code for _ in range(5)] == [200] * 5
 
 

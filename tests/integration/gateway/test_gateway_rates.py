@@ -16,8 +16,9 @@ from gateway.settings import Rate
 from ordermesh.order.v1 import order_query_pb2, order_service_pb2_grpc
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
+from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import detail, reason
-from tests.integration.gateway.conftest import Gateway, settings_for, until
+from tests.integration.gateway.conftest import Gateway, settings_for
 
 LOGIN_RPC = "/ordermesh.identity.v1.IdentityService/Login"
 LOGIN = {"username": "u", "password": "p", "environment": "ENVIRONMENT_SIMULATION"}
@@ -36,8 +37,8 @@ def limited(tmp_path: Path, upstream: Upstream, signer: Signer) -> Iterator[Limi
         settings = settings_for(upstream.port, enforce_access=True, **rates)
         gateway = Gateway(tmp_path, settings)
         running.append(gateway)
-        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
-        until(lambda: calls(gateway, signer.token("first"), 1) == [200], "keys being known")
+        blocking_eventually(lambda: gateway.is_healthy("order"), "the order service being healthy")
+        blocking_eventually(lambda: calls(gateway, signer.token("first"), 1) == [200], "keys being known")
         return gateway
 
     yield start

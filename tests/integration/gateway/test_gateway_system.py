@@ -14,8 +14,9 @@ import pytest
 from gateway.settings import Address
 from gateway.tables import ROOT
 from tests.fakes.gateway_upstream import Upstream
+from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import detail, reason
-from tests.integration.gateway.conftest import Gateway, settings_for, until
+from tests.integration.gateway.conftest import Gateway, settings_for
 
 SERVICES = ("ORDER", "RISK", "BROKER", "PORTFOLIO", "MARKETDATA", "IDENTITY", "ENGINE")
 
@@ -47,7 +48,7 @@ def system_port(services: Upstream, postgres_url: str, redis_url: str, tmp_path:
             [sys.executable, "-m", "services.system"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
     try:
-        until(port_file.exists, "SystemService serving", seconds=60)
+        blocking_eventually(port_file.exists, "SystemService serving", seconds=60)
         yield int(port_file.read_text(encoding="utf-8"))
     finally:
         process.terminate()
@@ -69,7 +70,7 @@ def system_gateway(services: Upstream, system_port: int, tmp_path: Path) -> Iter
 def test_health_and_metrics_of_the_mesh(system_gateway: Gateway, services: Upstream) -> None:
     """All components serving is 200; one that is not makes it 503, with every component in the body all the same."""
     with httpx.Client(base_url=system_gateway.url, timeout=20) as http:
-        until(lambda: http.get("/health").status_code == 200, "the mesh being healthy")
+        blocking_eventually(lambda: http.get("/health").status_code == 200, "the mesh being healthy")
         names = [component["name"] for component in http.get("/health").json()["components"]]
         assert names == [
             "broker",
@@ -91,7 +92,7 @@ def test_health_and_metrics_of_the_mesh(system_gateway: Gateway, services: Upstr
         assert 'up{service="order"} 0' in metrics.text
 
         services.set_serving(serving=False)
-        until(lambda: http.get("/health").status_code == 503, "the mesh being unhealthy")
+        blocking_eventually(lambda: http.get("/health").status_code == 503, "the mesh being unhealthy")
         answer = http.get("/health")
         assert answer.json()["code"] == 14
         assert reason(answer) == "COMPONENT_DOWN"

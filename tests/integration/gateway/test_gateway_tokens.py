@@ -21,8 +21,9 @@ from ordermesh.order.v1 import order_entry_pb2, order_query_pb2, order_service_p
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
 from tests.fixtures.bad_tokens import bad_tokens
+from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import ORDER, detail, reason
-from tests.integration.gateway.conftest import Gateway, settings_for, until
+from tests.integration.gateway.conftest import Gateway, settings_for
 
 RUSH = 700
 MOST_ASKING = 6
@@ -150,7 +151,7 @@ def identity_away(tmp_path: Path) -> Iterator[tuple[Gateway, Upstream, Signer]]:
     upstream.identity.away, upstream.identity.keys = True, [signer.public]
     upstream.start()
     running = Gateway(tmp_path, settings_for(upstream.port, enforce_access=True))
-    until(lambda: running.is_healthy("order"), "the order service being healthy")
+    blocking_eventually(lambda: running.is_healthy("order"), "the order service being healthy")
     yield running, upstream, signer
     running.stop()
     upstream.stop()
@@ -176,7 +177,7 @@ def test_without_keys_nobody_is_let_in_and_with_them_all_goes_on(
     assert upstream.seen.requests == []
 
     upstream.identity.away = False
-    until(lambda: httpx.get(url, headers=shown).status_code == 200, "keys being fetched")
+    blocking_eventually(lambda: httpx.get(url, headers=shown).status_code == 200, "keys being fetched")
     # And what is known goes on to count.
     upstream.identity.away = True
     assert httpx.get(url, headers=bearer(signer.token("u-2"))).status_code == 200
@@ -189,7 +190,9 @@ def test_keys_are_there_before_anybody_calls(tmp_path: Path) -> None:
     upstream.start()
     gateway = Gateway(tmp_path, settings_for(upstream.port, enforce_access=True))
     try:
-        until(lambda: "jwks_fetch_success: 1" in gateway.admin("/stats?filter=jwks_fetch_success"), "keys being known")
+        blocking_eventually(
+            lambda: "jwks_fetch_success: 1" in gateway.admin("/stats?filter=jwks_fetch_success"), "keys being known"
+        )
         asked = upstream.identity.asked
         for _ in range(3):
             answer = httpx.get(f"{gateway.url}/api/v1/orders", headers=bearer(signer.token()))
@@ -212,7 +215,9 @@ def test_the_socket_by_which_keys_come_is_its_owners(tmp_path: Path) -> None:
     try:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         url = f"{gateway.url}/api/v1/orders"
-        until(lambda: httpx.get(url, headers=bearer(signer.token())).status_code == 200, "keys being known")
+        blocking_eventually(
+            lambda: httpx.get(url, headers=bearer(signer.token())).status_code == 200, "keys being known"
+        )
     finally:
         gateway.stop()
         upstream.stop()
@@ -227,14 +232,14 @@ def test_a_rush_before_there_are_keys_does_not_bury_who_tells_them(tmp_path: Pat
     shown = tuple(bearer(signer.token()).items())
     request = order_query_pb2.ListOrdersRequest()
     try:
-        until(lambda: gateway.is_healthy("order"), "the order service being healthy")
+        blocking_eventually(lambda: gateway.is_healthy("order"), "the order service being healthy")
         with grpc.insecure_channel(gateway.address) as channel:
             orders = order_service_pb2_grpc.OrderServiceStub(channel)
             asked = [orders.ListOrders.future(request, metadata=shown) for _ in range(RUSH)]
             assert {each.code() for each in asked} == {grpc.StatusCode.UNAVAILABLE}
             assert 1 <= upstream.identity.most_waiting <= MOST_ASKING
             upstream.identity.silent = False
-            until(lambda: _is_served(orders, request, shown), "keys being fetched")
+            blocking_eventually(lambda: _is_served(orders, request, shown), "keys being fetched")
             asked = [orders.ListOrders.future(request, metadata=shown) for _ in range(RUSH)]
             assert {each.exception() for each in asked} == {None}
     finally:
@@ -257,19 +262,19 @@ def test_keys_are_asked_for_again_when_their_time_is_over(tmp_path: Path) -> Non
         return httpx.get(f"{gateway.url}/api/v1/orders", headers=bearer(signer.token())).status_code
 
     try:
-        until(lambda: status(old) == 200, "the first key being known")
+        blocking_eventually(lambda: status(old) == 200, "the first key being known")
         assert status(new) == 401
         upstream.identity.keys = [old.public, new.public]
-        until(lambda: status(new) == 200, "the second key being known")
+        blocking_eventually(lambda: status(new) == 200, "the second key being known")
         assert status(old) == 200
         upstream.identity.keys = [new.public]
-        until(lambda: status(old) == 401, "the first key being forgotten")
+        blocking_eventually(lambda: status(old) == 401, "the first key being forgotten")
         upstream.identity.away = True
         asked = upstream.identity.asked
-        until(lambda: upstream.identity.asked > asked + 2, "keys being asked for in vain")
+        blocking_eventually(lambda: upstream.identity.asked > asked + 2, "keys being asked for in vain")
         assert (status(new), status(old)) == (200, 401)
         upstream.identity.keys, upstream.identity.away = [old.public], False
-        until(lambda: (status(new), status(old)) == (401, 200), "keys being told again")
+        blocking_eventually(lambda: (status(new), status(old)) == (401, 200), "keys being told again")
     finally:
         gateway.stop()
         upstream.stop()

@@ -19,7 +19,7 @@ from tests.fixtures.identity import (
     World,
     refused,
 )
-from tests.fixtures.trader import eventually
+from tests.fixtures.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
 

@@ -23,7 +23,7 @@ from ordermesh.marketdata.v1 import (
 from ordermesh.type.v1 import trading_pb2
 from services.kernel.errors import CodedError
 from tests.fixtures.marketdata import BUY, SELL, MarketWorld, market_world
-from tests.fixtures.trader import eventually
+from tests.fixtures.waiting import eventually
 
 OPENING, CLOSING = auction_pb2.AUCTION_KIND_OPENING, auction_pb2.AUCTION_KIND_CLOSING
 TRADING = instrument_pb2.INSTRUMENT_STATUS_TRADING

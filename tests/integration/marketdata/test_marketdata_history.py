@@ -18,7 +18,7 @@ from ordermesh.marketdata.v1 import (
 from services.kernel.errors import CodedError
 from tests.fixtures.marketdata import MarketWorld, market_world
 from tests.fixtures.servers import OwnPostgres
-from tests.fixtures.trader import eventually
+from tests.fixtures.waiting import eventually
 
 APPLE = "AAPL.XNAS"
 NUMBER = 1

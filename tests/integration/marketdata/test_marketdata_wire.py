@@ -30,7 +30,7 @@ from ordermesh.marketdata.v1 import (
 from ordermesh.type.v1 import stream_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from tests.fixtures.marketdata import BUY, SELL, MarketWorld, market_world
-from tests.fixtures.trader import eventually
+from tests.fixtures.waiting import eventually
 
 APPLE, UNTRADED = "AAPL.XNAS", "USD-JPY.LMAX"
 

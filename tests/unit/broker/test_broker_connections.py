@@ -15,7 +15,8 @@ from services.broker.domain.capabilities import Environment
 from services.broker.pipeline.connections import Wish
 from services.kernel.errors import CodedError, ErrorKind
 from tests.fakes.broken_off import broken_off
-from tests.fakes.broker_world import BrokerWorld, broker_world, new_order, order_bytes, until
+from tests.fakes.broker_world import BrokerWorld, broker_world, new_order, order_bytes
+from tests.fixtures.waiting import eventually
 
 SIMULATION = trading_pb2.ENVIRONMENT_SIMULATION
 UP = broker_connection_pb2.CONNECTION_STATE_UP
@@ -316,7 +317,7 @@ async def test_the_route_of_an_order() -> None:
         with pytest.raises(CodedError, match="UNKNOWN_CONNECTION"):
             await route("a", "nowhere")
         await world.stop_engine()
-        await until(lambda: world.routes.up("mine") in (None, False))
+        await eventually(lambda: world.routes.up("mine") in (None, False))
         down = (await route("a")).connection
         assert (down.state, bool(down.state_text)) == (broker_connection_pb2.CONNECTION_STATE_DOWN, True)
 

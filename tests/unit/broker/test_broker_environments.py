@@ -14,7 +14,8 @@ from ordermesh.type.v1 import error_pb2, trading_pb2
 from services.broker.domain.capabilities import Environment
 from services.broker.pipeline.environments import AccountEnvironments
 from services.kernel.errors import CodedError
-from tests.fakes.broker_world import BrokerWorld, FakeBrokerAccounts, broker_world, cancel, new_order, order_id, until
+from tests.fakes.broker_world import BrokerWorld, FakeBrokerAccounts, broker_world, cancel, new_order, order_id
+from tests.fixtures.waiting import eventually
 
 MISMATCH = error_pb2.ERROR_REASON_ENVIRONMENT_MISMATCH
 
@@ -71,7 +72,7 @@ async def test_an_order_waits_until_the_record_is_read(world: BrokerWorld) -> No
         world.accounts.unread = True
         await route.send(new_order(1))
         await route.send(cancel(2, of=1))
-        await until(lambda: len(world.accounts.asked) > 1)
+        await eventually(lambda: len(world.accounts.asked) > 1)
         assert (world.engine.received, route.reports) == ([], [])
         world.accounts.unread = False
         await route.reported(2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry
 
 from services.broker.metrics import BrokerMetrics
-from tests.fakes.broker_world import broker_world, new_order, until
+from tests.fakes.broker_world import broker_world, new_order
+from tests.fixtures.waiting import eventually
 
 
 async def test_traffic_and_connections_are_measured() -> None:
@@ -27,7 +28,7 @@ async def test_traffic_and_connections_are_measured() -> None:
             await route.send(*(new_order(number) for number in (2, 3, 4)))
             await route.reported(3)
             world.engine.repeat("simulation/0", 1, 2)
-            await until(lambda: told("reports_repeated_total") == 2)
+            await eventually(lambda: told("reports_repeated_total") == 2)
             assert told("connection_up", connection="simulation") == 1
             assert told("commands_dropped_total") == 1
             assert told("commands_total") == 3

@@ -13,7 +13,8 @@ from ordermesh.type.v1 import error_pb2, trading_pb2
 from services.broker.domain.capabilities import Environment
 from services.broker.pipeline.connections import Wish
 from services.kernel.errors import CodedError
-from tests.fakes.broker_world import BrokerWorld, broker_world, cancel, new_order, order_bytes, order_id, until
+from tests.fakes.broker_world import BrokerWorld, broker_world, cancel, new_order, order_bytes, order_id
+from tests.fixtures.waiting import eventually
 
 ACCEPTED = routing_service_pb2.VENUE_REPORT_TYPE_ACCEPTED
 TRADE = routing_service_pb2.VENUE_REPORT_TYPE_TRADE
@@ -125,7 +126,7 @@ async def test_dead_engine_is_told_and_comes_back(world: BrokerWorld) -> None:
         await route.send(new_order(7))
         await route.reported(1)
         await world.stop_engine()
-        await until(lambda: route.down)
+        await eventually(lambda: route.down)
         await route.send(new_order(8))
         await world.start_engine()
         again = await route.up(2)
@@ -261,14 +262,14 @@ async def test_connection_made_while_streaming_is_opened(world: BrokerWorld) -> 
         await world.connections.create("late", "simulation", _environment(), _wish())
         await route.up(connection_id="late")
         await world.connections.delete("late", 0)
-        await until(lambda: any(down.connection_id == "late" for down in route.down))
+        await eventually(lambda: any(down.connection_id == "late" for down in route.down))
 
 
 async def test_new_stream_of_a_shard_ends_the_one_before(world: BrokerWorld) -> None:
     """Two streams of one shard cannot be: the newer one ends the older, another shard's goes on."""
     async with world.route(0) as first, world.route(1) as other, world.route(0) as second:
         await second.up()
-        await until(first._reader.done)
+        await eventually(first._reader.done)
         await second.send(new_order(1))
         await second.reported(1)
         await other.up()
@@ -291,7 +292,7 @@ async def test_second_open_ends_the_stream_with_an_error(world: BrokerWorld) -> 
     async with world.route() as route:
         await route.up()
         await route._write(open=routing_service_pb2.RouteOpen())
-        await until(lambda: route.ended is not None)
+        await eventually(lambda: route.ended is not None)
     assert isinstance(route.ended, CodedError)
     assert route.ended.reason == "INVALID_FIELD"
 
@@ -301,7 +302,7 @@ async def test_drain_ends_the_stream(world: BrokerWorld) -> None:
     async with world.route() as route:
         await route.up()
         world.draining.begin()
-        await until(route._reader.done)
+        await eventually(route._reader.done)
     assert route.ended is None
 
 

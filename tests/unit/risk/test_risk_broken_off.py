@@ -23,11 +23,11 @@ from services.risk.pipeline.alerts import AlertLog
 from services.risk.pipeline.ports import Changes, SwitchSet
 from services.risk.pipeline.trading import ITSELF
 from tests.fakes.broken_off import broken_off
-from tests.fakes.broker_world import until
 from tests.fakes.clock import FakeClock
 from tests.fakes.reserve_client import fill
 from tests.fakes.risk_store import FakeRiskStore
 from tests.fakes.risk_world import RiskWorld, risk_world
+from tests.fixtures.waiting import eventually
 
 LOSS = Breach(Rule.MAX_DAILY_LOSS, text="too much is lost")
 
@@ -102,7 +102,7 @@ async def test_a_reset_does_not_close_a_breaker_that_tripped_after_it(
     with monkeypatch.context() as patched:
         patched.setattr(world.store, "save_breakers", slow)
         first, second = (asyncio.create_task(world.breakers.reset("demo", "")) for _ in range(2))
-        await until(lambda: asked)
+        await eventually(lambda: asked)
         answers[0].set()
         await first
         world.breakers.trip("demo", LOSS, world.clock.now_ns())

@@ -19,9 +19,9 @@ from ordermesh.risk.v1 import (
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.risk.domain.reducing import OpenOrder, exceeding
 from services.risk.domain.values import Side
-from tests.fakes.broker_world import until
 from tests.fakes.reserve_client import busted, ended, fill, reservation
 from tests.fakes.risk_world import RiskWorld, risk_world
+from tests.fixtures.waiting import eventually
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED
 REDUCE_ONLY = error_pb2.ERROR_REASON_REDUCE_ONLY
@@ -110,7 +110,7 @@ async def test_what_has_become_more_than_the_position_is_withdrawn_the_newest_fi
         await stream.one("y")
         assert stream.withdrawn == [], "9 of 9"
         await stream.settle(fill(3, "plain", world.clock, last_quantity="3", leaves_quantity="5", **SELL))
-        await until(lambda: stream.withdrawn == ["middle", "new"])
+        await eventually(lambda: stream.withdrawn == ["middle", "new"])
         [told] = stream.withdrawals
         assert (told.reason, told.text) == (
             REDUCE_ONLY,
@@ -118,7 +118,7 @@ async def test_what_has_become_more_than_the_position_is_withdrawn_the_newest_fi
         )
         await stream.settle(ended(4, "new", world.clock, **SELL), ended(5, "middle", world.clock, **SELL))
         await stream.settle(fill(6, "plain", world.clock, last_quantity="5", **SELL))
-        await until(lambda: stream.withdrawn == ["middle", "new", "old"])
+        await eventually(lambda: stream.withdrawn == ["middle", "new", "old"])
 
 
 async def test_its_own_fills_withdraw_nothing(world: RiskWorld) -> None:
@@ -143,9 +143,9 @@ async def test_a_fill_in_spite_of_the_withdrawal_takes_room_from_those_that_stay
             sequence=1,
         )
         await stream.settle(fill(2, "plain", world.clock, last_quantity="4", **SELL))
-        await until(lambda: stream.withdrawn == ["late"])
+        await eventually(lambda: stream.withdrawn == ["late"])
         await stream.settle(fill(3, "late", world.clock, last_quantity="2", leaves_quantity="3", **SELL))
-        await until(lambda: stream.withdrawn == ["late", "old"])
+        await eventually(lambda: stream.withdrawn == ["late", "old"])
 
 
 async def test_fills_while_the_shard_was_away_are_looked_at_when_it_is_back(world: RiskWorld) -> None:
@@ -154,12 +154,12 @@ async def test_fills_while_the_shard_was_away_are_looked_at_when_it_is_back(worl
         await stream.settle(fill(1, "x", world.clock))
         await stream.sync(reservation(1, **REDUCES), sequence=1)
         await stream.one("y")
-    await until(lambda: not world.withdrawing._outlets)
+    await eventually(lambda: not world.withdrawing._outlets)
     async with world.stream() as stream:
         number = await stream.submit(reservation(2, quantity="1", **REDUCES))
         await stream.settle(fill(2, "z", world.clock, last_quantity="4", **SELL))
         await stream.sync(reservation(1, **REDUCES), sequence=2)
-        await until(lambda: number in stream.decisions)
+        await eventually(lambda: number in stream.decisions)
         assert stream.withdrawn == ["1"]
         assert stream.decisions[number][0].reason == REDUCE_ONLY
 
@@ -179,7 +179,7 @@ async def test_one_that_its_venue_opens_again_is_one_still(world: RiskWorld) -> 
         await stream.one("y")
         assert stream.withdrawn == [], "20 are held again, and 10 of them are its own to close"
         await stream.settle(fill(7, "z", world.clock, last_quantity="11", **SELL))
-        await until(lambda: stream.withdrawn == ["old"])
+        await eventually(lambda: stream.withdrawn == ["old"])
 
 
 async def test_a_replace_of_one_is_held_against_the_position_without_itself(world: RiskWorld) -> None:
@@ -221,7 +221,7 @@ async def test_orders_of_a_group_count_once(world: RiskWorld) -> None:
         )
         assert (target.reason, stop.reason, more.reason) == (ACCEPTED, ACCEPTED, REDUCE_ONLY)
         await stream.settle(fill(2, "plain", world.clock, last_quantity="1", **SELL))
-        await until(lambda: stream.withdrawn == ["1", "2"])
+        await eventually(lambda: stream.withdrawn == ["1", "2"])
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from ordermesh.order.v1 import execution_report_pb2
 from ordermesh.risk.v1 import reservation_service_pb2
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.risk.domain.limits import Parameters
-from tests.fakes.broker_world import until
 from tests.fakes.reserve_client import ReserveClient, ended, fill, reservation
 from tests.fakes.risk_world import RiskWorld, risk_world
+from tests.fixtures.waiting import eventually
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED
 EXCEEDED = error_pb2.ERROR_REASON_RISK_LIMIT_EXCEEDED
@@ -46,7 +46,7 @@ def held(world: RiskWorld) -> tuple[Decimal, int]:
 async def settled(world: RiskWorld, stream: ReserveClient, *reports: execution_report_pb2.ExecutionReport) -> None:
     """Settles, and waits until it is booked."""
     await stream.settle(*reports)
-    await until(lambda: world.book.sequence(0) >= reports[-1].sequence)
+    await eventually(lambda: world.book.sequence(0) >= reports[-1].sequence)
 
 
 @pytest.mark.parametrize(("new", "holds"), [("15", 15), ("10", 10), ("4", 10)])

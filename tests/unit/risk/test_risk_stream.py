@@ -13,9 +13,9 @@ from ordermesh.risk.v1 import reservation_service_pb2
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2, trading_pb2
 from services.kernel.errors import CodedError
 from services.risk.domain.market import Market
-from tests.fakes.broker_world import until
 from tests.fakes.reserve_client import ended, fill, reservation
 from tests.fakes.risk_world import RiskWorld, risk_world
+from tests.fixtures.waiting import eventually
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED
 EXCEEDED = error_pb2.ERROR_REASON_RISK_LIMIT_EXCEEDED
@@ -100,7 +100,7 @@ async def test_checks_wait_for_the_sync_and_the_log(world: RiskWorld) -> None:
         await stream.release("nothing")
         assert number not in stream.decisions
         await stream.settle(sequence=5)
-        await until(lambda: number in stream.decisions)
+        await eventually(lambda: number in stream.decisions)
     assert stream.decisions[number][0].reason == EXCEEDED
 
 
@@ -127,7 +127,7 @@ async def test_new_stream_ends_the_one_before(world: RiskWorld) -> None:
     async with world.stream() as first:
         await first.sync()
         async with world.stream() as second:
-            await until(first._reader.done)
+            await eventually(first._reader.done)
             await second.sync()
             assert (await second.one(1)).reason == ACCEPTED
 
@@ -248,7 +248,7 @@ async def test_stream_must_begin_with_open(world: RiskWorld) -> None:
         await stream._call.read()
     async with world.stream() as twice:
         await twice._send(open=reservation_service_pb2.ReserveOpen(shard=0, epoch="x"))
-        await until(lambda: twice.ended is not None)
+        await eventually(lambda: twice.ended is not None)
     assert isinstance(twice.ended, CodedError)
 
 
@@ -256,5 +256,5 @@ async def test_drain_ends_the_stream(world: RiskWorld) -> None:
     """When the service drains, the stream ends without an error."""
     async with world.stream() as stream:
         world.draining.begin()
-        await until(stream._reader.done)
+        await eventually(stream._reader.done)
     assert stream.ended is None

@@ -23,11 +23,11 @@ from services.risk.domain.reducing import OpenOrder
 from services.risk.domain.trading import enlarging
 from services.risk.domain.values import Side
 from services.risk.pipeline.withdrawing import MOST_PER_MESSAGE
-from tests.fakes.broker_world import until
 from tests.fakes.clock import FakeClock
 from tests.fakes.reserve_client import ended, fill, reservation
 from tests.fakes.risk_store import FakeRiskStore
 from tests.fakes.risk_world import RiskWorld, risk_world
+from tests.fixtures.waiting import eventually
 
 ACCEPTED = error_pb2.ERROR_REASON_UNSPECIFIED
 HALTED = error_pb2.ERROR_REASON_TRADING_HALTED
@@ -146,12 +146,12 @@ async def test_halted_names_the_open_orders_of_its_scope(world: RiskWorld) -> No
         await stream.one(4)
         answer = await stop(world, text="enough")
         assert (answer.canceled_orders, answer.kill_switch.cancel_open_orders) == (3, True)
-        await until(lambda: len(stream.withdrawn) == 3)
+        await eventually(lambda: len(stream.withdrawn) == 3)
         [told] = stream.withdrawals
         assert (list(told.order_ids), told.reason) == (["1", "2", "4"], HALTED)
         assert told.text == "trading of account demo is halted: enough"
         assert (await stop(world, account_id="")).canceled_orders == 4
-        await until(lambda: len(stream.withdrawn) == 7)
+        await eventually(lambda: len(stream.withdrawn) == 7)
         assert sorted(stream.withdrawn[3:]) == ["1", "2", "3", "4"]
 
 
@@ -163,9 +163,9 @@ async def test_many_orders_are_named_in_parts(world: RiskWorld) -> None:
             numbers = range(first, min(first + 500, count))
             await stream.sync(*map(reservation, numbers), last=numbers[-1] == count - 1)
         await stream.release("nothing")
-        await until(lambda: world.book.reservations == count)
+        await eventually(lambda: world.book.reservations == count)
         await stop(world)
-        await until(lambda: len(stream.withdrawn) == count)
+        await eventually(lambda: len(stream.withdrawn) == count)
     assert [len(each.order_ids) for each in stream.withdrawals] == [MOST_PER_MESSAGE, MOST_PER_MESSAGE, 1]
 
 
@@ -177,7 +177,7 @@ async def test_open_orders_stay_when_they_are_to(world: RiskWorld) -> None:
         assert (await stream.one(2)).reason == HALTED
         assert stream.withdrawals == []
         assert (await stop(world)).canceled_orders == 1
-        await until(lambda: stream.withdrawn == ["1"])
+        await eventually(lambda: stream.withdrawn == ["1"])
 
 
 async def test_reducing_names_what_does_not_reduce_the_oldest_staying(world: RiskWorld) -> None:
@@ -194,7 +194,7 @@ async def test_reducing_names_what_does_not_reduce_the_oldest_staying(world: Ris
         )
         await stream.release("nothing")
         assert (await stop(world, "reducing")).canceled_orders == 3
-        await until(lambda: sorted(stream.withdrawn) == ["buy", "elsewhere", "much"])
+        await eventually(lambda: sorted(stream.withdrawn) == ["buy", "elsewhere", "much"])
         assert {each.reason for each in stream.withdrawals} == {REDUCING}
 
 
@@ -207,10 +207,10 @@ async def test_a_fill_in_spite_of_the_cancel_takes_room_from_those_that_stayed(w
         )
         await stream.release("nothing")
         await stop(world, "reducing")
-        await until(lambda: stream.withdrawn == ["late"])
+        await eventually(lambda: stream.withdrawn == ["late"])
         await stream.settle(fill(2, "late", world.clock, last_quantity="3", leaves_quantity="5", **SELL))
         await stream.settle(fill(3, "late", world.clock, last_quantity="5", **SELL))
-        await until(lambda: stream.withdrawn == ["late", "stays"])
+        await eventually(lambda: stream.withdrawn == ["late", "stays"])
         await stream.settle(fill(4, "stays", world.clock, last_quantity="1", leaves_quantity="5", **SELL))
         await stream.one("y")
         assert stream.withdrawn == ["late", "stays"]
@@ -221,12 +221,12 @@ async def test_a_switch_that_was_set_while_the_shard_was_away_is_told_when_it_is
     async with world.stream() as stream:
         await stream.sync(reservation(1))
         await stream.one(2)
-    await until(lambda: not world.withdrawing._outlets)
+    await eventually(lambda: not world.withdrawing._outlets)
     assert (await stop(world)).canceled_orders == 0
     async with world.stream() as stream:
         number = await stream.submit(reservation(3))
         await stream.sync(reservation(1), reservation(2))
-        await until(lambda: number in stream.decisions)
+        await eventually(lambda: number in stream.decisions)
         assert stream.withdrawn == ["1", "2"]
         assert stream.decisions[number][0].reason == HALTED
 
@@ -245,7 +245,7 @@ async def test_a_switch_is_in_force_after_a_restart_before_the_first_check() -> 
         async with world.stream() as stream:
             number = await stream.submit(reservation(1, **OTHER))
             await stream.sync(reservation(2))
-            await until(lambda: number in stream.decisions)
+            await eventually(lambda: number in stream.decisions)
             assert stream.decisions[number][0].reason == REDUCING
             assert stream.withdrawals == []
 
@@ -258,7 +258,7 @@ async def test_a_stop_holds_even_when_it_cannot_be_stored(world: RiskWorld) -> N
         with pytest.raises(CodedError, match="STORE_UNAVAILABLE"):
             await stop(world)
         assert (await stream.one(2)).reason == HALTED
-        await until(lambda: stream.withdrawn == ["1"])
+        await eventually(lambda: stream.withdrawn == ["1"])
         world.store.broken = False
         await world.keeper.save()
     assert world.store.switches["demo"].state == STATES["halted"]
@@ -282,9 +282,9 @@ async def test_a_stop_during_a_resumption_wins(world: RiskWorld) -> None:
     await stop(world, "reducing")
     world.store.slow = asyncio.Event()
     resuming = asyncio.create_task(resume(world))
-    await until(world.trading._storing.locked)
+    await eventually(world.trading._storing.locked)
     stopping = asyncio.create_task(stop(world))
-    await until(lambda: world.book.switches.get("demo").state == STATES["halted"])
+    await eventually(lambda: world.book.switches.get("demo").state, STATES["halted"].__eq__)
     world.store.slow.set()
     with pytest.raises(CodedError, match="VERSION_MISMATCH"):
         await resuming
@@ -387,7 +387,7 @@ async def test_new_terms_of_an_order_are_held_to_the_state_as_well(world: RiskWo
         await stream.sync(reservation("a", quantity="4", **SELL), reservation("b", quantity="4", **SELL), sequence=1)
         await stream.reserve(replace("b", "8"))
         await stop(world, "reducing")
-        await until(lambda: stream.withdrawn == ["b"])
+        await eventually(lambda: stream.withdrawn == ["b"])
         await stream.settle(ended(2, "b", world.clock, **SELL))
         [refused, accepted] = await stream.reserve(replace("a", "11"), replace("a", "10"))
         assert (refused.reason, refused.breach.limit, refused.breach.observed) == (REDUCING, "10", "11")
