@@ -104,9 +104,9 @@ async def test_rest_and_events_know_one_order_service(
     placed = [result["order"] for result in answer.json()["results"]]
     assert [each["client_order_id"] for each in placed] == [body["client_order_id"] for body in bodies]
     ids = {each["order_id"] for each in placed}
-    async with asyncio.timeout(20):
-        while {told.get(order_id) for order_id in ids} != {"ORDER_STATUS_FILLED"}:
-            await asyncio.sleep(0.02)
+    await eventually(
+        lambda: {told.get(order_id) for order_id in ids}, lambda statuses: statuses == {"ORDER_STATUS_FILLED"}
+    )
     for task in following:
         task.cancel()
     await asyncio.gather(*following, return_exceptions=True)

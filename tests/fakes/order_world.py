@@ -68,14 +68,7 @@ class Client:
 
     async def until(self, order_id: str, status: order_pb2.OrderStatus.ValueType) -> order_pb2.Order:
         """Waits until an order has a status."""
-        found = [order_pb2.Order()]
-
-        async def has_status() -> bool:
-            found[0] = await self.order(order_id)
-            return found[0].order_status == status
-
-        await eventually(has_status)
-        return found[0]
+        return await eventually(lambda: self.order(order_id), lambda order: order.order_status == status)
 
     async def history(self, order_id: str) -> list[execution_report_pb2.ExecutionReport]:
         response = await self.orders.GetOrderHistory(order_query_pb2.GetOrderHistoryRequest(order_id=order_id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 from typing import cast
@@ -21,6 +21,7 @@ from services.bus.relay import Relay, RelayOptions
 from services.bus.topics import sequence_of, stream_key
 from tests.fakes.event_log import FakeEventLog
 from tests.fixtures.servers import OwnRedis
+from tests.fixtures.waiting import eventually
 
 TOPICS = ("order.placed", "order.executed")
 QUICK = ConsumerOptions(most_per_batch=7, block_milliseconds=20, poll_seconds=0.005)
@@ -67,18 +68,13 @@ async def on_bus(redis: Redis, topic: str) -> list[int]:
     return [sequence_of(entry) for entry, _ in await entries(redis, topic)]
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Waits until something holds."""
-    async with asyncio.timeout(15):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
 async def until_on_bus(redis: Redis, log: FakeEventLog, *topics: str) -> None:
     """Waits until the bus holds all events of some topics."""
-    async with asyncio.timeout(15):
-        while [await on_bus(redis, topic) for topic in topics] != [log.of(topic) for topic in topics]:
-            await asyncio.sleep(0.002)
+
+    async def all_on_bus() -> list[list[int]]:
+        return [await on_bus(redis, topic) for topic in topics]
+
+    await eventually(all_on_bus, lambda found: found == [log.of(topic) for topic in topics])
 
 
 async def collect(consumer: Consumer, count: int) -> list[int]:
@@ -153,12 +149,12 @@ async def test_a_redis_that_is_away_blocks_nobody_and_gets_all_when_it_is_back(
         for _ in range(20):
             relay.publish(log.commit(*TOPICS))
             assert len(relay._waiting) <= 5
-        await until(lambda: not relay.connected)
+        await eventually(lambda: not relay.connected)
         for _ in range(20):
             relay.publish(log.commit(*TOPICS))
             assert len(relay._waiting) <= 5
         await own_redis.start()
-        await until(lambda: relay.connected)
+        await eventually(lambda: relay.connected)
         await until_on_bus(redis, log, *TOPICS)
     await redis.aclose()
 
@@ -168,9 +164,7 @@ async def test_streams_are_trimmed(redis: Redis, log: FakeEventLog) -> None:
     for _ in range(50):
         log.commit(*["order.placed"] * 100)
     async with running(relay_of(redis, log, most_kept=200)):
-        async with asyncio.timeout(15):
-            while (await on_bus(redis, "order.placed"))[-1:] != [5000]:
-                await asyncio.sleep(0.002)
+        await eventually(lambda: on_bus(redis, "order.placed"), lambda found: found[-1:] == [5000])
         assert 200 <= await redis.xlen(stream_key(0, "order.placed")) <= 400
 
 
@@ -221,12 +215,12 @@ async def test_a_consumer_goes_on_while_redis_is_away(own_redis: OwnRedis, log: 
         got += await collect(consumer, 2)
         assert not consumer.connected
         await own_redis.start()
-        await until(lambda: relay.connected)
+        await eventually(lambda: relay.connected)
         relay.publish(log.commit(*TOPICS))
         got += await collect(consumer, 2)
         relay.publish(log.commit(*TOPICS))
         got += await collect(consumer, 2)
-        await until(lambda: consumer.connected)
+        await eventually(lambda: consumer.connected)
     assert sorted(got) == list(range(1, 9))
     await redis.aclose()
     await own.aclose()
@@ -240,7 +234,7 @@ async def test_a_consumer_waits_for_an_owner_that_is_away(redis: Redis, log: Fak
         await redis.xdel(stream_key(0, "order.placed"), "3-0")
         log.away = True
         collecting = asyncio.create_task(collect(Consumer(redis, log, ["order.placed"], {}, options=QUICK), 6))
-        await until(lambda: log.reads > 1)
+        await eventually(lambda: log.reads > 1)
         assert not collecting.done()
         log.away = False
         assert await collecting == list(range(1, 7))
@@ -263,7 +257,7 @@ async def test_the_relay_waits_for_a_store_that_is_away(redis: Redis, log: FakeE
     log.commit(*TOPICS)
     log.away = True
     async with running(relay_of(redis, log)):
-        await until(lambda: log.refused > 2)
+        await eventually(lambda: log.refused > 2)
         log.away = False
         await until_on_bus(redis, log, *TOPICS)
 
@@ -294,11 +288,11 @@ async def test_whatever_happens_to_redis_each_event_is_seen_once_in_its_topics_o
                 case 2:
                     await redis.delete(stream_key(0, random.choice(TOPICS)))
                 case 3:
-                    await until(lambda: len(got) > len(log.events) // 2)
+                    await eventually(lambda: len(got) > len(log.events) // 2)
                 case _:
                     await asyncio.sleep(0)
         relay.publish(log.commit(*TOPICS))
-        await until(lambda: len(got) >= len(log.events))
+        await eventually(lambda: len(got) >= len(log.events))
     consuming.cancel()
     await asyncio.gather(consuming, return_exceptions=True)
     assert sorted(got) == log.of(*TOPICS)
@@ -322,13 +316,13 @@ async def test_a_broadcast_is_heard_by_who_listens(redis: Redis) -> None:
         for epoch in ("older", f"newest of {key}"):
             broadcaster.publish(key, event_pb2.Event(topic=event_pb2.TOPIC_MARKET_DATA_UPDATED, epoch=epoch))
 
-    async with asyncio.timeout(10):
-        while not heard:
-            publish("first")
-            await asyncio.sleep(0.005)
-        publish("second")
-        while heard[-1].epoch != "newest of second":
-            await asyncio.sleep(0.005)
+    def publish_until_heard() -> list[event_pb2.Event]:
+        publish("first")
+        return heard
+
+    await eventually(publish_until_heard, seconds=10)
+    publish("second")
+    await eventually(lambda: heard[-1].epoch, lambda epoch: epoch == "newest of second", 10)
     assert "older" not in {event.epoch for event in heard}
     sequences = [event.sequence for event in heard]
     assert sequences == sorted(set(sequences))

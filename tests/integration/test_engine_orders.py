@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from ordermesh.engine.v1 import (
     order_pb2,
 )
 from tests.fixtures.engine import BUY, SELL, Engine, Trader, define, kinds, new_order, order_id
+from tests.fixtures.waiting import eventually
 
 GOOD_TILL_DATE = order_pb2.TIME_IN_FORCE_GOOD_TILL_DATE
 
@@ -115,8 +115,7 @@ async def test_an_order_that_fell_due_while_the_engine_was_away_expires_at_its_s
         await trader.send(new_order(1, BUY, 5, 100, time_in_force=GOOD_TILL_DATE, expire_time_ns=due))
         await trader.executions(1)
     await engine.kill()
-    while time.time_ns() < due:
-        await asyncio.sleep(0.01)
+    await eventually(time.time_ns, lambda now: now >= due)
     await engine.start()
     async with engine.channel() as channel:
         other = await Trader(channel, "two").open()

@@ -24,6 +24,7 @@ from ordermesh.order.v1.order_stream_pb2 import StreamOrdersRequest
 from ordermesh.type.v1 import stream_pb2
 from services.mesh.client import Channel, Channels
 from services.mesh.names import Metric
+from tests.fixtures.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tests" / "fakes" / "service_program.py"
@@ -66,10 +67,8 @@ async def program(tmp_path: Path) -> AsyncIterator[Program]:
     process = await start(ORDERMESH_PORT_FILE=str(port), ORDERMESH_METRICS_PORT_FILE=str(metrics))
     channels = Channels()
     try:
-        async with asyncio.timeout(30):
-            while not (port.exists() and metrics.exists()):
-                assert process.returncode is None
-                await asyncio.sleep(0.01)
+        await eventually(lambda: process.returncode is not None or (port.exists() and metrics.exists()), seconds=30)
+        assert process.returncode is None
         channel = channels.to(f"127.0.0.1:{port.read_text().strip()}", "ordermesh.event.v1.EventLogService")
         await channel.ready(10)
         yield Program(process, channel, int(metrics.read_text()))

@@ -66,7 +66,9 @@ async def test_an_order_that_ended_before_a_restart_is_adjusted(
             venue_execution_id="y-1",
             adjustment=named,
         )
-        await eventually(lambda: has(client, order.order_id, EXECUTION_TYPE_TRADE_CORRECT))
+        await eventually(
+            lambda: history_types(client, order.order_id), lambda types: EXECUTION_TYPE_TRADE_CORRECT in types
+        )
         (trade,) = await trades(client, order.order_id)
         assert (trade.price, trade.quantity, trade.fee) == ("9", "100", "0.5")
         assert trade.adjustment_type == order_pb2.TRADE_ADJUSTMENT_TYPE_CORRECTED
@@ -140,7 +142,7 @@ async def test_restated_orders_are_read_back_with_their_terms(postgres_url: str,
         declined = restatement_pb2.RESTATEMENT_REASON_PARTIAL_DECLINE
         told = VenueAdjustment(quantity="60", restatement_reason=declined)
         tell(peers, order.order_id, type=routing.VENUE_REPORT_TYPE_RESTATED, adjustment=told)
-        await eventually(lambda: has(client, order.order_id, EXECUTION_TYPE_RESTATED))
+        await eventually(lambda: history_types(client, order.order_id), lambda types: EXECUTION_TYPE_RESTATED in types)
         assert (await client.history(order.order_id))[-1].restatement_reason == declined
     async with serving(postgres_url, redis_url, peers) as client:
         await ready(client, peers)
@@ -159,16 +161,16 @@ async def test_a_bust_of_an_unknown_execution_is_recorded(client: Client, peers:
         kinds=[reconciliation_pb2.RECONCILIATION_KIND_ADJUSTMENT_NOT_BOOKED]
     )
 
-    async def recorded() -> bool:
+    async def recorded() -> list[list[str]]:
         found = (await client.orders.ListReconciliations(request)).reconciliations
-        return [list(record.order_ids) for record in found] == [[order.order_id]]
+        return [list(record.order_ids) for record in found]
 
-    await eventually(recorded)
+    await eventually(recorded, lambda ids: ids == [[order.order_id]])
 
 
-async def has(client: Client, order_id: str, type_: int) -> bool:
-    """Tells whether a report of a type is in an order's history."""
-    return any(report.execution_type == type_ for report in await client.history(order_id))
+async def history_types(client: Client, order_id: str) -> list[int]:
+    """Returns what has happened to an order."""
+    return [report.execution_type for report in await client.history(order_id)]
 
 
 async def trades(client: Client, order_id: str) -> list[order_pb2.Trade]:

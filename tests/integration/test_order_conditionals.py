@@ -111,12 +111,9 @@ async def test_a_trailing_stop_is_told_as_it_follows_and_replaced(client: Client
     order = await client.place(**TRAILING)
     assert (order.stop_price, order.trailing_stop.percent) == ("", "1")
 
-    async def at(stop_price: str) -> bool:
-        return (await client.order(order.order_id)).stop_price == stop_price
-
-    await eventually(lambda: at("198"))
+    await eventually(lambda: client.order(order.order_id), lambda told: told.stop_price == "198")
     peers.market_data.trade("210")
-    await eventually(lambda: at("207.9"))
+    await eventually(lambda: client.order(order.order_id), lambda told: told.stop_price == "207.9")
     distance = TrailingStop(amount="5.005")
     replaced = await client.replace(order.order_id, "r-1", trailing_stop=distance)
     assert (replaced.stop_price, replaced.trailing_stop.amount) == ("204.99", "5.005")
@@ -235,11 +232,7 @@ async def test_a_trailing_stop_goes_on_after_a_crash_as_if_there_had_been_none(
             order = await client.place(**TRAILING)
             await followed(peers)
             peers.market_data.trade("200")
-
-            async def restated() -> bool:
-                return (await client.order(order.order_id)).stop_price == "198"
-
-            await eventually(restated)
+            await eventually(lambda: client.order(order.order_id), lambda told: told.stop_price == "198")
         await process.kill()
         for price in ("199", "300", "298", "297.01"):
             peers.market_data.trade(price, told=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -29,16 +30,16 @@ async def test_the_log_and_the_bus_tell_the_same(client: Client, redis_url: str)
                 assert event.previous_sequence == previous
                 previous = event.sequence
             key = f"{{ordermesh:0}}:{topic}"
-            await eventually(partial(_length, bus, key, len(of_topic)))
-            entries = await bus.xrange(key)
+            entries = await until_there(partial(bus.xrange, key), len(of_topic))
             assert [entry_id.decode() for entry_id, _ in entries] == [f"{event.sequence}-0" for event in of_topic]
             assert [event_pb2.Event.FromString(fields[b"event"]) for _, fields in entries] == of_topic
     trades = [event for event in read.events if event.HasField("trade")]
     assert trades[-1].trade.order_id == placed.order_id
 
 
-async def _length(bus: Any, key: str, count: int) -> bool:
-    return bool(await bus.xlen(key) == count)
+async def until_there(read: Callable[[], Awaitable[Any]], count: int) -> Any:
+    """Returns the entries of a stream, once there are so many."""
+    return await eventually(read, lambda entries: len(entries) == count)
 
 
 async def test_events_can_be_read_by_topic_and_from_a_sequence(client: Client) -> None:

@@ -36,12 +36,12 @@ async def until_arrival(client: Client, peers: Peers, *, stale: bool = False) ->
     """Waits until orders are logged with the newest quote that was set."""
     wanted = peers.market_data.quotes["AAPL.XNAS"].bid_price
 
-    async def is_logged() -> bool:
+    async def logged() -> tuple[str, bool]:
         placed = await client.place(account_id="probe")
         arrival = (await client.history(placed.order_id))[0].arrival
-        return (arrival.bid_price, arrival.stale) == (wanted, stale)
+        return arrival.bid_price, arrival.stale
 
-    await eventually(is_logged)
+    await eventually(logged, lambda arrival: arrival == (wanted, stale))
 
 
 async def quality(client: Client, order_id: str, **fields: Any) -> execution_quality_pb2.ExecutionQuality:
@@ -130,11 +130,10 @@ async def test_figures_of_an_order_in_parts(postgres_url: str, redis_url: str, m
         await client.orders.CancelOrder(order_entry_pb2.CancelOrderRequest(order_id=placed.order_id))
         await client.until(placed.order_id, ORDER_STATUS_CANCELED)
 
-        async def is_known() -> bool:
-            told = await quality(client, placed.order_id, impact_interval=Duration(seconds=1))
-            return told.HasField("market_impact")
-
-        await eventually(is_known)
+        await eventually(
+            lambda: quality(client, placed.order_id, impact_interval=Duration(seconds=1)),
+            lambda told: told.HasField("market_impact"),
+        )
         told = await quality(client, placed.order_id.upper(), impact_interval=Duration(seconds=1))
         assert why(told) == {}
         assert (told.currency, told.contract_multiplier, told.fees, told.notional) == ("USD", "1", "0.6", "11234")
@@ -201,11 +200,10 @@ async def test_a_day_is_told_by_account_and_instrument(postgres_url: str, redis_
         orders.append(request(limit_price="50", account_id="day", instrument="MSFT.XNAS"))
         await client.orders.PlaceOrders(order_entry_pb2.PlaceOrdersRequest(orders=orders))
 
-        async def is_complete() -> bool:
-            return sum(each.fill_count for each in (await summary(client, account_id="day")).summaries) == 5
-
-        await eventually(is_complete)
-        told = await summary(client, account_id="day")
+        told = await eventually(
+            lambda: summary(client, account_id="day"),
+            lambda told: sum(each.fill_count for each in told.summaries) == 5,
+        )
         aapl, msft = told.summaries
         assert (aapl.instrument, aapl.connection_id, aapl.currency) == ("AAPL.XNAS", "simulation", "USD")
         assert (aapl.order_count, aapl.fill_count, aapl.quantity, aapl.benchmarked_quantity) == (4, 4, "400", "400")

@@ -80,10 +80,7 @@ async def test_reports_that_come_twice_or_with_a_gap(client: Client, peers: Peer
     peers.broker.tell([trades[2]])
     await eventually(lambda: len(peers.broker.cursors) > sessions)
 
-    async def traded() -> bool:
-        return (await client.order(order.order_id)).cumulative_quantity == "30"
-
-    await eventually(traded)
+    await eventually(lambda: client.order(order.order_id), lambda told: told.cumulative_quantity == "30")
     assert [r.last_quantity for r in await client.history(order.order_id)] == ["", "", "10", "10", "10"]
 
 
@@ -197,14 +194,11 @@ async def test_a_flushed_bus_is_filled_again_from_the_log(client: Client, redis_
     async with redis.asyncio.Redis.from_url(redis_url) as bus:
         key = "{ordermesh:0}:order.placed"
 
-        async def length(wanted: int) -> bool:
-            return bool(await bus.xlen(key) >= wanted)
-
-        await eventually(lambda: length(2))
+        await eventually(lambda: bus.xlen(key), lambda length: length >= 2)
         before = await entry_ids(bus, key)
         await bus.flushall()
         await client.place()
-        await eventually(lambda: length(len(before) + 1))
+        await eventually(lambda: bus.xlen(key), lambda length: length > len(before))
         assert (await entry_ids(bus, key))[: len(before)] == before
 
 

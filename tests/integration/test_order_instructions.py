@@ -15,7 +15,7 @@ from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED, ORDER_STATUS_NEW, 
 from ordermesh.type.v1 import trading_pb2
 from services.kernel.errors import CodedError, ErrorKind
 from tests.fakes.order_peers import Peers
-from tests.fakes.order_world import Client, OrderProcess, client_of, ready, serving
+from tests.fakes.order_world import OrderProcess, client_of, ready, serving
 from tests.fixtures.waiting import eventually
 
 FAR, FARTHER = Timestamp(seconds=4_000_000_000, nanos=7), Timestamp(seconds=4_000_000_000, nanos=8)
@@ -55,7 +55,7 @@ async def test_a_waiting_stop_order_is_there_after_a_restart(postgres_url: str, 
             await client.place("c-1", **(STOP_LIMIT | {"display_quantity": "11"}))
         assert peers.risk.reserved[order.order_id].stop_price == "187.5"
         tell(peers, order.order_id, type=routing.VENUE_REPORT_TYPE_TRIGGERED, cumulative_quantity="0")
-        await eventually(lambda: is_released(client, order.order_id))
+        await eventually(lambda: client.order(order.order_id), lambda told: told.triggered)
     async with serving(postgres_url, redis_url, peers) as client:
         await ready(client, peers)
         read = await client.order(order.order_id)
@@ -75,11 +75,6 @@ async def test_a_waiting_stop_order_is_there_after_a_restart(postgres_url: str, 
         await client.until(order.order_id, ORDER_STATUS_FILLED)
         types = [report.execution_type for report in await client.history(order.order_id)]
         assert types == [1, 2, EXECUTION_TYPE_TRIGGERED_OR_ACTIVATED_BY_SYSTEM, 3]
-
-
-async def is_released(client: Client, order_id: str) -> bool:
-    """Tells whether an order was released."""
-    return (await client.order(order_id)).triggered
 
 
 async def test_an_order_that_its_venue_never_saw_is_sent_whole_after_a_crash(

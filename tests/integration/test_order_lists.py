@@ -70,14 +70,10 @@ async def told(client: Client, order_list_id: str) -> order_list_pb2.OrderList:
 
 async def until(client: Client, order_list_id: str, *statuses: int) -> order_list_pb2.OrderList:
     """Waits until the orders of a list have statuses."""
-    found = [order_list_pb2.OrderList()]
-
-    async def has_statuses() -> bool:
-        found[0] = await told(client, order_list_id)
-        return [order.order_status for order in found[0].orders] == list(statuses)
-
-    await eventually(has_statuses)
-    return found[0]
+    return await eventually(
+        lambda: told(client, order_list_id),
+        lambda found: [order.order_status for order in found.orders] == list(statuses),
+    )
 
 
 def trade(peers: Peers, order_id: str, quantity: str, cumulative: str) -> None:
@@ -107,16 +103,12 @@ async def test_a_bracket_from_entry_to_exit(client: Client, peers: Peers) -> Non
     trade(peers, entry, "100", "100")
     await until(client, placed.order_list_id, ORDER_STATUS_FILLED, ORDER_STATUS_NEW, ORDER_STATUS_SUSPENDED)
     trade(peers, profit, "30", "30")
-    await eventually(lambda: _quantity(client, loss, "70"))
+    await eventually(lambda: client.order(loss), lambda order: order.quantity == "70")
     trade(peers, profit, "70", "100")
     ended = await until(client, placed.order_list_id, ORDER_STATUS_FILLED, ORDER_STATUS_FILLED, ORDER_STATUS_CANCELED)
     assert not ended.live
     assert {order.ordered_quantity for order in ended.orders} == {"100"}
     await eventually(lambda: not peers.risk.reserved.keys() & {entry, profit, loss})
-
-
-async def _quantity(client: Client, order_id: str, quantity: str) -> bool:
-    return (await client.order(order_id)).quantity == quantity
 
 
 async def test_a_repeated_request_answers_the_list_as_it_stands(client: Client, peers: Peers) -> None:
@@ -266,8 +258,8 @@ async def test_a_list_goes_on_after_a_crash(tmp_path: Path, postgres_url: str, r
         trade(peers, profit, "15", "15")
         trade(peers, entry, "60", "100")
         async with client_of(await process.start()) as client:
-            await eventually(lambda: _quantity(client, loss, "85"))
-            await eventually(lambda: _quantity(client, profit, "100"))
+            await eventually(lambda: client.order(loss), lambda order: order.quantity == "85")
+            await eventually(lambda: client.order(profit), lambda order: order.quantity == "100")
             assert [c.new_order.order_id for c in peers.broker.venue.commands if c.HasField("new_order")][-2:] == [
                 entry,
                 profit,

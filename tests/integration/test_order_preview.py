@@ -199,15 +199,14 @@ async def test_without_risk_the_order_would_be_refused(client: Client, peers: Pe
     peers.risk.down = True
     peers.risk.cut()
 
-    async def is_told() -> bool:
-        told = await preview(client)
+    def is_told(told: order_preview_pb2.PreviewOrderResponse) -> bool:
         return (
             told.WhichOneof("risk") == "risk_unavailable"
             and from_status(told.result.error).reason == "RISK_UNAVAILABLE"
             and told.WhichOneof("cost") == "cost_estimate"
         )
 
-    await eventually(is_told)
+    await eventually(lambda: preview(client), is_told)
 
 
 async def test_without_the_store_an_id_is_neither_free_nor_taken(

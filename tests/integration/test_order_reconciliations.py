@@ -39,14 +39,11 @@ async def listed(client: Client, **wanted: Any) -> api.ListReconciliationsRespon
 
 async def until(client: Client, holds: Callable[[Sequence[Record]], bool], **wanted: Any) -> list[Record]:
     """Waits until the list is as wanted, and returns it."""
-    found: list[Record] = []
 
-    async def is_there() -> bool:
-        found[:] = (await listed(client, **wanted)).reconciliations
-        return holds(found)
+    async def records() -> list[Record]:
+        return list((await listed(client, **wanted)).reconciliations)
 
-    await eventually(is_there)
-    return found
+    return await eventually(records, holds)
 
 
 async def agreed(client: Client, count: int) -> list[Record]:
@@ -209,11 +206,7 @@ async def test_orders_do_not_wait_for_records(client: Client, peers: Peers, post
             await connection.execute("lock table orders.reconciliations in share mode")
             peers.broker.disconnect()
             peers.broker.connect()
-
-            async def waits() -> bool:
-                return (await listed(client)).waiting > 0
-
-            await eventually(waits)
+            await eventually(lambda: listed(client), lambda told: told.waiting > 0)
             order = await client.place()
             await client.until(order.order_id, ORDER_STATUS_FILLED)
             assert len((await listed(client, kinds=[AGREED])).reconciliations) == 1
@@ -234,13 +227,13 @@ async def test_records_outlive_the_store_and_the_service(own_postgres: Any, redi
         await eventually(lambda: peers.broker.ready)
         await own_postgres.start()
 
-        async def both() -> bool:
+        async def found() -> list[Record] | CodedError:
             try:
-                return len((await listed(client, kinds=[AGREED])).reconciliations) == 2
-            except CodedError:
-                return False
+                return list((await listed(client, kinds=[AGREED])).reconciliations)
+            except CodedError as error:
+                return error
 
-        await eventually(both)
+        await eventually(found, lambda told: isinstance(told, list) and len(told) == 2)
     async with serving(own_postgres.url, redis_url, peers) as client:
         await agreed(client, 3)
 

@@ -286,11 +286,7 @@ async def test_risk_that_comes_back_is_told_of_pending_replaces(client: Client, 
     await client.replace(order.order_id, quantity="120")
     await eventually(lambda: replaces_at(peers, order.order_id))
     trade(peers, order.order_id, "30", "30")
-
-    async def traded() -> bool:
-        return (await client.order(order.order_id)).cumulative_quantity == "30"
-
-    await eventually(traded)
+    await eventually(lambda: client.order(order.order_id), lambda told: told.cumulative_quantity == "30")
     peers.risk.reserved.clear()
     peers.risk.cut()
     await eventually(lambda: order.order_id in peers.risk.reserved)

@@ -183,20 +183,17 @@ async def test_a_halt_is_noticed_and_its_end_too(client: Client, peers: Peers) -
     halted = peers.market_data.instruments["AAPL.XNAS"]
     halted.status = instrument_pb2.INSTRUMENT_STATUS_HALTED
 
-    async def refused() -> bool:
+    async def refusal() -> str:
         try:
             await client.place()
         except CodedError as error:
-            return error.reason == "INSTRUMENT_NOT_TRADING"
-        return False
+            return error.reason
+        return ""
 
-    await eventually(refused)
+    await eventually(refusal, lambda reason: reason == "INSTRUMENT_NOT_TRADING")
     halted.status = instrument_pb2.INSTRUMENT_STATUS_TRADING
 
-    async def taken() -> bool:
-        return not await refused()
-
-    await eventually(taken)
+    await eventually(refusal, lambda reason: reason != "INSTRUMENT_NOT_TRADING")
 
 
 async def test_an_order_of_an_account_is_numbered_on_over_a_restart(

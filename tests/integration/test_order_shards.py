@@ -222,10 +222,7 @@ async def test_records_of_all_shards_are_listed(shards: ShardedOrders) -> None:
             if not (token := page.next_page_token):
                 return found
 
-    async def both() -> bool:
-        return {record.shard for record in await records(shards.clients[0])} == {0, 1}
-
-    await eventually(both)
+    await eventually(lambda: records(shards.clients[0]), lambda found: {record.shard for record in found} == {0, 1})
     first, second = [await records(client) for client in shards.clients]
     assert first == second
     assert len({record.reconciliation_id for record in first}) == len(first)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
+from ordermesh.order.v1 import execution_report_pb2
 from ordermesh.order.v1.order_stream_pb2 import StreamOrdersRequest, StreamOrdersResponse
 from ordermesh.type.v1 import stream_pb2
 from services.kernel.errors import CodedError
@@ -80,11 +81,11 @@ async def test_a_stream_begins_with_the_live_orders_and_goes_on_with_what_happen
 async def _history_of(client: Client, *order_ids: str) -> list[int]:
     """Returns the sequences of orders that rest: two events each, once the venue has answered."""
 
-    async def accepted() -> bool:
-        return all([len(await client.history(order_id)) == 2 for order_id in order_ids])
+    async def histories() -> list[list[execution_report_pb2.ExecutionReport]]:
+        return [await client.history(order_id) for order_id in order_ids]
 
-    await eventually(accepted)
-    return sorted([report.sequence for order_id in order_ids for report in await client.history(order_id)])
+    told = await eventually(histories, lambda told: all(len(history) == 2 for history in told))
+    return sorted([report.sequence for history in told for report in history])
 
 
 async def test_streams_tell_their_account_and_instrument_only(client: Client) -> None:

@@ -75,11 +75,10 @@ async def test_orders_named_right_after_the_answer_do_not_survive(client: Client
     assert reasons <= {"TRADING_HALTED"}
     assert not [each for each in results if isinstance(each, BaseException) and not isinstance(each, CodedError)]
 
-    async def all_ended() -> bool:
-        mine = [order for order in await client.all_orders() if order.account_id == "demo"]
-        return {order.order_status for order in mine} <= {ORDER_STATUS_CANCELED, ORDER_STATUS_REJECTED}
+    async def statuses() -> set[int]:
+        return {order.order_status for order in await client.all_orders() if order.account_id == "demo"}
 
-    await eventually(all_ended)
+    await eventually(statuses, {ORDER_STATUS_CANCELED, ORDER_STATUS_REJECTED}.issuperset)
     assert not [each for each in peers.broker.venue.open.values() if each.account_id == "demo"]
     await eventually(lambda: not [each for each in peers.risk.reserved.values() if each.account_id == "demo"])
 

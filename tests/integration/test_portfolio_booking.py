@@ -311,7 +311,3 @@ async def test_many_fills_at_once_give_the_same_books_as_one_by_one(world: Portf
 def _signed(orders: FakeOrderLog, number: int) -> Decimal:
     trade = orders.events[number].trade
     return Decimal(trade.quantity) * (1 if trade.side == 1 else -1)
-
-
-async def _true(condition: bool) -> bool:
-    return condition

@@ -24,7 +24,7 @@ from services.kernel.errors import CodedError
 from services.mesh.client import Channels
 from tests.fixtures.forking import ready_to_fork, service_command
 from tests.fixtures.portfolio import SERVICE, PortfolioWorld, portfolio_world
-from tests.fixtures.waiting import eventually
+from tests.fixtures.waiting import PATIENCE_SECONDS, eventually
 
 if TYPE_CHECKING:
     from ordermesh.event.v1.event_log_service_pb2_grpc import EventLogServiceAsyncStub
@@ -66,6 +66,11 @@ async def as_of(stub: PortfolioServiceAsyncStub) -> int:
     return int(answer.as_of)
 
 
+async def until_booked(stub: PortfolioServiceAsyncStub, sequence: int, seconds: float = PATIENCE_SECONDS) -> None:
+    """Waits until the books are so far."""
+    await eventually(lambda: as_of(stub), lambda done: done >= sequence, seconds)
+
+
 async def test_killed_while_booking_it_books_each_fill_once(world: PortfolioWorld) -> None:
     """After several kills at places that differ, positions, cash and log are those of one undisturbed run."""
     for number in range(FILLS):
@@ -80,10 +85,10 @@ async def test_killed_while_booking_it_books_each_fill_once(world: PortfolioWorl
             # The bus has some of it, the log all of it.
             for event in world.orders.events[(kill - 1) * 100 : kill * 100]:
                 await world.orders.publish(event)
-            await eventually(partial(_reached, stub, kill * 100))
+            await until_booked(stub, kill * 100)
             await kill_at_once(process)
             process = await start(component(world, address))
-        await eventually(lambda: _reached(stub, FILLS), seconds=60)
+        await until_booked(stub, FILLS, seconds=60)
         await compare(world, stub, EventLogServiceStub(channels.to(address, SERVICE)))
     finally:
         await channels.close()
@@ -123,7 +128,3 @@ async def kill_at_once(process: Process) -> None:
 def signed(trade: order_pb2.Trade) -> Decimal:
     """Returns a fill's quantity, negative when sold."""
     return Decimal(trade.quantity) * (1 if trade.side == 1 else -1)
-
-
-async def _reached(stub: PortfolioServiceAsyncStub, least: int) -> bool:
-    return await as_of(stub) >= least

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -181,8 +182,8 @@ async def test_prices_are_stale_while_market_data_is_away(world: PortfolioWorld,
     world.market.quote(AAPL, "99", "101")
     await position(running, AAPL, 1)
     world.market.cut()
-    await eventually(lambda: _stale(running, expected=True))
-    await eventually(lambda: _stale(running, expected=False))
+    await eventually(partial(_position, running), lambda position: position.value.stale)
+    await eventually(partial(_position, running), lambda position: not position.value.stale)
 
 
 async def test_a_position_is_told_by_either_form_of_its_name(world: PortfolioWorld, running: Running) -> None:
@@ -384,10 +385,6 @@ async def _equity(heard: asyncio.Queue[event_pb2.Event], expected: str) -> bool:
     return event.portfolio_value.account_id == "demo" and event.sequence > 0
 
 
-async def _stale(running: Running, *, expected: bool) -> bool:
-    answer = await running.stub.GetPosition(positions.GetPositionRequest(account_id="demo", instrument=AAPL))
-    return answer.position.value.stale is expected
-
-
-async def _value(value: int) -> int:
-    return value
+async def _position(running: Running) -> position_pb2.Position:
+    request = positions.GetPositionRequest(account_id="demo", instrument=AAPL)
+    return (await running.stub.GetPosition(request)).position

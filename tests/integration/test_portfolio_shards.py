@@ -55,10 +55,10 @@ async def trades(running: Running, account_id: str) -> tuple[int, int]:
 async def booked(running: Running, *counts: int) -> None:
     """Waits until each account has so many fills, and its log is known to go no further."""
 
-    async def reached() -> bool:
-        return [(await trades(running, name))[0] for name in ACCOUNTS] == list(counts)
+    async def counted() -> list[int]:
+        return [(await trades(running, name))[0] for name in ACCOUNTS]
 
-    await eventually(reached)
+    await eventually(counted, lambda found: found == list(counts))
 
 
 async def test_the_fills_of_both_logs_are_booked_once(
@@ -79,16 +79,12 @@ async def test_the_fills_of_both_logs_are_booked_once(
         logs[0].answers = True
         await booked(running, 4, 4)
         logs[1].last_sequence += 20
-        await eventually(lambda: _as_of(running, ACCOUNTS[1], logs[1].last_sequence))
+        await eventually(lambda: trades(running, ACCOUNTS[1]), lambda told: told[1] >= logs[1].last_sequence)
         assert (await trades(running, ACCOUNTS[0]))[1] == logs[0].last_sequence == 4
         everyone = await running.stub.ListAccounts(account_admin_pb2.ListAccountsRequest())
         assert everyone.as_of == 0
         changes = (await running.log.ReadEvents(event_log_service_pb2.ReadEventsRequest())).events
         assert [event.sequence for event in changes] == list(range(1, 9))
-
-
-async def _as_of(running: Running, account_id: str, least: int) -> bool:
-    return (await trades(running, account_id))[1] >= least
 
 
 async def test_a_log_that_begins_anew_lets_the_others_be_booked_again(

@@ -104,7 +104,10 @@ async def test_positions_come_as_snapshot_then_every_booking(world: PortfolioWor
     await world.orders.fill("demo", AAPL, "10", "90")
     await world.orders.fill("demo", BTC, "1", "5")
     await world.orders.fill("demo", BTC, "-1", "5")
-    await eventually(lambda: _booked(running, 3))
+    await eventually(
+        lambda: running.stub.GetAccount(account_admin_pb2.GetAccountRequest(account_id="demo")),
+        lambda answer: answer.as_of >= 3,
+    )
     world.market.quote(AAPL, "99", "101")
     stream = Positions(running)
     messages = await stream.snapshot()
@@ -280,12 +283,3 @@ async def test_a_stream_of_a_chosen_portfolio_follows_its_instruments(world: Por
     with pytest.raises(CodedError) as ended:
         await stream.update(market_value="never")
     assert ended.value.reason == "UNKNOWN_PORTFOLIO"
-
-
-async def _value(value: int) -> int:
-    return value
-
-
-async def _booked(running: Running, as_of: int) -> bool:
-    answer = await running.stub.GetAccount(account_admin_pb2.GetAccountRequest(account_id="demo"))
-    return answer.as_of >= as_of

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,8 @@ async def saved(world: World, sequence: int) -> None:
     """Waits until the cursor on the order log is saved."""
     connection = await asyncpg.connect(world.settings.postgres_url.get_secret_value())
     try:
-        async with asyncio.timeout(10):
-            while await connection.fetchval("select max(sequence) from risk.log_cursor") != sequence:
-                await asyncio.sleep(0.02)
+        cursor = partial(connection.fetchval, "select max(sequence) from risk.log_cursor")
+        await eventually(cursor, lambda saved: saved == sequence, 10)
     finally:
         await connection.close()
 
@@ -164,10 +164,7 @@ async def test_breaker_and_alerts_survive_a_restart(world: World) -> None:
             redis = connect(world.settings.redis_url.get_secret_value())
             key = stream_key(0, "risk.limit.exceeded")
             try:
-                async with asyncio.timeout(10):
-                    while await redis.xlen(key) < 2:
-                        await asyncio.sleep(0.02)
-                entries: Any = await redis.xrange(key)
+                entries: Any = await eventually(partial(redis.xrange, key), lambda found: len(found) >= 2, 10)
             finally:
                 await redis.aclose()
             assert (await stream.one(2)).reason == BREAKER_OPEN
@@ -294,10 +291,8 @@ async def test_kill_switches_survive_a_restart_and_are_on_the_bus(world: World) 
         await stub.Resume(trading_state_admin_pb2.ResumeRequest(account_id="demo"))
         redis = connect(world.settings.redis_url.get_secret_value())
         try:
-            async with asyncio.timeout(10):
-                while await redis.xlen(stream_key(0, "risk.limit.exceeded")) < 3:
-                    await asyncio.sleep(0.02)
-            entries: Any = await redis.xrange(stream_key(0, "risk.limit.exceeded"))
+            key = stream_key(0, "risk.limit.exceeded")
+            entries: Any = await eventually(partial(redis.xrange, key), lambda found: len(found) >= 3, 10)
         finally:
             await redis.aclose()
     events = [event_pb2.Event.FromString(fields[FIELD]).risk_alert for _, fields in entries]

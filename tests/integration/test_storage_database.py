@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -15,6 +16,7 @@ from services.kernel.errors import CodedError, ErrorKind
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 from tests.fixtures.servers import OwnPostgres
+from tests.fixtures.waiting import answered, eventually
 
 FIRST = """
 revision = "0001"
@@ -181,9 +183,8 @@ async def _text_length_by_session(database: Database, content: str) -> int:
 
 async def _until_it_sleeps(database: Database) -> None:
     query = "select 1 from pg_stat_activity where query = 'select pg_sleep(30)' and state = 'active'"
-    async with asyncio.timeout(10), database.connection() as connection:
-        while await connection.fetchval(query) is None:
-            pass
+    async with database.connection() as connection:
+        await eventually(partial(connection.fetchval, query), seconds=10)
 
 
 async def _write_and_sleep(database: Database) -> None:
@@ -238,14 +239,7 @@ async def test_a_store_that_was_away_is_used_again(own_postgres: OwnPostgres) ->
 
 
 async def _until_it_answers(database: Database) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                await database.ping()
-            except CodedError:
-                await asyncio.sleep(0)
-            else:
-                return
+    await answered(database.ping, 10, lambda error: isinstance(error, CodedError))
 
 
 async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:

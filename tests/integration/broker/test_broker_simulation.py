@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -117,8 +117,7 @@ async def test_books_of_a_busy_connection_are_saved_while_it_trades(world: World
         await cross(route)
         connection = await asyncpg.connect(world.postgres_url)
         try:
-            async with asyncio.timeout(10):
-                while await connection.fetchval("select max(sequence) from broker.venue_book") != 4:
-                    await asyncio.sleep(0.02)
+            saved = partial(connection.fetchval, "select max(sequence) from broker.venue_book")
+            await eventually(saved, lambda sequence: sequence == 4, 10)
         finally:
             await connection.close()

@@ -19,6 +19,7 @@ from services.identity.store.sessions import PostgresSessionStore
 from services.storage.audit_log import AuditTrail
 from services.storage.database import Database
 from tests.fixtures.identity import Client, World
+from tests.fixtures.waiting import eventually
 
 KEY = b"key"
 
@@ -37,11 +38,8 @@ async def first(world: World, statement: str, *values: Any) -> AsyncIterator[asy
 
 async def until_waiting(world: World) -> None:
     """Waits until somebody waits for a row."""
-    async with asyncio.timeout(10):
-        while not await world.rows(
-            "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        ):
-            await asyncio.sleep(0.01)
+    waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    await eventually(lambda: world.rows(waiting), bool, 10)
 
 
 async def test_attempts_are_counted_one_after_the_other(client: Client, world: World) -> None:

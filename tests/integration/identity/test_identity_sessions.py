@@ -18,6 +18,7 @@ from services.kernel.errors import CodedError, ErrorKind
 from services.storage.audit_log import AuditTrail
 from services.storage.database import Database
 from tests.fixtures.identity import Client, World, bearer, refused
+from tests.fixtures.waiting import eventually
 
 
 async def test_a_refresh_token_is_good_once(client: Client) -> None:
@@ -158,9 +159,7 @@ async def test_what_is_over_is_removed_after_a_week(world: World) -> None:
         await client.stub.Logout(authentication_pb2.LogoutRequest(), metadata=bearer(over.access_token))
         kept = await client.login()
         world.clock.advance(timedelta(days=7, seconds=1))
-        async with asyncio.timeout(10):
-            while len(await world.rows("select 1 from identity.session")) != 1:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: world.rows("select 1 from identity.session"), lambda rows: len(rows) == 1, 10)
         assert len(await world.rows("select 1 from identity.refresh_token")) == 1
         assert await world.rows("select 1 from identity.attempts") == []
         await client.refresh(kept.refresh_token)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from ordermesh.identity.v1 import signing_key_pb2
 from services.mesh.vault import SealBrokenError
 from tests.fixtures.identity import Client, World
+from tests.fixtures.waiting import eventually
 
 
 async def jwks(client: Client) -> list[signing_key_pb2.JsonWebKey]:
@@ -67,10 +67,7 @@ async def test_keys_are_rotated_without_an_outage(world: World) -> None:
 
 async def until_keys(client: Client, count: int) -> list[signing_key_pb2.JsonWebKey]:
     """Waits until so many keys are told."""
-    async with asyncio.timeout(10):
-        while len(keys := await jwks(client)) != count:
-            await asyncio.sleep(0.02)
-    return keys
+    return await eventually(lambda: jwks(client), lambda keys: len(keys) == count, 10)
 
 
 async def test_another_key_of_the_vault_stops_the_start(world: World, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Self
 import pytest
 
 from deploy.embedded.access_log import AccessLog
+from tests.fixtures.waiting import eventually
 
 
 class Admin:
@@ -109,13 +110,10 @@ async def test_what_cannot_be_put_aside_now_is_told_and_put_aside_later(
         log = AccessLog(tmp_path / "access.log", admin.address, most_bytes=1)
         log.path.write_text("long")
         keeping = asyncio.create_task(log.keep_small(interval_seconds=0))
-        async with asyncio.timeout(20):
-            while "cannot be kept small now" not in capsys.readouterr().err:
-                await asyncio.sleep(0)
-            in_the_way.rmdir()
-            in_the_way.parent.rmdir()
-            while log.path.exists():
-                await asyncio.sleep(0)
+        await eventually(lambda: capsys.readouterr().err, lambda told: "cannot be kept small now" in told)
+        in_the_way.rmdir()
+        in_the_way.parent.rmdir()
+        await eventually(lambda: not log.path.exists())
         keeping.cancel()
         await asyncio.wait([keeping])
     assert (tmp_path / "access.log.1").read_text() == "long"

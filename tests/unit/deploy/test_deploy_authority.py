@@ -18,6 +18,7 @@ from deploy.embedded.errors import DeployError
 from deploy.embedded.local_mesh import LocalMesh
 from deploy.embedded.plan import Ports
 from services.mesh.access.certificates import CLIENT, SERVICE
+from tests.fixtures.waiting import eventually
 
 HOUR = dt.timedelta(hours=1)
 
@@ -130,15 +131,12 @@ async def test_certificates_are_kept_fresh_also_after_they_could_not_be(
     certificates = Certificates(Authority(tmp_path / "tls", dt.timedelta(milliseconds=80)))
     (tmp_path / "tls").write_text("in the way")
     keeping = asyncio.create_task(certificates.keep_fresh())
-    async with asyncio.timeout(20):
-        while "cannot be issued now" not in capsys.readouterr().err:
-            await asyncio.sleep(0)
-        (tmp_path / "tls").unlink()
-        while not certificates.authority.service("risk").exists():
-            await asyncio.sleep(0)
-        first = certificates.authority.service("risk").read_bytes()
-        while certificates.authority.service("risk").read_bytes() == first:
-            await asyncio.sleep(0)
+    await eventually(lambda: capsys.readouterr().err, lambda told: "cannot be issued now" in told)
+    (tmp_path / "tls").unlink()
+    issued = certificates.authority.service("risk")
+    await eventually(issued.exists)
+    first = issued.read_bytes()
+    await eventually(issued.read_bytes, lambda now: now != first)
     keeping.cancel()
 
 

@@ -16,6 +16,7 @@ import pytest
 from deploy.embedded.errors import DeployError
 from deploy.embedded.fork_server import ForkServer
 from deploy.embedded.process import Command, Process
+from tests.fixtures.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PROGRAM = "tests.fakes.forked_program"
@@ -43,9 +44,7 @@ def command(folder: Path, server: ForkServer | None, *arguments: str, **environm
 
 async def said(process: Process) -> dict[str, Any]:
     """Returns what the program has said, once it has."""
-    async with asyncio.timeout(20):
-        while not (line := process.output()).endswith("}"):
-            await asyncio.sleep(0.01)
+    line = await eventually(process.output, lambda line: line.endswith("}"))
     told: dict[str, Any] = json.loads(line)
     return told
 

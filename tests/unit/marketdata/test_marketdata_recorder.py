@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -22,6 +21,7 @@ from services.marketdata.pipeline.ports import Page
 from services.marketdata.pipeline.recorder import Recorder, RecorderOptions
 from services.marketdata.pipeline.retry import Retry
 from tests.fakes.market_history import FakeHistoryStore, FakeLive, FakePast, NoWaiting
+from tests.fixtures.waiting import eventually
 
 APPLE = Instrument(seed_terms()[0], 1, TradingStatus.TRADING, 1, datetime(2026, 1, 1, tzinfo=UTC))
 NIGHT = 1_767_225_600 * SECOND_NS
@@ -74,10 +74,8 @@ class World:
         """Lets the recorder recover and store everything."""
         recovery = asyncio.create_task(self.recorder.run_recovery())
         try:
-            async with asyncio.timeout(5):
-                while not self.recorder.complete:
-                    await asyncio.sleep(0)
-                await self.recorder.flush()
+            await eventually(lambda: self.recorder.complete, seconds=5)
+            await self.recorder.flush()
         finally:
             recovery.cancel()
             with suppress(asyncio.CancelledError):
@@ -297,13 +295,7 @@ async def test_the_recorder_runs_until_it_is_ended(world: World) -> None:
     """The task stores what comes while it runs."""
     task = asyncio.create_task(world.recorder.run())
     world.tell(trade(1))
-    await _until(lambda: world.store.kept.get(1) == [trade(1)])
+    await eventually(lambda: world.store.kept.get(1) == [trade(1)])
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await asyncio.sleep(0)

@@ -20,6 +20,7 @@ from services.mesh.interceptors.base import Method
 from services.mesh.interceptors.calls import CallInterceptor
 from tests.fakes.mesh_servicers import SERVICE, Echo, Log, drain
 from tests.fixtures.serving import Serving, serving
+from tests.fixtures.waiting import eventually
 
 
 async def test_an_answer_comes_back(stub: Any) -> None:
@@ -165,8 +166,6 @@ async def test_cancelling_a_stream_ends_it_for_its_reader(served: Serving) -> No
     call = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
     got: list[Any] = []
     iterating = asyncio.ensure_future(drain(call, got))
-    async with asyncio.timeout(5):
-        while not got:
-            await asyncio.sleep(0)
+    await eventually(lambda: got, seconds=5)
     call.cancel()
     await iterating

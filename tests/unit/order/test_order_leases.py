@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ from services.kernel.errors import CodedError
 from services.order.domain import refusals
 from services.order.pipeline.leases import Leases
 from tests.fakes.order_leases import FakeMassCancel, FakeRecord
+from tests.fixtures.waiting import eventually
 
 LONG = 3600.0
 
@@ -40,13 +41,6 @@ class World:
             await asyncio.wait([task])
 
 
-async def settled(condition: Callable[[], bool]) -> None:
-    """Lets other tasks run until a condition holds."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0)
-
-
 async def turns() -> None:
     """Lets other tasks do what they can."""
     for _ in range(50):
@@ -62,11 +56,11 @@ async def test_a_lost_stream_cancels_after_its_grace() -> None:
         await turns()
         assert world.orders.canceled == []
         leases.lost(hold)
-        await settled(lambda: world.orders.canceled == ["demo"])
-        await settled(lambda: not len(leases))
+        await eventually(lambda: world.orders.canceled == ["demo"])
+        await eventually(lambda: not len(leases))
         assert world.record.leases == {}
         leases.lost(await leases.open("demo", 0))
-        await settled(lambda: world.orders.canceled == ["demo", "demo"])
+        await eventually(lambda: world.orders.canceled == ["demo", "demo"])
 
 
 async def test_closing_in_order_cancels_nothing() -> None:
@@ -90,7 +84,7 @@ async def test_the_last_stream_of_an_account_decides() -> None:
         await turns()
         assert world.orders.canceled == []
         leases.lost(second)
-        await settled(lambda: world.orders.canceled == ["demo"])
+        await eventually(lambda: world.orders.canceled == ["demo"])
         third, fourth = await leases.open("demo", 0), await leases.open("demo", 0)
         leases.lost(third)
         await leases.close(fourth)
@@ -130,7 +124,7 @@ async def test_a_lease_waits_for_orders_on_their_way_in() -> None:
         await turns()
         assert world.orders.canceled == []
         gate.set()
-        await settled(lambda: world.orders.canceled == ["demo"])
+        await eventually(lambda: world.orders.canceled == ["demo"])
 
 
 async def test_what_cannot_be_canceled_now_is_tried_again() -> None:
@@ -141,7 +135,7 @@ async def test_what_cannot_be_canceled_now_is_tried_again() -> None:
         hold = await leases.open("demo", 0)
         world.record.errors = [refusals.store_unavailable()]
         leases.lost(hold)
-        await settled(lambda: not len(leases))
+        await eventually(lambda: not len(leases))
     assert (world.orders.canceled, world.record.leases) == (["demo", "demo"], {})
 
 
@@ -150,9 +144,9 @@ async def test_leases_on_record_run_out_from_the_start_on() -> None:
     world = World()
     world.record.leases = {"away": 0, "back": LONG, "later": LONG}
     async with world.running() as leases:
-        await settled(lambda: world.orders.canceled == ["away"])
+        await eventually(lambda: world.orders.canceled == ["away"])
         await leases.close(await leases.open("back", 0))
-        await settled(lambda: world.record.leases == {"later": LONG})
+        await eventually(lambda: world.record.leases == {"later": LONG})
     assert world.orders.canceled == ["away"]
 
 
@@ -163,8 +157,8 @@ async def test_an_open_that_cannot_be_recorded_is_refused_and_counts_as_lost() -
         world.record.errors = [refusals.store_unavailable()]
         with pytest.raises(CodedError, match="STORE_UNAVAILABLE"):
             await leases.open("demo", 0)
-        await settled(lambda: world.orders.canceled == ["demo"])
-        await settled(lambda: not len(leases))
+        await eventually(lambda: world.orders.canceled == ["demo"])
+        await eventually(lambda: not len(leases))
 
 
 async def test_a_lease_that_is_off_the_record_by_accident_is_put_back() -> None:
@@ -173,11 +167,11 @@ async def test_a_lease_that_is_off_the_record_by_accident_is_put_back() -> None:
     async with world.running() as leases:
         hold = await leases.open("demo", LONG)
         closing = asyncio.create_task(leases.close(hold))
-        await settled(lambda: not world.record.leases)
+        await eventually(lambda: not world.record.leases)
         closing.cancel()
         await asyncio.wait([closing])
         world.record.errors = [refusals.store_unavailable()]
         leases.lost(hold)
-        await settled(lambda: world.record.leases == {"demo": LONG})
+        await eventually(lambda: world.record.leases == {"demo": LONG})
         await leases.close(await leases.open("demo", 0))
     assert (world.orders.canceled, world.record.leases) == ([], {})

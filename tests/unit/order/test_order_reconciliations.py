@@ -28,6 +28,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.order_findings import FakeFindings, FakeReconciliationStore
 from tests.fakes.order_store import FakeStore
 from tests.fakes.orders import event, report, terms
+from tests.fixtures.waiting import eventually
 
 VENUE = "simulation"
 
@@ -187,9 +188,7 @@ async def records(store: FakeReconciliationStore, kept: int = 10_000) -> AsyncIt
 
 async def stored(keeping: Reconciliations) -> None:
     """Waits until nothing waits."""
-    async with asyncio.timeout(10):
-        while keeping.waiting:
-            await asyncio.sleep(0.001)
+    await eventually(lambda: keeping.waiting, lambda waiting: not waiting, 10)
 
 
 def finding(number: int, **values: object) -> Finding:

@@ -32,6 +32,7 @@ from tests.fakes.order_world import request
 from tests.fakes.timers import FakeTimers
 from tests.fakes.trade_client import placing
 from tests.fixtures.trade_world import TradeWorld, trade_world
+from tests.fixtures.waiting import eventually
 
 SERVICE = "ordermesh.order.v1.OrderService"
 TRADE = Method(SERVICE, "Trade", True, True, service_descriptor(SERVICE).methods_by_name["Trade"].input_type)
@@ -130,9 +131,7 @@ async def test_a_stream_ends_with_its_token_as_one_that_was_lost() -> None:
         assert told.going_away.resume_token
         with pytest.raises(StopAsyncIteration):
             await anext(stream)
-        async with asyncio.timeout(10):
-            while mine.world.record.leases:
-                await asyncio.sleep(0)
+        await eventually(lambda: mine.world.record.leases, lambda leases: not leases, 10)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -29,6 +29,7 @@ from tests.fakes.order_store import FakeInstruments, FakeLists, FakeRiskPort, Fa
 from tests.fakes.order_world import request
 from tests.fakes.orders import CountingIdentifiers
 from tests.fakes.trade_client import canceling_all, placing
+from tests.fixtures.waiting import eventually
 
 
 @dataclass
@@ -100,13 +101,6 @@ async def reading(stream: Stream) -> AsyncIterator[None]:
         await asyncio.wait([task])
 
 
-async def settled(condition: Callable[[], bool]) -> None:
-    """Lets other tasks run until a condition holds."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0)
-
-
 async def turns() -> None:
     """Lets other tasks do what they can."""
     for _ in range(100):
@@ -119,18 +113,18 @@ async def test_no_more_is_read_than_may_be_in_flight() -> None:
         for _ in range(5):
             stream.send(*(placing(request()) for _ in range(3)))
         async with reading(stream):
-            await settled(lambda: len(stream.store.entries) == 6)
+            await eventually(lambda: len(stream.store.entries) == 6)
             await turns()
             # The third was read to see how large it is, and is not begun.
             assert (stream.read, len(stream.store.entries)) == (3, 6)
             assert stream.take()
-            await settled(lambda: len(stream.store.entries) == 12)
+            await eventually(lambda: len(stream.store.entries) == 12)
             await turns()
             assert stream.read == 5
             assert stream.take()
-            await settled(lambda: len(stream.store.entries) == 15)
-            await settled(stream.take)
-            await settled(lambda: stream.commands.done)
+            await eventually(lambda: len(stream.store.entries) == 15)
+            await eventually(stream.take)
+            await eventually(lambda: stream.commands.done)
     assert [answer.sequence for answer in stream.answers] == [1, 2, 3, 4, 5]
     assert stream.commands.closed
 
@@ -141,9 +135,9 @@ async def test_a_batch_beyond_the_limit_goes_alone() -> None:
         stream.send(*(placing(request()) for _ in range(5)))
         stream.send(placing(request()))
         async with reading(stream):
-            await settled(lambda: len(stream.store.entries) == 5)
-            await settled(stream.take)
-            await settled(lambda: len(stream.store.entries) == 6)
+            await eventually(lambda: len(stream.store.entries) == 5)
+            await eventually(stream.take)
+            await eventually(lambda: len(stream.store.entries) == 6)
 
 
 async def test_a_mass_cancel_waits_for_what_came_before_and_holds_up_what_comes_after() -> None:
@@ -156,8 +150,8 @@ async def test_a_mass_cancel_waits_for_what_came_before_and_holds_up_what_comes_
             await turns()
             assert stream.store.entries == []
             stream.risk.gate.set()
-            await settled(lambda: len(stream.store.entries) == 3)
-            await settled(stream.take)
+            await eventually(lambda: len(stream.store.entries) == 3)
+            await eventually(stream.take)
     ids = [(entry.order.terms.client_order_id, entry.event.type.name) for entry in stream.store.entries]
     assert ids == [("before", "PENDING_NEW"), ("before", "PENDING_CANCEL"), ("after", "PENDING_NEW")]
 
@@ -168,14 +162,14 @@ async def test_a_stream_ends_after_its_last_answer() -> None:
         stream.risk.gate = asyncio.Event()
         stream.send(placing(request()))
         async with reading(stream):
-            await settled(lambda: stream.commands.closed)
+            await eventually(lambda: stream.commands.closed)
             woken = stream.woken
             assert not stream.commands.done
             assert len(stream.commands.unfinished) == 1
             stream.risk.gate.set()
-            await settled(lambda: stream.woken > woken)
-            await settled(stream.take)
-            await settled(lambda: stream.commands.done)
+            await eventually(lambda: stream.woken > woken)
+            await eventually(stream.take)
+            await eventually(lambda: stream.commands.done)
 
 
 async def test_an_error_ends_the_stream_and_begins_nothing_more() -> None:
@@ -185,8 +179,8 @@ async def test_an_error_ends_the_stream_and_begins_nothing_more() -> None:
         stream.send(placing(request()), sequence=3)
         stream.send(placing(request()))
         async with reading(stream):
-            await settled(stream.take)
-            await settled(lambda: stream.commands.done)
+            await eventually(stream.take)
+            await eventually(lambda: stream.commands.done)
         error = stream.commands.error
         assert isinstance(error, CodedError)
         assert (error.reason, error.metadata["expected"], error.metadata["got"]) == (
@@ -208,7 +202,7 @@ async def test_a_fault_in_a_command_ends_the_stream() -> None:
         stream.desk.placing.place = broken  # type: ignore[assignment, method-assign]  # a fault that no port can make
         stream.send(placing(request()))
         async with reading(stream):
-            await settled(lambda: stream.commands.done)
+            await eventually(lambda: stream.commands.done)
         assert isinstance(stream.commands.error, ZeroDivisionError)
 
 
@@ -218,10 +212,10 @@ async def test_a_stopped_stream_begins_nothing_more() -> None:
         stream.send(placing(request()))
         stream.send(placing(request()))
         async with reading(stream):
-            await settled(lambda: len(stream.store.entries) == 1)
+            await eventually(lambda: len(stream.store.entries) == 1)
             stream.commands.stop()
-            await settled(stream.take)
-            await settled(lambda: stream.commands.done)
+            await eventually(stream.take)
+            await eventually(lambda: stream.commands.done)
             await turns()
         assert len(stream.store.entries) == 1
         assert not stream.commands.closed
@@ -237,7 +231,7 @@ async def test_a_list_is_placed_and_refused_like_any_command() -> None:
             Command(place_list=PlaceOrderListRequest(client_order_list_id="l-2", orders=[request(account_id="other")])),
         )
         async with reading(stream):
-            await settled(stream.take)
+            await eventually(stream.take)
         placed, refused = stream.answers[0].results
         assert [order.order_status for order in placed.order_list.orders] == [1, ORDER_STATUS_SUSPENDED]
         assert refused.error.code == StatusCode.INVALID_ARGUMENT.value[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -17,6 +16,7 @@ from services.kernel.errors import CodedError
 from tests.fakes.order_world import request
 from tests.fakes.trade_client import placing
 from tests.fixtures.trade_world import trade_world
+from tests.fixtures.waiting import eventually
 
 
 async def take(stream: AsyncIterator[bytes], count: int) -> list[TradeResponse]:
@@ -64,6 +64,4 @@ async def test_the_lease_is_on_record_before_the_client_hears_of_its_stream() ->
         await take(stream, 1)
         assert world.record.leases == {"demo": 0}
         await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
-        async with asyncio.timeout(10):
-            while world.record.leases:
-                await asyncio.sleep(0)
+        await eventually(lambda: world.record.leases, lambda leases: not leases, 10)

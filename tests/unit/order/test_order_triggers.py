@@ -13,7 +13,8 @@ from services.order.pipeline.metrics import RELEASE_SECONDS
 from tests.fakes.clock import FakeClock
 from tests.fakes.order_store import FakeStore, lost_after, lost_before, refused
 from tests.fakes.orders import AAPL, terms
-from tests.fakes.trigger_desk import OnlySimple, desk, stop, trailing
+from tests.fakes.trigger_desk import Desk, OnlySimple, desk, stop, trailing
+from tests.fixtures.waiting import eventually
 
 SUSPENDED, PENDING_NEW = OrderStatus.SUSPENDED, OrderStatus.PENDING_NEW
 RELEASED, RESTATED = ExecutionType.TRIGGERED_OR_ACTIVATED_BY_SYSTEM, ExecutionType.RESTATED
@@ -122,6 +123,10 @@ async def test_a_new_distance_is_that_of_the_trade_that_is_followed() -> None:
         assert world.status(order.order_id) is PENDING_NEW
 
 
+async def until_released(world: Desk, order_id: str) -> None:
+    await eventually(lambda: world.status(order_id) is not SUSPENDED and not world.triggers.held, seconds=10)
+
+
 async def test_a_release_survives_a_store_that_fails() -> None:
     """Refused, lost and lost but committed: it is released exactly once."""
     for fault in (refused, lost_before, lost_after):
@@ -131,9 +136,7 @@ async def test_a_release_survives_a_store_that_fails() -> None:
             await world.begin("96")
             world.store.faults.append(fault)
             world.triggers.traded(AAPL.name, world.made("94"))
-            async with asyncio.timeout(10):
-                while world.status(order.order_id) is SUSPENDED or world.triggers.held:
-                    await asyncio.sleep(0)
+            await until_released(world, order.order_id)
             assert world.types(order.order_id) == [ExecutionType.SUSPENDED, RELEASED]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from services.order.domain.order import Order
 from services.order.domain.values import ExecutionType, OrderStatus
 from services.order.pipeline.withdrawing import Withdrawal, Withdrawing
 from tests.fakes.order_pipeline import World, running
 from tests.fakes.order_store import FakeStore, lost_after, lost_before, refused
 from tests.fakes.orders import terms
+from tests.fixtures.waiting import eventually
 
 
 def named(*order_ids: str) -> Withdrawal:
@@ -71,9 +70,10 @@ async def test_a_withdrawal_is_tried_until_it_is_committed() -> None:
 
 
 async def until_pending_cancel(world: World, order: Order) -> None:
-    async with asyncio.timeout(10):
-        while world.book.live[order.terms.order_id].status is not OrderStatus.PENDING_CANCEL:
-            await asyncio.sleep(0)
+    def status() -> OrderStatus:
+        return world.book.live[order.terms.order_id].status
+
+    await eventually(status, lambda status: status is OrderStatus.PENDING_CANCEL, 10)
 
 
 async def test_what_is_named_while_risk_is_asked_is_refused() -> None:
