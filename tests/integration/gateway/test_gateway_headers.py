@@ -15,7 +15,7 @@ from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
 from tests.integration.gateway.answers import ORDER
 from tests.integration.gateway.conftest import Gateway
-from tests.integration.gateway.written import answers, request, statuses
+from tests.integration.gateway.written import only_answer, request
 
 SERVICES = Path(__file__).resolve().parents[3] / "services"
 INSIDE = {
@@ -87,14 +87,12 @@ def test_no_header_makes_somebody_else_of_a_caller(
 ) -> None:
     """Those of the mesh and of Envoy, overrides, upgrades: without a token refused, with one no fault to anybody."""
     before = len(upstream.seen.requests)
-    refused = answers(guarded, request("GET /api/v1/orders", header))
-    [status] = statuses(refused)
+    status, refused = only_answer(guarded, request("GET /api/v1/orders", header))
     # gRPC tells it in its own words, with 200.
     assert 400 <= status < 500 or b"grpc-status: 12" in refused, refused
     assert len(upstream.seen.requests) == before
     token = signer.token()
-    answer = answers(guarded, request("GET /api/v1/orders", header, token=token))
-    [status] = statuses(answer)
+    status, answer = only_answer(guarded, request("GET /api/v1/orders", header, token=token))
     assert status < 500, answer
     # Calls that come next on the same connection to the service are served as if nothing had been.
     shown = {"authorization": f"Bearer {token}"}

@@ -59,6 +59,14 @@ def answers(gateway: Gateway, sent: bytes, *, hang_up: bool = False) -> bytes:
     return read
 
 
+def only_answer(gateway: Gateway, sent: bytes) -> tuple[int, bytes]:
+    """Returns the status and the bytes of what comes for a request on a connection of its own: one answer, no more."""
+    answer = answers(gateway, sent)
+    told = statuses(answer)
+    assert len(told) == 1, (sent[:200], answer)
+    return told[0], answer
+
+
 def _hears_no_more(read: bytes, *, with_body: bool) -> bool:
     """Tells whether a whole answer is there, the last on its connection."""
     while head := _HEAD.match(read):
