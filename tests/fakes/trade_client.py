@@ -24,8 +24,7 @@ from ordermesh.order.v1.trade_stream_pb2 import (
     TradeResponse,
 )
 from services.kernel.errors import CodedError
-
-PATIENCE_SECONDS = 20.0
+from tests.fixtures.waiting import PATIENCE_SECONDS, eventually
 
 
 class TradeClient:
@@ -42,7 +41,6 @@ class TradeClient:
     def __init__(self, call: Any, account_id: str) -> None:
         self._call, self._account_id = call, account_id
         self._sequence = 0
-        self._changed = asyncio.Event()
         self.responses: list[TradeResponse] = []
         self.results: dict[int, list[CommandResult]] = {}
         self.reports: list[ExecutionReport] = []
@@ -98,10 +96,7 @@ class TradeClient:
 
     async def until_ended_or(self, condition: Callable[[], object]) -> None:
         """Waits until something holds that depends on what the server says, or the stream has ended."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not (self.ended or condition()):
-                self._changed.clear()
-                await self._changed.wait()
+        await eventually(lambda: self.ended or condition())
 
     async def end(self) -> None:
         """Waits for the server's end of the stream."""
@@ -127,11 +122,9 @@ class TradeClient:
         try:
             while (response := await self._call.read()) is not None:
                 self._take(response)
-                self._changed.set()
         except CodedError as error:
             self.error = error
         self.ended = True
-        self._changed.set()
 
     def _take(self, response: TradeResponse) -> None:
         self.responses.append(response)

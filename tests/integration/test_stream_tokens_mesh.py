@@ -28,12 +28,12 @@ from ordermesh.type.v1 import stream_pb2
 from services.mesh.descriptors import service_descriptor
 from tests.fixtures.access_mesh import SETTINGS, User, instrument, limit
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECONDS: Final = 10
 """How long an access token lives here: the least that there may be. Its end is announced two seconds before."""
-PATIENCE_SECONDS: Final = 20
 TRADE: Final = "Trade"
 
 

@@ -15,8 +15,8 @@ from ordermesh.event.v1 import event_log_service_pb2_grpc as rpc
 from services.kernel.errors import CodedError
 from services.mesh.client import Channels
 from tests.fixtures.serving import serving
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 20
 SLOW_SECONDS = 0.4
 
 

@@ -30,6 +30,7 @@ from tests.fakes.order_findings import FakeFindings
 from tests.fakes.order_quotes import FakeQuotes
 from tests.fakes.order_store import FakeInstruments, FakeRiskPort, FakeStore, Fault, lost_after, lost_before, refused
 from tests.fakes.orders import CountingIdentifiers, report, terms
+from tests.fixtures.waiting import eventually
 
 BUST, CORRECT, TRADE = VenueReportType.TRADE_CANCELED, VenueReportType.TRADE_CORRECTED, VenueReportType.TRADE
 
@@ -68,11 +69,7 @@ class World:
 
     async def reached(self, sequence: int) -> None:
         """Waits until reports are consumed, and told to whom they concern."""
-        for _ in range(2_000):
-            if self.book.cursors["simulation"][1] >= sequence:
-                return
-            await asyncio.sleep(0)
-        raise AssertionError("the reports were not consumed")
+        await eventually(lambda: self.book.cursors["simulation"][1], lambda consumed: consumed >= sequence)
 
     async def now(self, order: Order) -> Order:
         found = await self.store.order(order.terms.order_id)
