@@ -17,7 +17,6 @@ settings.load_profile("ordermesh")
 
 pytest_plugins = [
     "tests.fixtures.run_folder",
-    "tests.fixtures.http_clients",
     "tests.fixtures.forking",
     "tests.fixtures.clusters",
     "tests.fixtures.engine",

@@ -19,6 +19,7 @@ from deploy.embedded.certificates import OPERATOR
 from deploy.embedded.mesh import Mesh
 from services.mesh.status import DETAILS_KEY
 from tests.attacks.rpcs import Rpc
+from tests.fixtures import http_clients
 from tests.fixtures.events import web_answer, web_frame
 from tests.fixtures.rest_form import rest_form
 
@@ -144,7 +145,7 @@ async def way_to(mesh: Mesh, part: str = "gateway", as_: str = OPERATOR) -> Asyn
         blocking = grpc.secure_channel(mesh.address(part), mesh.local.certificates.credentials(as_))
     async with (
         mesh.channel(part, as_) as channel,
-        httpx.AsyncClient(base_url=mesh.gateway_url, timeout=ANSWER_SECONDS) as http,
+        http_clients.async_client(base_url=mesh.gateway_url, timeout=ANSWER_SECONDS) as http,
     ):
         with blocking:
             yield Way(channel, blocking, http)

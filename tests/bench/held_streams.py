@@ -31,6 +31,7 @@ from tests.bench.report import Figure, percentile, show
 from tests.bench.stream_readers import Readers, read_events, read_grpc
 from tests.clients.caller import TRADER, bearer, login, new_instrument, order
 from tests.clients.conftest import SETTINGS
+from tests.fixtures import http_clients
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.usage import usage_of
 
@@ -72,7 +73,7 @@ async def world(work: Path) -> AsyncIterator[World]:
     """Starts a mesh of its own, without agents."""
     async with (
         running_mesh(work, WITHOUT_AGENTS, SETTINGS) as mesh,
-        httpx.AsyncClient(base_url=mesh.gateway_url, timeout=30) as rest,
+        http_clients.async_client(base_url=mesh.gateway_url, timeout=30) as rest,
     ):
         admin, token = await login(rest, "admin"), await login(rest, TRADER)
         quiet, busy = await new_instrument(rest, admin), await new_instrument(rest, admin)

@@ -12,6 +12,7 @@ import pytest_asyncio
 from deploy.embedded.mesh import Mesh
 from deploy.embedded.ports import unused_port
 from tests.clients.caller import TRADER, login, new_instrument
+from tests.fixtures import http_clients
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 
 SETTINGS: Final = {
@@ -41,7 +42,7 @@ async def guarded(tmp_path_factory: pytest.TempPathFactory, shop: str) -> AsyncI
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def rest(guarded: Mesh) -> AsyncIterator[httpx.AsyncClient]:
     """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=guarded.gateway_url, timeout=20) as client:
+    async with http_clients.async_client(base_url=guarded.gateway_url, timeout=20) as client:
         yield client
 
 

@@ -27,6 +27,7 @@ from tests.clients.caller import order
 from tests.clients.good_calls import GOOD, NEW_PASSWORD, VOLATILE
 from tests.clients.makers import Makers, new_user
 from tests.clients.ways import WAYS, Answer, Caller, alike
+from tests.fixtures import http_clients
 from tests.fixtures.access_mesh import SIMULATION
 from tests.fixtures.contracts import public_methods
 
@@ -72,7 +73,7 @@ async def caller(guarded: Mesh) -> AsyncIterator[Caller]:
     """Calls in every way."""
     async with (
         grpc.aio.insecure_channel(guarded.address("gateway")) as channel,
-        httpx.AsyncClient(base_url=guarded.gateway_url, timeout=20) as http,
+        http_clients.async_client(base_url=guarded.gateway_url, timeout=20) as http,
     ):
         yield Caller(channel, http)
 

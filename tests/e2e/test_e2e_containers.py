@@ -17,6 +17,7 @@ import pytest_asyncio
 from ordermesh.order.v1.order_query_pb2 import GetOrderRequest
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tests.e2e.test_e2e_rest import order, until_status
+from tests.fixtures import http_clients
 from tests.fixtures.composed import Composed
 from tests.fixtures.waiting import eventually
 
@@ -95,7 +96,7 @@ async def _log_in(running: Composed, client: httpx.AsyncClient, username: str) -
 async def test_the_compose_file_starts_a_mesh_that_lets_in_who_proves_it(composed: Composed) -> None:
     """No call without a token, no connection without a certificate, and an order of the first trader is filled."""
     url = f"http://{composed.address('gateway')}"
-    async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+    async with http_clients.async_client(base_url=url, timeout=20) as client:
         await _until_healthy(composed, client)
         refused = await client.get("/api/v1/orders", params={"account_id": "demo"})
         assert refused.status_code == httpx.codes.UNAUTHORIZED

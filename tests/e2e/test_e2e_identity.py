@@ -19,6 +19,7 @@ from ordermesh.identity.v1 import authentication_pb2, identity_service_pb2_grpc,
 from ordermesh.type.v1 import trading_pb2
 from services.identity.domain import totp
 from services.mesh.status import from_rpc_error
+from tests.fixtures import http_clients
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
@@ -30,7 +31,7 @@ SIMULATION = "ENVIRONMENT_SIMULATION"
 @pytest_asyncio.fixture(loop_scope="session")
 async def rest(mesh: Mesh) -> AsyncIterator[httpx.AsyncClient]:
     """A REST client at the gateway."""
-    async with httpx.AsyncClient(base_url=mesh.gateway_url, timeout=20) as client:
+    async with http_clients.async_client(base_url=mesh.gateway_url, timeout=20) as client:
         yield client
 
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import asyncpg
 import grpc
-import httpx
 import pytest
 import pytest_asyncio
 
 from deploy.embedded.mesh import Mesh
 from ordermesh.event.v1 import audit_log_service_pb2, audit_log_service_pb2_grpc
-from tests.fixtures import audited
+from tests.fixtures import audited, http_clients
 from tests.fixtures.access_mesh import (
     SETTINGS,
     SIMULATION,
@@ -56,7 +55,7 @@ async def everything_is_recorded(guarded: Mesh, called: set[str]) -> AsyncIterat
     """Once all tests have run, every RPC that changes something was called by one of them, and is in the audit."""
     yield
     if called >= {name for name in globals() if name.startswith("test_")}:
-        async with httpx.AsyncClient(base_url=guarded.gateway_url, timeout=20) as client:
+        async with http_clients.async_client(base_url=guarded.gateway_url, timeout=20) as client:
             reader = await User(client, "").login("admin")
             seen = {each["rpc"].removeprefix("/ordermesh.") for each in await records(reader)}
         assert seen >= audited.OTHERS

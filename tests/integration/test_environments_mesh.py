@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
-import httpx
 import pytest
 import pytest_asyncio
 from google.protobuf.json_format import MessageToJson, ParseDict
@@ -19,6 +18,7 @@ from gateway.tables import load_tables
 from ordermesh.type.v1 import access_pb2
 from services.mesh.access.rules import Rule, rule_of
 from services.mesh.descriptors import service_descriptor
+from tests.fixtures import http_clients
 from tests.fixtures.access_mesh import SETTINGS, SIMULATION, User, limit
 from tests.fixtures.environments import LIVE, OCO, UNHEARD, Side, two_sides
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
@@ -240,7 +240,7 @@ async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mes
 async def both(guarded: Mesh) -> AsyncIterator[Both]:
     """Two environments with accounts, orders, portfolios and users in each."""
     async with (
-        httpx.AsyncClient(base_url=guarded.gateway_url, timeout=20) as client,
+        http_clients.async_client(base_url=guarded.gateway_url, timeout=20) as client,
         grpc.aio.insecure_channel(guarded.address("gateway")) as channel,
     ):
         admin = await User(client, "").login("admin")

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -24,6 +23,7 @@ from ordermesh.order.v1.order_stream_pb2 import StreamOrdersRequest
 from ordermesh.type.v1 import stream_pb2
 from services.mesh.client import Channel, Channels
 from services.mesh.names import Metric
+from tests.fixtures import http_clients
 from tests.fixtures.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,7 +102,7 @@ async def test_a_running_service_is_healthy_and_shows_its_metrics(tmp_path: Path
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
         log: Any = event_log_service_pb2_grpc.EventLogServiceStub(running.channel)
         await log.ReadEvents(event_log_service_pb2.ReadEventsRequest())
-        async with httpx.AsyncClient() as client:
+        async with http_clients.async_client() as client:
             page = (await client.get(f"http://127.0.0.1:{running.metrics_port}/metrics")).text
         code, _ = await running.end()
     assert f'{Metric.SERVER_CALLS}{{code="OK",method="/ordermesh.event.v1.EventLogService/ReadEvents"}} 1.0' in page

@@ -26,6 +26,7 @@ from ordermesh.portfolio.v1 import portfolio_service_pb2_grpc, portfolio_stream_
 from ordermesh.risk.v1 import risk_service_pb2, risk_service_pb2_grpc
 from ordermesh.type.v1 import stream_pb2
 from services.mesh.descriptors import service_descriptor
+from tests.fixtures import http_clients
 from tests.fixtures.access_mesh import SETTINGS, User, instrument, limit
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.waiting import PATIENCE_SECONDS
@@ -48,7 +49,7 @@ async def brief(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]
 @pytest_asyncio.fixture(loop_scope="module")
 async def rest(brief: Mesh) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the gateway."""
-    async with httpx.AsyncClient(base_url=brief.gateway_url, timeout=PATIENCE_SECONDS) as client:
+    async with http_clients.async_client(base_url=brief.gateway_url, timeout=PATIENCE_SECONDS) as client:
         yield client
 
 

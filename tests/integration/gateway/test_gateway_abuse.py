@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import httpx
 import pytest
 
 from gateway.settings import Address
 from tests.fakes.gateway_upstream import ENDLESS_ACCOUNT, SILENT_ACCOUNT, Upstream
+from tests.fixtures import http_clients
 from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import ORDER, detail, reason
 from tests.integration.gateway.conftest import Gateway, running_gateway, settings_for
@@ -57,7 +57,7 @@ def to_the_end(connection: socket.socket) -> bytes:
 
 def serves(gateway: Gateway) -> bool:
     """Whether somebody else is served."""
-    return httpx.get(f"{gateway.url}/api/v1/orders", timeout=PATIENCE).status_code == 200
+    return http_clients.get(f"{gateway.url}/api/v1/orders", timeout=PATIENCE).status_code == 200
 
 
 def counted(gateway: Gateway, name: str) -> int:
@@ -228,7 +228,10 @@ def test_a_service_that_hangs_takes_nobody_with_it(tmp_path: Path, upstream: Ups
     order = {**ORDER, "account_id": SILENT_ACCOUNT}
     try:
         blocking_eventually(lambda: gateway.is_healthy("order"), "the order service being healthy")
-        with ThreadPoolExecutor(2 * MOST) as pool, httpx.Client(base_url=gateway.url, timeout=3 * PATIENCE) as client:
+        with (
+            ThreadPoolExecutor(2 * MOST) as pool,
+            http_clients.client(base_url=gateway.url, timeout=3 * PATIENCE) as client,
+        ):
             asked = [pool.submit(client.post, "/api/v1/orders", json=order) for _ in range(2 * MOST)]
             try:
                 blocking_eventually(lambda: sum(each.done() for each in asked) >= MOST, "the rest being refused")

@@ -8,12 +8,12 @@ import uuid
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 
 from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc
 from tests.fakes.gateway_upstream import REFUSED_ACCOUNT, Upstream
 from tests.fakes.signer import Signer
+from tests.fixtures import http_clients
 from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import ORDER
 from tests.integration.gateway.conftest import Gateway
@@ -35,7 +35,9 @@ def line_of(gateway: Gateway, mark: str) -> dict[str, Any]:
 def test_a_line_says_who_what_and_how_it_went(guarded: Gateway, signer: Signer, upstream: Upstream) -> None:
     """With the trace that the service is told, though the caller named none."""
     user = uuid.uuid4().hex
-    httpx.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers={"authorization": f"Bearer {signer.token(user)}"})
+    http_clients.post(
+        f"{guarded.url}/api/v1/orders", json=ORDER, headers={"authorization": f"Bearer {signer.token(user)}"}
+    )
     line = line_of(guarded, user)
     assert (line["user"], line["method"], line["path"], line["status"]) == (user, "POST", "/api/v1/orders", 200)
     assert (line["upstream"], line["address"]) == ("order", "127.0.0.1")
@@ -62,9 +64,9 @@ def test_no_secret_is_in_it(guarded: Gateway, signer: Signer) -> None:
     tokens = [signer.token(), f"bad{uuid.uuid4().hex}"]
     for token in tokens:
         headers = {"authorization": f"Bearer {token}"}
-        httpx.get(f"{guarded.url}/api/v1/orders", params={"page_token": secret}, headers=headers)
-        httpx.post(f"{guarded.url}/api/v1/orders", json={**ORDER, secret: secret}, headers=headers)
-    httpx.get(f"{guarded.url}/{mark}?access_token={secret}")
+        http_clients.get(f"{guarded.url}/api/v1/orders", params={"page_token": secret}, headers=headers)
+        http_clients.post(f"{guarded.url}/api/v1/orders", json={**ORDER, secret: secret}, headers=headers)
+    http_clients.get(f"{guarded.url}/{mark}?access_token={secret}")
     assert line_of(guarded, mark)["path"] == f"/{mark}"
     text = guarded.access_log.read_text(encoding="utf-8")
     for hidden in (secret, *tokens, *(token.rpartition(".")[2] for token in tokens)):
@@ -91,21 +93,21 @@ def test_the_status_of_a_rest_call_is_that_of_its_body(guarded: Gateway, signer:
     headers = {"authorization": f"Bearer {signer.token()}", "traceparent": trace}
     match case:
         case "check":
-            answer = httpx.post(url, json={**ORDER, "unknown": 1}, headers=headers)
+            answer = http_clients.post(url, json={**ORDER, "unknown": 1}, headers=headers)
         case "service":
-            answer = httpx.post(url, json={**ORDER, "account_id": REFUSED_ACCOUNT}, headers=headers)
+            answer = http_clients.post(url, json={**ORDER, "account_id": REFUSED_ACCOUNT}, headers=headers)
         case "body":
-            answer = httpx.post(url, content="{", headers={**headers, "content-type": "application/json"})
+            answer = http_clients.post(url, content="{", headers={**headers, "content-type": "application/json"})
         case "route":
-            answer = httpx.get(f"{guarded.url}/nothing", headers=headers)
+            answer = http_clients.get(f"{guarded.url}/nothing", headers=headers)
         case "verb":
-            answer = httpx.patch(url, headers=headers)
+            answer = http_clients.request("PATCH", url, headers=headers)
         case "token":
-            answer = httpx.get(url, headers={"traceparent": trace})
+            answer = http_clients.get(url, headers={"traceparent": trace})
         case "large":
-            answer = httpx.post(url, json={**ORDER, "text": "x" * 2_000_000}, headers=headers)
+            answer = http_clients.post(url, json={**ORDER, "text": "x" * 2_000_000}, headers=headers)
         case _:
-            answer = httpx.post(url, json=ORDER, headers=headers)
+            answer = http_clients.post(url, json=ORDER, headers=headers)
     code = 0 if answer.status_code == 200 else answer.json()["code"]
     line = line_of(guarded, mark)
     assert line["status"] == answer.status_code

@@ -15,6 +15,7 @@ from protovalidate import Validator
 
 from gateway.tables import RestRoute, load_tables
 from tests.fakes.gateway_contracts import REACHED, Contracts
+from tests.fixtures import http_clients
 from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import fields, reason
 from tests.integration.gateway.conftest import Gateway, settings_for
@@ -51,7 +52,7 @@ def every(contracts: Contracts, tmp_path_factory: pytest.TempPathFactory) -> Ite
     blocking_eventually(
         lambda: all(running.is_healthy(area) for area in load_tables().areas), "the services being healthy"
     )
-    with httpx.Client(base_url=running.url, timeout=20) as client:
+    with http_clients.client(base_url=running.url, timeout=20) as client:
         yield client
     running.stop()
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
-import httpx
 import pytest
 
 from deploy.embedded.ports import unused_port
 from ordermesh.order.v1 import order_entry_pb2, order_service_pb2_grpc
 from tests.fakes.gateway_upstream import SILENT_ACCOUNT, Upstream
+from tests.fixtures import http_clients
 from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import ORDER, reason
 from tests.integration.gateway.conftest import Gateway, settings_for
@@ -36,7 +36,7 @@ def own_gateway(tmp_path: Path, port: int) -> Iterator[Gateway]:
 
 def test_a_service_that_is_down_is_unavailable_and_comes_back(own_gateway: Gateway, port: int) -> None:
     """REST answers 503 with a status, gRPC UNAVAILABLE; once the service is up, calls pass again by themselves."""
-    answer = httpx.get(f"{own_gateway.url}/api/v1/orders")
+    answer = http_clients.get(f"{own_gateway.url}/api/v1/orders")
     assert answer.status_code == 503
     assert answer.json()["code"] == 14
     assert reason(answer) == "SERVICE_UNAVAILABLE"
@@ -48,7 +48,7 @@ def test_a_service_that_is_down_is_unavailable_and_comes_back(own_gateway: Gatew
     upstream.start()
     try:
         blocking_eventually(
-            lambda: httpx.get(f"{own_gateway.url}/api/v1/orders").status_code == 200, "the service answering"
+            lambda: http_clients.get(f"{own_gateway.url}/api/v1/orders").status_code == 200, "the service answering"
         )
     finally:
         upstream.stop()
@@ -62,10 +62,10 @@ def test_a_service_that_is_not_ready_gets_no_calls(own_gateway: Gateway, port: i
     try:
         url = f"{own_gateway.url}/api/v1/orders"
         blocking_eventually(lambda: "failed_active_hc" in own_gateway.admin("/clusters"), "the health check failing")
-        assert httpx.get(url).status_code == 503
+        assert http_clients.get(url).status_code == 503
         assert not upstream.seen.requests
         upstream.set_serving(serving=True)
-        blocking_eventually(lambda: httpx.get(url).status_code == 200, "the service answering")
+        blocking_eventually(lambda: http_clients.get(url).status_code == 200, "the service answering")
     finally:
         upstream.stop()
 
@@ -76,7 +76,7 @@ def test_a_service_that_is_silent_is_given_up(own_gateway: Gateway, port: int) -
     upstream.start()
     try:
         blocking_eventually(lambda: own_gateway.is_healthy("order"), "the order service being healthy")
-        answer = httpx.post(
+        answer = http_clients.post(
             f"{own_gateway.url}/api/v1/orders", json={**ORDER, "account_id": SILENT_ACCOUNT}, timeout=20
         )
         assert answer.status_code == 504
@@ -115,17 +115,17 @@ def test_a_service_that_hangs_is_spared_in_the_end(own_gateway: Gateway, port: i
     try:
         blocking_eventually(lambda: own_gateway.is_healthy("order"), "the order service being healthy")
         upstream.health.silent = True
-        blocking_eventually(lambda: httpx.get(url).status_code == 503, "the service being spared")
+        blocking_eventually(lambda: http_clients.get(url).status_code == 503, "the service being spared")
         upstream.health.silent = False
-        blocking_eventually(lambda: httpx.get(url).status_code == 200, "the service answering")
+        blocking_eventually(lambda: http_clients.get(url).status_code == 200, "the service answering")
     finally:
         upstream.stop()
 
 
 def test_pages_are_there_without_any_service(own_gateway: Gateway) -> None:
     """The OpenAPI document and the page that renders it need no service; the root leads to the page."""
-    document = httpx.get(f"{own_gateway.url}/openapi.json")
-    page = httpx.get(own_gateway.url, follow_redirects=True)
+    document = http_clients.get(f"{own_gateway.url}/openapi.json")
+    page = http_clients.get(own_gateway.url, follow_redirects=True)
 
     assert document.headers["content-type"] == "application/json"
     assert "/api/v1/orders" in document.json()["paths"]

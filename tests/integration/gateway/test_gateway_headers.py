@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 from typing import Final
 
-import httpx
 import pytest
 
 from gateway.cors import REQUEST_HEADERS
 from gateway.filters import OF_THE_MESH
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
+from tests.fixtures import http_clients
 from tests.integration.gateway.answers import ORDER
 from tests.integration.gateway.conftest import Gateway
 from tests.integration.gateway.written import only_answer, request
@@ -96,13 +96,13 @@ def test_no_header_makes_somebody_else_of_a_caller(
     assert status < 500, answer
     # Calls that come next on the same connection to the service are served as if nothing had been.
     shown = {"authorization": f"Bearer {token}"}
-    assert [httpx.get(f"{guarded.url}/api/v1/orders", headers=shown).status_code for _ in range(3)] == [200] * 3
+    assert [http_clients.get(f"{guarded.url}/api/v1/orders", headers=shown).status_code for _ in range(3)] == [200] * 3
 
 
 def test_what_is_told_inside_is_taken_out(guarded: Gateway, signer: Signer, upstream: Upstream) -> None:
     """What callers write in its place reaches no service; where they are, the gateway says."""
     headers = {"authorization": f"Bearer {signer.token()}", "x-forwarded-for": "203.0.113.7", **INSIDE}
-    answer = httpx.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers=headers)
+    answer = http_clients.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers=headers)
     assert answer.status_code == 200, answer.text
     seen = upstream.seen.metadata[-1]
     assert seen["x-ordermesh-caller-address"] == ["127.0.0.1"]
@@ -130,7 +130,7 @@ def test_a_method_is_what_the_request_line_says(
 ) -> None:
     """No header makes a read a change, or the other way round."""
     shown = {"authorization": f"Bearer {signer.token()}", name: "DELETE"}
-    assert httpx.get(f"{guarded.url}/api/v1/orders/some-id", headers=shown).status_code == 200
+    assert http_clients.get(f"{guarded.url}/api/v1/orders/some-id", headers=shown).status_code == 200
     assert type(upstream.seen.requests[-1]).__name__ == "GetOrderRequest"
 
 
@@ -140,5 +140,5 @@ def test_two_tokens_give_no_more_than_one(guarded: Gateway, signer: Signer, upst
     before = len(upstream.seen.requests)
     for tokens in (["nonsense", "nonsense"], ["nonsense", good]):
         shown = [("authorization", f"Bearer {token}") for token in tokens]
-        assert httpx.get(f"{guarded.url}/api/v1/orders", headers=shown).status_code == 401, tokens
+        assert http_clients.get(f"{guarded.url}/api/v1/orders", headers=shown).status_code == 401, tokens
     assert len(upstream.seen.requests) == before

@@ -14,6 +14,7 @@ from ordermesh.order.v1 import order_query_pb2
 from ordermesh.order.v1.order_service_pb2_grpc import OrderServiceStub
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
+from tests.fixtures import http_clients
 from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import ORDER, reason
 from tests.integration.gateway.conftest import Gateway
@@ -68,20 +69,20 @@ def test_callers_of_grpc_are_told_in_its_words(gateway: Gateway, name: str, valu
     """UNIMPLEMENTED, as for any encoding that a server does not have; not the INTERNAL that 400 is to gRPC."""
     headers = {"content-type": "application/grpc-web+proto", name: value.decode()}
     path = "/ordermesh.order.v1.OrderService/ListOrders"
-    answer = httpx.post(gateway.url + path, headers=headers, content=b"\0\0\0\0\0")
+    answer = http_clients.post(gateway.url + path, headers=headers, content=b"\0\0\0\0\0")
     assert answer.headers["grpc-status"] == "12", answer.headers
 
 
 def test_grpc_to_a_path_of_rest_is_no_method(gateway: Gateway) -> None:
     """UNIMPLEMENTED: the service never sees it."""
-    answer = httpx.post(f"{gateway.url}/api/v1/orders", headers={"content-type": "application/grpc"})
+    answer = http_clients.post(f"{gateway.url}/api/v1/orders", headers={"content-type": "application/grpc"})
     assert answer.headers["grpc-status"] == str(grpc.StatusCode.UNIMPLEMENTED.value[0])
 
 
 def test_names_of_all_kinds_are_kept(guarded: Gateway, signer: Signer, upstream: Upstream) -> None:
     """What gRPC can read reaches the service."""
     sent = {"authorization": f"Bearer {signer.token()}", "x-a.b_c-1": "kept", "x|y": "gone", "1": "kept"}
-    answer = httpx.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers=sent)
+    answer = http_clients.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers=sent)
     assert answer.status_code == 200, answer.text
     seen = upstream.seen.metadata[-1]
     assert (seen["x-a.b_c-1"], seen["1"], "x|y" in seen) == (["kept"], ["kept"], False)

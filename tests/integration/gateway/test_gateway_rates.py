@@ -16,6 +16,7 @@ from gateway.settings import Rate
 from ordermesh.order.v1 import order_query_pb2, order_service_pb2_grpc
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
+from tests.fixtures import http_clients
 from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import detail, reason
 from tests.integration.gateway.conftest import Gateway, settings_for
@@ -48,7 +49,7 @@ def limited(tmp_path: Path, upstream: Upstream, signer: Signer) -> Iterator[Limi
 
 def calls(gateway: Gateway, token: str, count: int) -> list[int]:
     """The statuses of so many calls."""
-    with httpx.Client(base_url=gateway.url, headers={"authorization": f"Bearer {token}"}) as client:
+    with http_clients.client(base_url=gateway.url, headers={"authorization": f"Bearer {token}"}) as client:
         return [client.get("/api/v1/orders").status_code for _ in range(count)]
 
 
@@ -64,12 +65,12 @@ def test_a_user_is_told_what_is_left_and_stopped_when_nothing_is(limited: Limite
     """By whatever of their tokens; the answer says when to come again. Other users do not feel it."""
     gateway = limited(user_rate=FEW)
     token = signer.token("greedy")
-    answer = httpx.get(f"{gateway.url}/api/v1/orders", headers={"authorization": f"Bearer {token}"})
+    answer = http_clients.get(f"{gateway.url}/api/v1/orders", headers={"authorization": f"Bearer {token}"})
     assert answer.headers["x-ratelimit-limit"] == "40"
     assert int(answer.headers["x-ratelimit-remaining"]) == 39
     assert int(answer.headers["x-ratelimit-reset"]) >= 0
 
-    with httpx.Client(base_url=gateway.url) as client:
+    with http_clients.client(base_url=gateway.url) as client:
         shown = [{"authorization": f"Bearer {each}"} for each in (token, signer.token("greedy"))]
         stopped(lambda: client.get("/api/v1/orders", headers=shown[0]))
         refused = stopped(lambda: client.get("/api/v1/orders", headers=shown[1]))
@@ -107,7 +108,7 @@ def test_over_grpc_a_user_is_stopped_in_its_words(limited: Limited, signer: Sign
 def test_bad_tokens_are_counted_by_address(limited: Limited, signer: Signer) -> None:
     """Who shows nothing good is stopped too, before signatures are looked at; and then everybody at that address."""
     gateway = limited(address_rate=MANY)
-    with httpx.Client(base_url=gateway.url) as client:
+    with http_clients.client(base_url=gateway.url) as client:
         for token in ("nonsense", signer.token()):
             shown = {"authorization": f"Bearer {token}"}
             assert reason(stopped(partial(client.get, "/api/v1/orders", headers=shown))) == "RATE_LIMITED"
@@ -116,7 +117,7 @@ def test_bad_tokens_are_counted_by_address(limited: Limited, signer: Signer) -> 
 def test_logins_are_counted_harder(limited: Limited, signer: Signer) -> None:
     """All that begin one share their limit, by REST and gRPC; what needs a token goes on."""
     gateway = limited(login_rate=FEW)
-    with httpx.Client(base_url=gateway.url) as client:
+    with http_clients.client(base_url=gateway.url) as client:
         first = client.post("/api/v1/auth/login", json=LOGIN)
         assert (first.status_code, first.headers["x-ratelimit-limit"]) == (200, "40")
         stopped(lambda: client.post("/api/v1/auth/login", json=LOGIN))
@@ -135,14 +136,14 @@ def test_logins_are_counted_harder(limited: Limited, signer: Signer) -> None:
             until_refused()
     assert failure.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert calls(gateway, signer.token(), 1) == [200]
-    assert httpx.get(f"{gateway.url}/.well-known/jwks.json").status_code == 200
+    assert http_clients.get(f"{gateway.url}/.well-known/jwks.json").status_code == 200
 
 
 def test_zero_is_no_limit(limited: Limited, signer: Signer) -> None:
     """Nothing is counted, and nothing is told."""
     gateway = limited(user_rate=Rate(0, 1), address_rate=Rate(0, 1), login_rate=Rate(0, 1))
     assert set(calls(gateway, signer.token(), 200)) == {200}
-    answer = httpx.post(f"{gateway.url}/api/v1/auth/login", json=LOGIN)
+    answer = http_clients.post(f"{gateway.url}/api/v1/auth/login", json=LOGIN)
     assert answer.status_code == 200
     assert not [name for name in answer.headers if name.startswith("x-ratelimit")]
 
@@ -150,8 +151,8 @@ def test_zero_is_no_limit(limited: Limited, signer: Signer) -> None:
 def test_without_users_the_address_is_told(gateway: Gateway) -> None:
     """Where nobody asks who calls, addresses are counted; a login is told one limit, not two."""
     for answer in (
-        httpx.get(f"{gateway.url}/api/v1/orders"),
-        httpx.post(f"{gateway.url}/api/v1/auth/login", json=LOGIN),
+        http_clients.get(f"{gateway.url}/api/v1/orders"),
+        http_clients.post(f"{gateway.url}/api/v1/auth/login", json=LOGIN),
     ):
         assert answer.status_code == 200
         assert answer.headers.get_list("x-ratelimit-limit") == ["40000"]

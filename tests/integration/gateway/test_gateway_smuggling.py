@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
+from tests.fixtures import http_clients
 from tests.integration.gateway.conftest import Gateway
 from tests.integration.gateway.written import answers, request, statuses
 
@@ -85,4 +86,4 @@ def test_what_is_no_http_ends_a_connection(guarded: Gateway, sent: bytes) -> Non
     """Refused or hung up, and the next one is served."""
     for status in statuses(answers(guarded, sent + b"\r\n\r\n", hang_up=True)):
         assert status < 500 or status == httpx.codes.HTTP_VERSION_NOT_SUPPORTED
-    assert httpx.get(f"{guarded.url}/docs").status_code == httpx.codes.OK
+    assert http_clients.get(f"{guarded.url}/docs").status_code == httpx.codes.OK

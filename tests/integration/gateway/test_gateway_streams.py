@@ -19,6 +19,7 @@ from tests.fakes.gateway_upstream import (
     TRICKY_TEXT,
     Upstream,
 )
+from tests.fixtures import http_clients
 from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import reason
 from tests.integration.gateway.conftest import Gateway, settings_for
@@ -94,7 +95,9 @@ def test_events_come_while_the_stream_is_open_and_its_end_reaches_the_service(tm
     gateway = Gateway(tmp_path, settings_for(upstream.port, unary_timeout_seconds=0.2))
     try:
         blocking_eventually(lambda: gateway.is_healthy("order"), "the order service being healthy")
-        with httpx.stream("GET", gateway.url + STREAM, params={"account_id": ENDLESS_ACCOUNT}) as answer:
+        with httpx.stream(
+            "GET", gateway.url + STREAM, params={"account_id": ENDLESS_ACCOUNT}, verify=http_clients.authorities()
+        ) as answer:
             received = events(answer)
             assert [next(iter(next(received))) for _ in range(3)] == ["subscribed", "snapshot_begin", "snapshot_end"]
             assert not upstream.seen.stream_ended.wait(0.6)

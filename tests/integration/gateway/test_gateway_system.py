@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from gateway.settings import Address
 from gateway.tables import ROOT
 from tests.fakes.gateway_upstream import Upstream
+from tests.fixtures import http_clients
 from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import detail, reason
 from tests.integration.gateway.conftest import Gateway, settings_for
@@ -69,7 +69,7 @@ def system_gateway(services: Upstream, system_port: int, tmp_path: Path) -> Iter
 
 def test_health_and_metrics_of_the_mesh(system_gateway: Gateway, services: Upstream) -> None:
     """All components serving is 200; one that is not makes it 503, with every component in the body all the same."""
-    with httpx.Client(base_url=system_gateway.url, timeout=20) as http:
+    with http_clients.client(base_url=system_gateway.url, timeout=20) as http:
         blocking_eventually(lambda: http.get("/health").status_code == 200, "the mesh being healthy")
         names = [component["name"] for component in http.get("/health").json()["components"]]
         assert names == [

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -20,6 +19,7 @@ from ordermesh.identity.v1 import authentication_pb2, identity_service_pb2_grpc
 from ordermesh.order.v1 import order_entry_pb2, order_query_pb2, order_service_pb2_grpc
 from tests.fakes.gateway_upstream import Upstream
 from tests.fakes.signer import Signer
+from tests.fixtures import http_clients
 from tests.fixtures.bad_tokens import bad_tokens
 from tests.fixtures.waiting import blocking_eventually
 from tests.integration.gateway.answers import ORDER, detail, reason
@@ -49,7 +49,7 @@ def test_a_good_token_is_passed_on(guarded: Gateway, signer: Signer, upstream: U
     """The service gets it too, whatever the scheme's case, and has the last word."""
     token = signer.token()
     for shown in (f"Bearer {token}", f"bearer {token}"):
-        answer = httpx.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers={"authorization": shown})
+        answer = http_clients.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers={"authorization": shown})
         assert answer.status_code == 200, answer.text
         assert upstream.seen.metadata[-1]["authorization"] == [shown]
 
@@ -60,7 +60,7 @@ def test_rest_without_a_good_token_is_401(guarded: Gateway, signer: Signer, upst
     shown = {name: bearer(token) for name, token in refused_here(signer).items()}
     shown |= {"none": {}, "basic": {"authorization": "Basic YTpi"}, "bare": {"authorization": signer.token()}}
     for name, headers in shown.items():
-        answer = httpx.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers=headers)
+        answer = http_clients.post(f"{guarded.url}/api/v1/orders", json=ORDER, headers=headers)
         assert answer.status_code == 401, name
         assert (answer.json()["code"], reason(answer)) == (16, "INVALID_TOKEN"), name
         assert answer.headers["www-authenticate"].startswith("Bearer"), name
@@ -69,7 +69,7 @@ def test_rest_without_a_good_token_is_401(guarded: Gateway, signer: Signer, upst
 
 def test_a_token_in_the_query_is_none(guarded: Gateway, signer: Signer) -> None:
     """Queries end in logs."""
-    answer = httpx.get(f"{guarded.url}/api/v1/orders", params={"access_token": signer.token()})
+    answer = http_clients.get(f"{guarded.url}/api/v1/orders", params={"access_token": signer.token()})
     assert answer.status_code == 401
 
 
@@ -103,7 +103,7 @@ def test_grpc_web_without_a_token_is_unauthenticated(guarded: Gateway, kind: str
     """In the form that browsers read, with details."""
     sent = struct.pack(">BI", 0, 0)
     content = base64.b64encode(sent) if kind.endswith("text") else sent
-    answer = httpx.post(f"{guarded.url}{PLACE_ORDER}", content=content, headers={"content-type": kind})
+    answer = http_clients.post(f"{guarded.url}{PLACE_ORDER}", content=content, headers={"content-type": kind})
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("application/grpc-web")
     assert answer.headers["grpc-status"] == "16"
@@ -113,12 +113,12 @@ def test_grpc_web_without_a_token_is_unauthenticated(guarded: Gateway, kind: str
 def test_what_is_public_needs_no_token(guarded: Gateway) -> None:
     """Logging in, the keys, the pages, and the news that something is not there; a bad token does no harm there."""
     for headers in ({}, bearer("nonsense")):
-        assert httpx.get(f"{guarded.url}/.well-known/jwks.json", headers=headers).json()["keys"]
+        assert http_clients.get(f"{guarded.url}/.well-known/jwks.json", headers=headers).json()["keys"]
         body = {"username": "u", "password": "p", "environment": "ENVIRONMENT_SIMULATION"}
-        assert httpx.post(f"{guarded.url}/api/v1/auth/login", json=body, headers=headers).status_code == 200
+        assert http_clients.post(f"{guarded.url}/api/v1/auth/login", json=body, headers=headers).status_code == 200
         for path, status in (("/openapi.json", 200), ("/docs", 200), ("/", 302), ("/nothing", 404)):
-            assert httpx.get(f"{guarded.url}{path}", headers=headers).status_code == status, path
-        assert httpx.delete(f"{guarded.url}/api/v1/orders", headers=headers).status_code == 405
+            assert http_clients.get(f"{guarded.url}{path}", headers=headers).status_code == status, path
+        assert http_clients.request("DELETE", f"{guarded.url}/api/v1/orders", headers=headers).status_code == 405
     with grpc.insecure_channel(guarded.address) as channel:
         identity_service_pb2_grpc.IdentityServiceStub(channel).Login(authentication_pb2.LoginRequest())
 
@@ -127,18 +127,20 @@ def test_a_preflight_needs_no_token(guarded: Gateway) -> None:
     """Browsers show none in it; one of another origin learns nothing, and reaches no service."""
     asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
     for path in ("/api/v1/orders", PLACE_ORDER):
-        own = httpx.options(guarded.url + path, headers={"origin": "http://localhost:3000", **asks})
+        own = http_clients.request("OPTIONS", guarded.url + path, headers={"origin": "http://localhost:3000", **asks})
         assert own.status_code == 200
         assert own.headers["access-control-allow-origin"] == "http://localhost:3000"
         assert "authorization" in own.headers["access-control-allow-headers"].split(", ")
         assert "access-control-allow-credentials" not in own.headers
-        other = httpx.options(guarded.url + path, headers={"origin": "https://elsewhere.example", **asks})
+        other = http_clients.request(
+            "OPTIONS", guarded.url + path, headers={"origin": "https://elsewhere.example", **asks}
+        )
         assert "access-control-allow-origin" not in other.headers
 
 
 def test_a_refusal_can_be_read_by_pages(guarded: Gateway) -> None:
     """A page of this machine sees why it was refused."""
-    answer = httpx.get(f"{guarded.url}/api/v1/orders", headers={"origin": "http://localhost:3000"})
+    answer = http_clients.get(f"{guarded.url}/api/v1/orders", headers={"origin": "http://localhost:3000"})
     assert answer.status_code == 401
     assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
     assert {"retry-after", "x-ratelimit-remaining"} <= set(answer.headers["access-control-expose-headers"].split(", "))
@@ -163,7 +165,7 @@ def test_without_keys_nobody_is_let_in_and_with_them_all_goes_on(
     """A token that cannot be verified is no bad one: the answer says to come again; with the keys it is good."""
     gateway, upstream, signer = identity_away
     url, shown = f"{gateway.url}/api/v1/orders", bearer(signer.token())
-    answer = httpx.get(url, headers=shown)
+    answer = http_clients.get(url, headers=shown)
     assert (answer.status_code, answer.json()["code"], reason(answer)) == (503, 14, "SERVICE_UNAVAILABLE")
     assert detail(answer, "google.rpc.RetryInfo") is not None
     assert answer.headers["retry-after"] == "1"
@@ -173,14 +175,14 @@ def test_without_keys_nobody_is_let_in_and_with_them_all_goes_on(
             stub.PlaceOrder(order_entry_pb2.PlaceOrderRequest(), metadata=tuple(shown.items()))
     assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
     assert told(failure.value).reason == "SERVICE_UNAVAILABLE"
-    assert httpx.get(url).status_code == 401
+    assert http_clients.get(url).status_code == 401
     assert upstream.seen.requests == []
 
     upstream.identity.away = False
-    blocking_eventually(lambda: httpx.get(url, headers=shown).status_code == 200, "keys being fetched")
+    blocking_eventually(lambda: http_clients.get(url, headers=shown).status_code == 200, "keys being fetched")
     # And what is known goes on to count.
     upstream.identity.away = True
-    assert httpx.get(url, headers=bearer(signer.token("u-2"))).status_code == 200
+    assert http_clients.get(url, headers=bearer(signer.token("u-2"))).status_code == 200
 
 
 def test_keys_are_there_before_anybody_calls(tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ def test_keys_are_there_before_anybody_calls(tmp_path: Path) -> None:
         )
         asked = upstream.identity.asked
         for _ in range(3):
-            answer = httpx.get(f"{gateway.url}/api/v1/orders", headers=bearer(signer.token()))
+            answer = http_clients.get(f"{gateway.url}/api/v1/orders", headers=bearer(signer.token()))
             assert answer.status_code == 200
         assert upstream.identity.asked == asked
     finally:
@@ -216,7 +218,7 @@ def test_the_socket_by_which_keys_come_is_its_owners(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         url = f"{gateway.url}/api/v1/orders"
         blocking_eventually(
-            lambda: httpx.get(url, headers=bearer(signer.token())).status_code == 200, "keys being known"
+            lambda: http_clients.get(url, headers=bearer(signer.token())).status_code == 200, "keys being known"
         )
     finally:
         gateway.stop()
@@ -259,7 +261,7 @@ def test_keys_are_asked_for_again_when_their_time_is_over(tmp_path: Path) -> Non
     gateway = Gateway(tmp_path, settings_for(upstream.port, enforce_access=True, keys_seconds=1.0))
 
     def status(signer: Signer) -> int:
-        return httpx.get(f"{gateway.url}/api/v1/orders", headers=bearer(signer.token())).status_code
+        return http_clients.get(f"{gateway.url}/api/v1/orders", headers=bearer(signer.token())).status_code
 
     try:
         blocking_eventually(lambda: status(old) == 200, "the first key being known")
