@@ -17,6 +17,7 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from tests.fixtures.contracts import all_methods
 from tests.fixtures.rest_form import Binding, bindings
+from tests.fixtures.ways import path_of
 
 _TABLE: Final = Path(__file__).resolve().parents[2] / "gen" / "access.md"
 _SERVED_BY: Final = {
@@ -44,7 +45,7 @@ class Rpc:
     @property
     def path(self) -> str:
         """The path on the wire."""
-        return f"/{self.method.containing_service.full_name}/{self.method.name}"
+        return path_of(self.method)
 
     @property
     def areas(self) -> Sequence[str]:

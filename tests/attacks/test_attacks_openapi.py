@@ -28,6 +28,7 @@ from tests.attacks.rpcs import public_rpcs
 from tests.attacks.state import changed, settled
 from tests.attacks.ways import ANSWER_SECONDS, FAULTS, told_by_rest
 from tests.attacks.world import User, World
+from tests.fixtures.ways import bearer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -54,7 +55,7 @@ def cases() -> SearchStrategy[Any]:
 
 async def answered(world: World, session: requests.Session, case: Any, token: str) -> requests.Response:
     """Sends a request, and holds the answer to the document."""
-    headers = {"authorization": f"Bearer {token}"} if token else {}
+    headers = bearer(token)
 
     def ask() -> requests.Response:
         case.headers.pop("authorization", None)

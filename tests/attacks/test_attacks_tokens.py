@@ -20,6 +20,7 @@ from tests.attacks.signing import signed_as
 from tests.attacks.ways import Answer, Way, way_to
 from tests.attacks.world import User, World
 from tests.fixtures.bad_tokens import Tokens, bad_tokens
+from tests.fixtures.ways import bearer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -75,7 +76,7 @@ async def test_a_bad_token_opens_no_way_of_the_gateway(world: World, tokens: Tok
             assert by_rest is not None
             assert told(by_rest) == (UNPROVED, "INVALID_TOKEN"), (name, rpc.path, by_rest)
         for path in STREAMS:
-            headers = {"authorization": f"Bearer {token}"} if token else {}
+            headers = bearer(token)
             query = {} if path == "stream/quotes" else {"account_id": world.victim.account}
             opened = await world.way.http.get(f"/api/v1/{path}", params=query, headers=headers)
             assert opened.status_code == httpx.codes.UNAUTHORIZED, (name, path, opened.text)

@@ -13,15 +13,15 @@ import grpc
 import httpx
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import status_pb2
 
 from deploy.embedded.certificates import OPERATOR
 from deploy.embedded.mesh import Mesh
-from services.mesh.status import DETAILS_KEY
 from tests.attacks.rpcs import Rpc
 from tests.fixtures import http_clients
-from tests.fixtures.events import web_answer, web_frame
+from tests.fixtures.events import web_answer
 from tests.fixtures.rest_form import rest_form
+from tests.fixtures.ways import bearer, refusal, refused_by_grpc, web_form
 
 ANSWER_SECONDS: Final = 20.0
 _STREAM_SECONDS: Final = 0.1
@@ -76,18 +76,17 @@ class Way:
 
     async def by_grpc(self, rpc: Rpc, data: bytes, token: str = "", **more: str) -> Answer:
         """Calls over gRPC. Of a stream, the first messages are read."""
-        metadata = tuple(self._headers(token, more).items())
+        metadata = tuple({**bearer(token), **more}.items())
         try:
             return Answer(0, raw=await self._grpc(rpc, data, metadata))
         except grpc.RpcError as error:
             call: Any = error
-            details = dict(call.trailing_metadata() or ()).get(DETAILS_KEY, b"")
-            return _refused(call.code().value[0], details, (call.details() or "").encode())
+            return _refused(*refused_by_grpc(error), (call.details() or "").encode())
 
     async def by_grpc_web(self, rpc: Rpc, data: bytes, token: str = "", **more: str) -> Answer:
         """Calls as a browser does."""
-        headers = {"content-type": "application/grpc-web+proto", **self._headers(token, more)}
-        status, told, body = await self._http(rpc, "POST", rpc.path, headers, content=web_frame(data))
+        content, form = web_form(data)
+        status, told, body = await self._http(rpc, "POST", rpc.path, {**form, **bearer(token), **more}, content=content)
         if status != httpx.codes.OK:
             return Answer(grpc.StatusCode.UNKNOWN.value[0], f"HTTP {status}", body)
         _, code, details = web_answer(told, body)
@@ -100,13 +99,8 @@ class Way:
         if not rpc.bindings or (asked := rest_form(rpc.bindings[turn % len(rpc.bindings)], message)) is None:
             return None
         verb, path, query, sent = asked
-        status, _, body = await self._http(rpc, verb, path, self._headers(token, more), params=query, json=sent)
+        status, _, body = await self._http(rpc, verb, path, {**bearer(token), **more}, params=query, json=sent)
         return told_by_rest(status, body)
-
-    @staticmethod
-    def _headers(token: str, more: Mapping[str, str]) -> dict[str, str]:
-        shown = {"authorization": f"Bearer {token}"} if token else {}
-        return {**shown, **more}
 
     async def _grpc(self, rpc: Rpc, data: bytes, metadata: Any) -> bytes:
         method = rpc.method
@@ -197,12 +191,5 @@ def _both_ways(channel: grpc.Channel, path: str, data: bytes, metadata: Any) -> 
 
 
 def _refused(code: int, details: bytes, raw: bytes) -> Answer:
-    status = status_pb2.Status.FromString(details)
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    reason, fields = "", []
-    for detail in status.details:
-        if detail.Unpack(info):
-            reason = info.reason
-        elif detail.Unpack(bad):
-            fields += [violation.field for violation in bad.field_violations]
-    return Answer(code, reason, raw + details, tuple(sorted(fields)))
+    told = refusal(status_pb2.Status.FromString(details))
+    return Answer(code, told.reason, raw + details, told.fields)

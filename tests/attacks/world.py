@@ -17,6 +17,7 @@ from tests.attacks.ways import Way
 from tests.fixtures.access_mesh import SIMULATION
 from tests.fixtures.users import ADMIN, PASSWORD
 from tests.fixtures.waiting import eventually
+from tests.fixtures.ways import bearer
 
 NEW_PASSWORD: Final = "another horse battery staple"
 SETTINGS: Final = {
@@ -107,7 +108,7 @@ class World:
 
     async def good(self, user: User, verb: str, path: str, **more: Any) -> dict[str, Any]:
         """Returns an answer over REST that must be good."""
-        headers = {"authorization": f"Bearer {user.token}"} if user.token else {}
+        headers = bearer(user.token)
 
         async def asked() -> httpx.Response:
             return await self.way.http.request(verb, f"/api/v1/{path}", headers=headers, **more)

@@ -29,11 +29,12 @@ from ordermesh.marketdata.v1 import market_data_service_pb2
 from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from tests.bench.report import Figure, percentile, show
 from tests.bench.stream_readers import Readers, read_events, read_grpc
-from tests.clients.caller import TRADER, bearer, login, new_instrument, order
+from tests.clients.caller import TRADER, login, new_instrument, order
 from tests.clients.conftest import SETTINGS
 from tests.fixtures import http_clients
 from tests.fixtures.mesh import WITHOUT_AGENTS, running_mesh
 from tests.fixtures.usage import usage_of
+from tests.fixtures.ways import bearer
 
 CONNECTIONS: Final = 100
 AT_ONCE: Final = 200

@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 
-from tests.clients.caller import bearer
+from tests.fixtures.ways import bearer
 
 
 @dataclass

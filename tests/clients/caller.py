@@ -17,6 +17,7 @@ import pytest
 
 from tests.fixtures.access_mesh import SIMULATION, limit
 from tests.fixtures.users import PASSWORD
+from tests.fixtures.ways import bearer
 
 BUILT: Final = Path(__file__).resolve().parents[2] / "build" / "clients"
 TRADER: Final = "demo"
@@ -86,11 +87,6 @@ async def new_instrument(rest: httpx.AsyncClient, admin: str) -> str:
     )
     assert answer.status_code == 200, answer.text
     return name
-
-
-def bearer(token: str) -> dict[str, str]:
-    """Returns the headers that show a token; none for nobody's."""
-    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def order(instrument: str, **changes: str) -> Mapping[str, str]:

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import httpx
 
-from tests.clients.caller import bearer, login, new_instrument, order
+from tests.clients.caller import login, new_instrument, order
 from tests.clients.good_calls import NEW_PASSWORD
 from tests.fixtures.access_mesh import SIMULATION
 from tests.fixtures.waiting import eventually
+from tests.fixtures.ways import bearer
 
 _WORD: Final = re.compile(r"\$(\w+)")
 

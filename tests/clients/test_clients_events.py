@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from deploy.embedded.mesh import Mesh
-from tests.clients.caller import PATIENCE_SECONDS, bearer, built, order, program, run
+from tests.clients.caller import PATIENCE_SECONDS, built, order, program, run
+from tests.fixtures.ways import bearer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

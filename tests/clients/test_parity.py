@@ -176,7 +176,7 @@ async def refused(
     answers = await in_every_way(caller, method, request_of(method, **values), token)
     assert len(answers) == len(WAYS)
     check_alike(answers, values)
-    assert (answers[0].code, answers[0].reason) == (code, reason), answers[0]
+    assert (answers[0].code, answers[0].refusal.reason) == (code, reason), answers[0]
     return answers
 
 
@@ -188,7 +188,7 @@ async def test_orders_are_refused_alike(
     makers = Makers(rest, tokens, instrument)
     good = order(instrument)
     [answer, *_] = await refused(caller, "PlaceOrder", trader, {**good, "quantity": "ten"}, 3, "INVALID_FIELD")
-    assert answer.fields == ["quantity"]
+    assert answer.refusal.fields == ("quantity",)
     await refused(caller, "GetOrder", trader, {"order_id": NOBODY}, 5, "UNKNOWN_ORDER")
     await refused(caller, "CancelOrder", trader, {"order_id": NOBODY}, 5, "UNKNOWN_ORDER")
     other = await makers.account()
@@ -229,4 +229,4 @@ async def test_who_tries_too_often_is_told_when_to_come_again(caller: Caller, re
     delay = tried[-1].json()["details"][-1]["retry_delay"]
     assert tried[-1].headers["retry-after"] == str(math.ceil(float(delay.rstrip("s")))), delay
     answers = await refused(caller, "Login", "", wrong, 8, "TOO_MANY_ATTEMPTS")
-    assert all("retry_delay" in each.details["google.rpc.RetryInfo"] for each in answers)
+    assert all(each.refusal.retry for each in answers)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 import grpc
@@ -15,12 +14,11 @@ from google.api import annotations_pb2, httpbody_pb2
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2  # noqa: F401 - details are found by their types
+from google.rpc import status_pb2
 
-from services.mesh.status import DETAILS_KEY
-from tests.clients.caller import bearer
-from tests.fixtures.events import web_answer, web_frame
+from tests.fixtures.events import web_answer
 from tests.fixtures.rest_form import Query, bindings, rest_form
+from tests.fixtures.ways import Refusal, bearer, path_of, refusal, refused_by_grpc, web_form
 
 WAYS: Final = ("grpc", "grpc-web", "grpc-web-text", "rest")
 SECONDS: Final = 20.0
@@ -32,31 +30,22 @@ HTTP_OF_CODE: Final = dict(
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: a response, or an error with its details; as JSON, so that answers can be compared."""
+    """What came back.
+
+    Attributes:
+        code: Code of gRPC; 0 when it was answered.
+        told: The response, or the error with its details; as JSON, so that answers can be compared.
+        refusal: What the error says.
+    """
 
     code: int
     told: Any
+    refusal: Refusal
 
     @property
-    def details(self) -> Mapping[str, Mapping[str, Any]]:
-        """The details of an error by the names of their types."""
-        return {each["@type"].rpartition("/")[2]: each for each in self.told.get("details", ())}
-
-    @property
-    def reason(self) -> str:
-        """The reason of an error."""
-        return str(self.details.get("google.rpc.ErrorInfo", {}).get("reason", ""))
-
-    @property
-    def fields(self) -> list[str]:
-        """The fields that an error names."""
-        violations = self.details.get("google.rpc.BadRequest", {}).get("field_violations", ())
-        return sorted(each.get("field", "") for each in violations)
-
-    @property
-    def error(self) -> tuple[int, str, list[str], bool]:
-        """What a program goes by: code, reason, fields, and whether it is told when to try again."""
-        return self.code, self.reason, self.fields, "google.rpc.RetryInfo" in self.details
+    def error(self) -> tuple[Any, ...]:
+        """What a program goes by."""
+        return self.code, *astuple(self.refusal)
 
 
 @dataclass(frozen=True)
@@ -86,24 +75,20 @@ class Caller:
         return await self._grpc_web(method, request, headers, text=way == "grpc-web-text")
 
     async def _grpc(self, method: MethodDescriptor, request: Message, token: str, deadline: str) -> Answer:
-        unary: Any = self.channel.unary_unary(_path(method))
+        unary: Any = self.channel.unary_unary(path_of(method))
         # The library counts a deadline itself: one that has passed all but at once stands for any.
         seconds = 1e-6 if deadline else SECONDS
         try:
             data = await unary(request.SerializeToString(), metadata=tuple(bearer(token).items()), timeout=seconds)
         except grpc.aio.AioRpcError as error:
-            packed = dict(error.trailing_metadata() or ()).get(DETAILS_KEY, b"")
-            return _error(error.code().value[0], packed if isinstance(packed, bytes) else b"")
+            return _error(*refused_by_grpc(error))
         return _good(_response(method).FromString(data))
 
     async def _grpc_web(
         self, method: MethodDescriptor, request: Message, headers: Mapping[str, str], *, text: bool
     ) -> Answer:
-        kind = "application/grpc-web-text" if text else "application/grpc-web+proto"
-        body = web_frame(request.SerializeToString())
-        body = base64.b64encode(body) if text else body
-        headers = {**headers, "content-type": kind, "accept": kind}
-        answer = await self.http.post(_path(method), content=body, headers=headers)
+        body, form = web_form(request.SerializeToString(), text=text)
+        answer = await self.http.post(path_of(method), content=body, headers={**headers, **form})
         assert answer.status_code == 200, (answer.status_code, answer.text)
         messages, code, details = web_answer(answer.headers, answer.content, text=text)
         assert code is not None, answer.content
@@ -164,25 +149,20 @@ def _read(method: MethodDescriptor, answer: httpx.Response) -> Message:
     return response
 
 
-def _path(method: MethodDescriptor) -> str:
-    return f"/{method.containing_service.full_name}/{method.name}"
-
-
 def _response(method: MethodDescriptor) -> Any:
     return message_factory.GetMessageClass(method.output_type)
 
 
 def _good(response: Message) -> Answer:
-    return Answer(0, json_format.MessageToDict(response, preserving_proto_field_name=True))
+    return Answer(0, json_format.MessageToDict(response, preserving_proto_field_name=True), Refusal())
 
 
 def _error(code: int, packed: bytes) -> Answer:
     status = status_pb2.Status.FromString(packed)
     if not packed:  # a deadline that passes at the caller: nobody has said anything
-        return Answer(code, {"details": []})
+        return Answer(code, {}, Refusal())
     assert status.code == code, (code, status)
-    told = json_format.MessageToDict(status, preserving_proto_field_name=True)
-    return Answer(code, told)
+    return Answer(code, json_format.MessageToDict(status, preserving_proto_field_name=True), refusal(status))
 
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -20,6 +20,7 @@ from ordermesh.type.v1 import trading_pb2
 from services.identity.domain import totp
 from services.mesh.status import from_rpc_error
 from tests.fixtures import http_clients
+from tests.fixtures.ways import bearer
 
 pytestmark = [pytest.mark.mesh, pytest.mark.asyncio(loop_scope="session")]
 
@@ -48,11 +49,6 @@ async def post(rest: httpx.AsyncClient, path: str, token: str = "", **body: Any)
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
     return told
-
-
-def bearer(token: str) -> dict[str, str]:
-    """Returns the header of a caller."""
-    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def reason(answer: httpx.Response) -> str:

@@ -22,6 +22,7 @@ from tests.fakes.signer import Signer
 from tests.fixtures import http_clients
 from tests.fixtures.bad_tokens import bad_tokens
 from tests.fixtures.waiting import blocking_eventually
+from tests.fixtures.ways import bearer
 from tests.integration.gateway.answers import ORDER, detail, reason
 from tests.integration.gateway.conftest import Gateway, settings_for
 
@@ -33,11 +34,6 @@ FOR_SERVICES = {
     *("ended just now", "without a time of issue", "of another type", "with a head that must be understood"),
 }
 """What Envoy does not look at, or allows a minute for: services, which are shown the token, refuse it."""
-
-
-def bearer(token: str) -> dict[str, str]:
-    """The header that shows a token."""
-    return {"authorization": f"Bearer {token}"}
 
 
 def refused_here(signer: Signer) -> dict[str, str]:
