@@ -9,9 +9,10 @@ import structlog
 from services.kernel.clock import Clock
 from services.kernel.decimals import ZERO
 from services.risk.domain.checks import check
-from services.risk.domain.exposure import Account, Exposure, Group, Reserved
+from services.risk.domain.exposure import Account, Exposure
 from services.risk.domain.market import Market
 from services.risk.domain.reducing import check_reduce_only
+from services.risk.domain.reserved import Group, Reserved
 from services.risk.domain.trading import KillSwitches
 from services.risk.domain.values import Adjusted, Change, Proposal, Settled
 from services.risk.pipeline.account_limits import AccountLimits

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from services.risk.domain.exposure import Exposure, Reserved
+from services.risk.domain.exposure import Exposure
 from services.risk.domain.reducing import REDUCE_ONLY_TEXT, OpenOrder, exceeding
+from services.risk.domain.reserved import Reserved
 from services.risk.domain.trading import KillSwitch, TradingState, enlarges, enlarging
 from services.risk.pipeline.book import Book
 from services.risk.pipeline.decision import REDUCE_ONLY, TRADING_HALTED, TRADING_REDUCING

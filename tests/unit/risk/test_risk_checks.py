@@ -9,9 +9,10 @@ import pytest
 
 from services.risk.domain.breach import Rule
 from services.risk.domain.checks import check, daily_loss
-from services.risk.domain.exposure import Account, Exposure, Reserved
+from services.risk.domain.exposure import Account, Exposure
 from services.risk.domain.limits import Limits, Parameters, effective
 from services.risk.domain.market import Market
+from services.risk.domain.reserved import Reserved
 from services.risk.domain.values import Proposal, Settled, Side
 
 DAY = 738_000

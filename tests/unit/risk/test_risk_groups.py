@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kernel.decimals import ZERO
-from services.risk.domain.exposure import Account, Group, Reserved
+from services.risk.domain.exposure import Account
 from services.risk.domain.market import Market
 from services.risk.domain.reducing import OpenOrder
+from services.risk.domain.reserved import Group, Reserved
 from services.risk.domain.trading import enlarging
 from services.risk.domain.values import Settled, Side
 
