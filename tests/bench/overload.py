@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import sys
-import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.bench.flood import PLACED
 from tests.bench.order_load import Load, order
 from tests.bench.order_path import bench_mesh, run_load
 from tests.bench.report import Figure, show
+from tests.bench.work_folder import work_folder
 from tests.fixtures.direct import variables
 from tests.fixtures.usage import Usage, usage_of
 
@@ -140,8 +140,8 @@ def main() -> None:
     parser.add_argument("--most-waiting", type=int, default=2_000)
     parser.add_argument("--orders", type=int, default=20_000)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="ordermesh-bench-") as name:
-        measured = measure_overload(Path(name), chosen.seconds, chosen.most_waiting, chosen.orders)
+    with work_folder() as folder:
+        measured = measure_overload(folder, chosen.seconds, chosen.most_waiting, chosen.orders)
         show(asyncio.run(measured), Console(width=160))
 
 

@@ -11,7 +11,6 @@ import json
 import multiprocessing
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -47,6 +46,7 @@ from services.mesh.draining import Draining
 from services.mesh.server import Server
 from services.mesh.telemetry import Telemetry
 from tests.bench.report import percentile
+from tests.bench.work_folder import work_folder
 from tests.fixtures.marketdata import BUY, SELL, MarketWorld, market_world
 
 METHOD = "/ordermesh.marketdata.v1.MarketDataService/StreamQuotes"
@@ -322,8 +322,8 @@ async def main(arguments: Sequence[str]) -> None:
     """Runs what is named, or all."""
     wanted = set(arguments) or {"latency", "fanout"}
     if "latency" in wanted:
-        with tempfile.TemporaryDirectory(prefix="ordermesh-bench-") as name:
-            print(json.dumps({"quote_latency": await quote_latency(Path(name))}))
+        with work_folder() as folder:
+            print(json.dumps({"quote_latency": await quote_latency(folder)}))
     if "fanout" in wanted:
         print(json.dumps({"fan_out": await fan_out()}))
 

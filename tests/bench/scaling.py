@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.bench.desks import MOST_ACCOUNTS, desks_of
 from tests.bench.order_path import ACCOUNTS, bench_mesh, run_load
 from tests.bench.report import Figure, show
 from tests.bench.restart import restart
+from tests.bench.work_folder import work_folder
 from tests.fixtures.usage import usage_of
 from tests.fixtures.users import operator
 
@@ -225,8 +225,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_sizes(parser)
     console = Console(width=160)
-    with tempfile.TemporaryDirectory(prefix="ordermesh-bench-") as name:
-        show(asyncio.run(measure_scaling(Path(name), sizes_of(parser.parse_args()), console)), console)
+    with work_folder() as folder:
+        show(asyncio.run(measure_scaling(folder, sizes_of(parser.parse_args()), console)), console)
 
 
 if __name__ == "__main__":

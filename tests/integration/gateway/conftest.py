@@ -37,7 +37,7 @@ class Gateway:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    *(str(ENVOY), "--config-path", str(configuration), "--use-dynamic-base-id"),
+                    *(str(ENVOY), "--config-path", str(configuration), "--disable-hot-restart"),
                     *("--concurrency", "1", "--log-level", "warning", "--admin-address-path", str(self._admin_file)),
                     # Its access log is written every ten seconds otherwise, which tests would wait for.
                     *("--file-flush-interval-msec", "100"),
