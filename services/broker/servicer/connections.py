@@ -20,6 +20,7 @@ from services.broker.servicer.routing import venue_order_to_proto
 from services.broker.servicer.telling import Telling, capabilities_to_proto
 from services.kernel.clock import Clock
 from services.kernel.decimals import format_decimal
+from services.mesh.pages import Pages
 from services.mesh.streams import timestamp
 from services.mesh.tokens import PageTokens, filters_of
 
@@ -126,41 +127,30 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         self, request: venue_account_pb2.ListVenuePositionsRequest, context: Any
     ) -> venue_account_pb2.ListVenuePositionsResponse:
         """Lists positions by the venue's books."""
-        tokens = PageTokens(filters_of(request))
-        after = tokens.read(request.page_token) or ("",)
-        size = request.page_size or _DEFAULT_PAGE
+        pages = Pages(request, _DEFAULT_PAGE)
         account = await self._venues.account(request.connection_id)
-        rest = [position for position in account.positions if position.instrument > after[0]]
-        token = tokens.make(rest[size - 1].instrument) if len(rest) > size else ""
-        told = [_position(position) for position in rest[:size]]
+        shown, token = pages.cut(account.positions, lambda position: position.instrument)
+        told = [_position(position) for position in shown]
         return venue_account_pb2.ListVenuePositionsResponse(positions=told, next_page_token=token, time=self._now())
 
     async def ListVenueHoldings(
         self, request: venue_account_pb2.ListVenueHoldingsRequest, context: Any
     ) -> venue_account_pb2.ListVenueHoldingsResponse:
         """Lists what is held outright by the venue's books."""
-        tokens = PageTokens(filters_of(request))
-        after = tokens.read(request.page_token) or ("",)
-        size = request.page_size or _DEFAULT_PAGE
+        pages = Pages(request, _DEFAULT_PAGE)
         account = await self._venues.account(request.connection_id)
-        rest = [holding for holding in account.holdings if holding.instrument > after[0]]
-        token = tokens.make(rest[size - 1].instrument) if len(rest) > size else ""
-        told = [_holding(holding) for holding in rest[:size]]
+        shown, token = pages.cut(account.holdings, lambda holding: holding.instrument)
+        told = [_holding(holding) for holding in shown]
         return venue_account_pb2.ListVenueHoldingsResponse(holdings=told, next_page_token=token, time=self._now())
 
     async def ListVenueOrders(
         self, request: venue_account_pb2.ListVenueOrdersRequest, context: Any
     ) -> venue_account_pb2.ListVenueOrdersResponse:
         """Lists orders that are open at the venue."""
-        tokens = PageTokens(filters_of(request))
-        after = tokens.read(request.page_token) or ("",)
-        size = request.page_size or _DEFAULT_PAGE
+        pages = Pages(request, _DEFAULT_PAGE)
         orders = await self._venues.all_open_orders(request.connection_id)
-        rest = sorted(
-            (o for o in orders if _key(o.venue_order_id) > _key(after[0])), key=lambda o: _key(o.venue_order_id)
-        )
-        token = tokens.make(rest[size - 1].venue_order_id) if len(rest) > size else ""
-        told = [venue_order_to_proto(order) for order in rest[:size]]
+        shown, token = pages.cut(orders, lambda order: order.venue_order_id, _by_number)
+        told = [venue_order_to_proto(order) for order in shown]
         return venue_account_pb2.ListVenueOrdersResponse(orders=told, next_page_token=token, time=self._now())
 
     async def BustTrade(
@@ -182,7 +172,7 @@ class BrokerServicer(broker_service_pb2_grpc.BrokerServiceServicer):
         return timestamp(self._clock.now_ns())
 
 
-def _key(venue_order_id: str) -> tuple[int, str]:
+def _by_number(venue_order_id: str) -> tuple[int, str]:
     """Sorts numbers as numbers."""
     return len(venue_order_id), venue_order_id
 

@@ -38,8 +38,8 @@ from services.marketdata.servicer.render import (
 )
 from services.marketdata.servicer.requests import DEFAULT_DEPTH, DEFAULT_PAGE_SIZE, TimePages, name_of, terms_of
 from services.mesh.draining import Draining
+from services.mesh.pages import Pages
 from services.mesh.streams import Frames, heartbeat_seconds
-from services.mesh.tokens import PageTokens, filters_of
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class MarketDataServicer(AuctionMethods, market_data_service_pb2_grpc.MarketData
             if request.venue in ("", instrument.terms.name.venue)
             and request.asset_class in (0, int(instrument.terms.asset_class))
         ]
-        page, token = _page_by_name(wanted, request, lambda instrument: instrument.name)
+        page, token = Pages(request, DEFAULT_PAGE_SIZE).cut(wanted, lambda instrument: instrument.name)
         return api.ListInstrumentsResponse(instruments=map(self._told, page), next_page_token=token)
 
     async def CreateInstrument(
@@ -112,11 +112,8 @@ class MarketDataServicer(AuctionMethods, market_data_service_pb2_grpc.MarketData
     async def ListQuotes(self, request: quote_api.ListQuotesRequest, context: Any) -> quote_api.ListQuotesResponse:
         """Lists quotes and days."""
         markets = self._markets(request.instruments) or self._hub.markets.values()
-        wanted = sorted(
-            (m for m in markets if m.known and request.venue in ("", m.instrument.terms.name.venue)),
-            key=lambda market: market.name,
-        )
-        page, token = _page_by_name(wanted, request, lambda market: market.name)
+        wanted = [m for m in markets if m.known and request.venue in ("", m.instrument.terms.name.venue)]
+        page, token = Pages(request, DEFAULT_PAGE_SIZE).cut(wanted, lambda market: market.name)
         return quote_api.ListQuotesResponse(tickers=map(self._ticker, page), next_page_token=token)
 
     async def GetOrderBook(self, request: book_api.GetOrderBookRequest, context: Any) -> book_api.GetOrderBookResponse:
@@ -206,14 +203,6 @@ class MarketDataServicer(AuctionMethods, market_data_service_pb2_grpc.MarketData
         now = max(self._clock.now_ns(), self._hub.venue_time_ns)
         day = day_of(market.series[Interval.DAY], now)
         return quote_pb2.Ticker(quote=quote_message(market), statistics=day_message(day, market.scales))
-
-
-def _page_by_name(entries: Sequence[T], request: Any, name: Callable[[T], str]) -> tuple[Sequence[T], str]:
-    tokens = PageTokens(filters_of(request))
-    position = tokens.read(request.page_token)
-    rest = [entry for entry in entries if position is None or name(entry) > position[0]]
-    page = rest[: request.page_size or DEFAULT_PAGE_SIZE]
-    return page, tokens.make(name(page[-1])) if len(rest) > len(page) else ""
 
 
 def _no_market_data(market: Market) -> CodedError:

@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from google.protobuf.message import Message
-
 from services.kernel.clock import Clock
 from services.kernel.errors import invalid_field
 from services.mesh.access.accounts import AccountAccess
 from services.mesh.draining import Draining
+from services.mesh.pages import Paged, Pages
 from services.mesh.streams import Hub
-from services.mesh.tokens import PageTokens, filters_of
 from services.portfolio.domain.account import Account, Portfolio
 from services.portfolio.pipeline.books import Books
 from services.portfolio.pipeline.cash import Cash
@@ -87,30 +85,10 @@ def portfolio_of(ledger: Ledger, request: ByIdOrAccount) -> Portfolio:
     return ledger.portfolio(ledger.account(request.account_id).portfolio_id)
 
 
-class Paged(Protocol):
-    """A request of one page."""
-
-    @property
-    def page_size(self) -> int:
-        """Most entries; 0 for the usual number."""
-        ...
-
-    @property
-    def page_token(self) -> str:
-        """Where the page before ended."""
-        ...
-
-
 def page(items: Iterable[T], request: Paged, key: Callable[[T], str]) -> tuple[Sequence[T], str]:
     """Returns the page of items that a request asks for, by their key, and the token of the next one.
 
     Raises:
         CodedError: INVALID_PAGE_TOKEN.
     """
-    assert isinstance(request, Message)  # noqa: S101 - requests are messages
-    tokens = PageTokens(filters_of(request))
-    after = tokens.read(request.page_token)
-    size = request.page_size or DEFAULT_PAGE_SIZE
-    rest = sorted((item for item in items if after is None or key(item) > after[0]), key=key)
-    shown = rest[:size]
-    return shown, tokens.make(key(shown[-1])) if len(rest) > size else ""
+    return Pages(request, DEFAULT_PAGE_SIZE).cut(items, key)
