@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -47,13 +46,6 @@ def reached() -> Reached:
     """The service behind its interceptor."""
     kept: Any = Kept()
     return Reached(SERVICE, connection_interceptor(kept))
-
-
-@pytest.fixture(autouse=True)
-def _no_call() -> Iterator[None]:
-    """No test leaves its caller to the next one."""
-    yield
-    enter_call(None)
 
 
 BY_ID: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,13 +19,6 @@ from tests.fixtures.serving import serving
 ENVIRONMENTS = FakeEnvironments({"demo": SIMULATION, "other": SIMULATION, "real": LIVE})
 ACCESS = AccountAccess(ENVIRONMENTS)
 ROLES = ("trader", "dealer", "risk_manager", "compliance", "admin")
-
-
-@pytest.fixture(autouse=True)
-def _no_call() -> Iterator[None]:
-    """No test leaves its caller to the next one."""
-    yield
-    enter_call(None)
 
 
 @given(

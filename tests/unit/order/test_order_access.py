@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -85,13 +85,6 @@ class World:
     async def _stream(self, requests: Any, _context: Any) -> AsyncIterator[Any]:
         self.served.append([one async for one in requests] if hasattr(requests, "__aiter__") else requests)
         yield "message"
-
-
-@pytest.fixture(autouse=True)
-def _no_call() -> Iterator[None]:
-    """No test leaves its caller to the next one."""
-    yield
-    enter_call(None)
 
 
 def place(account: str) -> entry.PlaceOrderRequest:

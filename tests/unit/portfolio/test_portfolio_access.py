@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -65,13 +64,6 @@ def access(ledger: Ledger) -> AccountAccess:
 def reached(ledger: Ledger, access: AccountAccess) -> Reached:
     """The service behind its interceptor."""
     return Reached(SERVICE, account_interceptor(access, ledger))
-
-
-@pytest.fixture(autouse=True)
-def _no_call() -> Iterator[None]:
-    """No test leaves its caller to the next one."""
-    yield
-    enter_call(None)
 
 
 BY_ACCOUNT: dict[str, Any] = {

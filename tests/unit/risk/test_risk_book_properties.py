@@ -11,30 +11,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from services.risk.domain.breach import Breach
 from services.risk.domain.exposure import Account
-from services.risk.domain.limits import FIRM, Limits, Parameters
+from services.risk.domain.limits import FIRM, Parameters
 from services.risk.domain.market import Market
 from services.risk.domain.values import Adjusted, Change, Proposal, Settled, Side
 from services.risk.pipeline.book import Book
 from services.risk.pipeline.decision import Decision
 from services.risk.pipeline.ports import Changes, Kept
 from tests.fakes.clock import FakeClock
+from tests.fakes.risk_gate import OpenGate
 from tests.fakes.risk_store import FakeRiskStore
 
 ACCOUNTS = ("a", "b")
 INSTRUMENTS = ("X.TEST", "Y.TEST")
 SIZE, VOLUME, TRADES = Decimal(30), Decimal(120), 14
-
-
-class OpenGate:
-    """No breaker stands before the checks."""
-
-    def blocks(self, account: Account, limits: Limits, now_ns: int) -> Breach | None:
-        return None
-
-    def refused(self, proposal: Proposal, decision: Decision, limits: Limits, now_ns: int) -> None:
-        pass
 
 
 @dataclass

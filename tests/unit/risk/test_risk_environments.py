@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -49,13 +48,6 @@ def book() -> Book:
         if environment:
             made.learn(account_id, environment)
     return made
-
-
-@pytest.fixture(autouse=True)
-def _no_call() -> Iterator[None]:
-    """No test leaves its caller to the next one."""
-    yield
-    enter_call(None)
 
 
 def trading(book: Book, store: FakeRiskStore, told: Told) -> Trading:

@@ -10,29 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from services.kernel.decimals import ZERO
-from services.risk.domain.breach import Breach
-from services.risk.domain.exposure import Account
-from services.risk.domain.limits import Limits
 from services.risk.domain.market import Market
 from services.risk.domain.reducing import room
 from services.risk.domain.values import Change, Proposal, Settled, Side
 from services.risk.pipeline.book import Book
-from services.risk.pipeline.decision import REDUCE_ONLY, Decision
+from services.risk.pipeline.decision import REDUCE_ONLY
 from services.risk.pipeline.withdrawing import Withdrawal, Withdrawing
 from tests.fakes.clock import FakeClock
+from tests.fakes.risk_gate import OpenGate
 
 PRICE = Decimal(10)
 INSTRUMENT = "X.TEST"
-
-
-class OpenGate:
-    """No breaker stands before the checks."""
-
-    def blocks(self, account: Account, limits: Limits, now_ns: int) -> Breach | None:
-        return None
-
-    def refused(self, proposal: Proposal, decision: Decision, limits: Limits, now_ns: int) -> None:
-        pass
 
 
 @dataclass

@@ -18,7 +18,7 @@ from services.risk.domain.values import Proposal, Settled, Side
 from services.risk.pipeline.book import Book
 from services.risk.pipeline.withdrawing import Withdrawal, Withdrawing
 from tests.fakes.clock import FakeClock
-from tests.unit.risk.test_risk_book_properties import OpenGate
+from tests.fakes.risk_gate import OpenGate
 
 ACCOUNTS = ("a",)
 INSTRUMENTS = ("X.TEST",)
