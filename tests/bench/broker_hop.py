@@ -30,6 +30,7 @@ from tests.fakes.engine import serving
 from tests.fakes.market_data import FakeMarketData
 from tests.fixtures.engine import Engine
 from tests.fixtures.servers import OwnPostgres
+from tests.fixtures.waiting import eventually
 
 BATCH = 250
 MOST_IN_FLIGHT = 5_000
@@ -148,9 +149,7 @@ async def _broker(directory: Path, **environment: str) -> AsyncIterator[str]:
         },
     )
     try:
-        async with asyncio.timeout(30):
-            while not port_file.exists() and process.returncode is None:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: process.returncode is not None or port_file.exists(), seconds=30)
         yield f"127.0.0.1:{port_file.read_text().strip()}"
     finally:
         process.terminate()

@@ -19,6 +19,7 @@ from services.identity.domain.values import Environment, Role, Scope
 from services.kernel.errors import CodedError, ErrorKind
 from services.mesh.access.certificates import CLIENT, SERVICE
 from services.mesh.addresses import CallerAddresses
+from tests.fixtures.waiting import eventually
 
 PROXIES = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 
@@ -124,8 +125,7 @@ async def test_no_more_are_hashed_at_once_than_told(monkeypatch: pytest.MonkeyPa
     slow: Callable[[str, str], bool] = work
     monkeypatch.setattr(passwords, "_matches", slow)
     waiting = [asyncio.create_task(passwords.verify("right", "x")) for _ in range(5)]
-    while len(most) < 2:
-        await asyncio.sleep(0)
+    await eventually(lambda: most, lambda begun: len(begun) >= 2)
     with pytest.raises(CodedError) as refused:
         await passwords.verify("right", "x")
     assert (refused.value.kind, refused.value.reason) == (ErrorKind.EXHAUSTED, "OVERLOADED")

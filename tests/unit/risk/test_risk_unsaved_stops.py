@@ -17,6 +17,7 @@ from services.risk.domain.trading import TradingState
 from services.risk.pipeline.trading import MOST_UNSAVED
 from tests.fakes.access import call_of, caller
 from tests.fakes.risk_world import RiskWorld, risk_world
+from tests.fixtures.waiting import eventually
 
 HALTED, REDUCING = TradingState.HALTED, TradingState.REDUCING
 
@@ -71,8 +72,7 @@ async def test_every_stop_during_a_resumption_is_recorded(world: RiskWorld) -> N
         asyncio.create_task(world.trading.stop("demo", state, text, cancels=True))
         for state, text in ((REDUCING, "first"), (HALTED, "second"))
     ]
-    while world.book.switches.get("demo").text != "second":
-        await asyncio.sleep(0)
+    await eventually(lambda: world.book.switches.get("demo").text, lambda text: text == "second")
     world.store.slow.set()
     with pytest.raises(CodedError, match="VERSION_MISMATCH"):
         await resuming
