@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain, islice
 from typing import Final, cast
 
 import structlog
@@ -13,7 +14,6 @@ from ordermesh.risk.v1.reservation_service_pb2 import (
     Reservation,
     ReservationDecision,
     ReservationRelease,
-    ReservationSync,
     ReserveOpen,
     ReserveRequest,
     ReserveResponse,
@@ -196,12 +196,12 @@ class RiskStream:
             _log.error("risk has consumed more than the log holds", consumed=consumed, sequence=sequence)
         # Without a pause in between: what is committed from here on queues behind the sync of what is live now.
         outgoing: Drain[Message] = Drain()
-        outgoing.put_many(self._sync(sequence))
+        sync = self._sync(sequence)
         self._outgoing = outgoing
         await self._settle_up_to(call, consumed, sequence)
         self._ready = True
         _log.info("risk is up to date", sequence=sequence)
-        writing = detached(_write(call, outgoing), name="risk writer")
+        writing = detached(_write(call, sync, outgoing), name="risk writer")
         try:
             await self._listen(call)
         finally:
@@ -216,19 +216,14 @@ class RiskStream:
             after = rows[-1].sequence if len(rows) == _PER_MESSAGE else sequence
             await call.write(settlement([row.payload for row in rows], after))
 
-    def _sync(self, sequence: int) -> Iterable[ReserveRequest]:
-        reservations = [self._held(order) for order in self._book.live.values()]
-        reservations += [reservation_of(terms) for terms in self._reserved.values()]
-        for first in range(0, max(len(reservations), 1), _PER_MESSAGE):
-            part = reservations[first : first + _PER_MESSAGE]
-            last = first + _PER_MESSAGE >= len(reservations)
-            yield ReserveRequest(sync=ReservationSync(reservations=part, sequence=sequence, last=last))
+    def _sync(self, sequence: int) -> Iterator[ReserveRequest]:
+        """Returns the messages that tell what is live now, each made when its turn comes: there may be many orders.
 
-    def _held(self, order: Order) -> Reservation:
-        """Returns what an open order holds: with new terms beside its own, if they are committed or about to be."""
-        terms = terms_on_their_way(order) or self._replacing.get(order.terms.order_id)
-        remaining = remaining_of(order)
-        return remaining if terms is None else with_new_terms(remaining, order, terms)
+        Orders go on between two of them. What is told is that of now all the same, since states are values.
+        """
+        orders, reserved, replacing = [*self._book.live.values()], [*self._reserved.values()], {**self._replacing}
+        held = chain((_held(order, replacing) for order in orders), map(reservation_of, reserved))
+        return _parts(held, len(orders) + len(reserved), sequence)
 
     async def _listen(self, call: StreamCall) -> None:
         while (response := await call.read()) is not None:
@@ -248,11 +243,28 @@ class RiskStream:
                 answer.set_exception(refusals.risk_unavailable())
 
 
-async def _write(call: StreamCall, outgoing: Drain[Message]) -> None:
+def _held(order: Order, replacing: Mapping[str, OrderTerms]) -> Reservation:
+    """Returns what an open order holds: with new terms beside its own, if they are committed or about to be."""
+    terms = terms_on_their_way(order) or replacing.get(order.terms.order_id)
+    remaining = remaining_of(order)
+    return remaining if terms is None else with_new_terms(remaining, order, terms)
+
+
+def _parts(reservations: Iterator[Reservation], count: int, sequence: int) -> Iterator[ReserveRequest]:
+    for first in range(0, max(count, 1), _PER_MESSAGE):
+        request = ReserveRequest()
+        request.sync.reservations.extend(islice(reservations, _PER_MESSAGE))
+        request.sync.sequence, request.sync.last = sequence, first + _PER_MESSAGE >= count
+        yield request
+
+
+async def _write(call: StreamCall, sync: Iterator[ReserveRequest], outgoing: Drain[Message]) -> None:
     try:
+        for request in sync:
+            await call.write(request)
         while True:
-            for request in await outgoing.take(64):
-                await call.write(request)
+            for message in await outgoing.take(64):
+                await call.write(message)
     finally:
         # A stream that cannot be written to is of no use; ending it ends the session.
         call.cancel()
