@@ -12,13 +12,16 @@ from asyncpg.cursor import Cursor
 
 from ordermesh.order.v1.execution_report_pb2 import ExecutionReport
 from services.kernel.clock import to_ns
+from services.kernel.decimals import ZERO
 from services.order.domain.order import Order
 from services.order.domain.values import Topic
 from services.order.pipeline.book import Book
 from services.order.wire import order_of
 from services.storage.database import KEYED, Connection
 
-_COLUMNS: Final = "o.fingerprint, o.notional, o.accepted, o.placed_sequence, o.cancel_sequence, o.created_at, e.payload"
+_COLUMNS: Final = """
+    o.fingerprint, nullif(o.notional, 0), o.accepted, o.placed_sequence, o.cancel_sequence, o.created_at, e.payload
+"""
 _NEWEST: Final = "join events e on e.shard = o.shard and e.sequence = o.sequence"
 ORDER_SELECT: Final = f"""
     select {_COLUMNS} from orders o {_NEWEST}
@@ -56,7 +59,7 @@ def order_of_row(row: asyncpg.Record) -> Order:
     return order_of(
         ExecutionReport.FromString(payload),
         fingerprint=fingerprint,
-        notional=notional,
+        notional=notional or ZERO,
         accepted=accepted,
         placed_sequence=placed_sequence,
         cancel_sequence=cancel_sequence,
