@@ -44,3 +44,6 @@ if ! with_uv && ! with_pip; then
   tail -n 20 "$log" >&2
   fail "the Python packages could not be installed (whole log: $log)"
 fi
+
+# Each start would compile what is not compiled yet, where nothing may be written beside the sources.
+.venv/bin/python -m compileall -q services gen/python gateway deploy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import IntEnum
+from functools import lru_cache
 from sys import intern
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ordermesh.order.v1 import execution_report_pb2, order_pb2
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2
-from services.kernel.decimals import ZERO, format_decimal
+from services.kernel.decimals import format_decimal
 from services.order.domain.breach import RiskBreach
 from services.order.domain.order import Order
 from services.order.domain.terms import OrderTerms
@@ -52,6 +53,9 @@ STATUSES = _by_number(OrderStatus)
 
 _BILLION = 1_000_000_000
 
+_number = lru_cache(maxsize=4096)(Decimal)
+"""Numbers as they were written: prices and quantities of many orders are the same few, which are kept once."""
+
 
 def timestamp(at_ns: int) -> Timestamp:
     """Returns the message of a time in nanoseconds since 1970."""
@@ -72,11 +76,6 @@ def reason_number(reason: str) -> error_pb2.ErrorReason.ValueType:
 def decimal_text(value: Decimal | None) -> str:
     """Returns the canonical string of a number, empty for none."""
     return "" if value is None else format_decimal(value)
-
-
-def decimal_or_none(text: str) -> Decimal | None:
-    """Returns the number of a canonical string, None for an empty one."""
-    return Decimal(text) if text else None
 
 
 def breach_message(breach: RiskBreach) -> risk_breach_pb2.RiskBreach:
@@ -143,8 +142,8 @@ def order_of(
     cancel_sequence: int,
     created_at_ns: int,
 ) -> Order:
-    """Returns the order that its newest report and its row tell; names that many orders share are kept once."""
-    status = _STATUS[report.order_status]
+    """Returns the order that its newest report and its row tell; what many orders share is kept once."""
+    status, times = _STATUS[report.order_status], report.times
     terms = OrderTerms(
         order_id=report.order_id,
         client_order_id=report.client_order_id,
@@ -153,10 +152,10 @@ def order_of(
         side=_SIDE[report.side],
         type=_TYPE[report.type],
         time_in_force=_TIME_IN_FORCE[report.time_in_force],
-        quantity=Decimal(report.quantity),
-        limit_price=decimal_or_none(report.limit_price),
+        quantity=_number(report.quantity),
+        limit_price=_number(price) if (price := report.limit_price) else None,
         fingerprint=fingerprint,
-        received_at_ns=nanoseconds(report.times.received_at),
+        received_at_ns=nanoseconds(times.received_at),
         instructions=instructions_of(report),
     )
     order = Order(
@@ -167,12 +166,12 @@ def order_of(
         placed_sequence=placed_sequence,
         cancel_sequence=cancel_sequence,
         accepted=accepted,
-        cumulative=Decimal(report.cumulative_quantity) if report.cumulative_quantity else ZERO,
+        cumulative=_number(report.cumulative_quantity or "0"),
         notional=notional,
         connection_id=intern(report.connection_id),
         venue_order_id=report.venue_order_id,
         version=report.version,
-        updated_at_ns=nanoseconds(report.times.committed_at),
+        updated_at_ns=nanoseconds(times.committed_at),
         replace=replace_of(report.replace) if report.HasField("replace") else None,
     )
     if not order.live or (status is OrderStatus.PENDING_CANCEL and not placed_sequence):

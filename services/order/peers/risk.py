@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final, cast
 
@@ -13,7 +13,6 @@ from ordermesh.risk.v1.reservation_service_pb2 import (
     Reservation,
     ReservationDecision,
     ReservationRelease,
-    ReservationSync,
     ReserveOpen,
     ReserveRequest,
     ReserveResponse,
@@ -36,7 +35,8 @@ from services.order.peers.risk_messages import (
     settles,
     withdrawal_of,
 )
-from services.order.peers.risk_replaces import terms_on_their_way, with_new_terms
+from services.order.peers.risk_replaces import with_new_terms
+from services.order.peers.risk_sync import PER_MESSAGE, sync
 from services.order.peers.session import SessionEndedError, keep_up
 from services.order.pipeline.book import Book
 from services.order.pipeline.entries import Draft
@@ -46,7 +46,6 @@ from services.order.pipeline.withdrawing import Withdrawing
 _log = structlog.stdlib.get_logger(__name__)
 
 _METHOD: Final = "/ordermesh.risk.v1.ReservationService/Reserve"
-_PER_MESSAGE: Final = 1_000
 _REPLACING: Final = (ExecutionType.PENDING_REPLACE, ExecutionType.REPLACED)
 
 
@@ -196,12 +195,12 @@ class RiskStream:
             _log.error("risk has consumed more than the log holds", consumed=consumed, sequence=sequence)
         # Without a pause in between: what is committed from here on queues behind the sync of what is live now.
         outgoing: Drain[Message] = Drain()
-        outgoing.put_many(self._sync(sequence))
+        told = self._sync(sequence)
         self._outgoing = outgoing
         await self._settle_up_to(call, consumed, sequence)
         self._ready = True
         _log.info("risk is up to date", sequence=sequence)
-        writing = detached(_write(call, outgoing), name="risk writer")
+        writing = detached(_write(call, told, outgoing), name="risk writer")
         try:
             await self._listen(call)
         finally:
@@ -212,23 +211,14 @@ class RiskStream:
     async def _settle_up_to(self, call: StreamCall, consumed: int, sequence: int) -> None:
         after = consumed
         while after < sequence:
-            rows = await self._history.settling(after, sequence, _PER_MESSAGE)
-            after = rows[-1].sequence if len(rows) == _PER_MESSAGE else sequence
+            rows = await self._history.settling(after, sequence, PER_MESSAGE)
+            after = rows[-1].sequence if len(rows) == PER_MESSAGE else sequence
             await call.write(settlement([row.payload for row in rows], after))
 
-    def _sync(self, sequence: int) -> Iterable[ReserveRequest]:
-        reservations = [self._held(order) for order in self._book.live.values()]
-        reservations += [reservation_of(terms) for terms in self._reserved.values()]
-        for first in range(0, max(len(reservations), 1), _PER_MESSAGE):
-            part = reservations[first : first + _PER_MESSAGE]
-            last = first + _PER_MESSAGE >= len(reservations)
-            yield ReserveRequest(sync=ReservationSync(reservations=part, sequence=sequence, last=last))
-
-    def _held(self, order: Order) -> Reservation:
-        """Returns what an open order holds: with new terms beside its own, if they are committed or about to be."""
-        terms = terms_on_their_way(order) or self._replacing.get(order.terms.order_id)
-        remaining = remaining_of(order)
-        return remaining if terms is None else with_new_terms(remaining, order, terms)
+    def _sync(self, sequence: int) -> Iterator[ReserveRequest]:
+        """Returns the messages that tell what is live now; orders go on while they are sent, and do not change them."""
+        live, reserved = list(self._book.live.values()), list(self._reserved.values())
+        return sync(live, reserved, dict(self._replacing), sequence)
 
     async def _listen(self, call: StreamCall) -> None:
         while (response := await call.read()) is not None:
@@ -248,11 +238,13 @@ class RiskStream:
                 answer.set_exception(refusals.risk_unavailable())
 
 
-async def _write(call: StreamCall, outgoing: Drain[Message]) -> None:
+async def _write(call: StreamCall, first: Iterator[ReserveRequest], outgoing: Drain[Message]) -> None:
     try:
+        for request in first:
+            await call.write(request)
         while True:
-            for request in await outgoing.take(64):
-                await call.write(request)
+            for message in await outgoing.take(64):
+                await call.write(message)
     finally:
         # A stream that cannot be written to is of no use; ending it ends the session.
         call.cancel()
