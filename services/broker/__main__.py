@@ -49,7 +49,8 @@ async def main(service: Service[BrokerSettings]) -> None:
 
     portfolio = service.channels.to(settings.portfolio_address, accounts.SERVICE)
     directory = ConnectionDirectory({simulation.KIND: adapter}, AccountEnvironments(PortfolioAccounts(portfolio)))
-    venues = Venues(directory, AuditNotes(database, trail))
+    notes = AuditNotes(database, trail)
+    venues = Venues(directory, notes)
     connections = Connections(store, directory, venues, service.clock, service.identifiers)
     await connections.load()
     routes = Routes(directory, service.clock)
@@ -75,6 +76,7 @@ async def main(service: Service[BrokerSettings]) -> None:
         *((connection_interceptor(directory),) if settings.enforce_access else ()),
     )
     serve_audit_log(service.server, AuditLog(database))
+    service.record_refusals(notes)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ from services.order.store.replaces import Replaces
 from services.order.store.shards import OrderOwners, enter
 from services.order.store.starting import start
 from services.order.wire_events import TOPIC_OF_NAME
-from services.storage.audit_log import AuditLog, AuditTrail
+from services.storage.audit_log import AuditLog, AuditNotes, AuditTrail
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -247,13 +247,15 @@ async def main(service: Service[OrderSettings]) -> None:
 
 
 def _serve_logs(service: Service[OrderSettings], database: Database, events: EventLogServicer) -> None:
-    """Serves the order log, and records digests of it in the audit, which is served as well."""
+    """Serves the order log, and records digests of it and refused calls in the audit, which is served as well."""
     settings = service.settings
-    digests = LogDigests(database, AuditTrail(settings.service, service.clock, service.identifiers))
+    trail = AuditTrail(settings.service, service.clock, service.identifiers)
+    digests = LogDigests(database, trail)
     service.spawn("digests", digest_for_ever(digests, settings.shard, settings.digest_interval_seconds))
     service.server.add(event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, events)
     service.server.add(order_log_service_pb2_grpc.add_OrderLogServiceServicer_to_server, OrderLogServicer(digests))
     serve_audit_log(service.server, AuditLog(database))
+    service.record_refusals(AuditNotes(database, trail))
 
 
 def _work(  # noqa: PLR0917 - each is a part that it wires
