@@ -24,6 +24,8 @@ _log = structlog.stdlib.get_logger(__name__)
 
 CALL: Final = "call"
 """Kind of what is refused where it is the call itself."""
+NAMED: Final = "PERMISSION_DENIED"
+"""Reason where the caller has named the account; where they have not, it is that of what they asked for."""
 TURN_SECONDS: Final = 2.0
 """How often what is new is recorded."""
 TURNS: Final = 150

@@ -259,6 +259,7 @@ async def test_refused_calls(guarded: Mesh, admin: User, trader: User, complianc
     name, account = await instrument(admin), f"a-{uuid.uuid4().hex[:8]}"
     theirs, intruder = await made(admin, "TRADER", account), await made(admin, "TRADER")
     order_id = await resting(theirs, account, name)
+    await of(compliance, account, 1)
     for _ in range(3):
         assert await intruder.refused("GET", f"/api/v1/accounts/{account}") == (403, "PERMISSION_DENIED")
         assert await intruder.refused("POST", "/api/v1/orders", json=limit(account, name)) == (403, "PERMISSION_DENIED")
