@@ -18,7 +18,7 @@ _UNREAD = 3
 
 def listeners(settings: Settings, manager: dict[str, Any]) -> list[dict[str, Any]]:
     """The plain listener, and the one with TLS where there is a certificate; both serve all."""
-    plain = _listener(settings, "gateway", settings.listen, manager)
+    plain = _listener(settings, "gateway", settings.listen, manager) | _first_words(settings)
     if settings.tls is None:
         return [plain]
     tls = _listener(settings, "gateway_tls", settings.tls.listen, manager)
@@ -69,6 +69,16 @@ def _listener(settings: Settings, name: str, address: Address, manager: dict[str
         "per_connection_buffer_limit_bytes": settings.max_request_bytes,
         "socket_options": [_let_go(settings)],
         "filter_chains": [chain],
+    }
+
+
+def _first_words(settings: Settings) -> dict[str, Any]:
+    """A caller that opens a connection and says nothing; with TLS it is the handshake that does not come."""
+    inspector = "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector"
+    typed = {"@type": f"type.googleapis.com/{inspector}"}
+    return {
+        "listener_filters": [{"name": "envoy.filters.listener.http_inspector", "typed_config": typed}],
+        "listener_filters_timeout": f"{settings.receive_timeout_seconds}s",
     }
 
 

@@ -1,7 +1,9 @@
 """The local authority: certificates by which the parts of one mesh know each other, and nobody else.
 
-Made at the first start of a folder. A service has one file, with its key and its certificate in it, so that both are
-replaced in one step. A certificate says who its holder is by a SPIFFE ID, and has the names under which it is called.
+Made at the first start of a folder, and followed by another one long before its end: with a fifth of its life left,
+the next one is made and believed beside it; with a tenth, the next one issues, and the first is believed to its end.
+A service has one file, with its key and its certificate in it, so that both are replaced in one step. A certificate
+says who its holder is by a SPIFFE ID, and has the names under which it is called.
 """
 
 import datetime as dt
@@ -12,16 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from deploy.embedded.errors import DeployError
 from deploy.embedded.issuer import Pair
 from deploy.embedded.ports import HOST
+from deploy.embedded.saying import say
 from deploy.embedded.secrets import write_private
 
 TRUST_DOMAIN = "ordermesh.dev"
 LIFE = dt.timedelta(days=1)
+ANNOUNCED, FOLLOWED = 0.2, 0.1
+"""Shares of its life that an authority has left when the next one is made, and when that one issues."""
 
+_CALLED = "Ordermesh local authority"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
@@ -34,13 +41,18 @@ class Authority:
 
     @property
     def certificate(self) -> Path:
-        """The file with the certificate of the authority, which everybody may read and believe."""
+        """The file with the certificates of the authority, the one before and the next: what everybody believes."""
         return self.folder / "authority.pem"
 
     @property
     def key(self) -> Path:
-        """The file with its key, and the certificate that belongs to it."""
+        """The file with its key, the certificate that belongs to it, and those of the authorities before it."""
         return self.folder / "authority.key"
+
+    @property
+    def next_key(self) -> Path:
+        """The same of the next authority, from when it is made until it issues."""
+        return self.folder / "authority.next.key"
 
     def service(self, name: str) -> Path:
         """The file with the key and the certificate of a service."""
@@ -86,20 +98,62 @@ class Authority:
         write_private(path, pair.pem())
 
     def _own(self) -> Pair:
-        """Return the authority's key and certificate, made now when there are none yet."""
+        """Return the authority's key and certificate, made when there are none, or when others are due."""
+        now = dt.datetime.now(dt.UTC)
         if not self.key.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o700)
-            write_private(self.key, Pair.authority("Ordermesh local authority", dt.datetime.now(dt.UTC)).pem())
-        content = self.key.read_bytes()
-        try:
-            own = Pair.read(content, content)
-        except ValueError:
-            told = f"{self.key} holds no authority; without {self.folder} a new one is made at the next start"
-            raise DeployError(told) from None
-        if not self.certificate.exists() or self.certificate.read_bytes() != own.certificate_pem().encode():
-            write_private(self.certificate, own.certificate_pem())
+            write_private(self.key, Pair.authority(_CALLED, now).pem())
+        own, (_, *earlier) = self._read(self.key), x509.load_pem_x509_certificates(self.key.read_bytes())
+        believed = [own.certificate, *(each for each in earlier if now < each.not_valid_after_utc)]
+        if (left := _left(own.certificate, now)) < ANNOUNCED:
+            following = self._following(own, now)
+            believed.append(following.certificate)
+            if left < FOLLOWED:
+                return self._followed_by(following, [each for each in believed if now < each.not_valid_after_utc])
+        self._tell(believed)
         return own
+
+    def _following(self, own: Pair, now: dt.datetime) -> Pair:
+        """Return the next authority, made now when there is none yet."""
+        # It is the authority itself where it was not removed once it had followed.
+        if not self.next_key.exists() or self._read(self.next_key).certificate == own.certificate:
+            write_private(self.next_key, Pair.authority(_CALLED, now).pem())
+            say(
+                f"the authority of the mesh ends on {own.certificate.not_valid_after_utc:%Y-%m-%d}; another follows: "
+                f"give {self.certificate} to whoever has a copy, and start the gateway again within a year"
+            )
+        return self._read(self.next_key)
+
+    def _followed_by(self, following: Pair, believed: Sequence[x509.Certificate]) -> Pair:
+        """Let the next authority issue from now on. Broken off anywhere, it is done again from the beginning."""
+        others = [each for each in believed if each != following.certificate]
+        self._tell([following.certificate, *others])
+        write_private(self.key, following.pem() + _pem(others))
+        self.next_key.unlink(missing_ok=True)
+        return following
+
+    def _tell(self, believed: Sequence[x509.Certificate]) -> None:
+        if not self.certificate.exists() or self.certificate.read_bytes() != _pem(believed).encode():
+            write_private(self.certificate, _pem(believed))
+
+    def _read(self, path: Path) -> Pair:
+        content = path.read_bytes()
+        try:
+            return Pair.read(content, content)
+        except ValueError:
+            told = f"{path} holds no authority; without {self.folder} a new one is made at the next start"
+            raise DeployError(told) from None
+
+
+def _left(certificate: x509.Certificate, now: dt.datetime) -> float:
+    """Return which share of its life a certificate has left."""
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return (end - now) / (end - begin)
+
+
+def _pem(certificates: Sequence[x509.Certificate]) -> str:
+    return "".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in certificates)
 
 
 def _names(service: str) -> Sequence[x509.GeneralName]:

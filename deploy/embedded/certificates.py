@@ -10,7 +10,7 @@ from typing import NoReturn
 import grpc
 
 from deploy.embedded.authority import Authority
-from deploy.embedded.errors import DeployError
+from deploy.embedded.errors import DeployError, reason_of
 from deploy.embedded.plan import SERVICES
 from deploy.embedded.saying import say
 
@@ -41,14 +41,14 @@ class Certificates:
             self.authority.issue_client(OPERATOR, OPERATORS_LIFE)
 
     async def keep_fresh(self, kept: Callable[[], None] = lambda: None) -> NoReturn:
-        """Do so for ever, and then `kept` each time; whoever holds a certificate reads it again by itself."""
+        """Do so for ever, and then `kept` each time; whoever holds a certificate reads it again by itself.
+
+        What cannot be issued is told, whatever the error: within a day the parts would end to know each other, unseen.
+        An error of `kept` that nobody expected ends it.
+        """
         while True:
-            try:
-                await asyncio.to_thread(self.keep)
-                await asyncio.to_thread(kept)
-            except (OSError, DeployError) as error:
-                # There is half of a life left to try again in.
-                say(f"certificates cannot be issued now: {error}")
+            if await _tried(self.keep, Exception):
+                await _tried(kept, OSError, DeployError)
             # Short waits by a clock that stands still while the machine sleeps: soon after, they are fresh again.
             await asyncio.sleep(min(MOST_SECONDS_BETWEEN, self.authority.life.total_seconds() / 8))
 
@@ -79,3 +79,13 @@ class Certificates:
             f"{prefix}_KEY_FILE": str(file),
             f"{prefix}_AUTHORITY_FILE": str(self.authority.certificate),
         }
+
+
+async def _tried(work: Callable[[], None], *told: type[Exception]) -> bool:
+    """Return whether it is done. It fails loudly, but for errors that are told: there is half of a life left to try."""
+    try:
+        await asyncio.to_thread(work)
+    except told as error:
+        say(f"certificates cannot be issued now: {reason_of(error)}")
+        return False
+    return True

@@ -19,3 +19,8 @@ class PortInUseError(DeployError):
 
 class AlreadyRunningError(DeployError):
     """The mesh of this checkout is running already."""
+
+
+def reason_of(error: Exception) -> str:
+    """Say why something failed; of what nobody expected, what it is: its own text may say nothing by itself."""
+    return str(error) if isinstance(error, DeployError | OSError) else repr(error)

@@ -7,15 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Self
 
 from deploy.embedded.certificates import Certificates
 from deploy.embedded.component import Component, start
-from deploy.embedded.errors import DeployError
+from deploy.embedded.errors import DeployError, reason_of
 from deploy.embedded.guard import Guard
 from deploy.embedded.limits import raise_file_limit
 from deploy.embedded.process import Process
-from deploy.embedded.saying import say
 
 ORPHAN_SECONDS = 20.0
 
@@ -112,7 +111,7 @@ class Runner:
                 try:
                     await self._start(State.STARTING)
                 except Exception as error:  # noqa: BLE001 - a watch that ended by it would leave the part dead unseen
-                    since, reason = time.monotonic(), _reason(error)
+                    since, reason = time.monotonic(), reason_of(error)
 
     async def _forget(self) -> None:
         if self._watch is not None:
@@ -130,11 +129,6 @@ class Runner:
             # because nobody can be told of it.
             if state is State.STARTING and self._watch is None:
                 raise
-
-
-def _reason(error: Exception) -> str:
-    """Say why a start failed; of what nobody expected, what it is: its own text may say nothing by itself."""
-    return str(error) if isinstance(error, DeployError | OSError) else repr(error)
 
 
 def say_nothing(_runner: Runner, _detail: str) -> None:
@@ -162,8 +156,8 @@ class Supervisor:
         self._renewing: asyncio.Task[None] | None = None
         self._orphan_seconds = orphan_seconds
         self._guard: Guard | None = None
-        self._backoff = backoff or Backoff()
-        self.runners = {component.name: Runner(component, told, self._backoff, self._watch) for component in components}
+        backoff = backoff or Backoff()
+        self.runners = {component.name: Runner(component, told, backoff, self._watch) for component in components}
         unknown = {need for c in components for need in c.needs + c.uses} - self.runners.keys()
         if unknown:
             raise DeployError(f"needed, but not among the components: {', '.join(sorted(unknown))}")
@@ -191,7 +185,7 @@ class Supervisor:
         raise_file_limit()
         self._guard = Guard(self._orphan_seconds)
         if self._certificates is not None:
-            self._renewing = asyncio.create_task(self._keep_fresh(self._certificates), name="certificates")
+            self._renewing = asyncio.create_task(self._certificates.keep_fresh(), name="certificates")
         try:
             async with asyncio.TaskGroup() as group:
                 for runner in self.runners.values():
@@ -214,17 +208,6 @@ class Supervisor:
         if self._guard is not None:
             self._guard.dismiss()
             self._guard = None
-
-    async def _keep_fresh(self, certificates: Certificates) -> NoReturn:
-        wait = 0.0
-        while True:
-            since = time.monotonic()
-            try:
-                await certificates.keep_fresh()
-            except Exception as error:  # noqa: BLE001 - within a day the parts would end to know each other, unseen
-                say(f"certificates are not kept fresh now: {_reason(error)}")
-            wait = self._backoff.after(wait, time.monotonic() - since)
-            await asyncio.sleep(wait)
 
     def _watch(self, pid: int) -> None:
         if self._guard is not None:

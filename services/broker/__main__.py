@@ -56,7 +56,8 @@ async def main(service: Service[BrokerSettings]) -> None:
     portfolio = PortfolioEnvironments(service.channels.to(settings.portfolio_address, PORTFOLIO), _ACCOUNT_SECONDS)
     accounts = KeptEnvironments(PostgresEnvironments(database), portfolio)
     directory = ConnectionDirectory({simulation.KIND: adapter}, AccountEnvironments(accounts))
-    venues = Venues(directory, AuditNotes(database, trail))
+    notes = AuditNotes(database, trail)
+    venues = Venues(directory, notes)
     connections = Connections(store, directory, venues, service.clock, service.identifiers)
     await connections.load()
     routes = Routes(directory, service.clock)
@@ -82,6 +83,7 @@ async def main(service: Service[BrokerSettings]) -> None:
         *((connection_interceptor(directory),) if settings.enforce_access else ()),
     )
     serve_audit_log(service.server, AuditLog(database))
+    service.record_refusals(notes)
 
 
 if __name__ == "__main__":

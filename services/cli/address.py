@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -26,6 +27,8 @@ HTTPS = "https://"
 _LAST_PORT: Final = 65_535
 _HTTPS_PORT: Final = "443"
 _HOST_PORT: Final = re.compile(r"(http://|https://)?([^\s:/@]+|\[[0-9a-fA-F:]+\])(?::([0-9]{1,5}))?/?")
+PLAINTEXT: Final = f"{PREFIX}PLAINTEXT_ANYWHERE"
+"""Variable by which somebody says that nobody reads along on the way to another machine."""
 _TLS_ADDRESS, _TLS_AUTHORITY = (f"{PREFIX}GATEWAY_TLS_{what}" for what in ("ADDRESS", "AUTHORITY_FILE"))
 MESH_FILE = Path(__file__).resolve().parents[2] / "var" / "run" / "mesh.json"
 """Written by the mesh of this checkout while it runs."""
@@ -63,6 +66,7 @@ class Addresses:
         ca: File with the authorities whose certificates are believed of it; None for those that this machine believes.
         services: `host:port` of services by name, called directly where there is no gateway.
         certificates: The variables that name the certificates with which services are called directly.
+        anywhere: Whether other machines may be called without encryption.
     """
 
     gateway: str
@@ -70,6 +74,7 @@ class Addresses:
     certificates: Mapping[str, str] = field(default_factory=dict)
     encrypted: bool = False
     ca: Path | None = None
+    anywhere: bool = False
 
     @property
     def name(self) -> str:
@@ -106,6 +111,7 @@ class Addresses:
 
         Raises:
             CodedError: SERVICE_UNAVAILABLE, when a certificate cannot be read.
+            AddressError: Tokens would go to another machine without encryption.
         """
         try:
             certificate = certificate_from(self.certificates, service)
@@ -113,6 +119,12 @@ class Addresses:
             raise unavailable("SERVICE_UNAVAILABLE", str(error)) from None
         if self.encrypted:
             return Channels(certificate=certificate, credentials={self.gateway: _believing(self.ca)})
+        plain = [self.gateway] if self.gateway else self.services.values() if certificate is None else ()
+        if not self.anywhere and (far := next((each for each in plain if not _is_here(each)), "")):
+            raise AddressError(
+                f"{far} is on another machine, and nothing would be encrypted, passwords and tokens included; "
+                f"put https:// before the address of a gateway, give services certificates, or set {PLAINTEXT}=true"
+            )
         return Channels(certificate=certificate, plain={self.gateway})
 
 
@@ -127,16 +139,28 @@ def find_mesh(
     """
     named, certificates = _named(environment), _certificates(environment)
     gateway = named.pop(GATEWAY, "")
-    told = where.address or _gateway(gateway)
+    told, anywhere = where.address or _gateway(gateway), environment.get(PLAINTEXT, "").lower() == "true"
     address = told.removeprefix(HTTPS)
     if where.ca is not None and told == address:
         raise AddressError("--ca is of no use without https:// before the address: nothing is encrypted")
     if not (told or named):
         return _of_checkout(mesh_file)
     if told == address:
-        return Addresses(address, named, certificates)
+        return Addresses(address, named, certificates, anywhere=anywhere)
     ca = where.ca or _file(environment) or _of_this_machine(mesh_file, address)
     return Addresses(address, named, certificates, encrypted=True, ca=ca)
+
+
+def _is_here(address: str) -> bool:
+    """Tells whether what is sent to an address stays on this machine, whoever answers for names."""
+    host = address.rpartition(":")[0].strip("[]").lower()
+    if address.startswith("unix:") or host == "localhost":
+        return True
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return found.is_loopback or found.is_unspecified
 
 
 def host_port(address: str) -> str:
@@ -215,7 +239,9 @@ def _of_checkout(mesh_file: Path) -> Addresses:
     environment = state.get("environment", {})
     named = _named(environment)
     gateway = named.pop(GATEWAY, "")
-    return Addresses(gateway if GATEWAY in state.get("components", {}) else "", named, _certificates(environment))
+    return Addresses(
+        gateway if GATEWAY in state.get("components", {}) else "", named, _certificates(environment), anywhere=True
+    )
 
 
 def _named(environment: Mapping[str, str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ from services.identity.store.api_keys import PostgresApiKeyStore
 from services.identity.store.attempts import PostgresAttemptStore
 from services.identity.store.audit import PostgresAuditStore
 from services.identity.store.keys import PostgresKeyStore
-from services.identity.store.refusals import PostgresRefusalStore
+from services.identity.store.refusals import PostgresRefusalStore, SessionRefusals
 from services.identity.store.schema import SCHEMA
 from services.identity.store.second_factors import PostgresSecondFactorStore
 from services.identity.store.sessions import PostgresSessionStore
@@ -65,6 +65,7 @@ class Stores:
     refusals: PostgresRefusalStore
     audit: PostgresAuditStore
     audit_log: AuditLog
+    notes: AuditNotes
 
 
 async def main(service: Service[IdentitySettings]) -> None:
@@ -82,14 +83,15 @@ async def main(service: Service[IdentitySettings]) -> None:
     credentials = Credentials(stores.users, passwords, throttle, stores.refusals)
     users = Users(stores.users, credentials, throttle, means, registration=settings.registration)
     rules = settings.session_rules()
-    sessions = Sessions(stores.sessions, stores.users, issuer, means, rules, most_sessions=settings.most_sessions)
+    over, most = SessionRefusals(service.refusals), settings.most_sessions
+    sessions = Sessions(stores.sessions, stores.users, issuer, means, rules, over, most_sessions=most)
     factors = SecondFactors(stores.factors, credentials, throttle, stores.refusals, means, issuer=settings.issuer)
     life = timedelta(seconds=settings.challenge_seconds)
     logins = Logins(credentials, stores.users, factors, sessions, stores.sessions, means, challenge_life=life)
     keys = ApiKeys(
         stores.keys, stores.users, issuer, throttle, stores.refusals, means, most_keys=settings.most_api_keys
     )
-    callers = Callers(tokens, stores.users, stores.sessions, stores.keys, service.clock)
+    callers = Callers(tokens, stores.users, stores.sessions, stores.keys, over, service.clock)
 
     await _first_users(settings, users, stores.users)
     attempts = timedelta(seconds=settings.attempts_forget_seconds)
@@ -99,6 +101,7 @@ async def main(service: Service[IdentitySettings]) -> None:
     desk = Desk(logins, sessions, factors, keys, users, callers, ring)
     service.server.add(identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, IdentityServicer(desk))
     _audit(service, stores, desk)
+    service.record_refusals(stores.notes)
 
 
 def _audit(service: Service[IdentitySettings], stores: Stores, desk: Desk) -> None:
@@ -132,6 +135,7 @@ async def _stores(service: Service[IdentitySettings]) -> Stores:
     await migrate(url, "identity", schema=SCHEMA)
     database = await service.enter(Database(url, SCHEMA, PoolOptions(size=settings.postgres_pool_size)))
     trail = AuditTrail(settings.service, service.clock, service.identifiers)
+    notes = AuditNotes(database, trail)
     return Stores(
         PostgresUserStore(database, trail),
         PostgresSessionStore(database, trail),
@@ -139,11 +143,12 @@ async def _stores(service: Service[IdentitySettings]) -> Stores:
         PostgresApiKeyStore(database, trail),
         PostgresAttemptStore(database),
         PostgresKeyStore(database, vault, trail),
-        PostgresRefusalStore(AuditNotes(database, trail)),
+        PostgresRefusalStore(notes),
         PostgresAuditStore(
             database, vault, service.clock, Recorder(settings.service, service.clock, service.identifiers)
         ),
         AuditLog(database),
+        notes,
     )
 
 

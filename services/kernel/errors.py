@@ -55,6 +55,7 @@ class CodedError(Exception):
         metadata: Facts that a program may want, such as the limit that was met.
         retry_after_seconds: When the same call may be sent again; None when nothing is known.
         details: Further messages for the caller, in the form that the transport carries.
+        by_peer: Whether a service that was called has said it, and has told of it what there is to tell.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class CodedError(Exception):
         self.metadata: Mapping[str, str] = dict(metadata or {})
         self.retry_after_seconds = retry_after_seconds
         self.details = details
+        self.by_peer = False
 
     def __str__(self) -> str:
         fields = "; ".join(f"{v.field}: {v.description}" for v in self.violations)

@@ -109,6 +109,7 @@ async def main(service: Service[MarketDataSettings]) -> None:
     parts = Parts(catalogue, hub, History(store, recorder), epochs, broadcasts, service.draining, service.clock)
     service.server.add(register, MarketDataServicer(parts))
     serve_audit_log(service.server, AuditLog(database))
+    service.record_refusals(notes)
 
 
 async def _keep_partitions(service: Service[MarketDataSettings], partitions: Partitions) -> None:

@@ -17,6 +17,8 @@ _CALLER: Final = "x-ordermesh-caller-address"
 _MOST_KNOWN: Final = 4096
 _LONGEST: Final = 64
 """Text that is looked at of what is told: no address is longer."""
+_HOST_BITS: Final = 64
+"""Of IPv6, where whoever has one address has all of its network."""
 
 
 class CallerAddresses:
@@ -51,6 +53,14 @@ class CallerAddresses:
             return ""
         by_place = service is None and any(address in network for network in self._proxies)
         return str((_address(told) if service == GATEWAY or by_place else None) or address)
+
+
+def network_of(address: str) -> str:
+    """Returns an address as that of somebody who may have many: of IPv6 its network; what is none as it is."""
+    found = _address(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((found, _HOST_BITS), strict=False))
+    return address
 
 
 def _values(context: Context, name: str) -> list[str]:

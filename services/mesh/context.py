@@ -36,6 +36,7 @@ class Call:
         caller: Who calls, once that is proved; None where nobody asks, and for what is public.
         roles: Those of the caller's roles by which they may make this very call.
         life: How long it may last; None for a call with one answer, and where nobody looks at who calls.
+        unreached: Account that it was refused for, because the caller does not reach it; empty for none.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Call:
         "life",
         "method",
         "roles",
+        "unreached",
     )
 
     def __init__(
@@ -65,6 +67,7 @@ class Call:
         self.caller: Caller | None = None
         self.roles: frozenset[int] = frozenset()
         self.life: TokenLife | None = None
+        self.unreached = ""
         self._parent = traceparent
         self._find_address = find_address
         self._trace_id: str | None = None

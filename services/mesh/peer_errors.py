@@ -32,6 +32,7 @@ def coded(error: grpc.aio.AioRpcError) -> CodedError:
     if error.code() is grpc.StatusCode.INTERNAL and error.details() == _UNSENT:
         return ended()
     in_full = from_rpc_error(error)
+    in_full.by_peer = True
     if current_call() is None or not names_address(in_full.message):
         return in_full
     _log.warning("a peer cannot be reached", **{Key.REASON: in_full.reason, Key.ERROR: in_full.message})

@@ -25,6 +25,7 @@ from services.mesh.interceptors.metrics import MetricsInterceptor
 from services.mesh.options import SERVER_OPTIONS
 from services.mesh.reading import reads_each, reads_one
 from services.mesh.reflection import Symbols
+from services.mesh.refusals import Refusals
 from services.mesh.telemetry import Telemetry
 
 S = TypeVar("S")
@@ -38,6 +39,7 @@ def standard_interceptors(
     identifiers: Identifiers | None = None,
     access: Interceptor | None = None,
     proxies: Sequence[Network] = (),
+    refusals: Refusals | None = None,
 ) -> tuple[Interceptor, ...]:
     """Returns what stands around every call, the outermost first.
 
@@ -46,10 +48,11 @@ def standard_interceptors(
         identifiers: Makes the ids of errors.
         access: Looks at who calls, where that is asked.
         proxies: Gateways, which say whose calls they hand on.
+        refusals: Counts calls that are refused, where they are recorded.
     """
     return (
         MetricsInterceptor(telemetry.registry),
-        ErrorInterceptor(identifiers),
+        ErrorInterceptor(identifiers, refusals),
         CallInterceptor(proxies),
         *(() if access is None else (access,)),
         ConstraintInterceptor(),

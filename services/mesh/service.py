@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
 import structlog
@@ -18,12 +19,14 @@ from services.kernel.decimals import use_exact_context
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers, UuidV7
 from services.mesh.access.enforcing import enforcement
+from services.mesh.audit import Notes
 from services.mesh.certificate import certificate_of, names_of
 from services.mesh.client import Channels
 from services.mesh.config import ConfigurationError, ServiceSettings
 from services.mesh.context import detached
 from services.mesh.draining import Draining
 from services.mesh.names import Key
+from services.mesh.refusals import Refusals
 from services.mesh.server import Server, standard_interceptors, write_whole
 from services.mesh.telemetry import Telemetry, configure_logging
 
@@ -53,6 +56,7 @@ class Service(Generic[C]):
         channels: Its channels to peers.
         draining: Tells when it is about to stop.
         server: Its gRPC server; add servicers to it.
+        refusals: Counts the calls that it refuses.
     """
 
     def __init__(self, settings: C, telemetry: Telemetry) -> None:
@@ -63,12 +67,16 @@ class Service(Generic[C]):
         certificate = certificate_of(settings)
         self.channels = Channels(telemetry.client_interceptors(), certificate=certificate, names=names_of(settings))
         self.draining = Draining()
+        self.refusals = Refusals(self.clock)
         access = enforcement(settings, self.channels, self.clock) if settings.enforce_access else None
         self.server = Server(
             telemetry,
             draining=self.draining,
             interceptors=standard_interceptors(
-                telemetry, access=None if access is None else access.interceptor, proxies=settings.trusted_proxies
+                telemetry,
+                access=None if access is None else access.interceptor,
+                proxies=settings.trusted_proxies,
+                refusals=self.refusals,
             ),
             max_concurrent_calls=settings.max_concurrent_calls,
             certificate=certificate,
@@ -97,6 +105,11 @@ class Service(Generic[C]):
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
         return task
+
+    def record_refusals(self, notes: Notes) -> None:
+        """Records in the service's audit log which calls were refused, from now until it ends."""
+        self.spawn("refusals", self.refusals.run(notes))
+        self.on_close(partial(self.refusals.close, notes))
 
     def stop(self) -> None:
         """Asks the service to drain and end."""

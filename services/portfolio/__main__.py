@@ -36,7 +36,7 @@ from services.portfolio.servicer.service import PortfolioServicer, PositionLogSe
 from services.portfolio.store.bookings import CHANGES
 from services.portfolio.store.changes import ChangeLog, published
 from services.portfolio.store.portfolio_store import PortfolioStore
-from services.storage.audit_log import AuditLog, AuditTrail
+from services.storage.audit_log import AuditLog, AuditNotes, AuditTrail
 from services.storage.database import KEYED, Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -128,6 +128,7 @@ async def main(service: Service[PortfolioSettings]) -> None:
     )
     service.server.add(event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, PositionLogServicer(log))
     serve_audit_log(service.server, AuditLog(database))
+    service.record_refusals(AuditNotes(database, trail))
 
 
 def _live_orders(service: Service[PortfolioSettings]) -> open_orders.LiveOrders:

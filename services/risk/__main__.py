@@ -33,7 +33,7 @@ from services.risk.store.alerts import TOPIC, AlertPublication, PostgresAlertSto
 from services.risk.store.book import PostgresBookStore
 from services.risk.store.schema import SCHEMA
 from services.risk.store.settings import PostgresSettingsStore
-from services.storage.audit_log import AuditLog, AuditTrail
+from services.storage.audit_log import AuditLog, AuditNotes, AuditTrail
 from services.storage.database import Database, PoolOptions
 from services.storage.migrations import migrate
 
@@ -54,7 +54,8 @@ async def main(service: Service[RiskSettings]) -> None:
         most_age_seconds=settings.price_age_seconds,
     )
 
-    kept_settings = PostgresSettingsStore(database, AuditTrail(settings.service, service.clock, service.identifiers))
+    trail = AuditTrail(settings.service, service.clock, service.identifiers)
+    kept_settings = PostgresSettingsStore(database, trail)
     parameters = ParameterKeeper(book, kept_settings, service.clock, listed.find)
     await parameters.load(settings.first_parameters())
     breakers = Breakers(book, service.clock, alert_log, kept_settings)
@@ -88,6 +89,7 @@ async def main(service: Service[RiskSettings]) -> None:
         *((account_interceptor(access),) if settings.enforce_access else ()),
     )
     serve_audit_log(service.server, AuditLog(database))
+    service.record_refusals(AuditNotes(database, trail))
 
 
 async def _database(service: Service[RiskSettings]) -> Database:

@@ -202,6 +202,20 @@ class FakePasswords:
         return stored in self.old
 
 
+class FakeOver:
+    """Counts tokens of sessions that are over.
+
+    Attributes:
+        counted: Kind and id of each.
+    """
+
+    def __init__(self) -> None:
+        self.counted: list[tuple[str, str]] = []
+
+    def over(self, kind: str, session_id: str, environment: Environment) -> None:
+        self.counted.append((kind, session_id))
+
+
 class FakeTokens:
     """Access tokens that are known by their number."""
 

@@ -253,6 +253,36 @@ async def _in_store(mesh: Mesh, statement: str) -> None:
         await connection.close()
 
 
+async def test_refused_calls(guarded: Mesh, admin: User, trader: User, compliance: User) -> None:
+    """Who called what they may not, for which account, is recorded by the service that refused: once, with a count."""
+    name, account = await instrument(admin), f"a-{uuid.uuid4().hex[:8]}"
+    theirs, intruder = await made(admin, "TRADER", account), await made(admin, "TRADER")
+    order_id = await resting(theirs, account, name)
+    await of(compliance, account, 1)
+    for _ in range(3):
+        assert await intruder.refused("GET", f"/api/v1/accounts/{account}") == (403, "PERMISSION_DENIED")
+        assert await intruder.refused("POST", "/api/v1/orders", json=limit(account, name)) == (403, "PERMISSION_DENIED")
+        assert await intruder.refused("DELETE", f"/api/v1/orders/{order_id}") == (404, "UNKNOWN_ORDER")
+        assert await intruder.refused("GET", "/api/v1/audit/records") == (403, "PERMISSION_DENIED")
+    user = str((await intruder.good("GET", "/api/v1/auth/profile"))["user"]["user_id"])
+    found = await until(compliance, lambda all_: len(all_) >= 4, entity_type="call", user_id=user)
+    assert sorted((each["source"], _rpc(each), each["account_id"], each["reason"]) for each in found) == [
+        ("identity", "ListAuditRecords", "", "PERMISSION_DENIED"),
+        ("order", "CancelOrder", account, "UNKNOWN_ORDER"),
+        ("order", "PlaceOrder", account, "PERMISSION_DENIED"),
+        ("portfolio", "GetAccount", account, "PERMISSION_DENIED"),
+    ]
+    assert all(each["outcome"] == "AUDIT_OUTCOME_REFUSED" and each["environment"] == SIMULATION for each in found)
+    assert all(each["actor"]["address"] == "127.0.0.1" and 1 <= each["new_value"]["times"] <= 3 for each in found)
+    of_account = await records(compliance, account_id=account, entity_type="call")
+    assert {each["sequence"] for each in of_account} < {each["sequence"] for each in found}
+    token = {"ORDERMESH_ACCESS_TOKEN": compliance.token}
+    listed = await ordermesh(guarded, "audit", "list", "--type", "call", "--account", account, **token)
+    assert (listed.code, f"call {account}" in listed.out, "refused: UNKNOWN_ORDER" in listed.out) == (0, True, True)
+    # What is counted is no change: others who look at the same see the chain as it should be.
+    assert (await compliance.good("GET", "/api/v1/audit/verification")).get("fault") is None
+
+
 async def test_only_compliance_and_admins_read_it(guarded: Mesh, admin: User, trader: User, compliance: User) -> None:
     """By REST and by the command, which proves the chain and remembers its end; a trader is refused."""
     for path in ("records", "records/1", "verification"):

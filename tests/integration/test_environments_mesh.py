@@ -286,6 +286,21 @@ async def test_lists_tell_nothing_of_the_other_environment(both: Both, path: str
         assert f'"{name}"' not in told, name
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_refused_calls_are_told_without_accounts_of_the_other_environment(both: Both, way: str) -> None:
+    """Neither one that the caller has named, nor one that is of what they have named; that they tried is told."""
+    who, whose = both.sides(way)
+    await who.user.ask("GET", f"/api/v1/accounts/{whose.account}")
+    await who.user.ask("GET", f"/api/v1/orders/{whose.names['order_id']}")
+
+    async def found() -> dict[str, list[str]]:
+        entries = (await both.call(who, "AuditService.ListAuditRecords", {"entity_type": "call"})).entries
+        return {each.record.reason: sorted({other.record.account_id for other in entries}) for each in entries}
+
+    told = await eventually(found, lambda told: {"PERMISSION_DENIED", "UNKNOWN_ORDER"} <= told.keys())
+    assert whose.account not in {account for accounts in told.values() for account in accounts}
+
+
 async def test_reconciliations_are_those_of_ones_own_connections(both: Both) -> None:
     """The simulation's venue was held against the log when it opened; nobody among real money learns of it."""
     path = "OrderService.ListReconciliations"

@@ -154,7 +154,7 @@ def _row(record: audit_record_pb2.AuditRecord) -> Sequence[str]:
         escape(by),
         actor.address,
         record.rpc.rpartition("/")[2] or "by itself",
-        escape(f"{record.entity_type} {record.entity_id}"),
+        escape(f"{record.entity_type} {record.entity_id or record.account_id}"),
         f"{outcome}: {record.reason}" if record.reason else outcome,
         escape(changed(record)),
     )

@@ -16,7 +16,6 @@ from services.identity.domain.keys import KeyTimes, signing
 from services.kernel.clock import Clock
 from services.kernel.errors import unavailable
 
-ALGORITHM: Final = "ES256"
 CURVE: Final = "P-256"
 _COORDINATE_BYTES: Final = 32
 

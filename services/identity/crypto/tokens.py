@@ -6,21 +6,13 @@ from typing import Any, Final
 
 import jwt
 
-from services.identity.crypto.keys import ALGORITHM, Ring
+from services.identity.crypto.keys import Ring
 from services.identity.domain.claims import Claims
 from services.kernel.clock import Clock, from_ns
 from services.kernel.errors import CodedError, unauthenticated
+from services.mesh.access.tokens import ALGORITHM, OPTIONS, TYPE
 
-TYPE: Final = "at+jwt"
-"""What the head says: a token of another kind is no access token."""
-_OPTIONS: Final[Any] = {
-    "require": ["iss", "aud", "sub", "iat", "exp", "jti"],
-    # By our clock, below.
-    "verify_exp": False,
-    "verify_nbf": False,
-    # Not looked at, as everywhere in the mesh: a clock that steps back would end all sessions.
-    "verify_iat": False,
-}
+_OPTIONS: Final[Any] = {**OPTIONS, "require": [*OPTIONS["require"], "sub", "jti"]}
 
 
 class JwtTokens:

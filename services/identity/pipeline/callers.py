@@ -7,7 +7,7 @@ from services.identity.domain.claims import Claims
 from services.identity.domain.values import Proof
 from services.identity.pipeline.ports import AccessTokens
 from services.identity.pipeline.sessions import session_over
-from services.identity.pipeline.stores import ApiKeyStore, SessionStore, UserStore
+from services.identity.pipeline.stores import ApiKeyStore, CountedRefusals, SessionStore, UserStore
 from services.kernel.clock import Clock
 from services.kernel.errors import unauthenticated
 
@@ -18,9 +18,16 @@ class Callers:
     """Tells who calls. Here, unlike elsewhere, a token dies with its session: this is where sessions are known."""
 
     def __init__(
-        self, tokens: AccessTokens, users: UserStore, sessions: SessionStore, keys: ApiKeyStore, clock: Clock
+        self,
+        tokens: AccessTokens,
+        users: UserStore,
+        sessions: SessionStore,
+        keys: ApiKeyStore,
+        refusals: CountedRefusals,
+        clock: Clock,
     ) -> None:
         self._tokens, self._users, self._sessions, self._keys, self._clock = tokens, users, sessions, keys, clock
+        self._refusals = refusals
 
     async def known(self, authorization: str) -> Caller:
         """Returns the caller of an `authorization` header.
@@ -34,6 +41,8 @@ class Callers:
         claims = self._tokens.read(token.strip())
         user = await self._users.by_id(claims.user_id)
         if user is None or user.disabled or not await self._goes_on(claims):
+            kind = "api_key" if Proof.KEY in claims.proofs else "session"
+            self._refusals.over(kind, claims.session_id, claims.environment)
             raise session_over()
         return Caller(user, claims.session_id, claims.scopes, claims.proofs)
 

@@ -15,7 +15,7 @@ from services.identity.domain.session import Presented, Session, SessionRules, b
 from services.identity.domain.user import User, wrong_credentials
 from services.identity.domain.values import Proof, Scope
 from services.identity.pipeline.ports import AccessTokens, Means
-from services.identity.pipeline.stores import SessionStore, UserStore
+from services.identity.pipeline.stores import CountedRefusals, SessionStore, UserStore
 from services.kernel.errors import CodedError, not_found, unauthenticated
 from services.mesh.names import Key
 
@@ -78,10 +78,11 @@ class Sessions:
         issuer: Issuer,
         means: Means,
         rules: SessionRules,
+        refusals: CountedRefusals,
         *,
         most_sessions: int,
     ) -> None:
-        self._store, self._users, self._issuer = store, users, issuer
+        self._store, self._users, self._issuer, self._refusals = store, users, issuer, refusals
         self._clock, self._identifiers, self._random = means.clock, means.identifiers, means.random
         self._rules = rules
         self._most_sessions = most_sessions
@@ -124,9 +125,12 @@ class Sessions:
             return present(session, self._rules, now, used=used, address=address)
 
         decided = await self._store.present(hashed, token_hash(fresh), decide)
-        if decided is None or decided[0] is Presented.OVER:
+        if decided is None:
             raise session_over()
         outcome, session = decided
+        if outcome is Presented.OVER:
+            self._refusals.over("session", session.session_id, user.environment)
+            raise session_over()
         if outcome is Presented.REUSED:
             self.reused += 1
             _log.warning("a refresh token was presented twice", **{Key.SESSION: session.session_id})

@@ -217,6 +217,14 @@ class RefusalStore(Protocol):
         ...
 
 
+class CountedRefusals(Protocol):
+    """Counts what is refused over and over at no cost to who asks: nobody waits for the record of it."""
+
+    def over(self, kind: str, session_id: str, environment: Environment) -> None:
+        """Counts a token whose session, or API key, is good no more."""
+        ...
+
+
 class KeyStore(Protocol):
     """Private keys that sign, sealed."""
 

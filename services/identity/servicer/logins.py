@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ordermesh.identity.v1 import api_key_pb2, authentication_pb2, session_pb2, signing_key_pb2
-from services.identity.crypto.keys import ALGORITHM, CURVE
+from services.identity.crypto.keys import CURVE
 from services.identity.domain.values import Environment
 from services.identity.pipeline.sessions import Issued
 from services.identity.pipeline.users import UserWish
 from services.identity.servicer.desk import Desk, Pages
 from services.identity.servicer.wire import session_to_proto, stamp, tokens_to_proto, user_to_proto
+from services.mesh.access.tokens import ALGORITHM
 from services.mesh.interceptors.base import Context
 
 

@@ -15,6 +15,7 @@ from services.identity.store.audit_records import Facts, facts, link, record_of
 from services.kernel.clock import Clock
 from services.mesh.audit import Change, Recorder
 from services.mesh.names import Key
+from services.mesh.refusals import CALL, NAMED
 from services.mesh.vault import SealBrokenError, Vault
 from services.storage import cursor
 from services.storage.database import Connection, Database
@@ -183,8 +184,13 @@ async def _name_users(connection: Connection, records: Sequence[audit_record_pb2
 
 
 async def _find_worlds(connection: Connection, records: Sequence[audit_record_pb2.AuditRecord]) -> None:
-    """Says of which world accounts are that a service has changed by itself: the one that they were opened in."""
-    wanted = sorted({record.account_id for record in records if record.account_id and not record.environment})
+    """Says of which world accounts are that a service has changed by itself: the one that they were opened in.
+
+    An account of the other world that somebody was refused stays untold. One of which it is not known may be none.
+    """
+    of_calls = [record for record in records if record.entity_type == CALL and record.account_id]
+    unsaid = [record for record in records if record.account_id and not record.environment]
+    wanted = sorted({record.account_id for record in (*of_calls, *unsaid)})
     if not wanted:
         return
     rows = await connection.fetch(
@@ -194,9 +200,12 @@ async def _find_worlds(connection: Connection, records: Sequence[audit_record_pb
     )
     worlds = dict(map(tuple, rows))
     worlds |= {record.entity_id: record.environment for record in records if record.entity_type == "account"}
-    for record in records:
-        if record.account_id and not record.environment:
-            record.environment = worlds.get(record.account_id, 0)
+    for record in unsaid:
+        record.environment = worlds.get(record.account_id, 0)
+    for record in of_calls:
+        world = worlds.get(record.account_id, 0 if record.reason == NAMED else -1)
+        if world not in {0, record.environment}:
+            record.account_id = ""
 
 
 async def _chain(connection: Connection, epoch: str, records: Sequence[audit_record_pb2.AuditRecord]) -> None:

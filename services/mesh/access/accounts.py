@@ -8,7 +8,7 @@ from ordermesh.type.v1 import access_pb2
 from services.kernel.errors import CodedError, permission
 from services.mesh.access.caller import Caller
 from services.mesh.access.environments import Environments
-from services.mesh.context import current_call
+from services.mesh.context import current_call, served_call
 
 _FOR_EVERYBODY: Final = frozenset(
     {access_pb2.ROLE_RISK_MANAGER, access_pb2.ROLE_COMPLIANCE, access_pb2.ROLE_ADMIN},
@@ -49,7 +49,10 @@ class AccountAccess:
         call = _looked_at()
         if call is None or call.caller.is_service:
             return call is not None
-        return _named(call, account_id) and await self._environments.of(account_id) == call.caller.environment
+        if _named(call, account_id) and await self._environments.of(account_id) == call.caller.environment:
+            return True
+        served_call().unreached = account_id
+        return False
 
     def sees(self, account_id: str, environment: int) -> bool:
         """Tells whether the caller reaches an account whose environment is known: for lists."""

@@ -17,7 +17,7 @@ TYPE: Final = "at+jwt"
 """What the head of an access token says (RFC 9068)."""
 MOST_REMEMBERED: Final = 20_000
 
-_OPTIONS: Final[Any] = {
+OPTIONS: Final[Any] = {
     "require": ["iss", "aud", "iat", "exp"],
     # By our clock, below.
     "verify_exp": False,
@@ -25,6 +25,7 @@ _OPTIONS: Final[Any] = {
     # Not looked at: a clock that steps back would shut everybody out.
     "verify_iat": False,
 }
+"""How a token is read by PyJWT, here and in IdentityService."""
 _MALFORMED: Final = (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, AttributeError)
 
 
@@ -102,7 +103,7 @@ class Verifier:
 
     def _proved(self, token: str, key: EllipticCurvePublicKey) -> Caller:
         try:
-            claims = jwt.decode(token, key, [ALGORITHM], options=_OPTIONS, audience=self._audience, issuer=self._issuer)
+            claims = jwt.decode(token, key, [ALGORITHM], options=OPTIONS, audience=self._audience, issuer=self._issuer)
             caller, begins_ns = Caller.user(claims), int(claims.get("nbf", 0)) * 1_000_000_000
         except _MALFORMED:
             raise not_good() from None

@@ -42,7 +42,7 @@ class AccessInterceptor:
 
         async def handle(request: Any, context: Context) -> Any:
             call = served_call()
-            call.caller = caller = self._remembered(rule, call, context) or await self._verify(rule, call)
+            call.caller = caller = self._remembered(rule, call, context) or await self._verify(rule, call, context)
             call.roles = _allowed(rule, caller)
             return await handler(request, context)
 
@@ -57,7 +57,7 @@ class AccessInterceptor:
 
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
             call = served_call()
-            call.caller = caller = self._remembered(rule, call, context) or await self._verify(rule, call)
+            call.caller = caller = self._remembered(rule, call, context) or await self._verify(rule, call, context)
             call.roles = _allowed(rule, caller)
             if caller.is_service:
                 messages = handler(request, context)
@@ -95,11 +95,14 @@ class AccessInterceptor:
             return self._users.remembered(_bearer(call.authorization))
         return _service(rule, context) if rule.peers else None
 
-    async def _verify(self, rule: Rule, call: Call) -> Caller:
+    async def _verify(self, rule: Rule, call: Call, context: Context) -> Caller:
         if rule.roles and call.authorization is not None:
             return await self._users.verify(_bearer(call.authorization))
         if rule.roles:
             raise unauthenticated("INVALID_TOKEN", "this wants an access token: authorization: Bearer <token>")
+        if name := service_of(context):
+            # Who is refused is told by name: it is proved, though it is none of those who may.
+            call.caller = Caller.service(name)
         raise _denied("only services of the mesh may call this, and not all of them")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Final, NoReturn
 
@@ -16,9 +17,12 @@ from services.kernel.identifiers import Identifiers, UuidV7
 from services.mesh.context import current_call
 from services.mesh.interceptors.base import Context, Method, StreamHandler, UnaryHandler
 from services.mesh.names import Attribute, Key
+from services.mesh.refusals import Refusals
 from services.mesh.status import CODE_OF_KIND, DETAILS_KEY, to_status
 
 _RETRY_AFTER: Final = "retry-after"
+_ACCOUNT: Final = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""What an account is called in the contract, which a request that was refused may break."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -26,8 +30,8 @@ _log = structlog.stdlib.get_logger(__name__)
 class ErrorInterceptor:
     """Tells the caller about coded errors in full, and of any other error only the id under which it was logged."""
 
-    def __init__(self, identifiers: Identifiers | None = None) -> None:
-        self._identifiers = identifiers or UuidV7()
+    def __init__(self, identifiers: Identifiers | None = None, refusals: Refusals | None = None) -> None:
+        self._identifiers, self._refusals = identifiers or UuidV7(), refusals
 
     def wrap_unary(self, method: Method, handler: UnaryHandler) -> UnaryHandler:
         """Turns what the handler raises into a status."""
@@ -36,7 +40,7 @@ class ErrorInterceptor:
             try:
                 return await handler(request, context)
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
-                await self._abort(method, context, error)
+                await self._abort(method, request, context, error)
 
         return handle
 
@@ -48,14 +52,16 @@ class ErrorInterceptor:
                 async for response in handler(request, context):
                     yield response
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status
-                await self._abort(method, context, error)
+                await self._abort(method, request, context, error)
 
         return handle
 
-    async def _abort(self, method: Method, context: Context, error: Exception) -> NoReturn:
+    async def _abort(self, method: Method, request: Any, context: Context, error: Exception) -> NoReturn:
         if isinstance(error, grpc.aio.AbortError):
             raise error
         coded = self._coded(method, error)
+        if self._refusals is not None and not coded.by_peer and (call := current_call()) is not None:
+            self._refusals.refused(call, coded, _account(request))
         trace.get_current_span().set_attribute(Attribute.REASON, coded.reason)
         status = to_status(coded)
         told: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
@@ -79,6 +85,12 @@ class ErrorInterceptor:
         _log.error("call failed unexpectedly", exc_info=error, **{Key.METHOD: method.path, Key.ERROR_ID: error_id})
         message = f"a fault of the service; it is logged under {error_id}"
         return CodedError(ErrorKind.INTERNAL, "INTERNAL", message, metadata={Key.ERROR_ID: error_id})
+
+
+def _account(request: Any) -> str:
+    """Returns the account that a request names; empty when it names none."""
+    named = getattr(request, "account_id", None)
+    return named if isinstance(named, str) and _ACCOUNT.fullmatch(named) else ""
 
 
 def _log_refusal(method: Method, error: CodedError) -> None:

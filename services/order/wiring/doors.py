@@ -31,7 +31,7 @@ from services.order.store.shards import OrderOwners
 from services.order.wiring.around import Around
 from services.order.wiring.core import Core
 from services.order.wiring.entry import Entry
-from services.storage.audit_log import AuditLog, AuditTrail
+from services.storage.audit_log import AuditLog, AuditNotes, AuditTrail
 from services.storage.environments import PostgresEnvironments
 
 
@@ -73,14 +73,16 @@ def serve_orders(
 
 
 def serve_logs(core: Core, shards: Shards) -> None:
-    """Serves the order log, and records digests of it in the audit, which is served as well."""
+    """Serves the order log, and records digests of it and refused calls in the audit, which is served as well."""
     service, settings = core.service, core.settings
     events = EventLogServicer(core.book, core.history, shards.count)
-    digests = LogDigests(core.database, AuditTrail(settings.service, service.clock, service.identifiers))
+    trail = AuditTrail(settings.service, service.clock, service.identifiers)
+    digests = LogDigests(core.database, trail)
     service.spawn("digests", digest_for_ever(digests, settings.shard, settings.digest_interval_seconds))
     service.server.add(event_log_service_pb2_grpc.add_EventLogServiceServicer_to_server, events)
     service.server.add(order_log_service_pb2_grpc.add_OrderLogServiceServicer_to_server, OrderLogServicer(digests))
     serve_audit_log(service.server, AuditLog(core.database))
+    service.record_refusals(AuditNotes(core.database, trail))
 
 
 def _trades(core: Core, around: Around, entry: Entry, streams: OrderStreams, leases: Leases) -> TradeStreams:

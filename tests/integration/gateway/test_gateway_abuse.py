@@ -95,11 +95,23 @@ def test_a_slow_request_is_given_up(strict: Gateway, begun: bytes, drip: bytes, 
 
 
 def test_callers_that_say_nothing_keep_nobody_out(strict: Gateway) -> None:
-    """They are let go when they have been idle for minutes; others are served meanwhile."""
-    with ExitStack() as silent:
-        for _ in range(CONNECTIONS // 2):
-            silent.enter_context(connected(strict))
+    """Others are served meanwhile; and who has never said a whole first line is let go as soon as a slow head is."""
+    with ExitStack() as quiet:
+        silent = [quiet.enter_context(connected(strict)) for _ in range(CONNECTIONS // 2)]
+        for connection in silent[::2]:
+            connection.sendall(b"P")
         assert serves(strict)
+        assert [to_the_end(connection) for connection in silent] == [b""] * len(silent)
+
+
+def test_a_connection_that_has_asked_is_kept(strict: Gateway) -> None:
+    """For what it asks next, longer than one that has not: a client's pool need not open another one each time."""
+    with http_clients.client(base_url=strict.url, timeout=PATIENCE) as client, connected(strict) as silent:
+        assert client.get("/api/v1/orders").status_code == 200
+        assert to_the_end(silent) == b""
+        kept = counted(strict, "downstream_cx_total")
+        assert client.get("/api/v1/orders").status_code == 200
+        assert counted(strict, "downstream_cx_total") == kept
 
 
 def test_a_stream_outlives_those_limits(tmp_path: Path, upstream: Upstream) -> None:

@@ -123,6 +123,47 @@ async def test_sessions(client: Client) -> None:
     assert [each.outcome for each in kinds if each.reason == "REFRESH_TOKEN_REUSED"] == [REFUSED]
 
 
+async def test_tokens_of_sessions_that_are_over(client: Client) -> None:
+    """An access token, a refresh token, a token of an API key: counted under what is over, and recorded soon after."""
+    admin, _ = await auditor(client), await client.register()
+    tokens, other = await client.login(), await client.login()
+    wish = api_key_pb2.CreateApiKeyRequest(name="bot", scopes=[user_pb2.SCOPE_READ])
+    key = await client.stub.CreateApiKey(wish, metadata=bearer(other.access_token))
+    exchanged = await client.stub.ExchangeApiKey(api_key_pb2.ExchangeApiKeyRequest(secret=key.secret))
+    revoke = api_key_pb2.RevokeApiKeyRequest(api_key_id=key.api_key.api_key_id)
+    await client.stub.RevokeApiKey(revoke, metadata=bearer(other.access_token))
+    await client.stub.Logout(authentication_pb2.LogoutRequest(), metadata=bearer(tokens.access_token))
+    for _ in range(3):
+        await refused(client.profile(tokens.access_token))
+        await refused(client.refresh(tokens.refresh_token))
+    await refused(client.profile(exchanged.tokens.access_token))
+    ended = await admin.until(lambda all_: sum(each.reason == "INVALID_TOKEN" for each in all_) == 3)
+    told = {
+        (each.entity_type, each.rpc.rpartition("/")[2]): (each.outcome, each.environment)
+        for each in ended
+        if each.reason
+    }
+    kinds = [("session", "GetProfile"), ("session", "RefreshTokens"), ("api_key", "GetProfile")]
+    assert told == dict.fromkeys(kinds, (REFUSED, Environment.SIMULATION.value))
+    assert all(1 <= values(each)[1]["times"] <= 3 for each in ended if each.reason)
+    assert {each.entity_id for each in ended if each.reason} >= {key.api_key.api_key_id}
+
+
+async def test_calls_that_are_refused(client: Client) -> None:
+    """What was called that the caller may not, and attempts within a pause: how often, and not each by itself."""
+    admin, _ = await auditor(client), await client.register()
+    mine = Auditor(client, bearer((await client.login()).access_token))
+    for _ in range(4):
+        await refused(mine.records())
+    for _ in range(9):
+        await refused(client.login("nobody-of-that-name", "wrong, and wrong again"))
+    found = await admin.until(lambda all_: len(all_) == 2, entity_type="call")
+    told = {each.reason: each.rpc.rpartition("/")[2] for each in found}
+    assert told == {"PERMISSION_DENIED": "ListAuditRecords", "TOO_MANY_ATTEMPTS": "Login"}
+    assert all(1 <= values(each)[1]["times"] <= 4 for each in found)
+    assert all(each.outcome == REFUSED and each.actor.address == "127.0.0.1" for each in found)
+
+
 async def test_a_second_factor(client: Client) -> None:
     """Begun, confirmed, its codes renewed and used, wrong ones refused, removed; the secret is told nowhere."""
     admin, ann = await auditor(client), await client.register()

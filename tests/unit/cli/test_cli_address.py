@@ -145,6 +145,50 @@ def test_the_mesh_of_the_checkout_comes_last(tmp_path: Path) -> None:
     assert find_mesh(NOWHERE, {}, mesh_file(tmp_path, components={"order": {}})).of("order") == "h:2"
 
 
+@pytest.mark.parametrize(
+    ("told", "goes"),
+    [
+        ("127.0.0.1:8080", True),
+        ("127.9.9.9:8080", True),
+        ("[::1]:8080", True),
+        ("localhost:8080", True),
+        ("https://mesh.example", True),
+        ("mesh.example:8080", False),
+        ("localhost.mesh.example:8080", False),
+        ("192.0.2.1:8080", False),
+        ("10.0.0.1:8080", False),
+        ("[2001:db8::1]:8080", False),
+    ],
+)
+async def test_nothing_goes_to_another_machine_in_plain_text(tmp_path: Path, told: str, goes: bool) -> None:
+    """Neither tokens nor passwords, unless somebody says that nobody reads along; what stays on this machine may."""
+    ways = [(Where(host_port(told)), {}), (NOWHERE, {GATEWAY: told})]
+    if not told.startswith("https://"):
+        ways.append((NOWHERE, {"ORDERMESH_ORDER_ADDRESS": told}))
+    for where, variables in ways:
+        if goes:
+            await find_mesh(where, variables, mesh_file(tmp_path)).channels().close()
+            continue
+        for unsaid in ({}, {"ORDERMESH_PLAINTEXT_ANYWHERE": "false"}):
+            with pytest.raises(AddressError, match=r"https://.*ORDERMESH_PLAINTEXT_ANYWHERE=true"):
+                find_mesh(where, {**variables, **unsaid}, mesh_file(tmp_path)).channels()
+        said = {**variables, "ORDERMESH_PLAINTEXT_ANYWHERE": "true"}
+        await find_mesh(where, said, mesh_file(tmp_path)).channels().close()
+
+
+def test_a_token_for_another_machine_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong usage, told in a line, before anybody is called."""
+    monkeypatch.setenv("ORDERMESH_ACCESS_TOKEN", "secret-of-somebody")
+    outcome = CliRunner().invoke(app, ["accounts", "--address", "192.0.2.1:8080"])
+    assert (outcome.exit_code, outcome.stderr.count("\n")) == (ExitCode.USAGE, 1)
+    assert "192.0.2.1:8080 is on another machine" in outcome.stderr
+
+
+async def test_the_mesh_of_the_checkout_is_on_this_machine(tmp_path: Path) -> None:
+    """Whatever address it says that it listens at."""
+    await find_mesh(NOWHERE, {}, mesh_file(tmp_path)).channels().close()
+
+
 def test_a_mesh_that_does_not_run_is_told_as_such(tmp_path: Path) -> None:
     """No file, a file of a supervisor that is gone, and a file that is none: each says how to start one."""
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)

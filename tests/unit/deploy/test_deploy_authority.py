@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -15,12 +16,20 @@ from deploy.embedded.__main__ import main
 from deploy.embedded.authority import Authority
 from deploy.embedded.certificates import NAMES, OPERATOR, SUPERVISOR, Certificates
 from deploy.embedded.errors import DeployError
+from deploy.embedded.issuer import Pair
 from deploy.embedded.local_mesh import LocalMesh
 from deploy.embedded.plan import Ports
+from ordermesh.event.v1.event_log_service_pb2 import ReadEventsRequest
+from ordermesh.event.v1.event_log_service_pb2_grpc import EventLogServiceStub, add_EventLogServiceServicer_to_server
 from services.mesh.access.certificates import CLIENT, SERVICE
+from services.mesh.certificate import Certificate
+from tests.fakes.certificates import SERVER, FakeCompany
+from tests.fakes.mesh_servicers import Log
+from tests.fixtures.serving import serving
 from tests.fixtures.waiting import eventually
 
 HOUR = dt.timedelta(hours=1)
+YEAR = dt.timedelta(days=365)
 
 
 def read(path: Path) -> x509.Certificate:
@@ -113,6 +122,93 @@ def test_certificates_are_issued_anew_when_half_of_their_life_is_over(tmp_path: 
     authority.service("order").write_text("nonsense")
     authority.keep(["order"])
     read(authority.service("order")).verify_directly_issued_by(read(authority.certificate))
+
+
+def older(folder: Path, years: float) -> Authority:
+    """Returns an authority that was made so many years ago."""
+    authority = Authority(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    authority.key.write_text(Pair.authority("Ordermesh local authority", dt.datetime.now(dt.UTC) - years * YEAR).pem())
+    return authority
+
+
+def believed(authority: Authority) -> list[x509.Certificate]:
+    """Returns the authorities that everybody believes."""
+    return x509.load_pem_x509_certificates(authority.certificate.read_bytes())
+
+
+def test_an_authority_is_followed_by_another_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Believed a year before it issues; what the first has issued is good until that ends. Nobody is told twice."""
+    authority = older(tmp_path, 7.9)
+    authority.keep(["order"])
+    first = read(authority.certificate)
+    assert believed(authority) == [first]
+    assert capsys.readouterr().err == ""
+    content = older(tmp_path, 8.1).key.read_bytes()
+    for _ in range(2):
+        authority.keep(["order"])
+    told = capsys.readouterr().err
+    assert told.count("another follows") == 1
+    assert str(authority.certificate) in told
+    own, following = believed(authority)
+    assert (authority.key.read_bytes(), read(authority.next_key)) == (content, following)
+    read(authority.service("order")).verify_directly_issued_by(own)
+    client = authority.issue_client("desk", YEAR)
+
+    # A year passes.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deploy.embedded.authority.FOLLOWED", 0.195)
+        authority.keep(["order"])
+    assert believed(authority) == [following, own]
+    read(authority.service("order")).verify_directly_issued_by(following)
+    read(client).verify_directly_issued_by(own)
+    assert not authority.next_key.exists()
+    files = (authority.key, authority.certificate, authority.service("order"))
+    before = [path.read_bytes() for path in files]
+    authority.keep(["order"])
+    assert [path.read_bytes() for path in files] == before
+    assert capsys.readouterr().err == ""
+
+
+def test_an_authority_that_has_ended_is_followed_at_once(tmp_path: Path) -> None:
+    """As at the start of a mesh that nobody has started for years; nobody believes the first one any more."""
+    authority = older(tmp_path, 11)
+    authority.keep(["order"])
+    (own,) = believed(authority)
+    assert own.not_valid_after_utc > dt.datetime.now(dt.UTC) + 9 * YEAR
+    read(authority.service("order")).verify_directly_issued_by(own)
+
+
+def test_what_was_broken_off_is_done_again(tmp_path: Path) -> None:
+    """The next authority issues, and its own file was not removed: the one that follows it, years later, is another."""
+    authority = older(tmp_path, 8.1)
+    authority.next_key.write_bytes(authority.key.read_bytes())
+    authority.keep(["order"])
+    own, following = believed(authority)
+    assert own != following
+    read(authority.service("order")).verify_directly_issued_by(own)
+
+
+async def test_parts_of_both_authorities_believe_each_other(tmp_path: Path) -> None:
+    """A client with a certificate of the first one calls a server with one of the next, and the other way round."""
+    company = FakeCompany(tmp_path)
+    older(tmp_path, 8.5)
+    early = {name: company.service(name) for name in (SERVER, "order")}
+    texts = {name: Authority(tmp_path).service(name).read_bytes() for name in early}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deploy.embedded.authority.FOLLOWED", 0.16)
+        late = {name: company.service(name) for name in early}
+    first, following = believed(Authority(tmp_path))
+    assert first != following
+    for name, text in texts.items():
+        (tmp_path / f"early-{name}.pem").write_bytes(text)
+        early[name] = Certificate(company.files(tmp_path / f"early-{name}.pem"))
+    for server, client in ((early, late), (late, early)):
+        async with serving(
+            add_EventLogServiceServicer_to_server, Log(), certificate=server[SERVER], as_=client["order"]
+        ) as served:
+            stub: Any = EventLogServiceStub(served.channel)
+            assert await stub.ReadEvents(ReadEventsRequest()) is not None
 
 
 def test_an_authority_that_is_none_stops_the_start(tmp_path: Path) -> None:

@@ -1,18 +1,18 @@
 """The supervisor: order of start and stop, restarts, failures, and no process left behind."""
 
 import asyncio
+import datetime as dt
 import errno
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import psutil
 import pytest
 
+from deploy.embedded.authority import Authority
 from deploy.embedded.certificates import Certificates
 from deploy.embedded.errors import ComponentFailedError, DeployError, NotReadyError
 from deploy.embedded.supervisor import Backoff, Runner, State, Supervisor
@@ -138,19 +138,19 @@ async def test_a_component_that_cannot_start_stops_the_others_and_shows_its_log(
 
 async def test_certificates_are_kept_fresh_whatever_happens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An error that nobody expected is told, and does not end it: in a day no part would know another any more."""
-    errors = iter([KeyError("path"), ValueError()])
-    kept = asyncio.Event()
+    turns = iter([None, KeyError("path"), ValueError()])
+    loop, kept = asyncio.get_running_loop(), asyncio.Event()
 
     class Failing(Certificates):
-        async def keep_fresh(self, _kept: Callable[[], None] = lambda: None) -> NoReturn:
-            if (error := next(errors, None)) is not None:
-                raise error
-            kept.set()
-            while True:
-                await asyncio.Event().wait()
+        def keep(self, *, renew: bool = False) -> None:
+            turn = next(turns, kept)
+            if isinstance(turn, Exception):
+                raise turn
+            if turn is kept:
+                loop.call_soon_threadsafe(kept.set)
 
-    certificates = Failing(Certificates.at(tmp_path / "tls").authority)
-    async with Supervisor([], backoff=Backoff(first=0.0), certificates=certificates), asyncio.timeout(20):
+    certificates = Failing(Authority(tmp_path / "tls", dt.timedelta(milliseconds=80)))
+    async with Supervisor([], certificates=certificates), asyncio.timeout(20):
         await kept.wait()
     told = capsys.readouterr().err
     assert [line.partition("now: ")[2] for line in told.splitlines()] == ["KeyError('path')", "ValueError()"]

@@ -18,7 +18,7 @@ from services.identity.pipeline.sessions import Issued, Issuer, Sessions
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import UuidV7
 from tests.fakes.clock import FakeClock
-from tests.fakes.identity_stores import FakeSessions, FakeTokens, FakeUsers, done, user
+from tests.fakes.identity_stores import FakeOver, FakeSessions, FakeTokens, FakeUsers, done, user
 
 RULES = SessionRules(idle=timedelta(hours=2), most=timedelta(hours=3))
 LIFE = timedelta(minutes=5)
@@ -49,8 +49,9 @@ class RotationMachine(RuleBasedStateMachine):
         self.user = user()
         self.store = FakeSessions()
         issuer = Issuer(self.tokens, means, LIFE)
+        self.over = FakeOver()
         self.sessions = Sessions(
-            self.store, FakeUsers(self.user, sessions=self.store), issuer, means, RULES, most_sessions=99
+            self.store, FakeUsers(self.user, sessions=self.store), issuer, means, RULES, self.over, most_sessions=99
         )
         self.logins: list[Login] = []
 
@@ -75,6 +76,7 @@ class RotationMachine(RuleBasedStateMachine):
         now = self.clock.now()
         if not login.alive(now):
             assert answer == "INVALID_TOKEN"
+            assert self.over.counted[-1] == ("session", login.session_id)
             return
         assert isinstance(answer, Issued)
         login.refreshed_at = now
@@ -94,7 +96,9 @@ class RotationMachine(RuleBasedStateMachine):
 
     @rule(token=st.text(max_size=50))
     def make_up(self, token: str) -> None:
+        counted = len(self.over.counted)
         assert self._refresh(token) == "INVALID_TOKEN"
+        assert len(self.over.counted) == counted
 
     @precondition(lambda self: self.logins)
     @rule(data=st.data())

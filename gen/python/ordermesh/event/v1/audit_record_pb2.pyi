@@ -32,7 +32,9 @@ class _AuditOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditOut
     AUDIT_OUTCOME_DONE: _AuditOutcome.ValueType  # 1
     """It was done: the record was stored in the same transaction."""
     AUDIT_OUTCOME_REFUSED: _AuditOutcome.ValueType  # 2
-    """It was refused, and nothing has changed but what the record says."""
+    """It was refused, and nothing has changed but what the record says. Refusals of the same may stand in one record, whose new value then
+    says how many there were (`times`), and when the first and the last (`first_at`, `last_at`).
+    """
     AUDIT_OUTCOME_ASKED: _AuditOutcome.ValueType  # 3
     """It was asked of a venue, which keeps such changes itself. Another record says what came of it, unless nobody knows: the venue
     did not answer, or the call ended before it did.
@@ -46,7 +48,9 @@ AUDIT_OUTCOME_UNSPECIFIED: AuditOutcome.ValueType  # 0
 AUDIT_OUTCOME_DONE: AuditOutcome.ValueType  # 1
 """It was done: the record was stored in the same transaction."""
 AUDIT_OUTCOME_REFUSED: AuditOutcome.ValueType  # 2
-"""It was refused, and nothing has changed but what the record says."""
+"""It was refused, and nothing has changed but what the record says. Refusals of the same may stand in one record, whose new value then
+says how many there were (`times`), and when the first and the last (`first_at`, `last_at`).
+"""
 AUDIT_OUTCOME_ASKED: AuditOutcome.ValueType  # 3
 """It was asked of a venue, which keeps such changes itself. Another record says what came of it, unless nobody knows: the venue
 did not answer, or the call ended before it did.
@@ -80,11 +84,12 @@ class AuditRecord(_message.Message):
     audit_id: _builtins.str
     """Id, a UUIDv7, given by the service that recorded it."""
     rpc: _builtins.str
-    """RPC by which it was done, such as `/ordermesh.risk.v1.RiskService/Resume`. Empty: the service did it by itself."""
+    """RPC by which it was done, such as `/ordermesh.risk.v1.RiskService/Resume`. Empty: the service did it by itself, or refused several."""
     entity_type: _builtins.str
     """Kind of what was changed: `user`, `session`, `login_challenge`, `second_factor`, `api_key`, `account`, `portfolio`,
     `instrument`, `auction`, `risk_parameters`, `kill_switch`, `circuit_breaker`, `connection`, `trade`, `orders`,
-    `order_list`, `order_log`, `signing_key`, `audit_log` (something is wrong with the log of a service).
+    `order_list`, `order_log`, `signing_key`, `audit_log` (something is wrong with the log of a service), `call` (somebody called what they may not, or
+    for an account that they do not reach, or too often).
     """
     entity_id: _builtins.str
     """Id of what was changed. Empty: it has none, as a login under a name that nobody has."""
