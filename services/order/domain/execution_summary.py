@@ -23,7 +23,7 @@ class JudgedFill:
         fill: The fill.
         instrument: `SYMBOL.VENUE`.
         side: Side of its order.
-        first: Whether it is the first of its order.
+        first: Whether it is the first of its order that counts.
         arrived_at_ns: When its order came in, nanoseconds since 1970; 0 when that is not known.
         arrival: The newest quote then; None when none was known.
     """
