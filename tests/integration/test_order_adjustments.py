@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ async def test_an_order_counts_by_its_first_trade_that_stands(postgres_url: str,
         assert await counted() == [(1, 2, "100")]
         for execution, left in zip(executions, ([(1, 1, "60")], []), strict=True):
             tell(peers, order.order_id, type=BUST, adjustment=VenueAdjustment(venue_execution_reference_id=execution))
-            await eventually(lambda left=left: _is(counted, left))
+            await eventually(partial(_is, counted, left))
 
 
 async def _is(ask: Callable[[], Awaitable[object]], wanted: object) -> bool:
