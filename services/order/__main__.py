@@ -175,6 +175,7 @@ async def main(service: Service[OrderSettings]) -> None:
         routes=Routing(channels.to(settings.broker_address)),
         plans=plans,
         rounds=planner,
+        quotes=quotes,
         clock=service.clock,
     )
     orders, list_store = Orders(book, writer, store), PostgresLists(database)

@@ -193,7 +193,7 @@ def _ended(
         return Ignored.ENDED
     reason, text = report.reason, report.text
     if order.reason and reason in ("", ON_REQUEST):
-        # The venue knows of our request alone, not of what it was for.
+        # All that the venue knows of is our request.
         reason, text = order.reason, order.text
     return _end(order, status, type_, report, sequence, at_ns, reason=reason, text=text)
 
