@@ -83,7 +83,7 @@ async def test_an_order_that_would_be_accepted(client: Client) -> None:
 
 async def test_a_stop_price_that_is_reached_already_is_not_waited_for(client: Client, peers: Peers) -> None:
     """The cost is that of the market order that it becomes, as PlaceOrder releases it at once."""
-    stop = {"type": ORDER_TYPE_STOP, "time_in_force": TIME_IN_FORCE_GTC, "limit_price": ""}
+    stop: dict[str, Any] = {"type": ORDER_TYPE_STOP, "time_in_force": TIME_IN_FORCE_GTC, "limit_price": ""}
     assert (await preview(client, stop_price="187.1", **stop)).cost_estimate.fill_quantity == "0"
     peers.market_data.quote("187", "187.2", "187.1")
 

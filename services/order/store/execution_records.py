@@ -124,7 +124,6 @@ def _judged(
     first = firsts.get(report.order_id)
     return JudgedFill(
         _fill(report, now),
-        report.instrument,
         Side(report.side),
         first=report.cumulative_quantity == report.last_quantity if first is None else report.execution_id == first,
         arrived_at_ns=nanoseconds(report.times.received_at),
@@ -142,6 +141,7 @@ def _fill(report: ExecutionReport, adjusted: Mapping[str, ExecutionReport]) -> F
         Decimal(now.last_quantity) if now.last_quantity else ZERO,
         Decimal(now.fee) if now.fee else ZERO,
         _time_of(report),
+        report.instrument,
     )
 
 
