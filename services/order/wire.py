@@ -174,7 +174,8 @@ def order_of(
         updated_at_ns=nanoseconds(times.committed_at),
         replace=replace_of(report.replace) if report.HasField("replace") else None,
     )
-    if not order.live or (status is OrderStatus.PENDING_CANCEL and not placed_sequence):
+    of_replace = report.execution_type == execution_report_pb2.EXECUTION_TYPE_REPLACE_REJECTED
+    if not order.live or (status is OrderStatus.PENDING_CANCEL and not of_replace):
         order.reason, order.text = REASON_OF_NUMBER.get(report.reason, ""), report.text
     if report.HasField("risk_breach"):
         order.breach = breach_of(report.risk_breach)

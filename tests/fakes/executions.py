@@ -59,9 +59,15 @@ class FakeExecutions:
 
 @dataclass
 class FakeMarketRecord:
-    """Tells public trades, or fails with `error`."""
+    """Tells public trades, or fails with `error`.
+
+    Attributes:
+        trades: Of every instrument that is not `elsewhere`: time, price and quantity.
+        elsewhere: Those of other instruments, by name.
+    """
 
     trades: list[tuple[int, Decimal, Decimal]] = field(default_factory=list)
+    elsewhere: dict[str, list[tuple[int, Decimal, Decimal]]] = field(default_factory=dict)
     multiplier: Decimal = Decimal(1)
     error: CodedError | None = None
 
@@ -71,12 +77,14 @@ class FakeMarketRecord:
 
     async def last_trade(self, instrument: str, begin_ns: int, end_ns: int) -> Mark | None:
         await self._answer()
-        found = [Mark(price, at_ns) for at_ns, price, _ in self.trades if begin_ns <= at_ns <= end_ns]
+        trades = self.elsewhere.get(instrument, self.trades)
+        found = [Mark(price, at_ns) for at_ns, price, _ in trades if begin_ns <= at_ns <= end_ns]
         return found[-1] if found else None
 
     async def traded(self, instrument: str, begin_ns: int, end_ns: int) -> Traded | None:
         await self._answer()
-        found = [(price, quantity) for at_ns, price, quantity in self.trades if begin_ns <= at_ns <= end_ns]
+        trades = self.elsewhere.get(instrument, self.trades)
+        found = [(price, quantity) for at_ns, price, quantity in trades if begin_ns <= at_ns <= end_ns]
         if not found:
             return None
         paid, volume = sum(p * q for p, q in found), sum(q for _, q in found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,13 @@ import pytest
 from ordermesh.broker.v1 import routing_service_pb2 as routing
 from ordermesh.broker.v1.venue_adjustment_pb2 import VenueAdjustment
 from ordermesh.event.v1 import event_log_service_pb2, event_pb2
-from ordermesh.order.v1 import order_pb2, order_query_pb2, reconciliation_pb2, trade_query_pb2
+from ordermesh.order.v1 import (
+    execution_quality_summary_pb2,
+    order_pb2,
+    order_query_pb2,
+    reconciliation_pb2,
+    trade_query_pb2,
+)
 from ordermesh.order.v1.execution_report_pb2 import (
     EXECUTION_TYPE_RESTATED,
     EXECUTION_TYPE_TRADE,
@@ -96,6 +104,30 @@ async def test_an_order_that_ended_before_a_restart_is_adjusted(
         sums = await client.orders.SummarizeTrades(trade_query_pb2.SummarizeTradesRequest(account_id="demo"))
         assert not sums.summaries
         await in_the_log(client, busted.sequence)
+
+
+async def test_an_order_counts_by_its_first_trade_that_stands(postgres_url: str, redis_url: str, peers: Peers) -> None:
+    """Its first trade canceled, it counts with the second; both canceled, it does not count at all."""
+    async with serving(postgres_url, redis_url, peers) as client:
+        await ready(client, peers)
+        order = await client.place()
+        await client.until(order.order_id, ORDER_STATUS_NEW)
+        executions = [fill(peers, order.order_id, "40", "40"), fill(peers, order.order_id, "60", "100")]
+        await client.until(order.order_id, ORDER_STATUS_FILLED)
+
+        async def counted() -> list[tuple[int, int, str]]:
+            asked = execution_quality_summary_pb2.SummarizeExecutionQualityRequest(account_id="demo")
+            told = (await client.orders.SummarizeExecutionQuality(asked)).summaries
+            return [(each.order_count, each.fill_count, each.quantity) for each in told]
+
+        assert await counted() == [(1, 2, "100")]
+        for execution, left in zip(executions, ([(1, 1, "60")], []), strict=True):
+            tell(peers, order.order_id, type=BUST, adjustment=VenueAdjustment(venue_execution_reference_id=execution))
+            await eventually(partial(_is, counted, left))
+
+
+async def _is(ask: Callable[[], Awaitable[object]], wanted: object) -> bool:
+    return await ask() == wanted
 
 
 async def in_the_log(client: Client, last: int) -> None:

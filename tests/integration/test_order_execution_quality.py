@@ -14,7 +14,14 @@ from google.protobuf.duration_pb2 import Duration
 from ordermesh.broker.v1 import routing_service_pb2 as routing
 from ordermesh.order.v1 import execution_quality_pb2, execution_quality_summary_pb2, order_entry_pb2
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_CANCELED, ORDER_STATUS_FILLED, ORDER_STATUS_PARTIALLY_FILLED
+from ordermesh.type.v1 import trading_pb2
 from services.kernel.errors import CodedError
+from services.order.__main__ import SCHEMA
+from services.order.pipeline.queries import FillFilter
+from services.order.store.environments import PostgresEnvironments
+from services.order.store.execution_records import LoggedExecutions
+from services.order.store.listing import Listing
+from services.storage.database import Database
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_risk import accept, refuse
 from tests.fakes.order_venue import ignore
@@ -225,6 +232,25 @@ async def test_a_day_is_told_by_account_and_instrument(postgres_url: str, redis_
         assert (begin.date(), by_day[-1].to.ToDatetime(tzinfo=UTC) - begin) == (today, timedelta(days=1))
         for other in ("0001-01-01", "2001-01-01", "9999-12-30"):
             assert not (await summary(client, account_id="day", day=other)).summaries
+
+
+async def test_fills_of_one_environment_are_told_apart(postgres_url: str, redis_url: str, market: Peers) -> None:
+    """Those of the accounts that are on record as its own, and no others."""
+    async with quoted(postgres_url, redis_url, market) as client:
+        for account_id in ("day", "real", "unheard"):
+            placed = await client.place(account_id=account_id)
+            await client.until(placed.order_id, ORDER_STATUS_FILLED)
+    async with Database(postgres_url, SCHEMA) as database:
+        environments = PostgresEnvironments(database)
+        await environments.keep("day", trading_pb2.ENVIRONMENT_SIMULATION)
+        await environments.keep("real", trading_pb2.ENVIRONMENT_LIVE)
+        executions = LoggedExecutions(database, Listing(database))
+        for account_id, environment in (
+            ("day", trading_pb2.ENVIRONMENT_SIMULATION),
+            ("real", trading_pb2.ENVIRONMENT_LIVE),
+        ):
+            ((own, _),) = await executions.judged(FillFilter(account_id=account_id), None, 10)
+            assert [at for at, _ in await executions.judged(FillFilter(environment=environment), None, 10)] == [own]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from ordermesh.marketdata.v1 import book_pb2, instrument_pb2
 from ordermesh.order.v1 import order_preview_pb2
 from ordermesh.order.v1.order_pb2 import ORDER_STATUS_FILLED, ORDER_STATUS_PENDING_NEW
 from ordermesh.type.v1 import error_pb2, risk_breach_pb2
+from ordermesh.type.v1.trading_pb2 import ORDER_TYPE_STOP, TIME_IN_FORCE_GTC
 from services.kernel.errors import CodedError
 from services.mesh.status import from_status
 from tests.fakes.order_market_data import instrument
@@ -79,6 +80,19 @@ async def test_an_order_that_would_be_accepted(client: Client) -> None:
         broker_connection_pb2.CONNECTION_STATE_UP,
         True,
     )
+
+
+async def test_a_stop_price_that_is_reached_already_is_not_waited_for(client: Client, peers: Peers) -> None:
+    """The cost is that of the market order that it becomes, as PlaceOrder releases it at once."""
+    stop: dict[str, Any] = {"type": ORDER_TYPE_STOP, "time_in_force": TIME_IN_FORCE_GTC, "limit_price": ""}
+    assert (await preview(client, stop_price="187.1", **stop)).cost_estimate.fill_quantity == "0"
+    peers.market_data.quote("187", "187.2", "187.1")
+
+    async def filled() -> bool:
+        return (await preview(client, stop_price="187.1", **stop)).cost_estimate.fill_quantity == "100"
+
+    await eventually(filled)
+    assert (await preview(client, stop_price="187.11", **stop)).cost_estimate.fill_quantity == "0"
 
 
 async def test_a_preview_leaves_no_trace(client: Client, peers: Peers) -> None:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("resting_peers")
 
 
 async def test_live_orders_are_canceled_with_the_reason(client: Client, peers: Peers) -> None:
-    """Those named are, the others stay; the request to cancel says why, and is not made twice."""
+    """Those named are, the others stay; the request to cancel and the end say why; it is not made twice."""
     stays, *going = [await client.place() for _ in range(3)]
     for order in (stays, *going):
         await client.until(order.order_id, ORDER_STATUS_NEW)
@@ -34,7 +34,9 @@ async def test_live_orders_are_canceled_with_the_reason(client: Client, peers: P
         await client.until(name, ORDER_STATUS_CANCELED)
         history = await client.history(name)
         asked = [r for r in history if r.execution_type == execution_report_pb2.EXECUTION_TYPE_PENDING_CANCEL]
-        assert [(report.reason, report.text) for report in asked] == [(HALTED, "trading is halted")]
+        assert [(report.reason, report.text) for report in (*asked, history[-1])] == [(HALTED, "trading is halted")] * 2
+        ended = await client.order(name)
+        assert (ended.reason, ended.text) == (HALTED, "trading is halted")
     peers.risk.withdraw(*names)
     await client.place()
     assert (await client.order(stays.order_id)).order_status == ORDER_STATUS_NEW

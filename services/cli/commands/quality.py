@@ -110,7 +110,7 @@ def lines(told: execution_quality_pb2.ExecutionQuality) -> Iterator[str]:
         yield f"market     VWAP {market.vwap} of {market.volume}: {market.slippage_basis_points} bp against it"
     for venue in told.venues:
         share = f"{venue.quantity} at {venue.average_price}, share {venue.share}"
-        yield f"venue      {escape(venue.connection_id)}: {share}"
+        yield f"venue      {escape(venue.instrument)} by {escape(venue.connection_id)}: {share}"
     for each in told.untold:
         yield f"[dim]{escape(each.figure)}: {escape(each.text)}[/]"
 

@@ -7,7 +7,7 @@ from services.order.domain.ignored import Ignored
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.replacing import ReplaceStatus, released, with_terms
-from services.order.domain.values import CHANGING, ExecutionType, OrderStatus, RestatementReason
+from services.order.domain.values import CHANGING, ON_REQUEST, ExecutionType, OrderStatus, RestatementReason
 from services.order.domain.venue import VenueReport
 
 
@@ -130,6 +130,7 @@ def _change_rejected(order: Order, report: VenueReport, sequence: int, at_ns: in
     # The replace that the cancel has crossed may still be on its way.
     status = order.resting_status if replace is None else OrderStatus.PENDING_REPLACE
     after = order.successor(status, live=True, sequence=sequence, at_ns=at_ns)
+    after.reason = after.text = ""
     return OrderEvent(ExecutionType.CANCEL_REJECTED, after, report, report.reason, report.text)
 
 
@@ -137,6 +138,8 @@ def _replace_rejected(order: Order, report: VenueReport, sequence: int, at_ns: i
     after = order.successor(_status_after_replace(order, order.status), live=True, sequence=sequence, at_ns=at_ns)
     if order.replacing is not None:
         after.replace = order.replacing.decided(ReplaceStatus.REJECTED)
+    # The log has one reason for each entry, and this one's is why the replace was refused.
+    after.reason = after.text = ""
     return OrderEvent(ExecutionType.REPLACE_REJECTED, after, report, report.reason, report.text)
 
 
@@ -188,7 +191,11 @@ def _ended(
 ) -> OrderEvent | Ignored:
     if not order.live:
         return Ignored.ENDED
-    return _end(order, status, type_, report, sequence, at_ns, reason=report.reason, text=report.text)
+    reason, text = report.reason, report.text
+    if order.reason and reason in ("", ON_REQUEST):
+        # All that the venue knows of is our request.
+        reason, text = order.reason, order.text
+    return _end(order, status, type_, report, sequence, at_ns, reason=reason, text=text)
 
 
 def _end(

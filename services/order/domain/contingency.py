@@ -22,6 +22,7 @@ _NO_ENTRY: Final = "the entry order of its list has ended without a fill"
 _OTHER_TRIGGERED: Final = "another order of its list was triggered"
 _EXITED: Final = "an exit of its list is filled"
 _NOT_RESIZED: Final = "its venue refused the quantity that its list leaves it"
+_BY_LIST: Final = "CANCELED_BY_LIST"
 _CHANGING: Final = (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
 
 
@@ -67,7 +68,7 @@ def _ordered(sharing: Sequence[Order]) -> Decimal:
 
 def _cancel(orders: Sequence[Order], text: str) -> list[Consequence]:
     return [
-        Cancel(order.terms.order_id, text=text)
+        Cancel(order.terms.order_id, _BY_LIST, text)
         for order in orders
         if order.live and order.status is not OrderStatus.PENDING_CANCEL
     ]
@@ -93,7 +94,7 @@ def _resized(order: Order, quantity: Decimal) -> Consequence:
     replace = order.replace
     if replace is not None and replace.status is ReplaceStatus.REJECTED and replace.new_quantity == quantity:
         # Asked again it would be refused again, for ever.
-        return Cancel(order.terms.order_id, text=_NOT_RESIZED)
+        return Cancel(order.terms.order_id, _BY_LIST, _NOT_RESIZED)
     return Resize(order.terms.order_id, quantity)
 
 

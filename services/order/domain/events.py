@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from services.order.domain.breach import RiskBreach
 from services.order.domain.held import cancel_held, keep_here, replace_here, stays_here
 from services.order.domain.order import Order
 from services.order.domain.order_event import OrderEvent
 from services.order.domain.replacing import ReplaceRequest, begin
 from services.order.domain.terms import OrderTerms
-from services.order.domain.values import CHANGING, ExecutionType, OrderStatus
+from services.order.domain.values import CHANGING, ON_REQUEST, ExecutionType, OrderStatus
+
+_ON_REQUEST_TEXT: Final = "canceled on request"
 
 
 def place(terms: OrderTerms, sequence: int, at_ns: int) -> OrderEvent:
@@ -42,13 +46,16 @@ def request_cancel(order: Order, sequence: int, at_ns: int, *, reason: str = "",
     """
     if not order.live or order.status is OrderStatus.PENDING_CANCEL:
         return None
+    if not order.at_venue and not reason:
+        # No venue will say so.
+        reason, text = ON_REQUEST, _ON_REQUEST_TEXT
     if order.held:
         return cancel_held(order, sequence, at_ns, reason=reason, text=text)
     after = order.successor(OrderStatus.PENDING_CANCEL, live=True, sequence=sequence, at_ns=at_ns)
     if order.at_venue:
         after.cancel_sequence = sequence
-    else:
-        # Of a parent, which ends once its children have: by then it must be known why.
+    if reason:
+        # Its venue, or the end of its children, answers later: by then it must be known why.
         after.reason, after.text = reason, text
     return OrderEvent(ExecutionType.PENDING_CANCEL, after, reason=reason, text=text)
 

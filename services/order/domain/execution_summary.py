@@ -21,15 +21,13 @@ class JudgedFill:
 
     Attributes:
         fill: The fill.
-        instrument: `SYMBOL.VENUE`.
         side: Side of its order.
-        first: Whether it is the first of its order.
+        first: Whether it is the first of its order that counts.
         arrived_at_ns: When its order came in, nanoseconds since 1970; 0 when that is not known.
         arrival: The newest quote then; None when none was known.
     """
 
     fill: Fill
-    instrument: str
     side: Side
     first: bool
     arrived_at_ns: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -22,6 +22,7 @@ class Fill:
         quantity: Its quantity.
         fee: Its fee, in the instrument's currency.
         at_ns: When the venue made it, nanoseconds since 1970.
+        instrument: `SYMBOL.VENUE`: of a child that was routed, its listing.
     """
 
     order_id: str
@@ -30,6 +31,7 @@ class Fill:
     quantity: Decimal
     fee: Decimal
     at_ns: int
+    instrument: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,16 @@ class Traded:
     def average(self) -> Decimal | None:
         """Volume-weighted average price."""
         return average_price(self.paid, self.volume)
+
+    def and_also(self, other: Traded) -> Traded:
+        """Returns what the public traded in both of two places."""
+        return Traded(
+            EXACT.add(self.paid, other.paid),
+            EXACT.add(self.volume, other.volume),
+            self.count + other.count,
+            min(self.begin_ns, other.begin_ns),
+            max(self.end_ns, other.end_ns),
+        )
 
 
 @dataclass(slots=True)
@@ -106,10 +118,10 @@ class Executed:
 
 @dataclass(slots=True)
 class Executions:
-    """The fills of an order or of all children of a parent, together and by broker connection."""
+    """The fills of an order or of all children of a parent, together and by broker connection and instrument."""
 
     total: Executed = field(default_factory=Executed)
-    by_connection: dict[str, Executed] = field(default_factory=dict)
+    by_venue: dict[tuple[str, str], Executed] = field(default_factory=dict)
 
     def add(self, fills: Iterable[Fill]) -> None:
         """Takes in fills, in any order; one that was canceled has no quantity and counts for nothing."""
@@ -117,7 +129,13 @@ class Executions:
             if not fill.quantity:
                 continue
             self.total.add(fill)
-            venue = self.by_connection.get(fill.connection_id)
+            key = (fill.connection_id, fill.instrument)
+            venue = self.by_venue.get(key)
             if venue is None:
-                venue = self.by_connection[fill.connection_id] = Executed()
+                venue = self.by_venue[key] = Executed()
             venue.add(fill)
+
+    @property
+    def instruments(self) -> Sequence[str]:
+        """The instruments that were traded in, by name."""
+        return sorted({instrument for _, instrument in self.by_venue})

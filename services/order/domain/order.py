@@ -33,7 +33,8 @@ class Order:
         cancel_sequence: Sequence of the last request to cancel it, which numbers that command; 0 without one.
         created_at_ns: When it was committed, nanoseconds since 1970.
         updated_at_ns: When it last changed.
-        reason: Why it ended, out of the contract's error reasons; empty while live or filled.
+        reason: Why it ended, or is to end without its owner having asked for it, out of the contract's error
+            reasons; empty while it is otherwise live, or filled.
         text: The same in words.
         breach: The risk rule that refused it.
         replace: The newest replace of it; None when none was ever asked for.
@@ -157,8 +158,11 @@ class Order:
         order.cancel_sequence = self.cancel_sequence
         order.created_at_ns = self.created_at_ns
         order.updated_at_ns = at_ns
-        order.reason = ""
-        order.text = ""
+        if live and self.live:
+            # Why it is to end stays with it until it has, or its venue refuses.
+            order.reason, order.text = self.reason, self.text
+        else:
+            order.reason = order.text = ""
         order.breach = self.breach
         replace = self.replace
         if replace is not None and not live and replace.status is ReplaceStatus.PENDING:

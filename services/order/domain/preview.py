@@ -8,8 +8,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from services.kernel.decimals import EXACT, ZERO
+from services.order.domain.conditions import reached
+from services.order.domain.held import as_sent
 from services.order.domain.order import Order
 from services.order.domain.prices import average_price
+from services.order.domain.replacing import released
 from services.order.domain.terms import OrderTerms
 from services.order.domain.values import Side, TimeInForce
 
@@ -121,8 +124,21 @@ class Cost:
         return EXACT.multiply(value, self.depth.multiplier)
 
 
+def as_met(terms: OrderTerms, last: Decimal | None) -> OrderTerms:
+    """Returns the terms that a book meets: of an order whose price the last trade has reached, what it becomes at once.
+
+    Args:
+        terms: The order.
+        last: Price of the last trade; None when it is not known.
+    """
+    instructions = terms.instructions
+    if last is None or instructions is None or not instructions.waits or not reached(terms, last):
+        return terms
+    return as_sent(released(terms))
+
+
 def estimate(terms: OrderTerms, depth: Depth, own: Iterable[Order] = ()) -> Cost:
-    """Returns what an order would cost.
+    """Returns what an order would cost, as a book meets it (`as_met`).
 
     A stop order waits and costs nothing now. So does one for an auction, and any in a call phase. A post-only one is
     refused or rests.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 
 class Side(IntEnum):
@@ -113,6 +114,8 @@ def topic_of(execution_type: ExecutionType) -> Topic:
     return _TOPICS[execution_type]
 
 
+ON_REQUEST: Final = "CANCELED_ON_REQUEST"
+"""Why an order was canceled whose owner asked for it, and all that a venue knows of one that somebody else did."""
 CHANGING = (OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE)
 """States of an order while a change that was asked for is on its way."""
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
 from typing import Final, Protocol, TypeVar
 
 from services.kernel.clock import Clock
@@ -135,13 +136,14 @@ class Judging:
             await self._add_fills(executions, each, as_of)
         ended_at_ns = await self._ended_at_ns(order, executions, as_of)
         name, total = order.terms.instrument, executions.total
+        names = executions.instruments or (name,)
         begin_ns = beginning.arrived_at_ns
         end_ns = max(self._clock.now_ns() if ended_at_ns is None else ended_at_ns, begin_ns)
         contract, end, after, traded = await asyncio.gather(
             _or_error(self._market.contract(name)),
             _or_error(self._end(order, begin_ns, end_ns)),
-            _or_error(self._after(name, total.last_ns, impact_ns)),
-            _or_error(self._market.traded(name, begin_ns, end_ns)),
+            _or_error(self._after(names, total.last_ns, impact_ns)),
+            _or_error(self._traded(names, begin_ns, end_ns)),
         )
         benchmark = Benchmark(
             order.terms.side,
@@ -190,17 +192,24 @@ class Judging:
             raise _no_data("there is no fresh quote with both sides now")
         return Mark(quote.mid, quote.quoted_at_ns)
 
-    async def _after(self, name: str, last_ns: int, impact_ns: int) -> Mark:
+    async def _traded(self, names: Sequence[str], begin_ns: int, end_ns: int) -> Traded | None:
+        """Returns what the public traded in all that the order has traded in: a part of it is no market of its own."""
+        parts = await asyncio.gather(*(self._market.traded(name, begin_ns, end_ns) for name in names))
+        told = [part for part in parts if part is not None]
+        return reduce(Traded.and_also, told) if told else None
+
+    async def _after(self, names: Sequence[str], last_ns: int, impact_ns: int) -> Mark:
         """Returns the price that the market has come to after the last fill."""
         if not last_ns:
             raise _no_data(_NOTHING_TRADED)
         seconds = f"{impact_ns / _SECOND_NS:g} s after the last fill"
         if self._clock.now_ns() < last_ns + impact_ns:
             raise _no_data(f"it is known {seconds}")
-        mark = await self._market.last_trade(name, last_ns + 1, last_ns + impact_ns)
-        if mark is None:
+        last = (self._market.last_trade(name, last_ns + 1, last_ns + impact_ns) for name in names)
+        marks = [mark for mark in await asyncio.gather(*last) if mark is not None]
+        if not marks:
             raise _no_data(f"there was no public trade up to {seconds}")
-        return mark
+        return max(marks, key=lambda mark: mark.at_ns)
 
 
 def _untold(

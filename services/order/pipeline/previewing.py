@@ -15,12 +15,12 @@ from services.order.domain.algorithms.planned import Planned, planned
 from services.order.domain.algorithms.routing_terms import SmartRouting
 from services.order.domain.algorithms.terms import Algorithm, Plan
 from services.order.domain.events import place, refuse
-from services.order.domain.preview import BeyondDepthError, Cost, Depth, estimate
+from services.order.domain.preview import BeyondDepthError, Cost, Depth, as_met, estimate
 from services.order.domain.terms import OrderTerms
 from services.order.pipeline.algorithm_plans import AlgorithmPlans
 from services.order.pipeline.book import Book
 from services.order.pipeline.placing import Placing
-from services.order.pipeline.ports import Decision, Instruments, Store
+from services.order.pipeline.ports import Decision, Instruments, Quotes, Store
 from services.order.pipeline.tickets import Outcome
 
 T = TypeVar("T")
@@ -134,12 +134,13 @@ class Previewing:
         routes: RouteQuery,
         plans: AlgorithmPlans,
         rounds: Rounds,
+        quotes: Quotes,
         clock: Clock,
     ) -> None:
         self._book, self._placing, self._store = book, placing, store
         self._instruments, self._clock = instruments, clock
         self._risk, self._depths, self._routes = risk, depths, routes
-        self._plans, self._rounds = plans, rounds
+        self._plans, self._rounds, self._quotes = plans, rounds, quotes
 
     async def preview(self, terms: OrderTerms) -> Preview:
         """Returns what would become of an order now."""
@@ -191,10 +192,14 @@ class Previewing:
     async def _cost(self, terms: OrderTerms) -> Cost:
         depth = await self._depths.depth(terms.instrument)
         try:
-            return estimate(terms, depth, self._book.live_of(terms.account_id).values())
+            return estimate(as_met(terms, self._last(terms)), depth, self._book.live_of(terms.account_id).values())
         except BeyondDepthError:
             text = f"the order reaches beyond the {depth.most_levels} best levels of the book; no more are told"
             raise precondition("NO_MARKET_DATA", text, instrument=terms.instrument) from None
+
+    def _last(self, terms: OrderTerms) -> Decimal | None:
+        quote = self._quotes.quote(terms.instrument)
+        return None if quote is None or quote.stale else quote.last
 
     def _outcome(
         self,

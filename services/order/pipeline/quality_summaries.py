@@ -43,7 +43,7 @@ class QualitySummaries:
             for _, judged in rows:
                 if not judged.fill.quantity:
                     continue  # Its venue has canceled it.
-                group = (judged.instrument, judged.fill.connection_id)
+                group = (judged.fill.instrument, judged.fill.connection_id)
                 total = totals.get(group)
                 if total is None:
                     total = totals[group] = QualityTotal()

@@ -29,13 +29,14 @@ class OrderFilter:
 
 @dataclass(frozen=True, slots=True)
 class FillFilter:
-    """Which fills; empty and None mean any."""
+    """Which fills; empty, 0 and None mean any."""
 
     account_id: str = ""
     instrument: str = ""
     order_id: str = ""
     begin: datetime | None = None
     end: datetime | None = None
+    environment: int = 0
 
 
 FillPlace = tuple[datetime, int, int]

@@ -88,7 +88,8 @@ class RoutePlanner:
         wanted = Wanted(terms.side, quantity, terms.limit_price, strategy.max_venue_quantity)
         taken, unrouted = _taken(wanted, candidates, market) if takes else ((), quantity)
         routes_planned = taken
-        if unrouted and (rest := resting_route(_left(wanted, unrouted), candidates, market)) is not None:
+        waits = bool(taken) and _offered_beyond(wanted, unrouted, candidates, market)
+        if unrouted and not waits and (rest := resting_route(_left(wanted, unrouted), candidates, market)) is not None:
             routes_planned, unrouted = (*taken, rest), unrouted - rest.quantity
         measured = "30 % a year" if volatility is None else "the last hour"
         basis = f"{len(known)} listings, {len(candidates)} ways to them, volatility of {measured}"
@@ -129,6 +130,14 @@ class RoutePlanner:
 def _taken(wanted: Wanted, candidates: Sequence[Candidate], market: Market) -> tuple[tuple[PlannedRoute, ...], Decimal]:
     routing = plan_routes(wanted, candidates, market)
     return routing.routes, routing.unrouted
+
+
+def _offered_beyond(wanted: Wanted, unrouted: Decimal, candidates: Sequence[Candidate], market: Market) -> bool:
+    """Tells whether books offer more than a round may send: resting at the limit, the rest would take it at once."""
+    if not unrouted or wanted.max_venue_quantity is None:
+        return False
+    unbounded = Wanted(wanted.side, wanted.quantity, wanted.limit_price)
+    return plan_routes(unbounded, candidates, market).unrouted < unrouted
 
 
 def _left(wanted: Wanted, quantity: Decimal) -> Wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from services.mesh.access.accounts import AccountAccess
+from services.mesh.access.accounts import AccountAccess, require_everybodys
 from services.mesh.interceptors.accounts import AccountInterceptor, of_no_account
 from services.order.domain import refusals
 from services.order.domain.order import Order
@@ -50,6 +50,7 @@ def account_interceptor(accounts: AccountAccess, orders: KnownOrders, lists: Kno
             "GetOrderHistory": of.order,
             "GetExecutionQuality": of.order,
             "ListTrades": of.account_or_order,
+            "SummarizeExecutionQuality": of.account_or_all,
             "GetOrderList": of.list,
             "CancelOrderList": of.list,
             "ListReconciliations": of_no_account,
@@ -75,6 +76,13 @@ class _Checks:
             await self.order(request)
         else:
             await self._accounts.require(request.account_id)
+
+    async def account_or_all(self, request: Any) -> None:
+        # Without an account it is of all of the caller's environment.
+        if request.account_id:
+            await self._accounts.require(request.account_id)
+        else:
+            require_everybodys()
 
     async def list(self, request: Any) -> None:
         list_id = request.order_list_id.lower()

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ordermesh.order.v1 import execution_quality_pb2, execution_quality_summary_pb2
 from services.kernel.clock import Clock
 from services.kernel.errors import invalid_field
+from services.mesh.access.accounts import caller_environment
 from services.mesh.times import Span, span
 from services.order.pipeline.judging import Judging
 from services.order.pipeline.orders import Orders
@@ -45,8 +46,9 @@ class ExecutionQualityMethods:
         begin, end = covered(request)
         begin = begin or midnight_before(end, self._clock.now())
         as_of = self._orders.as_of
+        environment = 0 if request.account_id else caller_environment()
         totals = await self._quality_summaries.summarize(
-            FillFilter(request.account_id, request.instrument, "", begin, end)
+            FillFilter(request.account_id, request.instrument, "", begin, end, environment)
         )
         contracts = await self._quality_summaries.contracts(sorted({instrument for instrument, _ in totals}))
         response = execution_quality_summary_pb2.SummarizeExecutionQualityResponse(

@@ -48,7 +48,8 @@ def quality_message(judged: Judgement) -> quality.ExecutionQuality:
         market_impact=_impact(total, benchmark),
         market=_market(total, benchmark),
         venues=(
-            _venue(name, venue, total, benchmark) for name, venue in sorted(judged.executions.by_connection.items())
+            _venue(where, judged.executions.by_venue[where], total, benchmark)
+            for where in sorted(judged.executions.by_venue)
         ),
         untold=(quality.UntoldFigure(figure=figure, text=text) for figure, text in judged.untold),
     )
@@ -159,10 +160,13 @@ def _market(total: Executed, benchmark: figures.Benchmark) -> quality.MarketComp
     return message
 
 
-def _venue(name: str, venue: Executed, total: Executed, benchmark: figures.Benchmark) -> quality.VenueExecutionQuality:
+def _venue(
+    where: tuple[str, str], venue: Executed, total: Executed, benchmark: figures.Benchmark
+) -> quality.VenueExecutionQuality:
     slippage = figures.cost_against(venue, benchmark, benchmark.mid) or _NO_COST
     return quality.VenueExecutionQuality(
-        connection_id=name,
+        connection_id=where[0],
+        instrument=where[1],
         quantity=format_decimal(venue.quantity),
         share=decimal_text(figures.ratio(venue.quantity, total.quantity)),
         average_price=decimal_text(venue.average),

@@ -73,6 +73,10 @@ def _of_event(entry: Entry) -> bytes:
     if event.reason or event.text:
         message.reason = reason_number(event.reason)
         message.text = event.text
+    elif order.reason:
+        # Of an order that is to end: the newest entry must say why.
+        message.reason = reason_number(order.reason)
+        message.text = order.text
     if order.breach is not None:
         message.risk_breach.CopyFrom(breach_message(order.breach))
     if order.replace is not None:

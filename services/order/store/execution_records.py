@@ -36,6 +36,8 @@ _END: Final = """
     order by sequence desc limit 1
 """
 _CHILDREN: Final = "select order_id from orders where parent_order_id = $1 order by order_id"
+_ANY: Final = 2**63 - 1
+_FILLS_AT_A_TIME: Final = 200
 _ENDS: Final = [ExecutionType.CANCELED, ExecutionType.REJECTED, ExecutionType.EXPIRED]
 
 
@@ -75,10 +77,29 @@ class LoggedExecutions:
         reports = [ExecutionReport.FromString(row.payload) for row in rows]
         order_ids = {report.order_id for report in reports}
         beginnings, now = await self._beginnings(order_ids), await self._adjusted(order_ids)
+        firsts = await self._firsts(now)
         return [
-            (row.place, _judged(report, beginnings[report.order_id].arrival, now))
+            (row.place, _judged(report, beginnings[report.order_id].arrival, now, firsts))
             for row, report in zip(rows, reports, strict=True)
         ]
+
+    async def _firsts(self, adjusted: Mapping[str, ExecutionReport]) -> Mapping[str, str]:
+        """Returns the first fill that counts of each order of which a trade was canceled, by order; "" without one.
+
+        There are few such orders.
+        """
+        canceled = {trade_id for trade_id, report in adjusted.items() if not report.last_quantity}
+        firsts: dict[str, str] = {}
+        for order_id in {adjusted[trade_id].order_id for trade_id in canceled}:
+            firsts[order_id], after = "", 0
+            async with self._database.connection() as connection:
+                while rows := await connection.fetch(_FILLS, UUID(order_id), after, _ANY, _FILLS_AT_A_TIME):
+                    made = (ExecutionReport.FromString(payload).execution_id for _, payload in rows)
+                    if first := next((each for each in made if each not in canceled), ""):
+                        firsts[order_id] = first
+                        break
+                    after = rows[-1][0]
+        return firsts
 
     async def _adjusted(self, order_ids: Collection[str]) -> Mapping[str, ExecutionReport]:
         """Returns the last report of each trade that its venue has canceled or corrected, by our id of the trade."""
@@ -94,12 +115,17 @@ class LoggedExecutions:
         return {report.order_id: Beginning(_arrived_at_ns(report), arrival_of(report)) for report in reports}
 
 
-def _judged(report: ExecutionReport, arrival: Quote | None, now: Mapping[str, ExecutionReport]) -> JudgedFill:
+def _judged(
+    report: ExecutionReport,
+    arrival: Quote | None,
+    now: Mapping[str, ExecutionReport],
+    firsts: Mapping[str, str],
+) -> JudgedFill:
+    first = firsts.get(report.order_id)
     return JudgedFill(
         _fill(report, now),
-        report.instrument,
         Side(report.side),
-        first=report.cumulative_quantity == report.last_quantity,
+        first=report.cumulative_quantity == report.last_quantity if first is None else report.execution_id == first,
         arrived_at_ns=nanoseconds(report.times.received_at),
         arrival=arrival,
     )
@@ -115,6 +141,7 @@ def _fill(report: ExecutionReport, adjusted: Mapping[str, ExecutionReport]) -> F
         Decimal(now.last_quantity) if now.last_quantity else ZERO,
         Decimal(now.fee) if now.fee else ZERO,
         _time_of(report),
+        report.instrument,
     )
 
 

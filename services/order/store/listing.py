@@ -41,6 +41,8 @@ _ADJUSTMENTS: Final = """
     select payload from events where order_id = any($1::uuid[]) and type in (15, 16) order by sequence
 """
 """By the numbers of TRADE_CANCEL and TRADE_CORRECT, as the index of them says it."""
+_OF_ENVIRONMENT: Final = "account_id in (select account_id from account_environments where environment = {})"
+"""An account that has a fill is on record: it was looked at before its first order."""
 _EXECUTION_ID_FIELD: Final = b"\n$"
 """What stands before the execution id in a serialised report: field 1, 36 bytes."""
 _EQUAL: Final = (
@@ -177,6 +179,8 @@ def _fill_conditions(wanted: FillFilter) -> _Conditions:
         conditions.add("executed_at >= {}", wanted.begin)
     if wanted.end is not None:
         conditions.add("executed_at < {}", wanted.end)
+    if wanted.environment:
+        conditions.add(_OF_ENVIRONMENT, wanted.environment)
     return conditions
 
 

@@ -60,6 +60,7 @@ def work(core: Core, around: Around, entry: Entry) -> Previewing:
         routes=routes,
         plans=plans,
         rounds=planner,
+        quotes=around.quotes,
         clock=clock,
     )
 

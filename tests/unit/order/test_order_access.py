@@ -167,8 +167,10 @@ async def test_who_oversees_sees_every_account_of_their_world() -> None:
     await world.call("ListOrders", BY_ACCOUNT["ListOrders"]("other"), compliance)
     await world.call("GetOrder", BY_ORDER["GetOrder"](THEIRS), compliance)
     await world.call("ListReconciliations", reconciliation_pb2.ListReconciliationsRequest(), compliance)
-    with pytest.raises(CodedError, match="PERMISSION_DENIED"):
-        await world.call("ListOrders", BY_ACCOUNT["ListOrders"]("real"), compliance)
+    await world.call("SummarizeExecutionQuality", BY_ACCOUNT["SummarizeExecutionQuality"](""), compliance)
+    for name, account in (("ListOrders", "real"), ("ListOrders", ""), ("SummarizeExecutionQuality", "real")):
+        with pytest.raises(CodedError, match="PERMISSION_DENIED"):
+            await world.call(name, BY_ACCOUNT[name](account), compliance)
 
 
 async def test_a_stream_of_commands_begins_with_its_account() -> None:

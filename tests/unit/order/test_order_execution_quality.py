@@ -31,7 +31,7 @@ ONE = Decimal(1)
 
 def fill(quantity: str | Decimal, price: str | Decimal, *, fee: str = "0", connection: str = "a", at: int = 0) -> Fill:
     """Returns a fill."""
-    return Fill("o", connection, Decimal(price), Decimal(quantity), Decimal(fee), at)
+    return Fill("o", connection, Decimal(price), Decimal(quantity), Decimal(fee), at, "AAPL.XNAS")
 
 
 def executed(*fills: Fill) -> Executed:
@@ -185,7 +185,7 @@ def test_fills_are_kept_apart_by_connection() -> None:
     executions = Executions()
     executions.add([fill("1", "10", fee="0.1", connection="b", at=7), fill("2", "11", connection="a", at=5)])
     executions.add([fill("3", "12", fee="-0.2", connection="b", at=6)])
-    total, of_a, of_b = executions.total, executions.by_connection["a"], executions.by_connection["b"]
+    total, of_a, of_b = executions.total, *(executions.by_venue[each, "AAPL.XNAS"] for each in "ab")
     assert (total.quantity, total.paid, total.fees, total.count) == (6, 68, Decimal("-0.1"), 3)
     assert (total.first_ns, total.last_ns) == (5, 7)
     assert (of_a.average, of_b.average, of_b.first_ns, of_b.last_ns) == (11, Decimal("11.5"), 6, 7)
@@ -238,7 +238,7 @@ def test_the_parts_of_slippage_add_up(
     assert parts[0].money is not None
     assert parts[1].money is not None
     assert slippage.money == parts[0].money + parts[1].money
-    by_venue = [cost_against(venue, benchmark, benchmark.mid) for venue in executions.by_connection.values()]
+    by_venue = [cost_against(venue, benchmark, benchmark.mid) for venue in executions.by_venue.values()]
     assert slippage.money == sum(cost.money or 0 for cost in by_venue if cost is not None)
 
 
@@ -280,7 +280,7 @@ def test_buy_and_sell_mirror(fills: list[Fill], arrival: Quote, after: Decimal, 
 
 def judged(side: Side, made: Fill, arrival: Quote | None, *, first: bool = True, arrived: int = 1) -> JudgedFill:
     """Returns a fill with what it is held against."""
-    return JudgedFill(made, "AAPL.XNAS", side, first, arrived, arrival)
+    return JudgedFill(made, side, first, arrived, arrival)
 
 
 def test_a_day_is_summed_up() -> None:

@@ -61,6 +61,7 @@ class World:
                 Decimal(quantity),
                 Decimal("0.5"),
                 BEGAN + seconds * SECOND,
+                "AAPL.XNAS",
             )
             self.executions.logged.append((number, made))
 
@@ -259,9 +260,11 @@ async def test_a_parent_is_judged_by_the_fills_of_its_children() -> None:
     world.has(parent)
     world.executions.child_ids = ["a", "b"]
     for number, (child, connection, quantity) in enumerate((("a", "x", 10), ("b", "y", 5), ("b", "y", 5)), 1):
-        made = Fill(child, connection, Decimal(102), Decimal(quantity), Decimal(0), BEGAN + number * SECOND)
+        made = Fill(
+            child, connection, Decimal(102), Decimal(quantity), Decimal(0), BEGAN + number * SECOND, "AAPL.XNAS"
+        )
         world.executions.logged.append((number, made))
-    world.executions.logged.append((4, Fill("of another", "x", Decimal(1), Decimal(1), Decimal(0), BEGAN)))
+    world.executions.logged.append((4, Fill("of another", "x", Decimal(1), Decimal(1), Decimal(0), BEGAN, "AAPL.XNAS")))
     told = await world.message(parent)
     assert (told.order_id, told.cumulative_quantity, told.fill_ratio) == (parent.terms.order_id, "20", "0.666667")
     assert [(venue.connection_id, venue.quantity, venue.share) for venue in told.venues] == [
@@ -269,6 +272,30 @@ async def test_a_parent_is_judged_by_the_fills_of_its_children() -> None:
         ("y", "10", "0.5"),
     ]
     assert (told.slippage, told.time_to_first_fill.ToNanoseconds()) == ("40", SECOND)
+
+
+async def test_a_routed_order_is_judged_by_all_listings_that_it_has_traded_in() -> None:
+    """Its fills apart for each; market, participation and the price after are those of all of them together."""
+    world, parent = World(), filled(quantity="30", last="30")
+    world.has(parent)
+    world.executions.child_ids = ["a", "b"]
+    for number, (child, listing, quantity) in enumerate((("a", "AAPL.XNAS", 10), ("b", "AAPL.XIEX", 20)), 1):
+        made = Fill(child, "x", Decimal(100 + number), Decimal(quantity), Decimal(0), BEGAN + number * SECOND, listing)
+        world.executions.logged.append((number, made))
+    world.market.trades = [(BEGAN + SECOND, Decimal(101), Decimal(10)), (BEGAN + 4 * SECOND, Decimal(103), Decimal(1))]
+    world.market.elsewhere["AAPL.XIEX"] = [
+        (BEGAN + 2 * SECOND, Decimal(102), Decimal(50)),
+        (BEGAN + 6 * SECOND, Decimal(104), Decimal(1)),
+    ]
+    world.market.elsewhere["AAPL.XOTH"] = [(BEGAN + 2 * SECOND, Decimal(1), Decimal(1000))]
+    told = await world.message(parent)
+    assert [(v.connection_id, v.instrument, v.quantity, v.average_price) for v in told.venues] == [
+        ("x", "AAPL.XIEX", "20", "102"),
+        ("x", "AAPL.XNAS", "10", "101"),
+    ]
+    assert (told.market.volume, told.market.trade_count, told.market.participation) == ("60", 2, "0.5")
+    assert told.market.vwap == "101.833333333333"
+    assert told.market_impact.price_after == "104"
 
 
 async def test_an_order_that_nobody_knows() -> None:
@@ -282,8 +309,8 @@ async def test_a_day_is_summed_by_instrument_and_connection() -> None:
     executions, market = FakeExecutions(), FakeMarketRecord(multiplier=Decimal(50))
     count = FILLS_PER_TURN + 3
     for number in range(count, 0, -1):
-        made = Fill("o", "a" if number % 2 else "b", Decimal(102), Decimal(1), Decimal(0), BEGAN)
-        judged = JudgedFill(made, "AAPL.XNAS", Side.BUY, number == 1, BEGAN - SECOND, BOOK)
+        made = Fill("o", "a" if number % 2 else "b", Decimal(102), Decimal(1), Decimal(0), BEGAN, "AAPL.XNAS")
+        judged = JudgedFill(made, Side.BUY, number == 1, BEGAN - SECOND, BOOK)
         executions.of_day.append(((NOON, number, 0), judged))
     summaries = QualitySummaries(executions, market)
     totals = await summaries.summarize(FillFilter())

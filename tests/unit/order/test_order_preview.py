@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.order.domain.events import place
 from services.order.domain.instructions import Instructions
-from services.order.domain.preview import BeyondDepthError, Depth, Level, estimate
+from services.order.domain.preview import BeyondDepthError, Depth, Level, as_met, estimate
 from services.order.domain.values import OrderType, Side, TimeInForce
 from tests.fakes.orders import terms
 
@@ -166,3 +166,26 @@ def test_every_unit_is_counted_one_by_one(
     assert cost.slippage is not None
     assert cost.spread_cost is not None
     assert cost.slippage >= cost.spread_cost >= 0
+
+
+@pytest.mark.parametrize(
+    ("type_", "stop_price", "last", "filled", "rests"),
+    [
+        (OrderType.STOP, "100", "100", 40, False),
+        (OrderType.STOP, "100", "99.99", 0, True),
+        (OrderType.STOP, "100", None, 0, True),
+        (OrderType.STOP_LIMIT, "100", "101", 30, True),
+        (OrderType.MARKET_IF_TOUCHED, "100", "99", 40, False),
+        (OrderType.MARKET_IF_TOUCHED, "100", "101", 0, True),
+        (OrderType.LIMIT_IF_TOUCHED, "100", "100", 30, True),
+        (OrderType.TRAILING_STOP, "100", "101", 40, False),
+    ],
+)
+def test_an_order_whose_price_is_reached_is_what_it_becomes(
+    type_: OrderType, stop_price: str, last: str | None, filled: int, rests: bool
+) -> None:
+    """It is released at once: it meets the book as a market or limit order. Others wait."""
+    limit = "102" if type_ in (OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED) else None
+    waiting = terms(type=type_, quantity="40", limit_price=limit, instructions=Instructions(Decimal(stop_price)))
+    cost = estimate(as_met(waiting, None if last is None else Decimal(last)), BOOK)
+    assert (cost.filled, cost.remaining, cost.rests) == (filled, 40 - filled, rests)

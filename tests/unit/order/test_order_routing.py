@@ -104,6 +104,21 @@ async def test_what_a_book_did_not_hold_is_planned_anew_from_fresh_books(world: 
     assert [(name, quantity) for name, quantity, _, _ in sent(world, parent)] == [(OTHER, 20), (NAME, 10), (NAME, 10)]
 
 
+async def test_no_round_sends_more_to_a_listing_than_it_may(world: AlgorithmWorld) -> None:
+    """What books offer beyond that is taken in the next round: resting at the limit, it would take it all at once."""
+    strategy = SmartRouting(venues=("XNAS",), max_venue_quantity=Decimal(10))
+    parent = await world.place(routed(world, "40", "10.02", strategy=strategy))
+    await world.turn()
+    assert sent(world, parent) == [(NAME, Decimal(10), Decimal("10.02"), IOC)]
+    assert kept(world.order(parent)).unrouted == 30
+    world.depths.offer(NAME, ("10.02", "5"))
+    await world.advance(1)
+    assert sent(world, parent)[1:] == [
+        (NAME, Decimal(5), Decimal("10.02"), IOC),
+        (NAME, Decimal(25), Decimal("10.02"), DAY),
+    ]
+
+
 async def test_a_market_order_ends_once_its_rounds_are_used_up(world: AlgorithmWorld) -> None:
     """It ends with what it has, and says why."""
     world.venue.offered = {NAME: Decimal(0), OTHER: Decimal(5)}

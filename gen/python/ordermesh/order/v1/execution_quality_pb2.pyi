@@ -231,7 +231,7 @@ class ExecutionQuality(_message.Message):
 
     @_builtins.property
     def venues(self) -> _containers.RepeatedCompositeFieldContainer[Global___VenueExecutionQuality]:
-        """The fills by broker connection, by name."""
+        """The fills by broker connection and instrument, by name."""
 
     @_builtins.property
     def untold(self) -> _containers.RepeatedCompositeFieldContainer[Global___UntoldFigure]:
@@ -337,7 +337,7 @@ Global___ImplementationShortfall: _TypeAlias = ImplementationShortfall  # noqa: 
 class MarketImpact(_message.Message):
     """Market impact, split into what stayed and what reverted (Kraus and Stoll, "Price Impacts of Block Trading on the New York
     Stock Exchange", Journal of Finance, 1972). The price after, B, is that of the last public trade after the last fill and
-    within the interval.
+    within the interval, in any listing that a routed order has traded in.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -382,7 +382,8 @@ Global___MarketImpact: _TypeAlias = MarketImpact  # noqa: Y015
 
 @_typing.final
 class MarketComparison(_message.Message):
-    """All that was traded in the instrument from the order's arrival to its end (while it lives, to now), its own fills included,
+    """All that was traded in the instrument, or in all listings that a routed order has traded in, from the order's arrival to its end
+    (while it lives, to now), its own fills included,
     and trades that the venue has taken back left out.
     From the public trades; where these are more than 5,000, or not kept any longer, from the candles that the time touches.
     """
@@ -434,7 +435,7 @@ Global___MarketComparison: _TypeAlias = MarketComparison  # noqa: Y015
 
 @_typing.final
 class VenueExecutionQuality(_message.Message):
-    """The part of an order that one broker connection executed."""
+    """The part of an order that one broker connection executed in one instrument."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -446,6 +447,7 @@ class VenueExecutionQuality(_message.Message):
     FILL_COUNT_FIELD_NUMBER: _builtins.int
     SLIPPAGE_FIELD_NUMBER: _builtins.int
     SLIPPAGE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
     connection_id: _builtins.str
     """Broker connection."""
     quantity: _builtins.str
@@ -462,6 +464,8 @@ class VenueExecutionQuality(_message.Message):
     """Slippage against A of what was traded there. Empty without A or M."""
     slippage_basis_points: _builtins.str
     """The same in basis points. Empty without A."""
+    instrument: _builtins.str
+    """Instrument, `SYMBOL.VENUE`: of the children of an order that was routed, one of its listings."""
     def __init__(
         self,
         *,
@@ -473,10 +477,11 @@ class VenueExecutionQuality(_message.Message):
         fill_count: _builtins.int = ...,
         slippage: _builtins.str = ...,
         slippage_basis_points: _builtins.str = ...,
+        instrument: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_price", b"average_price", "connection_id", b"connection_id", "fees", b"fees", "fill_count", b"fill_count", "quantity", b"quantity", "share", b"share", "slippage", b"slippage", "slippage_basis_points", b"slippage_basis_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["average_price", b"average_price", "connection_id", b"connection_id", "fees", b"fees", "fill_count", b"fill_count", "instrument", b"instrument", "quantity", b"quantity", "share", b"share", "slippage", b"slippage", "slippage_basis_points", b"slippage_basis_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

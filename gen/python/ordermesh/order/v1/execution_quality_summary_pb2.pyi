@@ -32,7 +32,7 @@ class SummarizeExecutionQualityRequest(_message.Message):
     FROM_FIELD_NUMBER: _builtins.int
     TO_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Only of this account. Empty: of all."""
+    """Only of this account. Empty: of all of the caller's environment, which is for risk managers, compliance and admins."""
     instrument: _builtins.str
     """Only of this instrument. Empty: of all."""
     day: _builtins.str

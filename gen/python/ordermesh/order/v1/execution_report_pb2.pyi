@@ -263,7 +263,9 @@ class ExecutionReport(_message.Message):
     version: _builtins.int
     """Version of the order after the change."""
     reason: _error_pb2.ErrorReason.ValueType
-    """Why it was rejected, canceled or expired, or the cancel or replace refused. Unspecified otherwise."""
+    """Why it was rejected, canceled or expired, or the cancel or replace refused; while PENDING_CANCEL, why it is to end when that
+    was not asked for by its account. Unspecified otherwise.
+    """
     text: _builtins.str
     """The same in words."""
     stop_price: _builtins.str

@@ -230,7 +230,7 @@ class ListOrderListsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Only of this account. Empty: of all that the caller may see."""
+    """Only of this account. Empty: of all, which is for services alone: users are refused."""
     client_order_list_id: _builtins.str
     """Only the one with this client order list id. Empty: any."""
     page_size: _builtins.int

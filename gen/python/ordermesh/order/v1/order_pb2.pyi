@@ -214,8 +214,8 @@ class Order(_message.Message):
     sequence: _builtins.int
     """Sequence in the log of the last change."""
     reason: _error_pb2.ErrorReason.ValueType
-    """Why it was rejected, canceled or expired. Unspecified while live or filled, but that a parent that is PENDING_CANCEL says
-    why it is to end.
+    """Why it was rejected, canceled or expired. Unspecified while live or filled, but that an order that is PENDING_CANCEL says
+    why it is to end when it was not on request, and a parent also when it was.
     """
     text: _builtins.str
     """The same in words. Empty when there is nothing to say."""

@@ -228,7 +228,8 @@ class CostEstimate(_message.Message):
     """Currency of prices and money."""
     fill_quantity: _builtins.str
     """Quantity that would fill at once: the sum of `taken`. "0" for a fill-or-kill order that would not fill in full, for one
-    that waits for its stop price or its auction, and in an auction's call phase.
+    that waits for its stop price or its auction, and in an auction's call phase. An order whose stop price the last trade has
+    reached already waits for nothing: it counts as the market or limit order that it becomes.
     """
     remaining_quantity: _builtins.str
     """What is left: quantity - fill_quantity."""

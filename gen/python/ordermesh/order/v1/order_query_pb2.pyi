@@ -89,7 +89,7 @@ class ListOrdersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Only of this account. Empty: of all that the caller may see."""
+    """Only of this account. Empty: of all, which is for services alone: users are refused."""
     instrument: _builtins.str
     """Only of this instrument. Empty: of all."""
     client_order_id: _builtins.str
@@ -180,7 +180,7 @@ class ListTradesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Only of this account. Empty: of all that the caller may see."""
+    """Only of this account. Empty: of the order that is named; of all is for services alone, users are refused."""
     instrument: _builtins.str
     """Only of this instrument. Empty: of all."""
     order_id: _builtins.str

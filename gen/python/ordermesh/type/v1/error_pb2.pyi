@@ -79,7 +79,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TRADING_DAY_ENDED: _ErrorReason.ValueType  # 49
     """The trading day ended."""
     ERROR_REASON_CANCELED_ON_REQUEST: _ErrorReason.ValueType  # 50
-    """The order was canceled on request."""
+    """The order was canceled on request of its account's."""
     ERROR_REASON_DUPLICATE_REPLACE_ID: _ErrorReason.ValueType  # 51
     """The replace id was used before for another replace of the order."""
     ERROR_REASON_CHANGE_PENDING: _ErrorReason.ValueType  # 52
@@ -152,6 +152,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """No list of that id."""
     ERROR_REASON_QUANTITY_FOLLOWS_LIST: _ErrorReason.ValueType  # 163
     """The quantity of an order follows its list, and cannot be replaced."""
+    ERROR_REASON_CANCELED_BY_LIST: _ErrorReason.ValueType  # 166
+    """What the other orders of its list have done left nothing for the order, or took its place; the text says what."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 126
     """A fault of the service; the message carries the id under which it was logged."""
     ERROR_REASON_TRAILING_STOP_MISMATCH: _ErrorReason.ValueType  # 130
@@ -287,7 +289,7 @@ ERROR_REASON_SELF_TRADE_PREVENTED: ErrorReason.ValueType  # 48
 ERROR_REASON_TRADING_DAY_ENDED: ErrorReason.ValueType  # 49
 """The trading day ended."""
 ERROR_REASON_CANCELED_ON_REQUEST: ErrorReason.ValueType  # 50
-"""The order was canceled on request."""
+"""The order was canceled on request of its account's."""
 ERROR_REASON_DUPLICATE_REPLACE_ID: ErrorReason.ValueType  # 51
 """The replace id was used before for another replace of the order."""
 ERROR_REASON_CHANGE_PENDING: ErrorReason.ValueType  # 52
@@ -360,6 +362,8 @@ ERROR_REASON_UNKNOWN_ORDER_LIST: ErrorReason.ValueType  # 162
 """No list of that id."""
 ERROR_REASON_QUANTITY_FOLLOWS_LIST: ErrorReason.ValueType  # 163
 """The quantity of an order follows its list, and cannot be replaced."""
+ERROR_REASON_CANCELED_BY_LIST: ErrorReason.ValueType  # 166
+"""What the other orders of its list have done left nothing for the order, or took its place; the text says what."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 126
 """A fault of the service; the message carries the id under which it was logged."""
 ERROR_REASON_TRAILING_STOP_MISMATCH: ErrorReason.ValueType  # 130
