@@ -112,11 +112,19 @@ class Drain(Generic[T]):
         Raises:
             DrainClosedError: The drain was closed and is empty.
         """
+        await self.filled()
+        return self.take_waiting(most)
+
+    async def filled(self) -> None:
+        """Waits until there is something.
+
+        Raises:
+            DrainClosedError: The drain was closed and is empty.
+        """
         while not self._items:
             if self._closed:
                 raise DrainClosedError
             await self._wakeup.wait()
-        return self.take_waiting(most)
 
     def take_waiting(self, most: int) -> list[T]:
         """Returns up to `most` of what waits, without waiting; it may be nothing."""

@@ -6,6 +6,7 @@ from ordermesh.event.v1 import event_log_service_pb2_grpc
 from ordermesh.order.v1 import order_log_service_pb2_grpc, order_service_pb2_grpc
 from services.bus.connection import connect
 from services.bus.relay import Relay, RelayOptions
+from services.kernel.drain import Pace
 from services.kernel.identifiers import UuidV7
 from services.mesh.access.accounts import AccountAccess, PortfolioEnvironments
 from services.mesh.audit_service import serve_audit_log
@@ -158,6 +159,7 @@ async def main(service: Service[OrderSettings]) -> None:
         venue_types=broker.venue_types,
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
+        pace=Pace(settings.check_interval_seconds),
     )
     listing = Listing(database)
     plans, planner = _work(

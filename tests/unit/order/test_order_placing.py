@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.kernel.drain import Pace
 from services.kernel.errors import CodedError, ErrorKind
 from services.order.domain import refusals
 from services.order.domain.order import Order
@@ -15,6 +16,19 @@ from services.order.domain.venue import VenueReportType
 from services.order.pipeline.ports import Decision
 from tests.fakes.order_pipeline import REFUSAL, World, running, settled
 from tests.fakes.orders import AAPL, report, terms
+
+
+class Turns(Pace):
+    """A pace whose turns begin when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self.begun = asyncio.Event()
+        self.begun.set()
+
+    async def turn(self) -> None:
+        """Waits until the test lets the next turn begin."""
+        await self.begun.wait()
 
 
 @pytest.fixture
@@ -43,6 +57,21 @@ async def test_what_waits_is_committed_together(world: World) -> None:
     world.store.gate.set()
     await asyncio.gather(first, *others)
     assert world.store.commits == [1, 20]
+
+
+async def test_what_comes_between_two_turns_is_checked_and_committed_together() -> None:
+    """An order after a rest goes at once; those that come before the next turn share its message and its commit."""
+    pace = Turns()
+    async with running(pace=pace) as world:
+        await world.place_one(terms())
+        pace.begun.clear()
+        others = [asyncio.create_task(world.place(terms())) for _ in range(5)]
+        await settled(lambda: world.placing.in_flight == 5)
+        assert world.risk.batches == [1]
+        pace.begun.set()
+        await asyncio.gather(*others)
+        assert (world.risk.batches, world.store.commits) == ([1, 5], [1, 5])
+        world.check()
 
 
 async def test_orders_of_a_batch_stand_for_themselves(world: World) -> None:
