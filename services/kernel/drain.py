@@ -61,10 +61,10 @@ class Pace:
         self._interval_seconds = interval_seconds
         self._next = 0.0
 
-    async def turn(self) -> None:
-        """Waits until the next turn may begin."""
+    async def turn(self, *, at_once: bool = False) -> None:
+        """Waits until the next turn may begin, if it is not to begin at once."""
         now = asyncio.get_running_loop().time()
-        if now < self._next:
+        if now < self._next and not at_once:
             await asyncio.sleep(self._next - now)
             now = max(self._next, asyncio.get_running_loop().time())
         self._next = now + self._interval_seconds

@@ -109,10 +109,11 @@ class Placing:
         return None if placement is None else placement.terms
 
     async def run(self) -> None:
-        """Asks risk, batch after batch, for ever. What comes between two turns is checked and committed together."""
+        """Asks risk, batch after batch, for ever."""
         while True:
             await self._waiting.filled()
-            await self._pace.turn()
+            # Who sends one order after the other is not held up; of many senders each makes room for the others'.
+            await self._pace.turn(at_once=len(self._in_flight) == len(self._waiting))
             await self._ask(self._waiting.take_waiting(self._most_per_batch))
 
     def _enter(self, terms: OrderTerms, ticket: Ticket, index: int) -> bool:

@@ -19,16 +19,18 @@ from tests.fakes.orders import AAPL, report, terms
 
 
 class Turns(Pace):
-    """A pace whose turns begin when the test says so."""
+    """A pace whose turns begin when the test says so, or at once where that is asked for."""
 
     def __init__(self) -> None:
         super().__init__(0.0)
         self.begun = asyncio.Event()
-        self.begun.set()
+        self.waiting = False
 
-    async def turn(self) -> None:
-        """Waits until the test lets the next turn begin."""
-        await self.begun.wait()
+    async def turn(self, *, at_once: bool = False) -> None:
+        """Waits until the test lets turns begin."""
+        if not at_once:
+            self.waiting = True
+            await self.begun.wait()
 
 
 @pytest.fixture
@@ -60,18 +62,28 @@ async def test_what_waits_is_committed_together(world: World) -> None:
 
 
 async def test_what_comes_between_two_turns_is_checked_and_committed_together() -> None:
-    """An order after a rest goes at once; those that come before the next turn share its message and its commit."""
+    """While an order is on its way, those behind it wait for the next turn and share its message and its commit."""
     pace = Turns()
     async with running(pace=pace) as world:
-        await world.place_one(terms())
-        pace.begun.clear()
+        world.store.gate = asyncio.Event()
+        first = asyncio.create_task(world.place(terms()))
+        await settled(lambda: world.risk.batches == [1])
         others = [asyncio.create_task(world.place(terms())) for _ in range(5)]
-        await settled(lambda: world.placing.in_flight == 5)
-        assert world.risk.batches == [1]
+        await settled(lambda: pace.waiting)
+        assert world.placing.in_flight == 6
+        world.store.gate.set()
         pace.begun.set()
-        await asyncio.gather(*others)
+        await asyncio.gather(first, *others)
         assert (world.risk.batches, world.store.commits) == ([1, 5], [1, 5])
         world.check()
+
+
+async def test_an_order_that_is_alone_waits_for_no_turn() -> None:
+    """Who places the next order when the one before is answered goes on at once, however soon that is."""
+    async with running(pace=Turns()) as world:
+        for number in range(1, 4):
+            await world.place_one(terms())
+            assert world.risk.batches == [1] * number
 
 
 async def test_orders_of_a_batch_stand_for_themselves(world: World) -> None:
