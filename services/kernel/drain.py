@@ -61,10 +61,10 @@ class Pace:
         self._interval_seconds = interval_seconds
         self._next = 0.0
 
-    async def turn(self) -> None:
-        """Waits until the next turn may begin."""
+    async def turn(self, *, at_once: bool = False) -> None:
+        """Waits until the next turn may begin, if it is not to begin at once."""
         now = asyncio.get_running_loop().time()
-        if now < self._next:
+        if now < self._next and not at_once:
             await asyncio.sleep(self._next - now)
             now = max(self._next, asyncio.get_running_loop().time())
         self._next = now + self._interval_seconds
@@ -112,11 +112,19 @@ class Drain(Generic[T]):
         Raises:
             DrainClosedError: The drain was closed and is empty.
         """
+        await self.filled()
+        return self.take_waiting(most)
+
+    async def filled(self) -> None:
+        """Waits until there is something.
+
+        Raises:
+            DrainClosedError: The drain was closed and is empty.
+        """
         while not self._items:
             if self._closed:
                 raise DrainClosedError
             await self._wakeup.wait()
-        return self.take_waiting(most)
 
     def take_waiting(self, most: int) -> list[T]:
         """Returns up to `most` of what waits, without waiting; it may be nothing."""

@@ -18,10 +18,10 @@ from ordermesh.type.v1 import trading_pb2
 from services.kernel.errors import CodedError
 from services.order.__main__ import SCHEMA
 from services.order.pipeline.queries import FillFilter
-from services.order.store.environments import PostgresEnvironments
 from services.order.store.execution_records import LoggedExecutions
 from services.order.store.listing import Listing
 from services.storage.database import Database
+from services.storage.environments import PostgresEnvironments
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_risk import accept, refuse
 from tests.fakes.order_venue import ignore

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from services.kernel.clock import Clock
-from services.kernel.drain import Drain
+from services.kernel.drain import Drain, Pace
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
 from services.order.domain import refusals, rules
@@ -40,6 +40,7 @@ class Placing:
         venue_types: VenueTypes | None = None,
         most_per_batch: int = 512,
         most_waiting: int = 20_000,
+        pace: Pace | None = None,
     ) -> None:
         self._book, self._writer, self._store = book, writer, store
         self._risk, self._instruments, self._clock, self._metrics = risk, instruments, clock, metrics
@@ -49,6 +50,7 @@ class Placing:
         self._in_flight: dict[Key, Placement] = {}
         self._looking = Looking(store, instruments)
         self._waiting: Drain[Placement] = Drain()
+        self._pace = pace or Pace(0.0)
 
     @property
     def in_flight(self) -> int:
@@ -109,8 +111,10 @@ class Placing:
     async def run(self) -> None:
         """Asks risk, batch after batch, for ever."""
         while True:
-            batch = await self._waiting.take(self._most_per_batch)
-            await self._ask(batch)
+            await self._waiting.filled()
+            # Who sends one order after the other is not held up; of many senders each makes room for the others'.
+            await self._pace.turn(at_once=len(self._in_flight) == len(self._waiting))
+            await self._ask(self._waiting.take_waiting(self._most_per_batch))
 
     def _enter(self, terms: OrderTerms, ticket: Ticket, index: int) -> bool:
         """Takes an order in, or answers it; returns False when it is neither known nor obviously allowed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.kernel.drain import Pace
 from services.order.pipeline.list_placing import OrderLists
 from services.order.pipeline.orders import Orders
 from services.order.pipeline.placing import Placing
@@ -42,6 +43,7 @@ def entry_of(core: Core, around: Around) -> Entry:
         venue_types=around.broker.venue_types,
         most_per_batch=settings.most_orders_per_check,
         most_waiting=settings.most_waiting_orders,
+        pace=Pace(settings.check_interval_seconds),
     )
     core.metrics.waiting.set_function(lambda: placing.in_flight)
     orders, list_store = Orders(book, writer, store), PostgresLists(core.database)

@@ -50,9 +50,11 @@ async def test_a_cancelled_sleeper_leaves_the_call() -> None:
 
 
 async def test_a_turn_after_a_rest_begins_at_once() -> None:
-    """A pace delays nothing that comes alone, and nothing at all when it is none."""
+    """A pace delays nothing that comes alone, nothing that is not to wait, and nothing at all when it is none."""
     async with asyncio.timeout(5):
-        await Pace(3600).turn()
+        pace = Pace(3600)
+        await pace.turn()
+        await pace.turn(at_once=True)
         hurried = Pace(0)
         await hurried.turn()
         await hurried.turn()
@@ -66,6 +68,16 @@ async def test_turns_keep_their_distance() -> None:
     for _ in range(turns):
         await pace.turn()
     assert loop.time() - begun >= interval * (turns - 1)
+
+
+async def test_a_turn_that_begins_at_once_counts_as_well() -> None:
+    """The turn after it keeps its distance from it."""
+    loop = asyncio.get_running_loop()
+    pace = Pace(0.002)
+    begun = loop.time()
+    await pace.turn(at_once=True)
+    await pace.turn()
+    assert loop.time() - begun >= 0.002
 
 
 async def test_taking_returns_what_has_piled_up_in_order() -> None:

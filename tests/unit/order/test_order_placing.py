@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.kernel.drain import Pace
 from services.kernel.errors import CodedError, ErrorKind
 from services.order.domain import refusals
 from services.order.domain.order import Order
@@ -15,6 +16,21 @@ from services.order.domain.venue import VenueReportType
 from services.order.pipeline.ports import Decision
 from tests.fakes.order_pipeline import REFUSAL, World, running, settled
 from tests.fakes.orders import AAPL, report, terms
+
+
+class Turns(Pace):
+    """A pace whose turns begin when the test says so, or at once where that is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self.begun = asyncio.Event()
+        self.waiting = False
+
+    async def turn(self, *, at_once: bool = False) -> None:
+        """Waits until the test lets turns begin."""
+        if not at_once:
+            self.waiting = True
+            await self.begun.wait()
 
 
 @pytest.fixture
@@ -43,6 +59,31 @@ async def test_what_waits_is_committed_together(world: World) -> None:
     world.store.gate.set()
     await asyncio.gather(first, *others)
     assert world.store.commits == [1, 20]
+
+
+async def test_what_comes_between_two_turns_is_checked_and_committed_together() -> None:
+    """While an order is on its way, those behind it wait for the next turn and share its message and its commit."""
+    pace = Turns()
+    async with running(pace=pace) as world:
+        world.store.gate = asyncio.Event()
+        first = asyncio.create_task(world.place(terms()))
+        await settled(lambda: world.risk.batches == [1])
+        others = [asyncio.create_task(world.place(terms())) for _ in range(5)]
+        await settled(lambda: pace.waiting)
+        assert world.placing.in_flight == 6
+        world.store.gate.set()
+        pace.begun.set()
+        await asyncio.gather(first, *others)
+        assert (world.risk.batches, world.store.commits) == ([1, 5], [1, 5])
+        world.check()
+
+
+async def test_an_order_that_is_alone_waits_for_no_turn() -> None:
+    """Who places the next order when the one before is answered goes on at once, however soon that is."""
+    async with running(pace=Turns()) as world:
+        for number in range(1, 4):
+            await world.place_one(terms())
+            assert world.risk.batches == [1] * number
 
 
 async def test_orders_of_a_batch_stand_for_themselves(world: World) -> None:
