@@ -105,7 +105,8 @@ def test_callers_that_say_nothing_keep_nobody_out(strict: Gateway) -> None:
 
 def test_a_connection_that_has_asked_is_kept(strict: Gateway) -> None:
     """For what it asks next, longer than one that has not: a client's pool need not open another one each time."""
-    with httpx.Client(base_url=strict.url, timeout=PATIENCE) as client, connected(strict) as silent:
+    for_ever = httpx.Limits(keepalive_expiry=None)
+    with httpx.Client(base_url=strict.url, timeout=PATIENCE, limits=for_ever) as client, connected(strict) as silent:
         assert client.get("/api/v1/orders").status_code == 200
         assert to_the_end(silent) == b""
         kept = counted(strict, "downstream_cx_total")
