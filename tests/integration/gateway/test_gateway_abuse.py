@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gateway.settings import Address
@@ -106,7 +107,11 @@ def test_callers_that_say_nothing_keep_nobody_out(strict: Gateway) -> None:
 
 def test_a_connection_that_has_asked_is_kept(strict: Gateway) -> None:
     """For what it asks next, longer than one that has not: a client's pool need not open another one each time."""
-    with http_clients.client(base_url=strict.url, timeout=PATIENCE) as client, connected(strict) as silent:
+    for_ever = httpx.Limits(keepalive_expiry=None)
+    with (
+        http_clients.client(base_url=strict.url, timeout=PATIENCE, limits=for_ever) as client,
+        connected(strict) as silent,
+    ):
         assert client.get("/api/v1/orders").status_code == 200
         assert to_the_end(silent) == b""
         kept = counted(strict, "downstream_cx_total")
