@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import aclosing
 from types import MappingProxyType
 from typing import Final
 
@@ -93,8 +94,9 @@ async def load(connection: Connection, book: Book) -> None:
             book.sequence, book.at_ns = last[0], to_ns(last[1])
         await _load_topics(connection, book)
         book.cursors = {name: (epoch, sequence) for name, epoch, sequence in await connection.fetch(_CURSORS, shard)}
-        async for part in _parts(await connection.cursor(LIVE, shard)):
-            book.load(map(order_of_row, part))
+        async with aclosing(parts_of(await connection.cursor(LIVE, shard))) as parts:
+            async for part in parts:
+                book.load(map(order_of_row, part))
         if book.groups:
             book.load_ended(order_of_row(row) for row in await connection.fetch(_OF_LISTS, list(book.groups)))
         accounts = {order.terms.account_id for order in book.live.values()}
@@ -113,8 +115,11 @@ async def _load_topics(connection: Connection, book: Book) -> None:
         book.topics[topic] = sequence
 
 
-async def _parts(rows: Cursor[asyncpg.Record]) -> AsyncIterator[Sequence[asyncpg.Record]]:
-    """Yields rows in parts. The store finds a part while the one before is taken in: there is a processor for each."""
+async def parts_of(rows: Cursor[asyncpg.Record]) -> AsyncGenerator[Sequence[asyncpg.Record], None]:
+    """Yields rows in parts. The store finds a part while the one before is taken in: there is a processor for each.
+
+    Closed before the end, it leaves nothing on the connection that the end of the transaction would run into.
+    """
     coming = asyncio.ensure_future(rows.fetch(_ORDERS_AT_ONCE))
     try:
         while part := await coming:
@@ -125,3 +130,4 @@ async def _parts(rows: Cursor[asyncpg.Record]) -> AsyncIterator[Sequence[asyncpg
             yield part
     finally:
         coming.cancel()
+        await asyncio.wait([coming])
