@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import aclosing
 from types import MappingProxyType
 from typing import Final
 
@@ -34,13 +35,13 @@ _EPOCH: Final = """
 """
 _LAST: Final = "select sequence, at from events where shard = $1 order by sequence desc limit 1"
 _DIGESTED: Final = "select sequence, topics from log_digests where shard = $1"
-_HEADS_SINCE: Final = "select topic, max(sequence) from events where shard = $1 and sequence > $2 group by topic"
+HEADS_SINCE: Final = "select topic, max(sequence) from events where shard = $1 and sequence > $2 group by topic"
 _ACCOUNTS: Final = """
     select a, coalesce((select e.account_sequence from events e
                         where e.account_id = a order by e.sequence desc limit 1), 0)
     from unnest($1::text[]) a
 """
-_LIVE: Final = f"""
+LIVE: Final = f"""
     select {_COLUMNS}
     from (select * from orders where live and shard = $1 order by order_id offset 0) o {_NEWEST}
     order by o.order_id
@@ -48,7 +49,7 @@ _LIVE: Final = f"""
 """Sorted before their reports are looked up, so that the first come while the others are still being found."""
 _OF_LISTS: Final = f"{ORDER_SELECT} where not o.live and o.order_list_id = any($1::uuid[])"
 _SETTINGS: Final = MappingProxyType({**KEYED, "max_parallel_workers_per_gather": "0", "work_mem": "64MB"})
-"""For reading it: each order and report by its key, and never the whole log, however long it is."""
+"""Each order and report is found by its key, and the log never read as a whole, however long it is."""
 _SET: Final = "select set_config(name, value, true) from unnest($1::text[], $2::text[]) told (name, value)"
 _CURSORS: Final = "select connection_id, epoch, sequence from connection_cursors where shard = $1"
 
@@ -78,18 +79,24 @@ async def account_sequences(connection: Connection, account_ids: Collection[str]
     return {row[0]: row[1] for row in rows}
 
 
+async def use_keys(connection: Connection) -> None:
+    """Has the rest of a transaction find each row by its key."""
+    await connection.execute(_SET, list(_SETTINGS), list(_SETTINGS.values()))
+
+
 async def load(connection: Connection, book: Book) -> None:
     """Fills an empty book with what its shard's log says."""
     shard = book.shard
     book.epoch = await epoch_of(connection, shard)
     async with connection.transaction(readonly=True):
-        await connection.execute(_SET, list(_SETTINGS), list(_SETTINGS.values()))
+        await use_keys(connection)
         if (last := await connection.fetchrow(_LAST, shard)) is not None:
             book.sequence, book.at_ns = last[0], to_ns(last[1])
         await _load_topics(connection, book)
         book.cursors = {name: (epoch, sequence) for name, epoch, sequence in await connection.fetch(_CURSORS, shard)}
-        async for part in _parts(await connection.cursor(_LIVE, shard)):
-            book.load(map(order_of_row, part))
+        async with aclosing(parts_of(await connection.cursor(LIVE, shard))) as parts:
+            async for part in parts:
+                book.load(map(order_of_row, part))
         if book.groups:
             book.load_ended(order_of_row(row) for row in await connection.fetch(_OF_LISTS, list(book.groups)))
         accounts = {order.terms.account_id for order in book.live.values()}
@@ -104,12 +111,15 @@ async def _load_topics(connection: Connection, book: Book) -> None:
     digested = await connection.fetchrow(_DIGESTED, book.shard)
     after, topics = (0, [0] * len(Topic)) if digested is None else digested
     book.topics[1:] = topics
-    for topic, sequence in await connection.fetch(_HEADS_SINCE, book.shard, after):
+    for topic, sequence in await connection.fetch(HEADS_SINCE, book.shard, after):
         book.topics[topic] = sequence
 
 
-async def _parts(rows: Cursor[asyncpg.Record]) -> AsyncIterator[Sequence[asyncpg.Record]]:
-    """Yields rows in parts. The store finds a part while the one before is taken in: there is a processor for each."""
+async def parts_of(rows: Cursor[asyncpg.Record]) -> AsyncGenerator[Sequence[asyncpg.Record], None]:
+    """Yields rows in parts. The store finds a part while the one before is taken in: there is a processor for each.
+
+    Closed before the end, it leaves nothing on the connection that the end of the transaction would run into.
+    """
     coming = asyncio.ensure_future(rows.fetch(_ORDERS_AT_ONCE))
     try:
         while part := await coming:
@@ -120,3 +130,4 @@ async def _parts(rows: Cursor[asyncpg.Record]) -> AsyncIterator[Sequence[asyncpg
             yield part
     finally:
         coming.cancel()
+        await asyncio.wait([coming])
