@@ -191,10 +191,9 @@ def _ended(
 ) -> OrderEvent | Ignored:
     if not order.live:
         return Ignored.ENDED
-    reason, text = report.reason, report.text
-    if order.reason and reason in ("", ON_REQUEST):
-        # All that the venue knows of is our request.
-        reason, text = order.reason, order.text
+    # All that a venue knows of is our request.
+    kept = order.reason and report.reason in ("", ON_REQUEST)
+    reason, text = (order.reason, order.text) if kept else (report.reason, report.text)
     return _end(order, status, type_, report, sequence, at_ns, reason=reason, text=text)
 
 
