@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +17,12 @@ from services.order.store.digests import LogDigests
 from services.order.wire import order_message
 from services.storage.audit_log import AuditTrail
 from services.storage.database import Connection, Database
+from services.storage.migrations import migrate
 from tests.fakes.order_peers import Peers
 from tests.fakes.order_venue import fill, rest
 from tests.fakes.order_world import Client, ready, serving
+
+VERSIONS = Path(__file__).resolve().parents[2] / "services" / "order" / "migrations" / "versions"
 
 
 @pytest.fixture
@@ -91,6 +96,27 @@ async def test_each_topic_ends_where_the_log_says(undigested: Client, peers: Pee
     assert (await loaded(store)).topics == found
     # Of a cancel the digest alone knows: nothing was appended since.
     assert found[Topic.CANCELED] > 0
+
+
+async def test_a_log_from_before_the_ends_of_topics_were_noted(
+    postgres_url: str, store: Database, tmp_path: Path
+) -> None:
+    """They are looked for once, up to where it was digested; what came after that is found as ever."""
+    for path in VERSIONS.glob("[0-9]*.py"):
+        if path.name < "0011":
+            shutil.copy(path, tmp_path)
+    async with store.connection() as connection:
+        await connection.execute("drop schema if exists orders cascade")
+    await migrate(postgres_url, "order", schema="orders", folder=tmp_path)
+    async with store.transaction() as connection:
+        await connection.execute("insert into log_digests values (0, 3)")
+        await connection.executemany(
+            "insert into events select $1::smallint, $2::bigint, 0, $3::smallint, "
+            "'demo', 0, gen_random_uuid(), 'A.X', 1, now(), null, '', null",
+            [(0, 1, 3), (0, 2, 1), (0, 3, 1), (0, 4, 2), (1, 9, 3)],
+        )
+    await migrate(postgres_url, "order", schema="orders")
+    assert (await loaded(store)).topics == [0, 3, 4, 1, 0]
 
 
 async def test_a_start_never_reads_the_whole_log(client: Client, store: Database) -> None:
