@@ -64,7 +64,7 @@ class Orders:
             CodedError: STORE_UNAVAILABLE or OVERLOADED.
         """
         self._writer.check_available()
-        work = CancelOrders(wanted)
+        work = CancelOrders(wanted, self._writer.put)
         self._writer.put(work)
         await work.future
         return work.order_ids

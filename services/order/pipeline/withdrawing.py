@@ -13,6 +13,7 @@ from services.order.domain.order import Order
 from services.order.pipeline.book import Key
 from services.order.pipeline.entries import Draft
 from services.order.pipeline.ports import Decision
+from services.order.pipeline.work import MOST_CANCELS
 from services.order.pipeline.writer import Writer
 
 
@@ -81,14 +82,14 @@ class WithdrawOrders:
 
     @property
     def weight(self) -> int:
-        """One entry for each order."""
-        return len(self._withdrawal.order_ids)
+        """One entry for each order of a part."""
+        return min(len(self._withdrawal.order_ids), MOST_CANCELS)
 
     def prepare(self, draft: Draft, identifiers: Identifiers) -> None:
-        """Asks for the cancel of each that is live; those that begin with this draft are left for the next."""
+        """Asks for the cancel of a part that is live; those that begin with this draft are left for the next."""
         told = self._withdrawal
         self._begun = []
-        for order_id in told.order_ids:
+        for order_id in told.order_ids[:MOST_CANCELS]:
             if (order := draft.order(order_id)) is None:
                 continue
             if order.placed_sequence >= draft.first_sequence:
@@ -102,10 +103,10 @@ class WithdrawOrders:
         """Nothing of it can exist already."""
 
     def committed(self) -> None:
-        """Goes on with those that are committed only now."""
-        if self._begun:
-            told = self._withdrawal
-            rest = Withdrawal(self._begun, told.reason, told.text, told.rule)
+        """Goes on with those that are committed only now, and with the next part."""
+        told = self._withdrawal
+        if left := [*self._begun, *told.order_ids[MOST_CANCELS:]]:
+            rest = Withdrawal(left, told.reason, told.text, told.rule)
             self._writer.put(WithdrawOrders(self._writer, rest))
 
     def failed(self, error: CodedError) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from services.kernel.errors import CodedError
 from services.kernel.identifiers import Identifiers
@@ -16,6 +16,9 @@ from services.order.domain.values import Side
 from services.order.pipeline.acting import who
 from services.order.pipeline.book import Key
 from services.order.pipeline.entries import Draft
+
+MOST_CANCELS: Final = 500
+"""So many orders of one request are asked to be canceled in a transaction."""
 
 
 class Work(Protocol):
@@ -132,7 +135,9 @@ class CancelFilter:
 
 
 class CancelOrders(Caller):
-    """A request to cancel live orders of an account.
+    """A request to cancel live orders of an account: of those that are live when its turn comes, a part at a time.
+
+    Many thousands in one transaction would take longer than the store is given for it, and keep all others waiting.
 
     Attributes:
         order_ids: The orders that were live, those whose cancel was on its way already among them.
@@ -140,16 +145,33 @@ class CancelOrders(Caller):
 
     weight = 16
 
-    def __init__(self, wanted: CancelFilter) -> None:
+    def __init__(self, wanted: CancelFilter, go_on: Callable[[Work], None]) -> None:
+        """Makes the request.
+
+        Args:
+            wanted: Which orders.
+            go_on: Queues what is left of it after a part.
+        """
         super().__init__()
-        self._wanted = wanted
+        self._wanted, self._go_on = wanted, go_on
+        self._done = 0
         self.order_ids: list[str] = []
 
     def prepare(self, draft: Draft, identifiers: Identifiers) -> None:
-        """Asks for the cancel of each."""
-        orders = [order for order in draft.live_orders(self._wanted.account_id) if self._wanted.wants(order)]
-        for order in orders:
-            event = request_cancel(order, draft.next_sequence, draft.at_ns)
+        """Asks for the cancel of each order of the next part that has not ended meanwhile."""
+        if not self._done:
+            orders = (order for order in draft.live_orders(self._wanted.account_id) if self._wanted.wants(order))
+            self.order_ids = [order.terms.order_id for order in orders]
+        for order_id in self.order_ids[self._done : self._done + MOST_CANCELS]:
+            order = draft.order(order_id)
+            event = None if order is None else request_cancel(order, draft.next_sequence, draft.at_ns)
             if event is not None:
                 draft.append(event, identifiers.new_id()).who = self._who
-        self.order_ids = [order.terms.order_id for order in orders]
+
+    def committed(self) -> None:
+        """Goes on with the next part, behind what waits by then, or lets the caller look at the result."""
+        self._done += MOST_CANCELS
+        if self._done < len(self.order_ids):
+            self._go_on(self)
+        else:
+            super().committed()

@@ -11,6 +11,8 @@ from services.kernel.errors import CodedError
 from services.order.domain.order import Order
 from services.order.domain.values import OrderStatus, Side
 from services.order.domain.venue import VenueReportType
+from services.order.pipeline import withdrawing, work
+from services.order.pipeline.withdrawing import Withdrawal, Withdrawing
 from services.order.pipeline.work import CancelFilter
 from tests.fakes.order_pipeline import World, running
 from tests.fakes.orders import AAPL, report, terms
@@ -79,3 +81,37 @@ async def test_cancel_all_takes_what_its_filters_say(world: World) -> None:
 def ids(*orders: Order) -> set[str]:
     """Returns their ids."""
     return {order.terms.order_id for order in orders}
+
+
+async def test_many_orders_are_canceled_a_part_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others get their turn between two parts; the caller is answered after the last, and told of all of them."""
+    monkeypatch.setattr(work, "MOST_CANCELS", 2)
+    mine = [
+        order.terms.order_id for order in await world.place(*(terms() for _ in range(5))) if isinstance(order, Order)
+    ]
+    canceling = asyncio.create_task(world.orders.cancel_all(CancelFilter("demo")))
+    await asyncio.sleep(0)
+    between = await world.place_one(terms())
+    assert await canceling == mine
+    statuses = {order_id: world.book.live[order_id].status for order_id in (*mine, between.terms.order_id)}
+    assert statuses == dict.fromkeys(mine, OrderStatus.PENDING_CANCEL) | {
+        between.terms.order_id: OrderStatus.PENDING_NEW
+    }
+    entries = [entry.order.terms.order_id for entry in world.store.entries]
+    assert entries.index(between.terms.order_id) < len(entries) - 1
+    assert await world.orders.cancel_all(CancelFilter("nobody")) == []
+
+
+async def test_many_orders_are_withdrawn_a_part_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, and each once, as those of a mass cancel."""
+    monkeypatch.setattr(withdrawing, "MOST_CANCELS", 2)
+    mine = [
+        order.terms.order_id for order in await world.place(*(terms() for _ in range(5))) if isinstance(order, Order)
+    ]
+    Withdrawing(world.writer).withdraw(Withdrawal(mine, "TRADING_HALTED", "trading is halted", 11))
+    commits = len(world.store.commits)
+    for _ in range(4):
+        await world.through()
+    assert {world.book.live[order_id].status for order_id in mine} == {OrderStatus.PENDING_CANCEL}
+    assert len(world.store.entries) == 10
+    assert len(world.store.commits) - commits >= 3
