@@ -35,7 +35,7 @@ class OrderSettings(StoreSettings, BusSettings):
     """Orders taken in and not committed yet; more are answered with OVERLOADED."""
     most_orders_per_check: int = Field(default=512, ge=1, le=10_000)
     """Orders in one message to RiskService."""
-    check_interval_seconds: float = Field(default=0, ge=0, le=1)
+    check_interval_seconds: float = Field(default=0.005, ge=0, le=1)
     """Least time between two messages of orders to RiskService while orders are on their way: what is placed meanwhile
     is checked and committed together. 0: each goes as soon as the one before is answered."""
     most_events_per_commit: int = Field(default=2_000, ge=1)
