@@ -1,11 +1,14 @@
 """The operating system's user for what refuses to run as root."""
 
+import fcntl
 import os
 import pwd
 import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deploy.embedded.errors import DeployError
@@ -52,10 +55,24 @@ def _create() -> pwd.struct_passwd:
     if program is None:
         message = f"Postgres must not run as root, and there is no useradd to make the user `{NAME}` for it"
         raise DeployError(message)
-    subprocess.run(
-        [program, "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", NAME], check=True
-    )
-    return pwd.getpwnam(NAME)
+    with _alone():
+        with suppress(KeyError):
+            return pwd.getpwnam(NAME)
+        subprocess.run(
+            [program, "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", NAME], check=True
+        )
+        return pwd.getpwnam(NAME)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let no other process here make the user meanwhile: of two that `useradd` makes at once, one is lost."""
+    folder = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _may_pass(account: Account, folder: Path) -> bool:
